@@ -1,0 +1,1 @@
+"""The engine: it knows the contracts and reaches every system, metric and corruption by registry name."""

@@ -1,0 +1,115 @@
+"""The one reader, writer and resampler, and the one rule that turns seconds into samples.
+
+Degraded test sets live on the 24-bit grid, so that a FLAC file holds exactly what was rendered and a rounding
+difference between two machines' arithmetic does not change the hash. What systems deliver is kept as 32-bit float.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import soundfile
+import soxr
+
+from restorebench.benchmark.errors import AudioError
+from restorebench.benchmark.types import Audio, FloatArray, Pair
+
+GRID = 2.0**23
+RESAMPLER = "soxr-hq"
+PUBLISHED_TOLERANCE_S = 0.025
+"""Finished audio of others may be this much longer or shorter than its target (codec frames, STFT tails)."""
+
+
+def samples_for(seconds: float, rate: int) -> int:
+    """The nearest whole number of samples; the one rounding rule of the project."""
+    return round(seconds * rate)
+
+
+def read(path: Path) -> Audio:
+    """Decodes a mono file. Raises AudioError for what is no audio, is empty, has several channels or NaN samples."""
+    try:
+        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+        reason = str(error).split(": ")[-1].rstrip(".") or type(error).__name__
+        raise AudioError(f"{path.name}: cannot be read as audio ({reason}); wanted a WAV, FLAC or OGG file") from error
+    if samples.shape[0] == 0:
+        raise AudioError(f"{path.name}: holds no samples; wanted at least one")
+    if samples.shape[1] != 1:
+        raise AudioError(f"{path.name}: has {samples.shape[1]} channels; wanted mono: choose or mix one channel first")
+    mono = np.ascontiguousarray(samples[:, 0])
+    require_finite(mono, path.name)
+    return Audio(mono, rate)
+
+
+def require_finite(samples: FloatArray, name: str) -> None:
+    """Raises AudioError when a sample is NaN or infinite."""
+    if not np.isfinite(samples).all():
+        bad = int(np.count_nonzero(~np.isfinite(samples)))
+        raise AudioError(f"{name}: {bad} of {len(samples)} samples are NaN or infinite; wanted finite numbers")
+
+
+def write_grid(path: Path, audio: Audio) -> None:
+    """Writes 24-bit FLAC, losslessly for audio on the grid (see `on_grid`)."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    left_justified = np.round(audio.samples.astype(np.float64) * GRID).astype(np.int32) << 8
+    soundfile.write(path, left_justified, audio.rate, subtype="PCM_24", format="FLAC")
+
+
+def write_float(path: Path, audio: Audio) -> None:
+    """Writes 32-bit float WAV, whatever the level."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, audio.samples, audio.rate, subtype="FLOAT", format="WAV")
+
+
+def resample(samples: FloatArray, rate: int, to: int) -> FloatArray:
+    """soxr's HQ resampler; the result has `samples_for(len / rate, to)` samples."""
+    if rate == to:
+        return samples
+    out = soxr.resample(samples, rate, to, quality="HQ")
+    return fit(np.asarray(out, dtype=np.float32), samples_for(len(samples) / rate, to))
+
+
+def fit(samples: FloatArray, length: int) -> FloatArray:
+    """Crops on the right, or pads with zeros, to `length` samples."""
+    if len(samples) >= length:
+        return samples[:length]
+    return np.pad(samples, (0, length - len(samples)))
+
+
+def on_grid(samples: FloatArray) -> FloatArray:
+    """Rounds to multiples of 2**-23 within [-1, 1 - 2**-23]."""
+    steps = np.clip(np.round(samples.astype(np.float64) * GRID), -GRID, GRID - 1)
+    return (steps / GRID).astype(np.float32)
+
+
+def settle(pair: Pair) -> Pair:
+    """The level and length policy of every test set, applied once.
+
+    Both sounds are scaled by one common factor when either would exceed full scale, then put on the 24-bit grid.
+    Raises AudioError when the corruption changed the length or the rate, or made NaN.
+    """
+    degraded, reference = pair.degraded, pair.reference
+    require_finite(degraded.samples, "degraded audio")
+    if reference is not None and (len(reference.samples), reference.rate) != (len(degraded.samples), degraded.rate):
+        raise AudioError(
+            f"the corruption gave {len(degraded.samples)} samples at {degraded.rate} Hz for "
+            f"{len(reference.samples)} at {reference.rate} Hz; a corruption must keep length and rate"
+        )
+    sounds = [s for s in (reference, degraded) if s is not None]
+    peak = max(float(np.max(np.abs(s.samples), initial=0.0)) for s in sounds)
+    gain = np.float32(1.0 if peak <= 1.0 else 0.999 / peak)
+    scaled = [Audio(on_grid(s.samples * gain), s.rate) for s in sounds]
+    return Pair(reference=scaled[0] if reference is not None else None, degraded=scaled[-1])
+
+
+def conform(estimate: Audio, like: Audio, tolerance_s: float = 0.0) -> Audio:
+    """The estimate at the rate and length of `like`. Raises AudioError when the length is off by more than allowed."""
+    excess = len(estimate.samples) - samples_for(like.seconds, estimate.rate)
+    if abs(excess) > tolerance_s * estimate.rate:
+        raise AudioError(
+            f"returned {len(estimate.samples)} samples at {estimate.rate} Hz for "
+            f"{samples_for(like.seconds, estimate.rate)}; a system must return the input's length: "
+            "trim or pad inside its `restore`"
+        )
+    return Audio(fit(resample(estimate.samples, estimate.rate, like.rate), len(like.samples)), like.rate)

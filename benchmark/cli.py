@@ -1,0 +1,292 @@
+"""The command line. Each command is a thin layer over a function of the same name that Python can call.
+
+Exit codes: 0 done, 1 the thing asked about failed, 2 the request cannot be carried out. Imports are inside the
+commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from restorebench.benchmark.errors import AudioError, RequestError
+
+if TYPE_CHECKING:
+    from restorebench.benchmark.plan import Plan
+    from restorebench.benchmark.types import Table
+
+app = typer.Typer(
+    name="restorebench",
+    help="Benchmark speech-restoration systems beside the papers' published numbers.\n\n"
+    "Start with: restorebench run demo --store demo-store",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,  # Rich doubles the time of --help
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+data_app = typer.Typer(help="Weights: see what there is, fetch it.", no_args_is_help=True)
+app.add_typer(data_app, name="data")
+
+
+class Format(str, Enum):
+    terminal = "terminal"
+    md = "md"
+    csv = "csv"
+    html = "html"
+    latex = "latex"
+
+
+class Listed(str, Enum):
+    systems = "systems"
+    metrics = "metrics"
+    corruptions = "corruptions"
+    suites = "suites"
+    papers = "papers"
+
+
+Names = Annotated[str, typer.Option(help="Comma-separated names.")]
+Store_ = Annotated[Path, typer.Option(help="Folder of results; made when absent.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N clips of the corpus.")]
+Workers_ = Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")]
+Format_ = Annotated[Format, typer.Option("--format", help="How to print.")]
+
+
+def _names(text: str) -> list[str] | None:
+    return [name.strip() for name in text.split(",") if name.strip()] or None
+
+
+def _workers(count: int | None) -> int:
+    from restorebench.benchmark.pool import default_workers
+
+    return count or default_workers()
+
+
+def _print(tables: list[Table], form: Format) -> None:
+    from restorebench.benchmark.registry import find
+
+    sys.stdout.write(find("renderers", form.value)(tables))
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+@app.command("list", epilog="Example: restorebench list metrics --format csv")
+def list_(
+    what: Annotated[Listed | None, typer.Argument(help="What to list; all kinds when left out.")] = None,
+    form: Format_ = Format.terminal,
+) -> None:
+    """List systems, metrics, corruptions, suites, or every published cell of the papers."""
+    from restorebench.benchmark import listing
+
+    kinds = [what.value] if what else [kind.value for kind in Listed if kind is not Listed.papers]
+    _print([listing.table(kind) for kind in kinds], form)
+
+
+@app.command(epilog="Example: restorebench plan demo --systems unprocessed,dtln --store demo-store")
+def plan(
+    suite: Annotated[str, typer.Argument(help="A suite's name, or a path to a .toml file.")],
+    systems: Names = "",
+    metrics: Names = "",
+    store: Annotated[Path | None, typer.Option(help="Count what this store holds already.")] = None,
+    limit: Limit = None,
+    form: Format_ = Format.terminal,
+) -> None:
+    """Show what a run would do: what is cached, what is missing, and about how long it takes."""
+    from restorebench.benchmark.forecast import forecast
+    from restorebench.benchmark.store import Store
+
+    _print([forecast(_plan(suite, systems, metrics, limit), Store(store) if store else None)], form)
+
+
+@app.command(epilog="Example: restorebench run demo --store demo-store --systems unprocessed,gtcrn,target")
+def run(
+    suite: Annotated[str, typer.Argument(help="A suite's name, or a path to a .toml file.")],
+    store: Store_,
+    systems: Names = "",
+    metrics: Names = "",
+    limit: Limit = None,
+    workers: Workers_ = None,
+    retry_failed: Annotated[bool, typer.Option(help="Try clips again that failed in an earlier run.")] = False,
+    form: Format_ = Format.terminal,
+) -> None:
+    """Degrade, restore and score a suite, then print its board. What the store holds already is not done again."""
+    from restorebench.benchmark.execute import execute
+    from restorebench.benchmark.show import progress
+
+    planned = _plan(suite, systems, metrics, limit)
+    execute(planned, store, _workers(workers), progress, retry_failed)
+    _board(store, planned.suite.name, None, form)
+    _say(f"results: {store}  (records.csv, timings.csv, provenance.json; audio in pairs/ and restored/)")
+
+
+@app.command(epilog="Example: restorebench score --estimates out --references clean --metrics dnsmos,lsd --out scores.csv")
+def score(
+    estimates: Annotated[Path, typer.Option(help="Folder of audio to score.")],
+    out: Annotated[Path, typer.Option(help="Table to write: .csv or .parquet.")],
+    metrics: Names = "dnsmos",
+    references: Annotated[Path | None, typer.Option(help="Folder of clean audio with the same names.")] = None,
+    texts: Annotated[Path | None, typer.Option(help="CSV with the columns id,text.")] = None,
+    language: Annotated[str, typer.Option(help="Language of the transcripts.")] = "en",
+    workers: Workers_ = None,
+) -> None:
+    """Score a folder of finished audio. Clips that cannot be scored get an error in their row; exit code 1 then."""
+    from restorebench.benchmark.score_files import score_files
+    from restorebench.benchmark.show import progress
+
+    if out.suffix not in (".csv", ".parquet"):
+        raise RequestError(f"{out}: wanted a name that ends in .csv or .parquet")
+    table = score_files(estimates, _names(metrics) or [], references, texts, language, _workers(workers), progress)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".csv":
+        table.to_csv(out, index=False)
+    else:
+        table.to_parquet(out, index=False)
+    errors = [column for column in table if str(column).endswith(".error")]
+    failed = table[table[errors].notna().any(axis=1)] if errors else table.iloc[:0]
+    for _, row in failed.iterrows():
+        _say(f"{row['id']}: " + "; ".join(dict.fromkeys(str(row[c]) for c in errors if isinstance(row[c], str))))
+    _say(f"{len(table)} clips, {len(failed)} with errors: {out}")
+    raise typer.Exit(1 if len(failed) else 0)
+
+
+@app.command(epilog="Example: restorebench board demo-store --against masksr2 --format md")
+def board(
+    store: Annotated[Path, typer.Argument(help="Folder that `run` filled.")],
+    suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
+    against: Annotated[str | None, typer.Option(help="Paper to stand beside: masksr2 or sise.")] = None,
+    form: Format_ = Format.terminal,
+) -> None:
+    """Print the board of a store; with --against every measured cell beside the published one."""
+    _board(store, suite, against, form)
+
+
+@app.command(epilog="Example: restorebench degrade demo --out test-set")
+def degrade(
+    suite: Annotated[str, typer.Argument(help="A suite's name, or a path to a .toml file.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the test set to.")],
+    limit: Limit = None,
+    workers: Workers_ = None,
+) -> None:
+    """Write a suite's test set: reference and degraded audio, and a manifest with recipes and hashes."""
+    from restorebench.benchmark import test_set
+    from restorebench.benchmark.plan import trials_of
+    from restorebench.benchmark.show import progress
+    from restorebench.benchmark.suite import load
+
+    trials = list(trials_of(load(suite), limit))
+    faults = test_set.write(trials, out, _workers(workers), progress)
+    for fault in faults:
+        _say(fault)
+    _say(f"{len(trials) - len(faults)} of {len(trials)} pairs: {out}")
+    raise typer.Exit(1 if faults else 0)
+
+
+@app.command(epilog="Example: restorebench verify test-set")
+def verify(folder: Annotated[Path, typer.Argument(help="Folder that `degrade` wrote.")]) -> None:
+    """Check every sample of a test set against its manifest; exit code 1 when one differs."""
+    from restorebench.benchmark import test_set
+
+    clips, faults = test_set.verify(folder)
+    for fault in faults:
+        typer.echo(fault)
+    typer.echo(f"{clips} clips, {len(faults)} faults")
+    raise typer.Exit(1 if faults else 0)
+
+
+@app.command(epilog="Example: restorebench restore noisy.wav restored.wav --system gtcrn")
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="A recording, or a folder of recordings.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="File or folder to write (32-bit float WAV).")],
+    system: Annotated[str, typer.Option(help="Name of a system.")],
+    seed: Annotated[int, typer.Option(help="Seed of a system that samples.")] = 0,
+) -> None:
+    """Restore one file or a folder. A file that cannot be restored is named; the others are written."""
+    from restorebench.benchmark.restore_files import restore_files
+    from restorebench.benchmark.show import progress
+
+    done, faults = restore_files(source, target, system, seed, progress)
+    for fault in faults:
+        _say(fault)
+    _say(f"{done} of {done + len(faults)} files: {target}")
+    raise typer.Exit(1 if faults else 0)
+
+
+@app.command(epilog="Example: restorebench doctor")
+def doctor(form: Format_ = Format.terminal) -> None:
+    """Show what is installed, which weights and corpora are here, and what to do about the rest."""
+    from restorebench.benchmark.doctor import examine
+
+    _print(examine(), form)
+
+
+@data_app.command("fetch", epilog="Example: restorebench data fetch gtcrn dtln-1 dtln-2")
+def data_fetch(names: Annotated[list[str], typer.Argument(help="Names in the catalogue (see `restorebench doctor`).")]) -> None:
+    """Fetch weights: prints size and licence, checks the hash, keeps them in the cache."""
+    from restorebench.benchmark import weights
+    from restorebench.benchmark.registry import unknown
+
+    for name in names:
+        if name not in weights.CATALOGUE:
+            raise unknown("weights", name, list(weights.CATALOGUE))
+    for name in names:
+        entry = weights.CATALOGUE[name]
+        _say(f"{name}: {entry.bytes / 1e6:.1f} MB, licence {entry.licence}, {entry.url}")
+        typer.echo(weights.fetch(name))
+
+
+def _plan(suite: str, systems: str, metrics: str, limit: int | None) -> Plan:
+    from restorebench.benchmark.plan import make
+    from restorebench.benchmark.suite import load
+
+    definition = load(suite)
+    chosen = _names(systems)
+    if chosen is None:
+        from restorebench.benchmark.plan import ready_systems
+
+        chosen, left_out = ready_systems(definition.systems)
+        for line in left_out:
+            _say(line)
+    return make(definition, chosen, _names(metrics), limit)
+
+
+def _board(store: Path, suite: str, against: str | None, form: Format) -> None:
+    from restorebench.benchmark.aggregate import board as make_board
+    from restorebench.benchmark.registry import find, unknown
+    from restorebench.benchmark.store import open_store
+
+    opened = open_store(store)
+    plans = {kept.suite.name: kept for kept in opened.plans()}
+    name = suite or next(iter(plans))
+    if name not in plans:
+        raise unknown("suites in this store", name, list(plans))
+    made = make_board(plans[name], opened)
+    if against:
+        _print(find("renderers", "against")(made, against), form)
+    else:
+        _print(find("renderers", "long" if form is Format.csv else "results")(made), form)
+
+
+def main() -> None:
+    """The `restorebench` command: expected errors are one line, the traceback is on --debug."""
+    debug = "--debug" in sys.argv
+    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    try:
+        app(arguments)
+    except (RequestError, AudioError) as error:
+        if debug:
+            raise
+        typer.echo(f"restorebench: {error}", err=True)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        typer.echo("restorebench: stopped; run the same command again to go on", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

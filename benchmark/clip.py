@@ -1,0 +1,30 @@
+"""One sound as metrics see it: decoded once, and every derived view computed once and shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from restorebench.benchmark.audio import resample
+from restorebench.benchmark.types import Audio, FloatArray
+
+T = TypeVar("T")
+
+
+class SharedClip:
+    """Implements `contracts.Clip`. Lives as long as its trial is scored, and no longer."""
+
+    def __init__(self, audio: Audio, seconds: float | None = None) -> None:
+        self.audio = audio
+        self.seconds = seconds
+        self._kept: dict[str, Any] = {}
+
+    def at(self, rate: int) -> FloatArray:
+        view: FloatArray = self.once(f"at {rate}", lambda: resample(self.audio.samples, self.audio.rate, rate))
+        return view
+
+    def once(self, name: str, compute: Callable[[], T]) -> T:
+        if name not in self._kept:
+            self._kept[name] = compute()
+        result: T = self._kept[name]
+        return result

@@ -1,0 +1,198 @@
+"""What a corruption, a system, a metric and a corpus must offer, and the cards they present themselves with."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from restorebench.benchmark.types import Audio, FloatArray, Outcome, Pair, Recipe, Utterance
+
+T = TypeVar("T")
+
+
+class Card(BaseModel):
+    """Facts about a component. Frozen; unknown fields are refused."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    version: int = Field(ge=1)
+    """Bumped whenever a number or a sample that the component produces changes."""
+    summary: str
+    source: str
+    """Paper, section or equation; or the upstream project and commit."""
+    licence: str = "MIT"
+    packages: tuple[str, ...] = ()
+    """Python distributions it needs beyond the core."""
+    extra: str = ""
+    """The extra of restorebench that installs them."""
+    cost: float = 0.0
+    """CPU seconds per second of audio on one core of a 2026 server, for the plan's estimate; 0 where negligible."""
+
+
+class CorruptionCard(Card):
+    pass
+
+
+class SystemCard(Card):
+    kind: Literal["system", "anchor", "published"] = "system"
+    """A system runs and sees only degraded audio; anchors and published folders are supplied by the engine."""
+    rate: int | None = None
+    """The rate that it works at in Hz; the engine resamples to it and back. None: any rate."""
+    weights: tuple[str, ...] = ()
+    """Names in the weights catalogue."""
+    parameters: int | None = None
+    stochastic: bool = False
+
+
+class Value(BaseModel):
+    """One number that a metric gives per clip, and how clips become a table cell."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    label: str
+    unit: str
+    direction: Literal["higher", "lower"]
+    reduction: Literal["mean", "rate"] = "mean"
+    """rate: sum of the component `errors` over sum of the component `total`, in percent when the unit is %."""
+    decimals: int = 2
+
+
+class MetricCard(Card):
+    values: tuple[Value, ...]
+    needs: frozenset[Literal["reference", "text", "seconds"]]
+    definition: str
+    """The choices that fix the number: model hash, windowing, resampler, normaliser. Part of the signature."""
+    invariant_to_gain: bool = False
+
+    def signature(self) -> str:
+        """name@version, the definition, and the versions of the packages that compute it."""
+        versions = "+".join(f"{name}={importlib.metadata.version(name)}" for name in self.packages)
+        return "|".join(part for part in (f"{self.name}@{self.version}", self.definition, versions) if part)
+
+
+class Clip(Protocol):
+    """One sound as metrics see it: decoded once, and each derived view computed once."""
+
+    @property
+    def audio(self) -> Audio: ...
+
+    @property
+    def seconds(self) -> float | None:
+        """Processing time that the sound took; None when it was supplied rather than made."""
+        ...
+
+    def at(self, rate: int) -> FloatArray:
+        """The samples at `rate` Hz, resampled once."""
+        ...
+
+    def once(self, name: str, compute: Callable[[], T]) -> T:
+        """`compute()` on the first call with this name, its kept result after that."""
+        ...
+
+
+class Subject(BaseModel):
+    """The fixed side of a comparison: what is known of a clip before any system has touched it."""
+
+    model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
+
+    reference: Any = None
+    """A Clip, or None."""
+    text: str | None = None
+    language: str = "en"
+
+
+@runtime_checkable
+class Metric(Protocol):
+    """Scores what several systems made of one clip.
+
+    A metric that needs a reference hears estimates conformed to the reference's rate and length; one that does not
+    hears them as delivered.
+    """
+
+    card: MetricCard
+
+    def prepare(self, subject: Subject) -> Any:
+        """Reference-side work, done once per clip."""
+        ...
+
+    def score(self, prepared: Any, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
+        """One mapping per estimate, keyed by value name. Raises on input that it cannot judge."""
+        ...
+
+
+@runtime_checkable
+class System(Protocol):
+    """A restorer. It never sees the target, the recipe or the clip's name."""
+
+    card: SystemCard
+
+    def restore(self, batch: Sequence[Audio], seeds: Sequence[int]) -> Sequence[Audio]:
+        """Restored versions, each of its input's rate and length; one integer seed per clip."""
+        ...
+
+
+@runtime_checkable
+class Supplied(Protocol):
+    """An anchor or a folder of finished audio, which the engine hands out instead of running."""
+
+    card: SystemCard
+
+    def offers(self, utterance: Utterance) -> bool:
+        """Whether there is a sound for this clip."""
+        ...
+
+    def identity(self, utterance: Utterance) -> str:
+        """Hash of the finished file; "" where the trial itself decides the sound."""
+        ...
+
+    def supply(self, utterance: Utterance, pair: Pair) -> Audio:
+        """The finished sound. Raises when it cannot be had."""
+        ...
+
+
+class Scene(BaseModel):
+    """What a corruption may know when it draws: the clip's shape and the other clips of the corpus."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    rate: int
+    seconds: float
+    uri: str = ""
+    others: tuple[str, ...] = ()
+    """Locations of other clips of the corpus, for babble."""
+
+
+@runtime_checkable
+class Corruption(Protocol):
+    """Draws recipes, then renders them: `render` uses no randomness beyond what the recipe holds."""
+
+    card: CorruptionCard
+
+    def draw(self, rng: np.random.Generator, scene: Scene) -> Recipe: ...
+
+    def render(self, recipe: Recipe, clean: Audio) -> Pair: ...
+
+
+class Corpus(Protocol):
+    """A reader: the utterances of a corpus in a fixed order. Raises RequestError saying what is missing."""
+
+    def utterances(self) -> Iterable[Utterance]: ...
+
+
+def missing_packages(card: Card) -> list[str]:
+    """The distributions of a card that are not installed."""
+    return [name for name in card.packages if not _installed(name)]
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

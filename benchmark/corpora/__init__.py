@@ -1,0 +1,12 @@
+"""Readers of corpora. Each gives utterances in a fixed order, or one line that says what is missing."""
+
+BUILTIN = {
+    "demo": "demo:Demo",
+    "dns": "dns:DnsTestSet",
+    "folder": "folder:Folder",
+    "librispeech": "librispeech:LibriSpeech",
+    "manifest": "manifest:Manifest",
+    "published": "published:Published",
+    "seedtts": "seedtts:SeedTts",
+    "vctk": "vctk:Vctk",
+}

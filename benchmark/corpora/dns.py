@@ -1,0 +1,44 @@
+"""DNS Challenge test sets: a `noisy` folder and, for the synthetic ones, a `clean` folder paired by `fileid_N`."""
+
+from __future__ import annotations
+
+import re
+
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.locations import file_sha256, resolve
+from restorebench.benchmark.types import Utterance
+
+
+class DnsTestSet:
+    def __init__(self, root: str, noisy: str = "noisy", clean: str = "clean") -> None:
+        self.root, self.noisy, self.clean = root, noisy, clean
+
+    def utterances(self) -> list[Utterance]:
+        folder = resolve(f"{self.root}/{self.noisy}")
+        if not folder.is_dir():
+            raise RequestError(
+                f"the DNS test set is not at {folder}; copy datasets/test_set of the challenge repository there "
+                "(github.com/microsoft/DNS-Challenge, its LICENSE names the sources)"
+            )
+        paths = sorted(folder.glob("*.wav"))
+        if not paths:
+            raise RequestError(f"{folder} holds no .wav files; wanted the challenge's noisy clips")
+        return [
+            Utterance(
+                id=path.stem,
+                uri=self._clean_uri(path.stem),
+                degraded=f"{self.root}/{self.noisy}/{path.name}",
+                sha256=file_sha256(path),
+                licence="DNS Challenge test set",
+            )
+            for path in paths
+        ]
+
+    def _clean_uri(self, noisy_id: str) -> str | None:
+        if not self.clean:
+            return None
+        file_id = re.search(r"fileid_(\d+)", noisy_id)
+        uri = f"{self.root}/{self.clean}/clean_fileid_{file_id.group(1) if file_id else '?'}.wav"
+        if not resolve(uri).is_file():
+            raise RequestError(f"{noisy_id}: its clean version is not at {resolve(uri)}")
+        return uri

@@ -1,0 +1,38 @@
+"""VCTK 0.92: `wav48_silence_trimmed/SPEAKER/SPEAKER_NNN_mic1.flac` and `txt/SPEAKER/SPEAKER_NNN.txt`."""
+
+from __future__ import annotations
+
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.locations import file_sha256, resolve
+from restorebench.benchmark.types import Utterance
+
+HELD_OUT = ("p360", "p361", "p362", "p363", "p364", "p374", "p376", "s5")
+"""VoiceFixer's eight test speakers, which the MaskSR2 demo files name (specs D19)."""
+
+
+class Vctk:
+    def __init__(self, root: str = "data:vctk", speakers: tuple[str, ...] = HELD_OUT) -> None:
+        self.root, self.speakers = root, tuple(speakers)
+
+    def utterances(self) -> list[Utterance]:
+        audio = resolve(f"{self.root}/wav48_silence_trimmed")
+        if not audio.is_dir():
+            raise RequestError(f"VCTK is not at {audio}; put VCTK-Corpus-0.92 (CC BY 4.0, 11 GB, datashare.ed.ac.uk) there")
+        found = []
+        for speaker in self.speakers:
+            for path in sorted((audio / speaker).glob(f"{speaker}_*_mic1.flac")):
+                clip = path.stem.removesuffix("_mic1")
+                text = resolve(f"{self.root}/txt/{speaker}/{clip}.txt")
+                found.append(
+                    Utterance(
+                        id=clip,
+                        uri=f"{self.root}/wav48_silence_trimmed/{speaker}/{path.name}",
+                        sha256=file_sha256(path),
+                        text=text.read_text(encoding="utf-8").strip() if text.is_file() else None,
+                        speaker=speaker,
+                        licence="CC BY 4.0 (VCTK 0.92)",
+                    )
+                )
+        if not found:
+            raise RequestError(f"{audio} has no mic1 files of the speakers {', '.join(self.speakers)}")
+        return found

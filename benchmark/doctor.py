@@ -1,0 +1,59 @@
+"""Checks the installation: packages of every component, weights, the data folder, and each suite's corpus."""
+
+from __future__ import annotations
+
+from restorebench.benchmark import plan, provenance, registry, suite, weights
+from restorebench.benchmark.contracts import missing_packages
+from restorebench.benchmark.errors import RequestError, reason
+from restorebench.benchmark.locations import data_folder
+from restorebench.benchmark.types import Table
+
+
+def examine() -> list[Table]:
+    """What is here, what is missing, and what to do about it."""
+    return [_machine(), _components(), _weights(), _suites()]
+
+
+def _machine() -> Table:
+    facts = provenance.collect()
+    rows = [("python", facts["python"]), ("platform", facts["platform"]), ("cores", str(facts["cores"]))]
+    rows += [("commit", facts["commit"] or "installed package"), ("data folder", str(data_folder() or "none"))]
+    rows += [("weights mirror", str(weights.mirror() or "none")), ("weights cache", str(weights.cache_folder()))]
+    rows += sorted(facts["versions"].items())
+    return Table("Machine", ("what", "value"), tuple(rows))
+
+
+def _components() -> Table:
+    rows = []
+    for kind in ("systems", "metrics", "corruptions"):
+        for name in registry.table(kind):  # type: ignore[arg-type]
+            card = registry.card(kind, name)  # type: ignore[arg-type]
+            absent = missing_packages(card)
+            fix = f"pip install 'restorebench[{card.extra}]'" if absent else ""
+            rows.append((kind, name, f"missing: {', '.join(absent)}" if absent else "ok", fix))
+    return Table("Components", ("kind", "name", "packages", "to do"), tuple(rows))
+
+
+def _weights() -> Table:
+    rows = []
+    for name, entry in weights.CATALOGUE.items():
+        try:
+            path = weights.present(name)
+            state, fix = (str(path), "") if path else ("absent", f"restorebench data fetch {name}")
+        except RequestError as error:
+            state, fix = reason(error), "remove the file"
+        rows.append((name, f"{entry.bytes / 1e6:.1f} MB", entry.licence, state, fix))
+    return Table("Weights", ("name", "size", "licence", "where", "to do"), tuple(rows))
+
+
+def _suites() -> Table:
+    rows = []
+    for name in suite.known():
+        definition = suite.load(name)
+        try:
+            clips = len({t.utterance.id for t in plan.trials_of(definition, None)})
+            state = f"ready: {clips} clips"
+        except RequestError as error:
+            state = reason(error)
+        rows.append((name, state, definition.corpus.needs))
+    return Table("Suites", ("name", "state", "needs"), tuple(rows))

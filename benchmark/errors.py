@@ -1,0 +1,19 @@
+"""Errors that a user can act on: one line saying what was seen, what was wanted and what to do."""
+
+from __future__ import annotations
+
+
+class RequestError(Exception):
+    """The request cannot be carried out. The command line prints the message alone and exits with 2."""
+
+
+class AudioError(Exception):
+    """A sound that cannot be used: what was seen, what was wanted, what to do."""
+
+
+def reason(error: Exception) -> str:
+    """An error as one line for a record: our own sentences as they are, others behind the name of their class."""
+    text = " ".join(str(error).split())
+    if isinstance(error, AudioError | RequestError):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -1,0 +1,76 @@
+"""Where material lies: `data:PATH` below the data folder, `demo:PATH` in the bundle, anything else an ordinary path.
+
+Recipes and plans hold such locations instead of absolute paths, so that they mean the same on every machine.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+
+from restorebench.benchmark.errors import RequestError
+
+BUNDLE = Path(__file__).resolve().parent / "corpora" / "demo_audio"
+AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
+
+
+def data_folder() -> Path | None:
+    """$RESTOREBENCH_DATA, or `shared/data` beside a source checkout, or None."""
+    if named := os.environ.get("RESTOREBENCH_DATA"):
+        return Path(named)
+    beside = Path(__file__).resolve().parents[2] / "shared" / "data"
+    return beside if beside.is_dir() else None
+
+
+def resolve(location: str) -> Path:
+    """The path behind a location. Raises RequestError when the data folder is needed and absent."""
+    scheme, colon, rest = location.partition(":")
+    if colon and scheme == "demo":
+        return BUNDLE / rest
+    if colon and scheme == "data":
+        root = data_folder()
+        if root is None:
+            raise RequestError(
+                f"{location} needs the data folder, and there is none; set RESTOREBENCH_DATA to the folder that holds it"
+            )
+        return root / rest
+    return Path(location)
+
+
+@cache
+def _splits(root: Path) -> dict[str, str]:
+    manifest = root / "manifest.csv"
+    if not manifest.is_file():
+        return {}
+    with manifest.open(encoding="utf-8", newline="") as file:
+        return {row["path"]: row["split"] for row in csv.DictReader(file)}
+
+
+@cache
+def audio_files(folder: str, split: str = "") -> tuple[str, ...]:
+    """Locations of the audio files below a folder, sorted. With `split`, only those that the data manifest puts there.
+
+    Raises RequestError when the folder is absent or holds no audio.
+    """
+    path = resolve(folder)
+    if not path.is_dir():
+        raise RequestError(f"{folder}: no such folder ({path}); name a folder of audio files")
+    files = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
+    names = [f"{folder.rstrip('/')}/{p.relative_to(path).as_posix()}" for p in files]
+    if split:
+        root = data_folder()
+        known = _splits(root) if root else {}
+        names = [name for name in names if known.get(name.removeprefix("data:")) == split]
+    if not names:
+        raise RequestError(f"{folder}: no audio files" + (f" in split {split!r}" if split else "") + f" below {path}")
+    return tuple(names)
+
+
+@cache
+def file_sha256(path: Path) -> str:
+    """Hash of a file's bytes."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

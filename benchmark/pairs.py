@@ -1,0 +1,54 @@
+"""From a trial to its pair: read the reference, render the recipe, settle level and length. Steps 1-4 of the data flow."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import soundfile
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.audio import read, settle
+from restorebench.benchmark.contracts import Corruption, Scene
+from restorebench.benchmark.errors import AudioError
+from restorebench.benchmark.locations import file_sha256, resolve
+from restorebench.benchmark.types import Audio, Pair, Recipe, Utterance
+
+
+def scene(utterance: Utterance, corpus: Sequence[Utterance]) -> Scene | None:
+    """What a corruption may know of a clip, from its header alone; None when the header cannot be read."""
+    assert utterance.uri is not None
+    try:
+        info = soundfile.info(str(resolve(utterance.uri)))
+    except (soundfile.LibsndfileError, OSError, TypeError):
+        return None
+    if info.frames == 0 or info.channels != 1:
+        return None
+    others = tuple(o.uri for o in corpus if o.uri is not None and o.uri != utterance.uri)
+    return Scene(rate=info.samplerate, seconds=info.frames / info.samplerate, uri=utterance.uri, others=others)
+
+
+def read_reference(utterance: Utterance) -> Audio | None:
+    """The clean sound. Raises AudioError when the file is not the one that the corpus lists."""
+    if utterance.uri is None:
+        return None
+    path = resolve(utterance.uri)
+    audio = read(path)
+    if utterance.degraded is None and utterance.sha256 and (seen := file_sha256(path)) != utterance.sha256:
+        raise AudioError(f"{path.name}: sha256 {seen}, the corpus lists {utterance.sha256}; fetch the file again")
+    return audio
+
+
+def make(utterance: Utterance, recipe: Recipe | None, corruption: Corruption | None) -> Pair:
+    """The pair of a trial. A recorded one is taken as it is; a rendered one is settled. Raises AudioError."""
+    reference = read_reference(utterance)
+    if utterance.degraded is not None:
+        return Pair(reference=reference, degraded=read(resolve(utterance.degraded)))
+    if reference is None or recipe is None or corruption is None:
+        raise AudioError(f"{utterance.id}: no clean sound to degrade")
+    return settle(corruption.render(recipe, reference))
+
+
+def render(recipe: Recipe, clean: Audio) -> Pair:
+    """The settled pair of a recipe alone: what `verify` and the golden hashes check."""
+    corruption: Corruption = registry.make("corruptions", recipe.corruption)
+    return settle(corruption.render(recipe, clean))

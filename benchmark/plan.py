@@ -1,0 +1,246 @@
+"""Suite + systems + metrics -> the list of what is to be measured. Everything that is missing fails here.
+
+The plan decides the list: cells are counted from it, never from what a system happened to write.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from functools import cache, cached_property
+from itertools import groupby
+
+from restorebench.benchmark import pairs, registry, weights
+from restorebench.benchmark.contracts import (
+    Corpus,
+    Corruption,
+    MetricCard,
+    Supplied,
+    System,
+    SystemCard,
+    missing_packages,
+)
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.locations import file_sha256, resolve
+from restorebench.benchmark.seeds import generator, integer
+from restorebench.benchmark.suite import Condition, Suite
+from restorebench.benchmark.types import Recipe, Trial, Utterance
+
+
+@dataclass(frozen=True)
+class Job:
+    """One restoration: a trial, a system, and the seed of its sampling."""
+
+    trial: Trial
+    system: str
+    draw: int
+    seed: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    suite: Suite
+    trials: tuple[Trial, ...]
+    systems: tuple[str, ...]
+    metrics: tuple[str, ...]
+
+    @cached_property
+    def jobs(self) -> tuple[Job, ...]:
+        """Every planned restoration, system by system: one system is in memory at a time."""
+        return tuple(job for system in self.systems for job in self._jobs_of(system))
+
+    def _jobs_of(self, name: str) -> Iterator[Job]:
+        component = component_of(name)
+        draws = self.suite.seeds if component.card.stochastic else self.suite.seeds[:1]
+        for _, group in groupby(self.trials, key=lambda trial: trial.condition):
+            trials = list(group)
+            if isinstance(component, Supplied) and not any(component.offers(t.utterance) for t in trials):
+                continue  # nobody published this condition: an absent cell, not a failure
+            for trial in trials:
+                identity = identity_of(component, trial.utterance)
+                for draw in draws:
+                    key = digest(trial.key, name, identity, str(draw))
+                    seed = integer(trial.suite, trial.id, name, draw)
+                    yield Job(trial, name, draw, seed, key)
+
+    @cached_property
+    def metric_cards(self) -> dict[str, MetricCard]:
+        return {name: metric_card(name) for name in self.metrics}
+
+    @cached_property
+    def by_trial(self) -> dict[str, list[Job]]:
+        grouped: dict[str, list[Job]] = {trial.id: [] for trial in self.trials}
+        for job in self.jobs:
+            grouped[job.trial.id].append(job)
+        return grouped
+
+    def applies(self, metric: str, condition: str) -> bool:
+        """Whether a condition has what a metric needs on at least one clip; a clip without it is then a failure."""
+        needs = self.metric_cards[metric].needs
+        clips = [t.utterance for t in self.trials if t.condition == condition]
+        has_reference = "reference" not in needs or any(u.uri is not None for u in clips)
+        return has_reference and ("text" not in needs or any(u.text is not None for u in clips))
+
+    @cached_property
+    def applicable(self) -> frozenset[tuple[str, str]]:
+        """(metric, condition) pairs that are measured."""
+        conditions = {trial.condition for trial in self.trials}
+        return frozenset((m, c) for m in self.metrics for c in conditions if self.applies(m, c))
+
+    def metrics_for(self, job: Job) -> list[str]:
+        supplied = component_of(job.system).card.kind != "system"
+        return [
+            name
+            for name in self.metrics
+            if (name, job.trial.condition) in self.applicable
+            and not (supplied and "seconds" in self.metric_cards[name].needs)
+        ]
+
+    @cached_property
+    def trials_digest(self) -> str:
+        return digest(*(trial.key for trial in self.trials))
+
+    def to_json(self) -> str:
+        return json.dumps(
+            {
+                "suite": self.suite.model_dump(mode="json"),
+                "trials": [asdict(trial) for trial in self.trials],
+                "systems": list(self.systems),
+                "metrics": list(self.metrics),
+            },
+            indent=1,
+            sort_keys=True,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        data = json.loads(text)
+        trials = []
+        for raw in data["trials"]:
+            recipe = Recipe(raw["recipe"]["corruption"], tuple(raw["recipe"]["steps"])) if raw["recipe"] else None
+            trials.append(Trial(**{**raw, "recipe": recipe, "utterance": Utterance(**raw["utterance"])}))
+        return cls(
+            Suite.model_validate(data["suite"]), tuple(trials), tuple(data["systems"]), tuple(data["metrics"])
+        )
+
+
+def digest(*parts: str) -> str:
+    """A content key: 32 hex digits."""
+    return hashlib.sha256("\x1f".join(parts).encode()).hexdigest()[:32]
+
+
+def make(
+    suite: Suite,
+    systems: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    limit: int | None = None,
+) -> Plan:
+    """The plan of a run. Raises RequestError for unknown names, absent packages, weights or corpora, duplicate ids."""
+    chosen = tuple(dict.fromkeys(systems or suite.systems))
+    for name in chosen:
+        registry.require("systems", name)
+        component_of(name)
+    plan = Plan(
+        suite=suite,
+        trials=tuple(trials_of(suite, limit)),
+        systems=chosen,
+        metrics=resolve_metrics(metrics or suite.metrics),
+    )
+    missing = {w: None for name in chosen for w in component_of(name).card.weights if weights.present(w) is None}
+    if missing:
+        total = sum(weights.CATALOGUE[w].bytes for w in missing) / 1e6
+        raise RequestError(
+            f"weights {', '.join(missing)} are not here ({total:.1f} MB); run: restorebench data fetch {' '.join(missing)}"
+        )
+    return plan
+
+
+def ready_systems(names: Sequence[str]) -> tuple[list[str], list[str]]:
+    """A suite's default systems that can run here, and a line for each that cannot. Named systems are never left out."""
+    ready, left_out = [], []
+    for name in names:
+        absent = missing_packages(registry.card("systems", name))
+        lacking = [w for w in registry.card("systems", name).weights if weights.present(w) is None]  # type: ignore[attr-defined]
+        if absent:
+            left_out.append(f"without {name}: {', '.join(absent)} not installed")
+        elif lacking:
+            left_out.append(f"without {name}: weights absent; run: restorebench data fetch {' '.join(lacking)}")
+        else:
+            ready.append(name)
+    return ready, left_out
+
+
+def trials_of(suite: Suite, limit: int | None) -> Iterator[Trial]:
+    """The trials of a suite, in order. Raises RequestError when its corpus or noise is absent, or ids repeat."""
+    corpus: Corpus = registry.make("corpora", suite.corpus.reader, **suite.corpus.options)
+    everything = list(corpus.utterances())
+    utterances = everything[: limit or suite.limit]
+    seen: set[tuple[str, str]] = set()
+    for utterance in utterances:
+        if (utterance.group, utterance.id) in seen:
+            raise RequestError(f"{suite.name}: two clips share the id {utterance.id!r}; rename one")
+        seen.add((utterance.group, utterance.id))
+    if not suite.condition:
+        for utterance in sorted(utterances, key=lambda u: u.group):
+            key = digest("recorded", utterance.sha256, _reference_sha(utterance))
+            yield Trial(suite.name, utterance.group or "recorded", utterance, None, key)
+    for condition in suite.condition:
+        yield from _degraded(suite, condition, utterances, everything)
+
+
+def _reference_sha(utterance: Utterance) -> str:
+    return file_sha256(resolve(utterance.uri)) if utterance.uri else ""
+
+
+def _degraded(
+    suite: Suite, condition: Condition, utterances: Sequence[Utterance], corpus: Sequence[Utterance]
+) -> Iterator[Trial]:
+    corruption: Corruption = registry.make("corruptions", condition.corruption, **condition.options)
+    for utterance in utterances:
+        for draw in range(condition.draws):
+            scene = pairs.scene(utterance, corpus)
+            rng = generator(suite.name, utterance.id, condition.name, draw)
+            # A clip whose header cannot be read keeps its place; the run records why it has no sound.
+            recipe = corruption.draw(rng, scene) if scene else None
+            drawn = recipe.to_json() if recipe else "unreadable"
+            key = digest(str(corruption.card.version), utterance.sha256, drawn)
+            name = condition.name if condition.draws == 1 else f"{condition.name}#{draw}"
+            yield Trial(suite.name, name, utterance, recipe, key)
+
+
+@cache
+def component_of(name: str) -> System | Supplied:
+    """The system or supplier of a name, made once per process. Making it loads no weights."""
+    component: System | Supplied = registry.make("systems", name)
+    return component
+
+
+def identity_of(component: System | Supplied, utterance: Utterance) -> str:
+    """What decides a sound beside the trial and the seed: code version, weights, or the hash of the finished file."""
+    card: SystemCard = component.card
+    hashes = [weights.CATALOGUE[name].sha256 for name in card.weights]
+    finished = [component.identity(utterance)] if isinstance(component, Supplied) else []
+    return "|".join([f"{card.name}@{card.version}", *hashes, *finished])
+
+
+def metric_card(name: str) -> MetricCard:
+    card = registry.card("metrics", name)
+    assert isinstance(card, MetricCard)
+    return card
+
+
+def resolve_metrics(names: Sequence[str]) -> tuple[str, ...]:
+    """Metric names for metric or value names (`dnsmos.ovl` means `dnsmos`). Raises RequestError for what is unknown."""
+    known = registry.table("metrics")
+    if any(name not in known for name in names):
+        by_value = {v.name: metric for metric in known for v in metric_card(metric).values}
+        for name in names:
+            if name not in known and name not in by_value:
+                raise registry.unknown("metrics", name, sorted({*known, *by_value}))
+        names = [name if name in known else by_value[name] for name in names]
+    for name in names:
+        registry.require("metrics", name)
+    return tuple(dict.fromkeys(names))

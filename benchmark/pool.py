@@ -1,0 +1,95 @@
+"""Spawned worker processes that each use one thread, and a map over units that survives a dying worker."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from typing import TypeVar
+
+Unit = TypeVar("Unit")
+Result = TypeVar("Result")
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+
+
+def default_workers() -> int:
+    """The cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def single_threaded_children() -> Iterator[None]:
+    """Numeric libraries read these when they load, so they must be set before a child starts.
+
+    One thread per worker keeps results independent of the machine's core count, and the cores busy with clips.
+    """
+    before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
+    os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+class Workers:
+    """A pool that stays open over several maps. Use as a context manager."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> Workers:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def _open(self) -> ProcessPoolExecutor:
+        if self._pool is None:
+            self._pool = ProcessPoolExecutor(self.count, mp_context=multiprocessing.get_context("spawn"))
+        return self._pool
+
+    def map(
+        self, work: Callable[[Unit], Result], units: Sequence[Unit], died: Callable[[Unit, str], Result]
+    ) -> Iterator[Result]:
+        """Results in order of completion. A unit whose worker dies is tried once more alone, then handed to `died`."""
+        with single_threaded_children():
+            yield from self._map(work, list(units), died)
+
+    def _map(
+        self, work: Callable[[Unit], Result], units: list[Unit], died: Callable[[Unit, str], Result]
+    ) -> Iterator[Result]:
+        survivors = []
+        window = self.count * 4  # keeps the queue, and with it the memory, independent of the number of units
+        for start in range(0, len(units), window):
+            futures: dict[Future[Result], Unit] = {}
+            for unit in units[start : start + window]:
+                futures[self._submit(work, unit)] = unit
+            for future in as_completed(futures):
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    self._pool = None
+                    survivors.append(futures[future])
+        for unit in survivors:
+            try:
+                yield self._submit(work, unit).result()
+            except BrokenProcessPool:
+                self._pool = None
+                yield died(unit, "the worker process died (killed, out of memory, or a crash in native code), twice")
+
+    def _submit(self, work: Callable[[Unit], Result], unit: Unit) -> Future[Result]:
+        try:
+            return self._open().submit(work, unit)
+        except BrokenProcessPool:
+            self._pool = None
+            return self._open().submit(work, unit)

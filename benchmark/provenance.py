@@ -1,0 +1,56 @@
+"""What a result was made with: versions, commit, machine."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+PACKAGES = (
+    "restorebench", "numpy", "scipy", "soundfile", "soxr", "pandas", "pyarrow", "onnxruntime", "speechmos", "librosa",
+    "jiwer", "pocketsphinx", "pesq", "pystoi", "resemblyzer", "torch", "pyroomacoustics", "nara_wpe",
+)  # fmt: skip
+
+
+def versions() -> dict[str, str]:
+    """Installed versions; a package that is absent is left out."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str:
+    """The commit of a source checkout, with `+dirty` when files differ from it; "" for an installed package."""
+    root = Path(__file__).resolve().parents[1]
+    if not (root / ".git").exists():
+        return ""
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        return head + ("+dirty" if _git(root, "status", "--porcelain") else "")
+    except (OSError, subprocess.SubprocessError):
+        return ""
+
+
+def _git(root: Path, *arguments: str) -> str:
+    return subprocess.run(
+        ["git", "-C", str(root), *arguments], check=True, capture_output=True, text=True, timeout=10
+    ).stdout.strip()
+
+
+def collect() -> dict[str, Any]:
+    """Everything, as JSON."""
+    return {
+        "versions": versions(),
+        "commit": commit(),
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        "cores": os.cpu_count(),
+    }

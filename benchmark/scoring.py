@@ -1,0 +1,144 @@
+"""Scores what several systems made of one clip: every sound decoded once, reference-side work done once per metric."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.audio import PUBLISHED_TOLERANCE_S, AudioError, conform
+from restorebench.benchmark.clip import SharedClip
+from restorebench.benchmark.contracts import Metric, MetricCard, Subject
+from restorebench.benchmark.errors import reason
+from restorebench.benchmark.plan import Job, digest
+from restorebench.benchmark.types import Audio, Outcome, Pair, Record, Rows, Trial
+
+
+@dataclass(frozen=True, eq=False)
+class Delivered:
+    audio: Audio
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class ScoreUnit:
+    trial: Trial
+    pair: Pair | None
+    jobs: tuple[Job, ...]
+    metrics: Mapping[str, tuple[str, ...]]
+    """Job key -> names of the metrics to measure on it."""
+
+
+@cache
+def metric(name: str) -> Metric:
+    """A metric, made once per process."""
+    made: Metric = registry.make("metrics", name)
+    return made
+
+
+def score_key(job: Job, signature: str) -> str:
+    return digest(job.key, signature)
+
+
+def records_of(
+    unit: ScoreUnit, found: Mapping[str, Delivered | str]
+) -> dict[Rows, list[Record]]:
+    """A record for every planned value: a number, or the reason why there is none. Times are kept apart."""
+    clips = {key: SharedClip(d.audio, d.seconds) for key, d in found.items() if isinstance(d, Delivered)}
+    reference = SharedClip(unit.pair.reference) if unit.pair and unit.pair.reference else None
+    records: dict[Rows, list[Record]] = {"scores": [], "timings": []}
+    wanted = sorted({name for names in unit.metrics.values() for name in names})
+    for name in wanted:
+        jobs = [job for job in unit.jobs if name in unit.metrics[job.key]]
+        estimates: list[SharedClip | str] = [
+            clips[job.key] if job.key in clips else str(found[job.key]) for job in jobs
+        ]
+        subject = Subject(reference=reference, text=unit.trial.utterance.text, language=unit.trial.utterance.language)
+        outcomes = score(metric(name), subject, estimates)
+        card = metric(name).card
+        rows: Rows = "timings" if "seconds" in card.needs else "scores"
+        records[rows] += [
+            _record(job, card, value, outcome)
+            for job, values in zip(jobs, outcomes, strict=True)
+            for value, outcome in values.items()
+        ]
+    return records
+
+
+def score(
+    judge: Metric, subject: Subject, estimates: Sequence[SharedClip | str]
+) -> list[Mapping[str, Outcome]]:
+    """Outcomes per estimate; an estimate given as text is a failure already, and the text is its reason."""
+    card = judge.card
+    results: list[Mapping[str, Outcome] | None] = [
+        failure(card, estimate) if isinstance(estimate, str) else None for estimate in estimates
+    ]
+    if "reference" in card.needs and subject.reference is None:
+        return [failure(card, "no reference for this clip") for _ in estimates]
+    if "text" in card.needs and subject.text is None:
+        return [failure(card, "no transcript for this clip; add its line to the texts file") for _ in estimates]
+    usable: list[tuple[int, SharedClip]] = []
+    for index, estimate in enumerate(estimates):
+        if isinstance(estimate, str):
+            continue
+        try:
+            usable.append((index, conformed(estimate, subject.reference) if "reference" in card.needs else estimate))
+        except AudioError as error:
+            results[index] = failure(card, str(error))
+    try:
+        prepared = judge.prepare(subject)
+    except Exception as error:
+        for index, _ in usable:
+            results[index] = failure(card, f"reference: {reason(error)}")
+        usable = []
+    for (index, _), outcome in zip(usable, _each(judge, prepared if usable else None, usable), strict=True):
+        results[index] = outcome
+    return [outcome for outcome in results if outcome is not None]
+
+
+def _each(judge: Metric, prepared: Any, usable: Sequence[tuple[int, SharedClip]]) -> list[Mapping[str, Outcome]]:
+    """A batch; when it raises, clip by clip, so that only the clips at fault are lost."""
+    if not usable:
+        return []
+    try:
+        return list(judge.score(prepared, [clip for _, clip in usable]))
+    except Exception as error:
+        if len(usable) == 1:
+            return [failure(judge.card, reason(error))]
+        return [_each(judge, prepared, [one])[0] for one in usable]
+
+
+def conformed(clip: SharedClip, reference: SharedClip) -> SharedClip:
+    """The clip at the reference's rate and length, conformed once."""
+    if (clip.audio.rate, len(clip.audio.samples)) == (reference.audio.rate, len(reference.audio.samples)):
+        return clip
+    view: SharedClip = clip.once(
+        "conformed", lambda: SharedClip(conform(clip.audio, reference.audio, PUBLISHED_TOLERANCE_S), clip.seconds)
+    )
+    return view
+
+
+def failure(card: MetricCard, why: str) -> Mapping[str, Outcome]:
+    return {value.name: Outcome(None, why=why) for value in card.values}
+
+
+def _record(job: Job, card: MetricCard, value: str, outcome: Outcome) -> Record:
+    signature = card.signature()
+    return Record(
+        suite=job.trial.suite,
+        condition=job.trial.condition,
+        utterance=job.trial.utterance.id,
+        speaker=job.trial.utterance.speaker,
+        system=job.system,
+        seed=job.draw,
+        metric=card.name,
+        signature=signature,
+        value_name=value,
+        value=outcome.value,
+        components=json.dumps(dict(outcome.components), sort_keys=True),
+        why=outcome.why,
+        key=score_key(job, signature),
+    )

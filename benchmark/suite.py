@@ -1,0 +1,95 @@
+"""A suite: a corpus, the conditions it is degraded under, and the metrics and systems that it is meant for. TOML."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib.metadata import entry_points
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.registry import unknown
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CorpusSpec(_Table):
+    reader: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    needs: str = ""
+    """What a user must have for it, in one line, with licence and where it comes from."""
+
+
+class Condition(_Table):
+    """One way of degrading every clip. A recorded set has none: its clips arrive degraded."""
+
+    name: str
+    corruption: str
+    options: dict[str, Any] = Field(default_factory=dict)
+    factor: str = ""
+    severity: float | None = None
+    draws: int = Field(default=1, ge=1)
+
+
+class PaperSet(_Table):
+    """Which published test set a condition stands for, and how ours differs; empty `differs` means it does not."""
+
+    paper: str
+    test_set: str
+    differs: str = ""
+
+
+class Suite(_Table):
+    name: str
+    version: int = Field(ge=1)
+    summary: str
+    corpus: CorpusSpec
+    condition: tuple[Condition, ...] = ()
+    metrics: tuple[str, ...]
+    systems: tuple[str, ...]
+    seeds: tuple[int, ...] = (0,)
+    limit: int | None = None
+    paper: dict[str, PaperSet] = Field(default_factory=dict)
+    """Condition name (`*`: every one) to the published test set that it stands beside."""
+    open_decisions: tuple[str, ...] = ()
+    """What the paper leaves open, and what we chose."""
+
+    def paper_set(self, condition: str) -> PaperSet | None:
+        return self.paper.get(condition, self.paper.get("*"))
+
+
+def known() -> dict[str, str]:
+    """Every suite name with the TOML file that defines it (bundled ones, then those of other packages)."""
+    found = {}
+    for entry in files("restorebench.benchmark").joinpath("suites").iterdir():
+        if entry.name.endswith(".toml"):
+            found[entry.name.removesuffix(".toml")] = str(entry)
+    for point in entry_points(group="restorebench.suites"):
+        package, _, file = point.value.partition(":")
+        found[point.name] = str(files(package).joinpath(f"{file}.toml"))
+    return dict(sorted(found.items()))
+
+
+def load(name: str) -> Suite:
+    """A suite by name, or from a path ending in `.toml`. Raises RequestError for what is unknown or malformed."""
+    path = Path(name)
+    if path.suffix != ".toml":
+        paths = known()
+        if name not in paths:
+            raise unknown("suites", name, list(paths))
+        path = Path(paths[name])
+    if not path.is_file():
+        raise RequestError(f"{path}: no such suite file")
+    try:
+        return Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError(f"{path}: not valid TOML ({error})") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"])
+        raise RequestError(f"{path}: {place}: {first['msg']}") from error

@@ -1,0 +1,171 @@
+"""The plain data that flows through the engine, one type per step. No I/O, no model code."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+FloatArray = NDArray[np.float32]
+Json = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """Mono sound. samples [time] float32, full scale ±1 (may exceed it); rate in Hz."""
+
+    samples: FloatArray
+    rate: int
+
+    def __post_init__(self) -> None:
+        if self.samples.ndim != 1 or self.samples.dtype != np.float32:
+            raise ValueError(f"Audio wants samples [time] float32, got {self.samples.shape} {self.samples.dtype}")
+
+    @property
+    def seconds(self) -> float:
+        return len(self.samples) / self.rate
+
+    def sha256(self) -> str:
+        """Hash of the rate and the exact samples: the identity of a sound, whatever file holds it."""
+        digest = hashlib.sha256(f"{self.rate}\n".encode())
+        digest.update(np.ascontiguousarray(self.samples, dtype="<f4").tobytes())
+        return digest.hexdigest()
+
+
+@dataclass(frozen=True)
+class Utterance:
+    """One clip of a corpus. `uri` and `degraded` are locations (see locations.py); `sha256` hashes the file's bytes."""
+
+    id: str
+    uri: str | None
+    group: str = ""
+    """The part of a published test set that the clip belongs to; it becomes the condition of its trials."""
+    degraded: str | None = None
+    """A recording that arrives already degraded; None where a corruption makes it."""
+    sha256: str = ""
+    text: str | None = None
+    language: str = "en"
+    speaker: str = ""
+    licence: str = ""
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """What a corruption drew: plain JSON that renders the same samples anywhere."""
+
+    corruption: str
+    steps: tuple[Json, ...]
+
+    def to_json(self) -> str:
+        return json.dumps(asdict(self), sort_keys=True, separators=(",", ":"))
+
+    @classmethod
+    def from_json(cls, text: str) -> Recipe:
+        data = json.loads(text)
+        return cls(corruption=data["corruption"], steps=tuple(data["steps"]))
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One degraded clip to be restored: an utterance under one condition, with the recipe drawn for it."""
+
+    suite: str
+    condition: str
+    utterance: Utterance
+    recipe: Recipe | None
+    key: str
+    """Hash of everything that decides the degraded sound."""
+
+    @property
+    def id(self) -> str:
+        return f"{self.condition}/{self.utterance.id}"
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """A clean reference (None where none exists) and its degraded version, of equal rate and length."""
+
+    reference: Audio | None
+    degraded: Audio
+
+
+@dataclass(frozen=True, eq=False)
+class Restoration:
+    """What a system delivered for one clip, and the seconds of processing it took (None when supplied, not run)."""
+
+    audio: Audio
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A measured value with the components it was made of, or the reason why there is none.
+
+    `value` is None exactly when `why` says why. Components are kept so that rates divide once, over a whole set.
+    """
+
+    value: float | None
+    components: Mapping[str, float] = field(default_factory=dict)
+    why: str = ""
+
+    def __post_init__(self) -> None:
+        if (self.value is None) != bool(self.why):
+            raise ValueError("an Outcome has a value, or a reason for having none")
+
+
+@dataclass(frozen=True)
+class Record:
+    """One row of the result table: a value of one metric for one system on one trial."""
+
+    suite: str
+    condition: str
+    utterance: str
+    speaker: str
+    system: str
+    seed: int
+    metric: str
+    signature: str
+    value_name: str
+    value: float | None
+    components: str
+    """JSON of `Outcome.components`."""
+    why: str
+    key: str
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the board: one value over all planned clips of a condition."""
+
+    suite: str
+    condition: str
+    system: str
+    value_name: str
+    signature: str
+    value: float | None
+    low: float | None
+    high: float | None
+    n: int
+    """Clips that have a value."""
+    planned: int
+    """Clips that should have one."""
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table to be shown: text cells, whatever the format, and notes below it."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    notes: tuple[str, ...] = ()
+
+
+Rows = Literal["scores", "timings"]
+"""Which of the store's two kinds of rows: repeatable scores, or processing times."""

@@ -1,0 +1,99 @@
+"""The catalogue of model weights: fetched by URL and sha256 on request, or taken from a mirror folder; never at import.
+
+A mirror (`$RESTOREBENCH_WEIGHTS`, or `weights` in the data folder) is looked at first, then the cache, then the URL.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import platformdirs
+
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.locations import data_folder, file_sha256
+
+
+@dataclass(frozen=True)
+class Weights:
+    path: str
+    """Place below the mirror and the cache."""
+    url: str
+    sha256: str
+    bytes: int
+    licence: str
+
+
+CATALOGUE: dict[str, Weights] = {
+    "dtln-1": Weights(
+        "dtln/model_1.onnx",
+        "https://github.com/breizhn/DTLN/raw/master/pretrained_model/model_1.onnx",
+        "22b91cae3855e5a0620e66a917ca6c82c58db0e842c770f58d86751c5e8d4ae3",
+        1458237,
+        "MIT",
+    ),
+    "dtln-2": Weights(
+        "dtln/model_2.onnx",
+        "https://github.com/breizhn/DTLN/raw/master/pretrained_model/model_2.onnx",
+        "e20c92f9233fccf29cddf86970d0d0161a03aebccc26d6f4d5639c4d5ec2e639",
+        2510010,
+        "MIT",
+    ),
+    "gtcrn": Weights(
+        "gtcrn/gtcrn_simple.onnx",
+        "https://github.com/Xiaobin-Rong/gtcrn/raw/main/stream/onnx_models/gtcrn_simple.onnx",
+        "b4718df6228e7bdf1a8a435cf98f838636eb2fd331acabf86ba87c5192ebcb87",
+        535190,
+        "MIT",
+    ),
+}
+
+
+def mirror() -> Path | None:
+    """The folder that is looked at before any download."""
+    if named := os.environ.get("RESTOREBENCH_WEIGHTS"):
+        return Path(named)
+    root = data_folder()
+    return root / "weights" if root and (root / "weights").is_dir() else None
+
+
+def cache_folder() -> Path:
+    return platformdirs.user_cache_path("restorebench") / "weights"
+
+
+def present(name: str) -> Path | None:
+    """The file, if it lies in the mirror or the cache and its hash is right. Raises RequestError when it is wrong."""
+    entry = CATALOGUE[name]
+    for folder in (mirror(), cache_folder()):
+        if folder and (path := folder / entry.path).is_file():
+            seen = file_sha256(path)
+            if seen != entry.sha256:
+                raise RequestError(f"{path}: sha256 {seen}, wanted {entry.sha256}; remove the file and fetch it again")
+            return path
+    return None
+
+
+def fetch(name: str) -> Path:
+    """The file, downloaded if need be: atomically, and kept only when its hash is right.
+
+    Raises RequestError naming the address, both hashes or the network's own words.
+    """
+    if path := present(name):
+        return path
+    import pooch
+
+    entry = CATALOGUE[name]
+    target = cache_folder() / entry.path
+    try:
+        pooch.retrieve(entry.url, known_hash=f"sha256:{entry.sha256}", fname=target.name, path=target.parent)
+    except Exception as error:
+        raise RequestError(
+            f"weights {name}: {entry.url} could not be fetched ({_last_line(error)}); "
+            f"put {entry.path} into a folder and set RESTOREBENCH_WEIGHTS to it"
+        ) from error
+    return target
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__

@@ -1,0 +1,11 @@
+"""Corruptions by registry name. A new one is one file and one line here."""
+
+BUILTIN = {
+    "clipping": "clipping:Clipping",
+    "level": "level:Level",
+    "lowpass": "lowpass:LowPassing",
+    "noise": "noise:Noise",
+    "packet-loss": "packet_loss:PacketLoss",
+    "reverb": "reverb:Reverb",
+    "voicefixer": "voicefixer:VoiceFixer",
+}

@@ -1,0 +1,52 @@
+"""Levels: a clip set to a given RMS level, and VoiceFixer's joint normalisation of input and target."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from restorebench.benchmark.contracts import CorruptionCard, Scene
+from restorebench.benchmark.types import Recipe
+from restorebench.corruptions.step import Effect, Range, Samples, Sounds, Step, check_range, uniform
+
+
+class LevelStep(Step):
+    """Sets the RMS level of the degraded sound; silence stays silence."""
+
+    name: Literal["level"] = "level"
+    dbfs: float
+    """RMS level in dB relative to full scale 1.0."""
+
+    def apply(self, samples: Samples, rate: int) -> Samples:
+        rms = float(np.sqrt(np.mean(samples**2)))
+        return samples if rms == 0 else samples * (10 ** (self.dbfs / 20) / rms)
+
+
+class JointLevelStep(Step):
+    """Scales input and target by one factor: the louder peak of the two becomes `peak`."""
+
+    name: Literal["joint-level"] = "joint-level"
+    peak: float = Field(gt=0, le=1)
+
+    def on_pair(self, sounds: Sounds) -> Sounds:
+        loudest = max(float(np.max(np.abs(s), initial=0.0)) for s in (sounds.reference, sounds.degraded))
+        gain = self.peak / loudest if loudest > 0 else 1.0
+        return replace(sounds, reference=sounds.reference * gain, degraded=sounds.degraded * gain)
+
+
+class Level(Effect):
+    card = CorruptionCard(
+        name="level",
+        version=1,
+        summary="RMS level of the input in dBFS (the target keeps its own)",
+        source="DNS Challenge level range [-35, -15] dBFS; specs §9.1",
+    )
+
+    def __init__(self, dbfs: Range = (-35.0, -15.0)) -> None:
+        self.dbfs = check_range("dbfs", dbfs, -90.0, 0.0)
+
+    def draw(self, rng: np.random.Generator, scene: Scene) -> Recipe:
+        return self.recipe(LevelStep(dbfs=uniform(rng, self.dbfs)))

@@ -1,0 +1,114 @@
+"""Low-pass filtering without phase shift: the six filters of VoiceFixer's training pipeline.
+
+IIR filters run forwards and backwards, which doubles every attenuation: at its nominal cutoff a Butterworth filter is
+at -6 dB, Chebyshev and elliptic at -0.2 dB, and an order-8 Bessel at -25 dB (specs §4, §17.6), so equal cutoffs mean
+different bandwidths.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+import numpy as np
+from pydantic import Field
+
+from restorebench.benchmark.contracts import CorruptionCard, Scene
+from restorebench.benchmark.types import Recipe
+from restorebench.corruptions.step import Effect, Range, Samples, Step, check_range, uniform
+
+Design = Literal["butter", "cheby1", "ellip", "bessel", "stft-hard", "polyphase"]
+DESIGNS: tuple[Design, ...] = get_args(Design)
+ORDERS = (2, 9)
+RIPPLE_DB, STOP_DB = 0.1, 60.0
+
+
+class LowPassStep(Step):
+    name: Literal["lowpass"] = "lowpass"
+    cutoff_hz: float = Field(gt=0)
+    design: Design
+    order: int = Field(default=8, ge=2, le=10)
+    """Of the IIR designs, before the backward pass doubles it."""
+
+    def apply(self, samples: Samples, rate: int) -> Samples:
+        if self.cutoff_hz >= rate / 2:
+            return samples
+        if self.design == "stft-hard":
+            return stft_hard(samples, rate, self.cutoff_hz)
+        if self.design == "polyphase":
+            return polyphase(samples, rate, self.cutoff_hz)
+        from scipy import signal
+
+        sos = design_sos(self.design, self.order, self.cutoff_hz, rate)
+        padding = min(3 * (2 * len(sos) + 1), len(samples) - 1)
+        return np.asarray(signal.sosfiltfilt(sos, samples, padlen=padding))
+
+
+def design_sos(design: Design, order: int, cutoff_hz: float, rate: int) -> Samples:
+    """Second-order sections of one pass."""
+    from scipy import signal
+
+    if design == "butter":
+        sos = signal.butter(order, cutoff_hz, fs=rate, output="sos")
+    elif design == "cheby1":
+        sos = signal.cheby1(order, RIPPLE_DB, cutoff_hz, fs=rate, output="sos")
+    elif design == "ellip":
+        sos = signal.ellip(order, RIPPLE_DB, STOP_DB, cutoff_hz, fs=rate, output="sos")
+    else:
+        sos = signal.bessel(order, cutoff_hz, fs=rate, output="sos", norm="phase")
+    return np.asarray(sos)
+
+
+def stft_hard(samples: Samples, rate: int, cutoff_hz: float) -> Samples:
+    """Zeroes the STFT bins above the cutoff (46 ms window, 10 ms hop)."""
+    from scipy import signal
+
+    size = 2 * round(1024 * rate / 44100)
+    transform = signal.ShortTimeFFT(signal.windows.hann(size, sym=False), round(rate / 100), rate)
+    padded = np.pad(samples, (0, max(0, size - len(samples))))
+    spectrum = transform.stft(padded)
+    spectrum[int(len(spectrum) * cutoff_hz / (rate / 2)) :] = 0.0
+    return np.real(transform.istft(spectrum, k1=len(padded)))[: len(samples)]
+
+
+def polyphase(samples: Samples, rate: int, cutoff_hz: float) -> Samples:
+    """Down to twice the cutoff and back with polyphase filters.
+
+    The low rate is rounded to 100 Hz: odd rate pairs would need filters of some 400 000 taps (specs §4).
+    """
+    from scipy import signal
+
+    low = max(200, 100 * round(2 * cutoff_hz / 100))
+    down = signal.resample_poly(samples, low, rate)
+    back = signal.resample_poly(down, rate, low)
+    return np.pad(back, (0, max(0, len(samples) - len(back))))[: len(samples)]
+
+
+def draw_step(
+    rng: np.random.Generator, cutoff_hz: tuple[float, float], designs: tuple[Design, ...]
+) -> LowPassStep:
+    """Cutoff, order and design, each uniform."""
+    return LowPassStep(
+        cutoff_hz=uniform(rng, cutoff_hz),
+        order=int(rng.integers(ORDERS[0], ORDERS[1] + 1)),
+        design=designs[int(rng.integers(len(designs)))],
+    )
+
+
+class LowPassing(Effect):
+    card = CorruptionCard(
+        name="lowpass",
+        version=1,
+        summary="Zero-phase low-pass: bandwidth_hz, designs among " + ", ".join(DESIGNS),
+        source="VoiceFixer tools/dsp/lowpass.py; specs §4, §17.6",
+    )
+
+    def __init__(
+        self, bandwidth_hz: Range = (1000.0, 22050.0), designs: tuple[Design, ...] = DESIGNS, order: int | None = None
+    ) -> None:
+        self.bandwidth_hz = check_range("bandwidth_hz", bandwidth_hz, 50.0, 96000.0)
+        self.designs = tuple(designs)
+        self.order = order
+
+    def draw(self, rng: np.random.Generator, scene: Scene) -> Recipe:
+        step = draw_step(rng, self.bandwidth_hz, self.designs)
+        return self.recipe(step if self.order is None else step.model_copy(update={"order": self.order}))

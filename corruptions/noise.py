@@ -1,0 +1,84 @@
+"""Additive noise at a signal-to-noise ratio, under any of three laws.
+
+- `rms`: ratio of mean powers over the whole clip.
+- `active`: the speech power is taken over active frames only (32 ms, within 40 dB of the loudest).
+- `voicefixer`: ratio of mean magnitudes, 20 log10(mean|speech| / mean|noise|), wherever mean|speech| > 0.02; below
+  that the noise is set relative to full scale. Source: voicefixer_main @374e0d7 data_module.py; specs §4, §17.6.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+
+from restorebench.benchmark.contracts import CorruptionCard, Scene
+from restorebench.benchmark.types import Recipe
+from restorebench.corruptions.lowpass import LowPassStep
+from restorebench.corruptions.sources import Source, draw_noise
+from restorebench.corruptions.step import Effect, Range, Samples, Step, check_range, uniform
+
+Law = Literal["rms", "active", "voicefixer"]
+ACTIVE_FRAME_S, ACTIVE_RANGE_DB = 0.032, 40.0
+VOICEFIXER_GATE = 0.02
+
+
+class NoiseStep(Step):
+    name: Literal["noise"] = "noise"
+    snr_db: float
+    law: Law = "rms"
+    source: Source
+    lowpass: LowPassStep | None = None
+    """Filters the noise before it is scaled (specs D15)."""
+
+    def apply(self, samples: Samples, rate: int) -> Samples:
+        return samples + self.noise(samples, rate)
+
+    def noise(self, samples: Samples, rate: int) -> Samples:
+        """The scaled noise [time] that is added to the speech."""
+        noise = self.source.samples(len(samples), rate)
+        if self.lowpass is not None:
+            noise = self.lowpass.apply(noise, rate)
+        return noise * noise_gain(samples, noise, rate, self.snr_db, self.law)
+
+
+def noise_gain(speech: Samples, noise: Samples, rate: int, snr_db: float, law: Law) -> float:
+    """The factor that brings the noise to the ratio; 0 when noise or speech is silent."""
+    down = 10 ** (-snr_db / 20)
+    if not np.any(noise):
+        return 0.0
+    if law == "voicefixer":
+        peak = float(np.max(np.abs(noise)))
+        loudness = float(np.mean(np.abs(speech)))
+        return down * (loudness / float(np.mean(np.abs(noise))) if loudness > VOICEFIXER_GATE else 1 / peak)
+    power = active_power(speech, rate) if law == "active" else float(np.mean(speech**2))
+    return down * float(np.sqrt(power / np.mean(noise**2)))
+
+
+def active_power(speech: Samples, rate: int) -> float:
+    """Mean power over the frames that are within 40 dB of the loudest one."""
+    frame = max(1, round(ACTIVE_FRAME_S * rate))
+    whole = max(1, len(speech) // frame)
+    power = np.mean(np.resize(speech, whole * frame).reshape(whole, frame) ** 2, axis=1)
+    return float(np.mean(power[power >= power.max() * 10 ** (-ACTIVE_RANGE_DB / 10)]))
+
+
+class Noise(Effect):
+    card = CorruptionCard(
+        name="noise",
+        version=1,
+        summary="Additive noise: snr_db, law rms|active|voicefixer, noise = folder|white|pink|brown|babble|synthetic",
+        source="specs §4, §9.1, §17.6",
+    )
+
+    def __init__(
+        self, snr_db: Range = (-5.0, 20.0), law: Law = "rms", noise: str = "synthetic", noise_split: str = ""
+    ) -> None:
+        self.snr_db = check_range("snr_db", snr_db, -60.0, 120.0)
+        self.law: Law = law
+        self.noise, self.noise_split = noise, noise_split
+
+    def draw(self, rng: np.random.Generator, scene: Scene) -> Recipe:
+        snr_db = uniform(rng, self.snr_db)
+        source = draw_noise(rng, scene, self.noise, self.noise_split)
+        return self.recipe(NoiseStep(snr_db=snr_db, law=self.law, source=source))

@@ -1,0 +1,105 @@
+"""Reverberation: convolution with a measured or simulated room impulse response (RIR)."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from restorebench.benchmark.contracts import CorruptionCard, Scene
+from restorebench.benchmark.locations import audio_files, file_sha256, resolve
+from restorebench.benchmark.types import Recipe
+from restorebench.corruptions.rooms import Room, draw_room
+from restorebench.corruptions.sources import load
+from restorebench.corruptions.step import Effect, Range, Samples, Sounds, Step, check_range
+
+Target = Literal["dry", "early"]
+EARLY_S = 0.05
+
+
+class Measured(BaseModel):
+    """An RIR file."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["measured"] = "measured"
+    uri: str
+    sha256: str
+
+    def impulse_response(self, rate: int) -> Samples:
+        return load(self.uri, self.sha256, rate)
+
+
+class ReverbStep(Step):
+    name: Literal["reverb"] = "reverb"
+    rir: Annotated[Measured | Room, Field(discriminator="kind")]
+    align: bool = True
+    """Shift the RIR so that its largest peak is at sample 0 (specs D12); the samples before it are dropped."""
+    normalise: bool = True
+    """Scale the RIR so that its largest peak is 1: the direct sound keeps the level of the dry target."""
+    target: Target = "dry"
+    """early: the reference gets the RIR's first 50 ms after the peak (specs D33)."""
+
+    def response(self, rate: int) -> Samples:
+        """The RIR [time] as it is applied."""
+        rir = self.rir.impulse_response(rate)
+        peak = int(np.argmax(np.abs(rir)))
+        if self.normalise:
+            rir = rir / rir[peak]
+        return rir[peak:] if self.align else rir
+
+    def on_pair(self, sounds: Sounds) -> Sounds:
+        rir = self.response(sounds.rate)
+        wet = sounds.with_degraded(convolve(sounds.degraded, rir))
+        if self.target == "dry":
+            return wet
+        peak = int(np.argmax(np.abs(rir)))
+        early = rir[: peak + round(EARLY_S * sounds.rate)]
+        return replace(wet, reference=convolve(sounds.reference, early))
+
+
+def convolve(samples: Samples, rir: Samples) -> Samples:
+    """The full convolution, cut to the input's length."""
+    from scipy import signal
+
+    return np.asarray(signal.fftconvolve(samples, rir))[: len(samples)]
+
+
+def draw_rir(rng: np.random.Generator, scene: Scene, rir: str, split: str, t60_s: tuple[float, float]) -> Measured | Room:
+    """A file of the folder `rir`, or a simulated room when it is `simulated`."""
+    if rir == "simulated":
+        return draw_room(rng, scene, t60_s)
+    files = audio_files(rir, split)
+    uri = files[int(rng.integers(len(files)))]
+    return Measured(uri=uri, sha256=file_sha256(resolve(uri)))
+
+
+class Reverb(Effect):
+    card = CorruptionCard(
+        name="reverb",
+        version=1,
+        summary="Reverberation: rir = folder|simulated, t60_s of simulated rooms, align, target dry|early",
+        source="specs §4, §10, D12, D33",
+        packages=("pyroomacoustics",),
+        extra="rooms",
+    )
+
+    def __init__(
+        self,
+        rir: str = "simulated",
+        rir_split: str = "",
+        t60_s: Range = (0.2, 1.0),
+        align: bool = True,
+        normalise: bool = True,
+        target: Target = "dry",
+    ) -> None:
+        self.rir, self.rir_split = rir, rir_split
+        self.t60_s = check_range("t60_s", t60_s, 0.05, 5.0)
+        self.align, self.normalise = align, normalise
+        self.target: Target = target
+
+    def draw(self, rng: np.random.Generator, scene: Scene) -> Recipe:
+        rir = draw_rir(rng, scene, self.rir, self.rir_split, self.t60_s)
+        return self.recipe(ReverbStep(rir=rir, align=self.align, normalise=self.normalise, target=self.target))

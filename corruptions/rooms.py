@@ -1,0 +1,77 @@
+"""Simulated shoebox rooms by the image method (pyroomacoustics): one source, one microphone, one wall absorption.
+
+The absorption follows from the wanted T60 by Sabine's formula. Geometry ranges are WHAMR!'s (specs §10).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from math import ceil, cos, log, pi, sin
+from typing import Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict
+
+from restorebench.benchmark.contracts import Scene
+from restorebench.corruptions.step import Samples
+
+SPEED_OF_SOUND = 343.0
+
+
+class Room(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: Literal["room"] = "room"
+    size_m: tuple[float, float, float]
+    source_m: tuple[float, float, float]
+    microphone_m: tuple[float, float, float]
+    t60_s: float
+    """Nominal reverberation time, by Sabine."""
+
+    @property
+    def absorption(self) -> float:
+        """Energy absorption of the walls, 24 ln(10) V / (c S T60), at most 1."""
+        x, y, z = self.size_m
+        surface = 2 * (x * y + x * z + y * z)
+        return min(0.999, 24 * log(10) * x * y * z / (SPEED_OF_SOUND * surface * self.t60_s))
+
+    def impulse_response(self, rate: int) -> Samples:
+        """[time], cut at T60."""
+        return simulate(self, rate)
+
+
+@lru_cache(maxsize=8)
+def simulate(room: Room, rate: int) -> Samples:
+    import pyroomacoustics
+
+    pyroomacoustics.constants.set("num_threads", 1)  # its sums depend on the number of threads
+    order = ceil(room.t60_s * SPEED_OF_SOUND / min(room.size_m))
+    shoebox = pyroomacoustics.ShoeBox(
+        list(room.size_m),
+        fs=rate,
+        materials=pyroomacoustics.Material(room.absorption),
+        max_order=order,
+        air_absorption=False,
+    )
+    shoebox.add_source(list(room.source_m))
+    shoebox.add_microphone(list(room.microphone_m))
+    shoebox.compute_rir()
+    response = np.asarray(shoebox.rir[0][0], dtype=np.float64)
+    return response[: ceil(room.t60_s * rate)]
+
+
+def draw_room(rng: np.random.Generator, scene: Scene, t60_s: tuple[float, float]) -> Room:
+    """A room of 5-10 × 5-10 × 3-4 m, microphone near its middle, source 0.66-2 m away."""
+    size = (float(rng.uniform(5, 10)), float(rng.uniform(5, 10)), float(rng.uniform(3, 4)))
+    microphone = (
+        size[0] / 2 + float(rng.uniform(-0.2, 0.2)),
+        size[1] / 2 + float(rng.uniform(-0.2, 0.2)),
+        float(rng.uniform(0.9, 1.8)),
+    )
+    distance, azimuth = float(rng.uniform(0.66, 2.0)), float(rng.uniform(0, 2 * pi))
+    source = (
+        microphone[0] + distance * cos(azimuth),
+        microphone[1] + distance * sin(azimuth),
+        float(rng.uniform(0.9, 1.8)),
+    )
+    return Room(size_m=size, source_m=source, microphone_m=microphone, t60_s=float(rng.uniform(*t60_s)))

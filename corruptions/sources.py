@@ -1,0 +1,103 @@
+"""Where noise comes from: recordings in a folder, coloured noise, or babble made of other clips of the corpus."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import Annotated, Literal
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field
+
+from restorebench.benchmark.audio import read, resample
+from restorebench.benchmark.contracts import Scene
+from restorebench.benchmark.errors import AudioError, RequestError
+from restorebench.benchmark.locations import audio_files, file_sha256, resolve
+from restorebench.corruptions.step import Samples
+
+BABBLE_VOICES = 5
+COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0}
+"""Power falls as 1 / f ** exponent."""
+
+
+class _Source(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Recording(_Source):
+    """A stretch of a recording, repeated end to end where it is too short."""
+
+    kind: Literal["recording"] = "recording"
+    uri: str
+    sha256: str
+    offset: float = Field(ge=0, lt=1)
+    """Where to begin, as a share of the recording."""
+
+    def samples(self, length: int, rate: int) -> Samples:
+        sound = load(self.uri, self.sha256, rate)
+        return np.resize(np.roll(sound, -int(self.offset * len(sound))), length)
+
+
+class Coloured(_Source):
+    kind: Literal["coloured"] = "coloured"
+    exponent: float
+    seed: int
+
+    def samples(self, length: int, rate: int) -> Samples:
+        from scipy import fft
+
+        white = np.random.default_rng(self.seed).standard_normal(length)
+        spectrum = fft.rfft(white)
+        frequency = np.maximum(fft.rfftfreq(length, 1 / rate), 20.0)  # flat below 20 Hz: no rumble that nobody hears
+        shaped = fft.irfft(spectrum * (frequency / 1000.0) ** (-self.exponent / 2), length)
+        return shaped / max(float(np.std(shaped)), 1e-12)
+
+
+class Babble(_Source):
+    """Several other clips at once, each at equal RMS level, each repeated from its own offset."""
+
+    kind: Literal["babble"] = "babble"
+    voices: tuple[Recording, ...]
+
+    def samples(self, length: int, rate: int) -> Samples:
+        mixed = np.zeros(length)
+        for voice in self.voices:
+            sound = voice.samples(length, rate)
+            mixed += sound / max(float(np.sqrt(np.mean(sound**2))), 1e-12)
+        return mixed
+
+
+Source = Annotated[Recording | Coloured | Babble, Field(discriminator="kind")]
+
+
+@lru_cache(maxsize=16)
+def load(uri: str, sha256: str, rate: int) -> Samples:
+    """A recording at `rate`, checked against its hash. Raises AudioError."""
+    path = resolve(uri)
+    if not path.is_file():
+        raise AudioError(f"{uri}: no such file; the recipe needs it")
+    if (seen := file_sha256(path)) != sha256:
+        raise AudioError(f"{uri}: sha256 {seen}, the recipe was drawn with {sha256}; fetch the file again")
+    audio = read(path)
+    return resample(audio.samples, audio.rate, rate).astype(np.float64)
+
+
+def recording(rng: np.random.Generator, files: tuple[str, ...]) -> Recording:
+    """One of the files, from a random place on."""
+    uri = files[int(rng.integers(len(files)))]
+    return Recording(uri=uri, sha256=file_sha256(resolve(uri)), offset=float(rng.uniform(0, 1)))
+
+
+def draw_noise(rng: np.random.Generator, scene: Scene, noise: str, split: str) -> Recording | Coloured | Babble:
+    """A noise source. `noise` is a folder, a colour, `babble`, or `synthetic`: coloured or babble, as they come."""
+    if noise == "synthetic":
+        kinds = [*COLOURS, "babble"] if len(scene.others) >= BABBLE_VOICES else list(COLOURS)
+        noise = kinds[int(rng.integers(len(kinds)))]
+    if noise == "babble":
+        if not scene.others:
+            raise RequestError("babble is made of other clips of the corpus, and there are none; name a noise folder")
+        count = min(BABBLE_VOICES, len(scene.others))
+        chosen = rng.choice(len(scene.others), size=count, replace=False)
+        return Babble(voices=tuple(recording(rng, (scene.others[int(i)],)) for i in chosen))
+    if noise in COLOURS:
+        return Coloured(exponent=COLOURS[noise], seed=int(rng.integers(2**31)))
+    return recording(rng, audio_files(noise, split))

@@ -1,0 +1,14 @@
+"""Metrics by registry name. A new one is one file and one line here."""
+
+BUILTIN = {
+    "dnsmos": "dnsmos:Dnsmos",
+    "dnsmos@full": "dnsmos:DnsmosFull",
+    "lsd": "lsd:Lsd",
+    "lsd@active": "lsd:LsdActive",
+    "pesq": "intrusive:Pesq",
+    "rtf": "rtf:Rtf",
+    "si_sdr": "intrusive:SiSdr",
+    "spk_sim@resemblyzer": "speaker:ResemblyzerSimilarity",
+    "stoi": "intrusive:Stoi",
+    "wer": "wer:Wer",
+}

@@ -1,0 +1,13 @@
+"""Renderers of boards and lists by registry name, and the papers' published cells as data."""
+
+BUILTIN = {
+    "csv": "render:csv",
+    "html": "render:html",
+    "latex": "render:latex",
+    "md": "render:markdown",
+    "against": "board:against",
+    "published": "published:cells",
+    "long": "board:long",
+    "results": "board:results",
+    "terminal": "render:terminal",
+}

@@ -1,0 +1,135 @@
+"""Boards as tables: what was measured, and every measured cell beside the published one."""
+
+from __future__ import annotations
+
+from restorebench.benchmark.aggregate import Board
+from restorebench.benchmark.contracts import Supplied, Value
+from restorebench.benchmark.plan import component_of
+from restorebench.benchmark.suite import PaperSet
+from restorebench.benchmark.types import Cell, Table
+from restorebench.reports.published import Paper, PublishedCell, cells_of, paper
+
+DASH = "–"
+
+
+def results(board: Board) -> list[Table]:
+    """One table per condition: systems in the plan's order, a column per value."""
+    conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
+    return [_condition(board, condition, last=condition == conditions[-1]) for condition in conditions]
+
+
+def _condition(board: Board, condition: str, last: bool) -> Table:
+    cells = {(c.system, c.value_name): c for c in board.cells if c.condition == condition}
+    measured = [v for v in board.values() if any((s, v.name) in cells for s in board.plan.systems)]
+    rows = []
+    for system in board.plan.systems:
+        mine = [cells.get((system, value.name)) for value in measured]
+        if any(mine):
+            shown = [shown_cell(cell, value) for cell, value in zip(mine, measured, strict=True)]
+            rows.append((marked(system), *shown))
+    clips = sum(1 for trial in board.plan.trials if trial.condition == condition)
+    return Table(
+        title=f"{board.plan.suite.name}: {condition} ({clips} clips)",
+        columns=("system", *(header(value) for value in measured)),
+        rows=tuple(rows),
+        notes=tuple(notes(board)) if last else (),
+    )
+
+
+def header(value: Value) -> str:
+    unit = f" {value.unit}" if value.unit == "%" else ""
+    return f"{value.label}{unit} {'↑' if value.direction == 'higher' else '↓'}"
+
+
+def shown_cell(cell: Cell | None, value: Value) -> str:
+    """The number; with a hole also n=known/planned; a dash where the value does not apply."""
+    if cell is None:
+        return DASH
+    if cell.value is None:
+        return f"{DASH} (n=0/{cell.planned})"
+    hole = "" if cell.n == cell.planned else f" (n={cell.n}/{cell.planned})"
+    return f"{cell.value:.{value.decimals}f}{hole}"
+
+
+def marked(system: str) -> str:
+    """Anchors and finished audio are marked: they were supplied, not run."""
+    component = component_of(system)
+    if not isinstance(component, Supplied):
+        return system
+    return f"{system} [{'anchor' if component.card.kind == 'anchor' else 'finished audio'}]"
+
+
+def notes(board: Board) -> list[str]:
+    """What a reader must know to use the numbers: failures, resampled systems, signatures."""
+    found = [f"no value: {system}: {why}: {where}" for (system, why), where in board.failures.items()]
+    for system in board.plan.systems:
+        if rate := component_of(system).card.rate:
+            found.append(f"{system} works at {rate / 1000:g} kHz; the engine resamples other rates to it and back")
+    found += [f"{name}: {card.signature()}" for name, card in board.cards.items()]
+    found += [f"open in the paper, our choice: {decision}" for decision in board.plan.suite.open_decisions]
+    return found
+
+
+def against(board: Board, name: str) -> list[Table]:
+    """Every measured cell that has a published one in the paper, with the difference and whether it may be compared.
+
+    Raises RequestError when the paper is unknown.
+    """
+    source = paper(name)
+    values = {value.name: value for value in board.values()}
+    rows = []
+    for cell in board.cells:
+        place = board.plan.suite.paper_set(cell.condition)
+        if place is None or place.paper != name:
+            continue
+        for published in cells_of(source):
+            if published.test_set == place.test_set and _same(source, published, cell):
+                rows.append(_verdict_row(source, published, cell, values[cell.value_name], place))
+    sets = sorted({p.test_set for p in board.plan.suite.paper.values() if p.paper == name})
+    empty = () if rows else (f"{board.plan.suite.name} stands beside no test set of {name}",)
+    return [
+        Table(
+            title=f"{board.plan.suite.name} beside {name} ({', '.join(sets) or 'no test set'})",
+            columns=("condition", "system", "value", "measured", "published", "difference", "table", "comparable?"),
+            rows=tuple(dict.fromkeys(rows)),
+            notes=(source.title, *empty),
+        )
+    ]
+
+
+def _same(source: Paper, published: PublishedCell, cell: Cell) -> bool:
+    ours = source.metric[published.metric].ours
+    return cell.value_name == ours and cell.system in source.systems.get(published.system, ())
+
+
+def _verdict_row(
+    source: Paper, published: PublishedCell, cell: Cell, value: Value, place: PaperSet
+) -> tuple[str, ...]:
+    difference = DASH if cell.value is None else f"{cell.value - published.value:+.{value.decimals}f}"
+    return (
+        cell.condition,
+        published.system,
+        published.metric,
+        shown_cell(cell, value),
+        f"{published.value:g}",
+        difference,
+        published.table,
+        verdict(source, published, cell, place),
+    )
+
+
+def verdict(source: Paper, published: PublishedCell, cell: Cell, place: PaperSet) -> str:
+    """"comparable", or "not comparable: " with every reason."""
+    reasons = [r for r in (place.differs, source.metric[published.metric].differs) if r]
+    if cell.n < cell.planned:
+        reasons.append(f"only {cell.n} of {cell.planned} clips have a value")
+    return f"not comparable: {'; '.join(reasons)}" if reasons else "comparable"
+
+
+def long(board: Board) -> list[Table]:
+    """One row per cell with unrounded numbers: for programs."""
+    columns = (
+        "suite", "condition", "system", "value_name", "value", "low", "high", "n", "planned", "signature", "why"
+    )  # fmt: skip
+    rows = tuple(tuple("" if (v := getattr(cell, c)) is None else str(v) for c in columns) for cell in board.cells)
+    return [Table(title=board.plan.suite.name, columns=columns, rows=rows)]

@@ -1,0 +1,1 @@
+"""The published cells of the papers, as data: one TOML file per paper."""

@@ -1,0 +1,1 @@
+"""Other people's restorers, run from their released weights."""

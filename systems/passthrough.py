@@ -1,0 +1,47 @@
+"""The anchors that every table needs: the degraded input itself, and the clean target."""
+
+from __future__ import annotations
+
+from restorebench.benchmark.errors import AudioError
+from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.types import Audio, Pair, Utterance
+
+
+class Unprocessed:
+    card = SystemCard(
+        name="unprocessed",
+        version=1,
+        kind="anchor",
+        summary="The degraded input as it is: the lower anchor",
+        source="MaskSR2 §III-C",
+    )
+
+    def offers(self, utterance: Utterance) -> bool:
+        return True
+
+    def identity(self, utterance: Utterance) -> str:
+        return ""
+
+    def supply(self, utterance: Utterance, pair: Pair) -> Audio:
+        return pair.degraded
+
+
+class Target:
+    card = SystemCard(
+        name="target",
+        version=1,
+        kind="anchor",
+        summary="The clean reference: the upper anchor",
+        source="MaskSR2 §III-C",
+    )
+
+    def offers(self, utterance: Utterance) -> bool:
+        return utterance.uri is not None
+
+    def identity(self, utterance: Utterance) -> str:
+        return ""
+
+    def supply(self, utterance: Utterance, pair: Pair) -> Audio:
+        if pair.reference is None:
+            raise AudioError("no reference for this clip")
+        return pair.reference
