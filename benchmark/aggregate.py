@@ -31,7 +31,9 @@ class Board:
     cells: tuple[Cell, ...]
     cards: dict[str, MetricCard]
     failures: dict[tuple[str, str], str]
-    """(system, reason) -> where, for values that are missing."""
+    """(system, reason) -> where, for values that could not be had."""
+    missing: dict[str, int]
+    """System -> number of values that could not be had."""
 
     def values(self) -> list[Value]:
         """The columns, in the order of the plan's metrics."""
@@ -47,7 +49,9 @@ def board(plan: Plan, store: Store) -> Board:
             mine = rows[(rows["metric"] == name) & (rows["value_name"] == value.name)]
             for (condition, system), group in mine.groupby(["condition", "system"], sort=False):
                 cells.append(_cell(plan.suite.name, str(condition), str(system), value, card, group))
-    return Board(plan, tuple(cells), plan.metric_cards, _failures(rows))
+    failed = rows[rows["value"].isna() & rows["done"]]
+    counts = {str(system): len(group) for system, group in failed.groupby("system")}
+    return Board(plan, tuple(cells), plan.metric_cards, _failures(failed), counts)
 
 
 def planned_records(plan: Plan, store: Store) -> pd.DataFrame:
@@ -62,7 +66,16 @@ def planned_records(plan: Plan, store: Store) -> pd.DataFrame:
             for value in plan.metric_cards[name].values:
                 trial = job.trial
                 planned.append(
-                    (trial.condition, trial.utterance.id, trial.utterance.speaker, job.system, job.draw, name, value.name, key)
+                    (
+                        trial.condition,
+                        trial.utterance.id,
+                        trial.utterance.speaker,
+                        job.system,
+                        job.draw,
+                        name,
+                        value.name,
+                        key,
+                    )
                 )
     columns = ["condition", "utterance", "speaker", "system", "seed", "metric", "value_name", "key"]
     rows = pd.DataFrame(planned, columns=columns).merge(have, on=["key", "value_name"], how="left")
@@ -71,9 +84,7 @@ def planned_records(plan: Plan, store: Store) -> pd.DataFrame:
     return rows
 
 
-def _cell(
-    suite: str, condition: str, system: str, value: Value, card: MetricCard, group: pd.DataFrame
-) -> Cell:
+def _cell(suite: str, condition: str, system: str, value: Value, card: MetricCard, group: pd.DataFrame) -> Cell:
     known = group[group["value"].notna()]
     planned, n = len(group), len(known)
     result = low = high = None
@@ -114,9 +125,8 @@ def _interval(
     return scaled(low, value), scaled(high, value)
 
 
-def _failures(rows: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """(system, reason) -> which clips and metrics, for every missing value."""
-    missing = rows[rows["value"].isna() & rows["done"]]
+def _failures(missing: pd.DataFrame) -> dict[tuple[str, str], str]:
+    """(system, reason) -> which clips and metrics."""
     found = {}
     for (system, why), group in missing.groupby(["system", "why"], sort=True):
         clips = list(dict.fromkeys(group["condition"] + "/" + group["utterance"]))

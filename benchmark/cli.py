@@ -7,9 +7,9 @@ commands, so that `--help` answers at once.
 from __future__ import annotations
 
 import sys
-from enum import Enum
+from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -33,7 +33,7 @@ data_app = typer.Typer(help="Weights: see what there is, fetch it.", no_args_is_
 app.add_typer(data_app, name="data")
 
 
-class Format(str, Enum):
+class Format(StrEnum):
     terminal = "terminal"
     md = "md"
     csv = "csv"
@@ -41,7 +41,7 @@ class Format(str, Enum):
     latex = "latex"
 
 
-class Listed(str, Enum):
+class Listed(StrEnum):
     systems = "systems"
     metrics = "metrics"
     corruptions = "corruptions"
@@ -125,7 +125,9 @@ def run(
     _say(f"results: {store}  (records.csv, timings.csv, provenance.json; audio in pairs/ and restored/)")
 
 
-@app.command(epilog="Example: restorebench score --estimates out --references clean --metrics dnsmos,lsd --out scores.csv")
+@app.command(
+    epilog="Example: restorebench score --estimates out --references clean --metrics dnsmos,lsd --out scores.csv"
+)
 def score(
     estimates: Annotated[Path, typer.Option(help="Folder of audio to score.")],
     out: Annotated[Path, typer.Option(help="Table to write: .csv or .parquet.")],
@@ -149,7 +151,7 @@ def score(
         table.to_parquet(out, index=False)
     errors = [column for column in table if str(column).endswith(".error")]
     failed = table[table[errors].notna().any(axis=1)] if errors else table.iloc[:0]
-    for _, row in failed.iterrows():
+    for row in failed.to_dict("records"):
         _say(f"{row['id']}: " + "; ".join(dict.fromkeys(str(row[c]) for c in errors if isinstance(row[c], str))))
     _say(f"{len(table)} clips, {len(failed)} with errors: {out}")
     raise typer.Exit(1 if len(failed) else 0)
@@ -226,7 +228,9 @@ def doctor(form: Format_ = Format.terminal) -> None:
 
 
 @data_app.command("fetch", epilog="Example: restorebench data fetch gtcrn dtln-1 dtln-2")
-def data_fetch(names: Annotated[list[str], typer.Argument(help="Names in the catalogue (see `restorebench doctor`).")]) -> None:
+def data_fetch(
+    names: Annotated[list[str], typer.Argument(help="Names in the catalogue (see `restorebench doctor`).")],
+) -> None:
     """Fetch weights: prints size and licence, checks the hash, keeps them in the cache."""
     from restorebench.benchmark import weights
     from restorebench.benchmark.registry import unknown
@@ -245,14 +249,23 @@ def _plan(suite: str, systems: str, metrics: str, limit: int | None) -> Plan:
     from restorebench.benchmark.suite import load
 
     definition = load(suite)
-    chosen = _names(systems)
+    chosen, judged = _names(systems), _names(metrics)
     if chosen is None:
-        from restorebench.benchmark.plan import ready_systems
+        chosen = _ready("systems", definition.systems)
+    if judged is None:
+        judged = _ready("metrics", definition.metrics)
+    return make(definition, chosen, judged, limit)
 
-        chosen, left_out = ready_systems(definition.systems)
-        for line in left_out:
-            _say(line)
-    return make(definition, chosen, _names(metrics), limit)
+
+def _ready(kind: Literal["systems", "metrics"], names: tuple[str, ...]) -> list[str]:
+    """A suite's defaults that can be used here; a line for each that cannot. What a user names is never left out."""
+    from restorebench.benchmark.plan import why_not
+
+    reasons = {name: why_not(kind, name) for name in names}
+    for name, why in reasons.items():
+        if why:
+            _say(f"without {name}: {why}")
+    return [name for name, why in reasons.items() if not why]
 
 
 def _board(store: Path, suite: str, against: str | None, form: Format) -> None:

@@ -25,9 +25,10 @@ def _machine() -> Table:
 
 def _components() -> Table:
     rows = []
-    for kind in ("systems", "metrics", "corruptions"):
-        for name in registry.table(kind):  # type: ignore[arg-type]
-            card = registry.card(kind, name)  # type: ignore[arg-type]
+    kinds: tuple[registry.Kind, ...] = ("systems", "metrics", "corruptions")
+    for kind in kinds:
+        for name in registry.table(kind):
+            card = registry.card(kind, name)
             absent = missing_packages(card)
             fix = f"pip install 'restorebench[{card.extra}]'" if absent else ""
             rows.append((kind, name, f"missing: {', '.join(absent)}" if absent else "ok", fix))

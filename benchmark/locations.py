@@ -33,9 +33,7 @@ def resolve(location: str) -> Path:
     if colon and scheme == "data":
         root = data_folder()
         if root is None:
-            raise RequestError(
-                f"{location} needs the data folder, and there is none; set RESTOREBENCH_DATA to the folder that holds it"
-            )
+            raise RequestError(f"{location} needs the data folder, and there is none; set RESTOREBENCH_DATA to it")
         return root / rest
     return Path(location)
 

@@ -1,4 +1,4 @@
-"""From a trial to its pair: read the reference, render the recipe, settle level and length. Steps 1-4 of the data flow."""
+"""From a trial to its pair: read the reference, render the recipe, settle level and length (steps 1-4)."""
 
 from __future__ import annotations
 

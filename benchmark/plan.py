@@ -122,9 +122,7 @@ class Plan:
         for raw in data["trials"]:
             recipe = Recipe(raw["recipe"]["corruption"], tuple(raw["recipe"]["steps"])) if raw["recipe"] else None
             trials.append(Trial(**{**raw, "recipe": recipe, "utterance": Utterance(**raw["utterance"])}))
-        return cls(
-            Suite.model_validate(data["suite"]), tuple(trials), tuple(data["systems"]), tuple(data["metrics"])
-        )
+        return cls(Suite.model_validate(data["suite"]), tuple(trials), tuple(data["systems"]), tuple(data["metrics"]))
 
 
 def digest(*parts: str) -> str:
@@ -153,24 +151,19 @@ def make(
     if missing:
         total = sum(weights.CATALOGUE[w].bytes for w in missing) / 1e6
         raise RequestError(
-            f"weights {', '.join(missing)} are not here ({total:.1f} MB); run: restorebench data fetch {' '.join(missing)}"
+            f"weights {', '.join(missing)} are not here ({total:.1f} MB); "
+            f"run: restorebench data fetch {' '.join(missing)}"
         )
     return plan
 
 
-def ready_systems(names: Sequence[str]) -> tuple[list[str], list[str]]:
-    """A suite's default systems that can run here, and a line for each that cannot. Named systems are never left out."""
-    ready, left_out = [], []
-    for name in names:
-        absent = missing_packages(registry.card("systems", name))
-        lacking = [w for w in registry.card("systems", name).weights if weights.present(w) is None]  # type: ignore[attr-defined]
-        if absent:
-            left_out.append(f"without {name}: {', '.join(absent)} not installed")
-        elif lacking:
-            left_out.append(f"without {name}: weights absent; run: restorebench data fetch {' '.join(lacking)}")
-        else:
-            ready.append(name)
-    return ready, left_out
+def why_not(kind: registry.Kind, name: str) -> str:
+    """Why a component cannot be used here, with what to do about it; "" when it can."""
+    card = registry.card(kind, name)
+    if absent := missing_packages(card):
+        return f"{', '.join(absent)} not installed; run: pip install 'restorebench[{card.extra}]'"
+    lacking = [w for w in getattr(card, "weights", ()) if weights.present(w) is None]
+    return f"its weights are not here; run: restorebench data fetch {' '.join(lacking)}" if lacking else ""
 
 
 def trials_of(suite: Suite, limit: int | None) -> Iterator[Trial]:

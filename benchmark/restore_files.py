@@ -20,7 +20,9 @@ def restore_files(
     """Files written, and what went wrong with the others. Raises RequestError when nothing can be done."""
     component = component_of(system)
     if not isinstance(component, System):
-        runnable = [n for n in registry.table("systems") if getattr(registry.card("systems", n), "kind", "") == "system"]
+        runnable = [
+            n for n in registry.table("systems") if getattr(registry.card("systems", n), "kind", "") == "system"
+        ]
         raise RequestError(f"{system} is supplied, not run; name one of: {', '.join(runnable)}")
     for name in component.card.weights:
         weights.fetch(name)

@@ -63,9 +63,7 @@ class TrialUnit:
     jobs: tuple[Job, ...]
 
 
-def run(
-    plan: Plan, store: Store, workers: int, progress: Progress = say_nothing, retry_failed: bool = False
-) -> None:
+def run(plan: Plan, store: Store, workers: int, progress: Progress = say_nothing, retry_failed: bool = False) -> None:
     """Finishes a plan in a store: whatever is there already is not done again.
 
     Failed units count as done unless `retry_failed`.
@@ -85,7 +83,9 @@ def run(
         )
         scores = list(_scores(plan, store, scored))
         progress(
-            "score", sum(len(unit.jobs) for unit in scores), (n for n in pool.map(score_trial_unit, scores, _score_died))
+            "score",
+            sum(len(unit.jobs) for unit in scores),
+            (n for n in pool.map(score_trial_unit, scores, _score_died)),
         )
 
 
@@ -158,9 +158,7 @@ def load_pair(store: Store, trial: Trial) -> Pair:
     note = store.note("pairs", trial.key)
     if note is None or note["why"]:
         raise AudioError(note["why"] if note else "the pair has not been made")
-    reference, degraded = (
-        read(store.sound("pairs", f"{trial.key}.{side}.flac")) for side in ("reference", "degraded")
-    )
+    reference, degraded = (read(store.sound("pairs", f"{trial.key}.{side}.flac")) for side in ("reference", "degraded"))
     return Pair(reference, degraded)
 
 
@@ -187,9 +185,7 @@ def restore_unit(unit: RestoreUnit) -> list[str]:
     return [job.key for job in unit.jobs]
 
 
-def restore_batch(
-    system: System, inputs: Sequence[tuple[Job, Audio]]
-) -> list[tuple[Job, tuple[Audio, float] | str]]:
+def restore_batch(system: System, inputs: Sequence[tuple[Job, Audio]]) -> list[tuple[Job, tuple[Audio, float] | str]]:
     """What a system delivers for each clip, with its seconds, or why it failed.
 
     When a batch fails, its clips are tried one by one, so that only the clips at fault are lost.

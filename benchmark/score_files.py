@@ -52,7 +52,9 @@ def score_files(
         if "reference" in needs and references is None:
             raise RequestError(f"metric {name} compares with clean references; give --references DIR or leave it out")
         if "text" in needs and texts is None:
-            raise RequestError(f"metric {name} needs transcripts; give --texts FILE.csv (columns id,text) or leave it out")
+            raise RequestError(
+                f"metric {name} needs transcripts; give --texts FILE.csv (columns id,text) or leave it out"
+            )
         if "seconds" in needs:
             raise RequestError(f"metric {name} times a system while it runs; finished files have no such time")
     units = _units(estimates, references, texts, language, names)

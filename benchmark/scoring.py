@@ -9,10 +9,10 @@ from functools import cache
 from typing import Any
 
 from restorebench.benchmark import registry
-from restorebench.benchmark.audio import PUBLISHED_TOLERANCE_S, AudioError, conform
+from restorebench.benchmark.audio import PUBLISHED_TOLERANCE_S, conform
 from restorebench.benchmark.clip import SharedClip
 from restorebench.benchmark.contracts import Metric, MetricCard, Subject
-from restorebench.benchmark.errors import reason
+from restorebench.benchmark.errors import AudioError, reason
 from restorebench.benchmark.plan import Job, digest
 from restorebench.benchmark.types import Audio, Outcome, Pair, Record, Rows, Trial
 
@@ -43,9 +43,7 @@ def score_key(job: Job, signature: str) -> str:
     return digest(job.key, signature)
 
 
-def records_of(
-    unit: ScoreUnit, found: Mapping[str, Delivered | str]
-) -> dict[Rows, list[Record]]:
+def records_of(unit: ScoreUnit, found: Mapping[str, Delivered | str]) -> dict[Rows, list[Record]]:
     """A record for every planned value: a number, or the reason why there is none. Times are kept apart."""
     clips = {key: SharedClip(d.audio, d.seconds) for key, d in found.items() if isinstance(d, Delivered)}
     reference = SharedClip(unit.pair.reference) if unit.pair and unit.pair.reference else None
@@ -68,9 +66,7 @@ def records_of(
     return records
 
 
-def score(
-    judge: Metric, subject: Subject, estimates: Sequence[SharedClip | str]
-) -> list[Mapping[str, Outcome]]:
+def score(judge: Metric, subject: Subject, estimates: Sequence[SharedClip | str]) -> list[Mapping[str, Outcome]]:
     """Outcomes per estimate; an estimate given as text is a failure already, and the text is its reason."""
     card = judge.card
     results: list[Mapping[str, Outcome] | None] = [

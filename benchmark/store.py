@@ -93,10 +93,12 @@ class Store:
 
     def keys(self, rows: Rows) -> frozenset[str]:
         """Keys of all records in the store."""
-        return frozenset(key for path in self._units(rows) for key in pq.read_table(path, columns=["key"])["key"].to_pylist())
+        return frozenset(
+            key for path in self._units(rows) for key in pq.read_table(path, columns=["key"])["key"].to_pylist()
+        )
 
     def drop_failures(self, rows: Rows, keys: Iterable[str]) -> None:
-        """Rewrites the units that hold failed records with the given keys, without them, so that a rerun tries again."""
+        """Removes the failed records with the given keys, so that a rerun tries again."""
         wanted = set(keys)
         for path in self._units(rows):
             kept = [row for row in pq.read_table(path).to_pylist() if not (row["why"] and row["key"] in wanted)]
@@ -132,5 +134,7 @@ class Store:
 def open_store(path: Path) -> Store:
     """A store that exists. Raises RequestError otherwise."""
     if not (path / "plans").is_dir():
-        raise RequestError(f"{path}: no store there (no plans folder); make one with: restorebench run SUITE --store {path}")
+        raise RequestError(
+            f"{path}: no store there (no plans folder); make one with: restorebench run SUITE --store {path}"
+        )
     return Store(path)

@@ -1,7 +1,7 @@
 """A degraded test set as files: written with a manifest that carries recipes and hashes, and verified against it.
 
-    manifest.jsonl   one line per clip: id, condition, text, speaker, licence, rate, samples, recipe, sha256 of both sounds
-    reference/CONDITION/ID.flac, degraded/CONDITION/ID.flac    24 bits, exactly as rendered
+manifest.jsonl   one line per clip: id, condition, text, speaker, licence, rate, samples, recipe, sha256 of both sounds
+reference/CONDITION/ID.flac, degraded/CONDITION/ID.flac    24 bits, exactly as rendered
 """
 
 from __future__ import annotations
@@ -95,7 +95,9 @@ def verify(folder: Path) -> tuple[int, list[str]]:
                 faults.append(f"{side}/{line['id']}: {error}")
                 continue
             if seen != line[f"{side}_sha256"]:
-                faults.append(f"{side}/{line['id']}: samples hash to {seen[:16]}…, wanted {line[f'{side}_sha256'][:16]}…")
+                faults.append(
+                    f"{side}/{line['id']}: samples hash to {seen[:16]}…, wanted {line[f'{side}_sha256'][:16]}…"
+                )
     listed = {f"{side}/{line['id']}.flac" for line in lines for side in SIDES}
     present = {p.relative_to(folder).as_posix() for side in SIDES for p in (folder / side).rglob("*.flac")}
     faults += [f"{name}: not in the manifest" for name in sorted(present - listed)]

@@ -83,9 +83,7 @@ def polyphase(samples: Samples, rate: int, cutoff_hz: float) -> Samples:
     return np.pad(back, (0, max(0, len(samples) - len(back))))[: len(samples)]
 
 
-def draw_step(
-    rng: np.random.Generator, cutoff_hz: tuple[float, float], designs: tuple[Design, ...]
-) -> LowPassStep:
+def draw_step(rng: np.random.Generator, cutoff_hz: tuple[float, float], designs: tuple[Design, ...]) -> LowPassStep:
     """Cutoff, order and design, each uniform."""
     return LowPassStep(
         cutoff_hz=uniform(rng, cutoff_hz),

@@ -67,7 +67,9 @@ def convolve(samples: Samples, rir: Samples) -> Samples:
     return np.asarray(signal.fftconvolve(samples, rir))[: len(samples)]
 
 
-def draw_rir(rng: np.random.Generator, scene: Scene, rir: str, split: str, t60_s: tuple[float, float]) -> Measured | Room:
+def draw_rir(
+    rng: np.random.Generator, scene: Scene, rir: str, split: str, t60_s: tuple[float, float]
+) -> Measured | Room:
     """A file of the folder `rir`, or a simulated room when it is `simulated`."""
     if rir == "simulated":
         return draw_room(rng, scene, t60_s)

@@ -31,7 +31,7 @@ class Sounds:
 
 
 class Step(BaseModel):
-    """One effect. `name` is its place in the JSON; subclasses implement `apply`, or `on_pair` where both sounds change."""
+    """One effect. Subclasses implement `apply`, or `on_pair` where both sounds change; `name` is theirs in JSON."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -85,7 +85,9 @@ Range = float | Sequence[float]
 
 def check_range(what: str, value: Range, low: float, high: float) -> tuple[float, float]:
     """The range as (low, high). Raises RequestError when it is not inside [low, high] or not ordered."""
-    first, last = (float(value), float(value)) if isinstance(value, int | float) else (float(value[0]), float(value[-1]))
+    first, last = (
+        (float(value), float(value)) if isinstance(value, int | float) else (float(value[0]), float(value[-1]))
+    )
     if not low <= first <= last <= high:
         raise RequestError(f"{what} = {value}; wanted a number, or [from, to], within [{low:g}, {high:g}]")
     return first, last

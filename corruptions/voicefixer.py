@@ -77,7 +77,11 @@ class VoiceFixer(Effect):
         self.p = {
             name: check_range(f"p_{name}", p, 0.0, 1.0)[0]
             for name, p in (
-                ("clip", p_clip), ("rir", p_rir), ("lowpass", p_lowpass), ("resample", p_resample), ("noise", p_noise)
+                ("clip", p_clip),
+                ("rir", p_rir),
+                ("lowpass", p_lowpass),
+                ("resample", p_resample),
+                ("noise", p_noise),
             )
         }
         self.noise, self.noise_split, self.rir, self.rir_split = noise, noise_split, rir, rir_split

@@ -15,7 +15,7 @@ import hashlib
 import importlib.util
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache, cached_property
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +75,7 @@ class Dnsmos:
         summary="DNSMOS P.835 signal, background and overall quality, and P.808, without a reference",
         source="Reddy et al., ICASSP 2021/2022; DNS-Challenge @591184a dnsmos_local.py",
         licence="MIT (models in speechmos)",
-        packages=("onnxruntime", "speechmos"),
+        packages=("librosa", "onnxruntime", "speechmos"),
         extra="metrics",
         cost=0.25,
         needs=frozenset(),
@@ -222,9 +222,9 @@ def _pinned(file: str, sha256: str) -> bytes:
 @cache
 def mel_basis() -> FloatArray:
     """librosa's Slaney mel filters, [161, 120], for the script's odd n_fft of 321."""
-    import librosa
+    from librosa.filters import mel
 
-    basis: FloatArray = librosa.filters.mel(sr=RATE, n_fft=FRAME + 1, n_mels=120).astype(np.float32).T
+    basis: FloatArray = mel(sr=RATE, n_fft=FRAME + 1, n_mels=120).astype(np.float32).T
     return basis
 
 
@@ -245,4 +245,5 @@ def _mel(segment: FloatArray) -> FloatArray:
     real, imaginary = np.split(frames @ fourier_basis(), 2, axis=1)
     mel = (real**2 + imaginary**2) @ mel_basis()
     decibel = 10 * np.log10(np.maximum(mel, 1e-10)) - 10 * np.log10(max(float(mel.max()), 1e-10))
-    return ((np.maximum(decibel, -80.0) + 40) / 40).astype(np.float32)
+    scaled: FloatArray = ((np.maximum(decibel, -80.0) + 40) / 40).astype(np.float32)
+    return scaled

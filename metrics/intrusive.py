@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -22,7 +23,7 @@ class Pesq:
         summary="PESQ, wide band (ITU-T P.862.2), MOS-LQO",
         source="ITU-T P.862.2 through the pesq package",
         packages=("pesq",),
-        extra="metrics",
+        extra="compiled",
         cost=0.02,
         needs=frozenset({"reference"}),
         definition="mode=wb|resample=soxr-hq-16k",
@@ -69,8 +70,6 @@ class Stoi:
         return [{"stoi": Outcome(self._stoi(prepared, clip.at(STOI_RATE)))} for clip in estimates]
 
     def _stoi(self, reference: FloatArray, estimate: FloatArray) -> float:
-        import warnings
-
         from pystoi import stoi
 
         if not np.any(reference) or not np.any(estimate):

@@ -17,9 +17,7 @@ class Rtf:
         source="this project",
         needs=frozenset({"seconds"}),
         definition="threads=1|resampling=excluded|loading=excluded",
-        values=(
-            Value(name="rtf", label="RTF", unit="x", direction="lower", reduction="rate", decimals=3),
-        ),
+        values=(Value(name="rtf", label="RTF", unit="x", direction="lower", reduction="rate", decimals=3),),
     )
 
     def prepare(self, subject: Subject) -> None:

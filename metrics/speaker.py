@@ -7,6 +7,7 @@ overlapping 1.6 s windows.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -24,9 +25,16 @@ PIECE = 64
 @cache
 def encoder() -> Any:
     """The voice encoder, loaded once per process."""
-    from resemblyzer import VoiceEncoder
+    return library().VoiceEncoder("cpu", verbose=False)
 
-    return VoiceEncoder("cpu", verbose=False)
+
+@cache
+def library() -> Any:
+    """resemblyzer, without the warning that its webrtcvad gives on import."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated|Deprecated call to `pkg_resources")
+        import resemblyzer.audio
+    return resemblyzer
 
 
 def embedding(clip: Clip) -> FloatArray:
@@ -37,18 +45,17 @@ def embedding(clip: Clip) -> FloatArray:
 def embed(samples: FloatArray) -> FloatArray:
     """Unit-length voice embedding [256] of 16 kHz speech."""
     import torch
-    from resemblyzer import preprocess_wav
-    from resemblyzer.audio import wav_to_mel_spectrogram
 
+    resemblyzer = library()
     if not np.any(samples):
         raise ValueError("digital silence has no voice")
-    voiced = preprocess_wav(samples, source_sr=RATE)
+    voiced = resemblyzer.preprocess_wav(samples, source_sr=RATE)
     if len(voiced) == 0:
         raise ValueError("nothing is left after Resemblyzer has removed silence: no voice found")
     network = encoder()
     wav_slices, mel_slices = network.compute_partial_slices(len(voiced), rate=1.3, min_coverage=0.75)
     padded = np.pad(voiced, (0, max(0, wav_slices[-1].stop - len(voiced))))
-    mel = wav_to_mel_spectrogram(padded)
+    mel = resemblyzer.audio.wav_to_mel_spectrogram(padded)
     partials = []
     with torch.no_grad():
         for start in range(0, len(mel_slices), PIECE):
@@ -67,16 +74,12 @@ class ResemblyzerSimilarity:
         source="resemble-ai/Resemblyzer; GE2E (Wan et al. 2018)",
         licence="Apache-2.0",
         packages=("resemblyzer",),
-        extra="metrics",
+        extra="compiled",
         cost=0.05,
         needs=frozenset({"reference"}),
         definition="encoder=bundled-ge2e|cosine=raw|resample=soxr-hq-16k",
         invariant_to_gain=True,
-        values=(
-            Value(
-                name="spk_sim@resemblyzer", label="Spk sim (Resemblyzer)", unit="cos", direction="higher", decimals=3
-            ),
-        ),
+        values=(Value(name="spk_sim@resemblyzer", label="Spk sim (GE2E)", unit="cos", direction="higher", decimals=3),),
     )
 
     def prepare(self, subject: Subject) -> FloatArray:

@@ -93,12 +93,13 @@ class Wer:
         cost=0.3,
         needs=frozenset({"text"}),
         definition=(
-            "asr=pocketsphinx-en-us|" + "|".join(f"{k}={v}" for k, v in sorted(BEAMS.items()))
+            "asr=pocketsphinx-en-us|"
+            + "|".join(f"{k}={v}" for k, v in sorted(BEAMS.items()))
             + f"|text={PAPER}|resample=soxr-hq-16k"
         ),
         values=(
-            Value(name="wer", label="WER (PocketSphinx)", unit="%", direction="lower", reduction="rate", decimals=1),
-            Value(name="wer@mean", label="WER mean (PocketSphinx)", unit="%", direction="lower", decimals=1),
+            Value(name="wer", label="WER (Sphinx)", unit="%", direction="lower", reduction="rate", decimals=1),
+            Value(name="wer@mean", label="WER@mean", unit="%", direction="lower", decimals=1),
         ),
     )
 

@@ -10,6 +10,7 @@ from restorebench.benchmark.types import Cell, Table
 from restorebench.reports.published import Paper, PublishedCell, cells_of, paper
 
 DASH = "–"
+ANCHOR, FINISHED = " ⚓", " ▪"
 
 
 def results(board: Board) -> list[Table]:
@@ -56,12 +57,18 @@ def marked(system: str) -> str:
     component = component_of(system)
     if not isinstance(component, Supplied):
         return system
-    return f"{system} [{'anchor' if component.card.kind == 'anchor' else 'finished audio'}]"
+    return f"{system}{ANCHOR if component.card.kind == 'anchor' else FINISHED}"
 
 
 def notes(board: Board) -> list[str]:
     """What a reader must know to use the numbers: failures, resampled systems, signatures."""
-    found = [f"no value: {system}: {why}: {where}" for (system, why), where in board.failures.items()]
+    kinds = [component_of(system).card.kind for system in board.plan.systems]
+    legend = {"anchor": f"{ANCHOR.strip()} anchor", "published": f"{FINISHED.strip()} finished audio of others"}
+    found = [text for kind, text in legend.items() if kind in kinds]
+    waiting = sum(cell.planned - cell.n for cell in board.cells) - sum(board.missing.values())
+    if waiting:
+        found.append(f"{waiting} values are planned but not measured (with these versions): run the suite again")
+    found += [f"no value: {system}: {why}: {where}" for (system, why), where in board.failures.items()]
     for system in board.plan.systems:
         if rate := component_of(system).card.rate:
             found.append(f"{system} works at {rate / 1000:g} kHz; the engine resamples other rates to it and back")
@@ -102,9 +109,7 @@ def _same(source: Paper, published: PublishedCell, cell: Cell) -> bool:
     return cell.value_name == ours and cell.system in source.systems.get(published.system, ())
 
 
-def _verdict_row(
-    source: Paper, published: PublishedCell, cell: Cell, value: Value, place: PaperSet
-) -> tuple[str, ...]:
+def _verdict_row(source: Paper, published: PublishedCell, cell: Cell, value: Value, place: PaperSet) -> tuple[str, ...]:
     difference = DASH if cell.value is None else f"{cell.value - published.value:+.{value.decimals}f}"
     return (
         cell.condition,
@@ -119,7 +124,7 @@ def _verdict_row(
 
 
 def verdict(source: Paper, published: PublishedCell, cell: Cell, place: PaperSet) -> str:
-    """"comparable", or "not comparable: " with every reason."""
+    """ "comparable", or "not comparable: " with every reason."""
     reasons = [r for r in (place.differs, source.metric[published.metric].differs) if r]
     if cell.n < cell.planned:
         reasons.append(f"only {cell.n} of {cell.planned} clips have a value")

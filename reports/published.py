@@ -86,7 +86,9 @@ def cells_of(source: Paper) -> list[PublishedCell]:
     for table in source.table:
         for index, (system, variant, *values) in enumerate(table.rows):
             if len(values) != len(table.metrics):
-                raise RequestError(f"{source.paper} table {table.id}, {system}: {len(values)} values for {table.metrics}")
+                raise RequestError(
+                    f"{source.paper} table {table.id}, {system}: {len(values)} values for {table.metrics}"
+                )
             for column, (metric, value) in enumerate(zip(table.metrics, values, strict=True)):
                 if value == ABSENT:
                     continue

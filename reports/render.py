@@ -7,8 +7,7 @@ import html as html_module
 import io
 import re
 from collections.abc import Sequence
-
-from jinja2 import Environment
+from dataclasses import replace
 
 from restorebench.benchmark.types import Table
 
@@ -43,7 +42,9 @@ ul { color: #55555c; font-size: .85rem; overflow-wrap: anywhere; }
 <div class="scroll"><table>
 <thead><tr>{% for column in table.columns %}<th scope="col">{{ column }}</th>{% endfor %}</tr></thead>
 <tbody>
-{% for row in table.rows %}<tr>{% for cell in row %}<td{% if cell|length > 20 %} class="text"{% endif %}>{{ cell }}</td>{% endfor %}</tr>
+{% for row in table.rows %}<tr>
+{% for cell in row %}<td{% if cell|length > 20 %} class="text"{% endif %}>{{ cell }}</td>{% endfor %}
+</tr>
 {% endfor %}</tbody>
 </table></div>
 {% if table.notes %}<ul>{% for note in table.notes %}<li>{{ note }}</li>{% endfor %}</ul>{% endif %}
@@ -91,6 +92,8 @@ def csv(tables: Sequence[Table]) -> str:
 
 def html(tables: Sequence[Table]) -> str:
     """One self-contained page."""
+    from jinja2 import Environment
+
     return Environment(autoescape=True).from_string(_PAGE).render(tables=tables)
 
 
@@ -99,7 +102,12 @@ def latex(tables: Sequence[Table]) -> str:
     parts = []
     for table in tables:
         columns = "l" + "r" * (len(table.columns) - 1)
-        lines = [r"\begin{table}", r"\centering", rf"\caption{{{_tex(table.title)}}}", rf"\begin{{tabular}}{{{columns}}}"]
+        lines = [
+            r"\begin{table}",
+            r"\centering",
+            rf"\caption{{{_tex(table.title)}}}",
+            rf"\begin{{tabular}}{{{columns}}}",
+        ]
         lines += [r"\toprule", _tex_row(table.columns), r"\midrule", *(_tex_row(row) for row in table.rows)]
         lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
         parts.append("\n".join(lines) + "\n" + "".join(f"% {' '.join(note.split())}\n" for note in table.notes))
@@ -114,8 +122,21 @@ def _tex_row(cells: Sequence[str]) -> str:
     return " & ".join(_tex(cell) for cell in cells) + r" \\"
 
 
+def width(table: Table) -> int:
+    """Characters that a table takes in the terminal without folding a cell."""
+    lines = [table.columns, *table.rows]
+    return sum(max(len(line[index]) for line in lines) + 2 for index in range(len(table.columns)))
+
+
+def turned(table: Table) -> Table:
+    """Rows as columns: a board of many values and few systems fits a narrow terminal that way."""
+    grid = list(zip(table.columns, *table.rows, strict=True))
+    return replace(table, columns=tuple(grid[0]), rows=tuple(grid[1:]))
+
+
 def terminal(tables: Sequence[Table]) -> str:
     """Rich tables, in colour when the output is a terminal."""
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text
@@ -123,10 +144,14 @@ def terminal(tables: Sequence[Table]) -> str:
     console = Console()
     with console.capture() as capture:
         for table in tables:
-            grid = RichTable(title=Text(table.title), title_justify="left", header_style="bold")
-            for index, column in enumerate(table.columns):
-                grid.add_column(Text(column), justify="left" if index == 0 else "right", overflow="fold")
-            for row in table.rows:
+            shown = turned(table) if width(table) > max(console.width, width(turned(table))) else table
+            numbers = width(table) <= console.width or shown is not table
+            grid = RichTable(
+                title=Text(table.title), title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0)
+            )
+            for index, column in enumerate(shown.columns):
+                grid.add_column(Text(column), justify="right" if index and numbers else "left", overflow="fold")
+            for row in shown.rows:
                 grid.add_row(*(Text(cell) for cell in row))
             console.print(grid)
             for note in table.notes:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from restorebench.benchmark.errors import AudioError
 from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.errors import AudioError
 from restorebench.benchmark.types import Audio, Pair, Utterance
 
 

@@ -1,4 +1,4 @@
-"""Any folder of audio files, with an optional CSV of transcripts; the id is the path below the folder without suffix."""
+"""Any folder of audio files, with an optional CSV of transcripts; ids are paths below the folder without suffix."""
 
 from __future__ import annotations
 
@@ -23,8 +23,6 @@ class Folder:
                 raise RequestError(f"{self.path}: {by_id[clip]} and {uri} share the id {clip!r}; rename one")
             by_id[clip] = uri
         return [
-            Utterance(
-                id=clip, uri=uri, sha256=file_sha256(resolve(uri)), text=texts.get(clip), language=self.language
-            )
+            Utterance(id=clip, uri=uri, sha256=file_sha256(resolve(uri)), text=texts.get(clip), language=self.language)
             for clip, uri in by_id.items()
         ]

@@ -10,7 +10,9 @@ from restorebench.benchmark.types import Utterance
 
 
 class LibriSpeech:
-    def __init__(self, root: str = "data:LibriSpeech", split: str = "test-clean", per_speaker: int | None = None) -> None:
+    def __init__(
+        self, root: str = "data:LibriSpeech", split: str = "test-clean", per_speaker: int | None = None
+    ) -> None:
         self.root, self.split, self.per_speaker = root, split, per_speaker
 
     def utterances(self) -> list[Utterance]:

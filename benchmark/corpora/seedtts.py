@@ -30,8 +30,13 @@ class SeedTts:
             uri = f"{self.root}/{self.language}/{prompt}"
             found.append(
                 Utterance(
-                    id=clip, uri=uri, sha256=file_sha256(resolve(uri)), text=text, language=self.language,
-                    speaker=clip.partition("-")[0], licence="see the SeedTTS test set",
+                    id=clip,
+                    uri=uri,
+                    sha256=file_sha256(resolve(uri)),
+                    text=text,
+                    language=self.language,
+                    speaker=clip.partition("-")[0],
+                    licence="see the SeedTTS test set",
                 )
             )
         return found

@@ -17,7 +17,9 @@ class Vctk:
     def utterances(self) -> list[Utterance]:
         audio = resolve(f"{self.root}/wav48_silence_trimmed")
         if not audio.is_dir():
-            raise RequestError(f"VCTK is not at {audio}; put VCTK-Corpus-0.92 (CC BY 4.0, 11 GB, datashare.ed.ac.uk) there")
+            raise RequestError(
+                f"VCTK is not at {audio}; put VCTK-Corpus-0.92 (CC BY 4.0, 11 GB, datashare.ed.ac.uk) there"
+            )
         found = []
         for speaker in self.speakers:
             for path in sorted((audio / speaker).glob(f"{speaker}_*_mic1.flac")):

@@ -1,0 +1,33 @@
+# Two commands set everything up: `make demo` and `make test`. Both need Python >= 3.11, git and make, nothing else.
+BIN := .venv/bin
+STORE ?= demo-store
+
+.PHONY: demo test lint test-heavy bench clean
+
+demo: .venv/.ready-all
+	$(BIN)/restorebench run demo --store $(STORE)
+	$(BIN)/restorebench board $(STORE) --against masksr2
+	$(BIN)/restorebench board $(STORE) --format html > $(STORE)/board.html
+	@echo "board: $(STORE)/board.html   records: $(STORE)/records.csv   degraded and restored audio: $(STORE)/pairs $(STORE)/restored"
+
+test: .venv/.ready-dev lint
+	$(BIN)/pytest -n auto --dist worksteal -m "not heavy"
+
+lint: .venv/.ready-dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-heavy: .venv/.ready-dev
+	$(BIN)/pytest -m heavy
+
+bench: .venv/.ready-dev
+	$(BIN)/pytest tests/benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds,ops
+
+.venv/.ready-%: pyproject.toml constraints.txt .ci/setup
+	sh .ci/setup $*
+	@touch $@
+
+clean:
+	rm -rf .venv build dist $(STORE)
