@@ -250,22 +250,24 @@ def _plan(suite: str, systems: str, metrics: str, limit: int | None) -> Plan:
 
     definition = load(suite)
     chosen, judged = _names(systems), _names(metrics)
-    if chosen is None:
-        chosen = _ready("systems", definition.systems)
-    if judged is None:
-        judged = _ready("metrics", definition.metrics)
-    return make(definition, chosen, judged, limit)
+    # A suite's defaults are used as far as they can be used here; what a user names is never left out.
+    unusable = {} if chosen else _unusable("systems", definition.systems)
+    unusable |= {} if judged else _unusable("metrics", definition.metrics)
+    planned = make(
+        definition,
+        chosen or [name for name in definition.systems if name not in unusable],
+        judged or [name for name in definition.metrics if name not in unusable],
+        limit,
+    )
+    for name, why in unusable.items():
+        _say(f"without {name}: {why}")
+    return planned
 
 
-def _ready(kind: Literal["systems", "metrics"], names: tuple[str, ...]) -> list[str]:
-    """A suite's defaults that can be used here; a line for each that cannot. What a user names is never left out."""
+def _unusable(kind: Literal["systems", "metrics"], names: tuple[str, ...]) -> dict[str, str]:
     from restorebench.benchmark.plan import why_not
 
-    reasons = {name: why_not(kind, name) for name in names}
-    for name, why in reasons.items():
-        if why:
-            _say(f"without {name}: {why}")
-    return [name for name, why in reasons.items() if not why]
+    return {name: why for name in names if (why := why_not(kind, name))}
 
 
 def _board(store: Path, suite: str, against: str | None, form: Format) -> None:

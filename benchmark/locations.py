@@ -57,7 +57,8 @@ def audio_files(folder: str, split: str = "") -> tuple[str, ...]:
     if not path.is_dir():
         raise RequestError(f"{folder}: no such folder ({path}); name a folder of audio files")
     files = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
-    names = [f"{folder.rstrip('/')}/{p.relative_to(path).as_posix()}" for p in files]
+    head = folder if folder.endswith(("/", ":")) else f"{folder}/"
+    names = [f"{head}{p.relative_to(path).as_posix()}" for p in files]
     if split:
         root = data_folder()
         known = _splits(root) if root else {}

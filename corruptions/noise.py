@@ -1,9 +1,11 @@
-"""Additive noise at a signal-to-noise ratio, under any of three laws.
+"""Additive noise at a signal-to-noise ratio, under any of four laws.
 
 - `rms`: ratio of mean powers over the whole clip.
 - `active`: the speech power is taken over active frames only (32 ms, within 40 dB of the loudest).
 - `voicefixer`: ratio of mean magnitudes, 20 log10(mean|speech| / mean|noise|), wherever mean|speech| > 0.02; below
   that the noise is set relative to full scale. Source: voicefixer_main @374e0d7 data_module.py; specs §4, §17.6.
+- `dns-segmental`: the DNS Challenge's segmental mixer with its bias: the realised ratio is the requested one plus the
+  crest factor of the speech less that of the noise. Source: DNS-Challenge @591184a audiolib.py; specs §9.1, §17.6.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from restorebench.corruptions.lowpass import LowPassStep
 from restorebench.corruptions.sources import Source, draw_noise
 from restorebench.corruptions.step import Effect, Range, Samples, Step, check_range, uniform
 
-Law = Literal["rms", "active", "voicefixer"]
+Law = Literal["rms", "active", "voicefixer", "dns-segmental"]
 ACTIVE_FRAME_S, ACTIVE_RANGE_DB = 0.032, 40.0
 VOICEFIXER_GATE = 0.02
 
@@ -51,8 +53,16 @@ def noise_gain(speech: Samples, noise: Samples, rate: int, snr_db: float, law: L
         peak = float(np.max(np.abs(noise)))
         loudness = float(np.mean(np.abs(speech)))
         return down * (loudness / float(np.mean(np.abs(noise))) if loudness > VOICEFIXER_GATE else 1 / peak)
+    if law == "dns-segmental":
+        # Both are brought to equal RMS after peak normalisation, then their ratio of RMS is applied a second time.
+        down *= crest(noise) / max(crest(speech), 1e-12)
     power = active_power(speech, rate) if law == "active" else float(np.mean(speech**2))
     return down * float(np.sqrt(power / np.mean(noise**2)))
+
+
+def crest(samples: Samples) -> float:
+    """Peak over RMS."""
+    return float(np.max(np.abs(samples)) / max(float(np.sqrt(np.mean(samples**2))), 1e-12))
 
 
 def active_power(speech: Samples, rate: int) -> float:
@@ -67,7 +77,7 @@ class Noise(Effect):
     card = CorruptionCard(
         name="noise",
         version=1,
-        summary="Additive noise: snr_db, law rms|active|voicefixer, noise = folder|white|pink|brown|babble|synthetic",
+        summary="Additive noise: snr_db, law rms|active|voicefixer|dns-segmental, noise = folder|white|pink|brown|babble|synthetic",
         source="specs §4, §9.1, §17.6",
     )
 

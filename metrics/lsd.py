@@ -36,7 +36,7 @@ def magnitudes(samples: FloatArray, rate: int) -> FloatArray:
     from scipy import fft
 
     size, hop = window_and_hop(rate)
-    hann = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)).astype(np.float32)
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)  # double: the log sees rounding in empty bands
     padded = np.pad(samples, size // 2)
     if len(padded) < size:
         padded = np.pad(padded, (0, size - len(padded)))

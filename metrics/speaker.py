@@ -8,7 +8,8 @@ overlapping 1.6 s windows.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -30,11 +31,19 @@ def encoder() -> Any:
 
 @cache
 def library() -> Any:
-    """resemblyzer, without the warning that its webrtcvad gives on import."""
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="pkg_resources is deprecated|Deprecated call to `pkg_resources")
+    """resemblyzer, without the warnings of its dependencies."""
+    with quiet():
         import resemblyzer.audio
     return resemblyzer
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Hides what webrtcvad says on import, and resemblyzer's use of SciPy's old module names."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="pkg_resources is deprecated|Deprecated call to `pkg_resources")
+        warnings.filterwarnings("ignore", message="Please import `binary_dilation`", category=DeprecationWarning)
+        yield
 
 
 def embedding(clip: Clip) -> FloatArray:
@@ -49,7 +58,8 @@ def embed(samples: FloatArray) -> FloatArray:
     resemblyzer = library()
     if not np.any(samples):
         raise ValueError("digital silence has no voice")
-    voiced = resemblyzer.preprocess_wav(samples, source_sr=RATE)
+    with quiet():
+        voiced = resemblyzer.preprocess_wav(samples, source_sr=RATE)
     if len(voiced) == 0:
         raise ValueError("nothing is left after Resemblyzer has removed silence: no voice found")
     network = encoder()
@@ -66,6 +76,11 @@ def embed(samples: FloatArray) -> FloatArray:
     return unit
 
 
+def wespeaker_mapped(cosine: float) -> float:
+    """WeSpeaker's `compute_similarity`: the cosine mapped from [-1, 1] to [0, 1] (specs §8.1)."""
+    return (cosine + 1) / 2
+
+
 class ResemblyzerSimilarity:
     card = MetricCard(
         name="spk_sim@resemblyzer",
@@ -78,7 +93,6 @@ class ResemblyzerSimilarity:
         cost=0.05,
         needs=frozenset({"reference"}),
         definition="encoder=bundled-ge2e|cosine=raw|resample=soxr-hq-16k",
-        invariant_to_gain=True,
         values=(Value(name="spk_sim@resemblyzer", label="Spk sim (GE2E)", unit="cos", direction="higher", decimals=3),),
     )
 

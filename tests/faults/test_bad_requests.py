@@ -1,0 +1,84 @@
+"""Requests that cannot be carried out: one line that says what was seen, what was wanted and what to do; exit code 2."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from ..conftest import Cli
+
+CASES = [
+    (["run", "demo", "--systems", "unprocesed", "--store", "s"], "did you mean unprocessed?"),
+    (["run", "demi", "--store", "s"], "did you mean demo?"),
+    (["run", "demo", "--metrics", "dnsmoss", "--store", "s"], "did you mean dnsmos"),
+    (["run", "demo", "--systems", "published:", "--store", "s"], "published:VoiceFixer"),
+    (["run", "masksr2-vctk", "--store", "s"], "VCTK"),
+    (["run", "sise-seedtts-zh", "--store", "s"], "SeedTTS"),
+    (["board", "nowhere"], "no store there"),
+    (["verify", "nowhere"], "no manifest.jsonl"),
+    (["degrade", "published-masksr", "--out", "o"], ""),
+    (["score", "--estimates", "nowhere", "--out", "x.csv"], "no such folder"),
+    (["score", "--estimates", ".", "--out", "x.txt"], "ends in .csv or .parquet"),
+    (["score", "--estimates", ".", "--out", "x.csv"], "holds no audio files"),
+    (["score", "--estimates", ".", "--metrics", "lsd", "--out", "x.csv"], "--references"),
+    (["score", "--estimates", ".", "--metrics", "wer", "--out", "x.csv"], "--texts"),
+    (["restore", "nowhere.wav", "out.wav", "--system", "spectral-gate"], "no such file"),
+    (["restore", ".", "out", "--system", "target"], "supplied, not run"),
+    (["data", "fetch", "gtcrm"], "did you mean gtcrn?"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "hint"), CASES, ids=lambda v: " ".join(v)[:50] if isinstance(v, list) else None)
+def test_one_line_and_exit_code_two(cli: Cli, arguments: list[str], hint: str) -> None:
+    done = cli(*arguments, env={"RESTOREBENCH_DATA": "/nonexistent", "RESTOREBENCH_WEIGHTS": "/nonexistent"})
+    assert done.returncode == 2, done.stderr
+    lines = done.stderr.strip().splitlines()
+    assert len(lines) == 1
+    assert lines[0].startswith("restorebench: ")
+    assert hint in lines[0]
+    assert "Traceback" not in done.stderr
+
+
+def test_debug_shows_the_traceback(cli: Cli) -> None:
+    done = cli("run", "demi", "--store", "s", "--debug")
+    assert "Traceback" in done.stderr
+    assert "RequestError" in done.stderr
+
+
+def test_a_suite_file_with_a_mistake_names_the_place(cli: Cli, tmp_path: Path) -> None:
+    suite = tmp_path / "mine.toml"
+    suite.write_text('name = "mine"\nversion = 1\nsummary = "x"\nmetrics = []\nsystems = []\nspeling = 1\n'
+                     '[corpus]\nreader = "demo"\n')  # fmt: skip
+    done = cli("run", suite, "--store", "s")
+    assert done.returncode == 2
+    assert "speling" in done.stderr
+    suite.write_text("name = ")
+    assert "not valid TOML" in cli("run", suite, "--store", "s").stderr
+
+
+def test_a_corruption_option_out_of_range_says_what_is_wanted(cli: Cli, tmp_path: Path) -> None:
+    suite = tmp_path / "mine.toml"
+    suite.write_text(
+        'name = "mine"\nversion = 1\nsummary = "x"\nmetrics = ["si_sdr"]\nsystems = ["target"]\n'
+        '[corpus]\nreader = "demo"\n[[condition]]\nname = "c"\ncorruption = "clipping"\noptions = { ratio = [0.5, 2] }\n'
+    )
+    done = cli("run", suite, "--store", "s")
+    assert done.returncode == 2
+    assert "ratio = [0.5, 2.0]" in done.stderr or "ratio = [0.5, 2]" in done.stderr
+    assert "within [0.001, 1]" in done.stderr
+
+
+def test_a_wrong_weights_file_says_both_hashes(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "w" / "gtcrn").mkdir(parents=True)
+    (tmp_path / "w" / "gtcrn" / "gtcrn_simple.onnx").write_bytes(b"not a model")
+    done = cli("run", "demo", "--systems", "gtcrn", "--store", "s", env={"RESTOREBENCH_WEIGHTS": str(tmp_path / "w")})
+    assert done.returncode == 2
+    assert "wanted b4718df6228e" in done.stderr
+
+
+def test_an_unwritable_store_is_named(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x")
+    done = cli("run", "demo", "--systems", "target", "--metrics", "si_sdr", "--store", "file/store")
+    assert done.returncode == 2
+    assert "name another folder for --store" in done.stderr

@@ -1,0 +1,98 @@
+"""Systems and metrics that misbehave: each clip at fault is a recorded failure, and nobody else's result is lost."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ..conftest import Cli
+
+FAULTS = {
+    "toy-short": "samples at 16000 Hz for",
+    "toy-raises": "RuntimeError: this model always fails",
+    "toy-nan": "1 of .* samples are NaN or infinite",
+    "toy-dies": "the worker process died",
+}
+
+
+@pytest.fixture(scope="module")
+def faulty(tmp_path_factory: pytest.TempPathFactory, toy_plugin: dict[str, str]) -> tuple[pd.DataFrame, Path, str]:
+    import os
+    import subprocess
+
+    from ..conftest import COMMAND
+
+    folder = tmp_path_factory.mktemp("faulty")
+    systems = ",".join(["unprocessed", *FAULTS, "toy-moody", "target"])
+    done = subprocess.run(
+        [COMMAND, "run", "toy", "--systems", systems, "--metrics", "si_sdr,toy-peak", "--store", folder, "--format", "md"],
+        env={**os.environ, **toy_plugin}, capture_output=True, text=True, check=True, timeout=300,
+    )  # fmt: skip
+    return pd.read_csv(folder / "records.csv", keep_default_na=False), folder, done.stdout
+
+
+@pytest.mark.parametrize("system", sorted(FAULTS))
+def test_every_clip_is_a_recorded_failure(faulty: tuple[pd.DataFrame, Path, str], system: str) -> None:
+    mine = faulty[0][faulty[0]["system"] == system]
+    assert len(mine) == 4 * 2
+    assert (mine["value"] == "").all()
+    assert mine["why"].str.contains(FAULTS[system]).all(), mine["why"].unique()
+    assert not mine["why"].str.contains("\n").any()
+
+
+def test_others_lose_nothing(faulty: tuple[pd.DataFrame, Path, str]) -> None:
+    for system in ("unprocessed", "target"):
+        assert (faulty[0][faulty[0]["system"] == system]["value"] != "").sum() == 8
+
+
+def test_only_the_clips_at_fault_of_a_batch_are_lost(faulty: tuple[pd.DataFrame, Path, str]) -> None:
+    mine = faulty[0][(faulty[0]["system"] == "toy-moody") & (faulty[0]["metric"] == "si_sdr")]
+    failed = mine[mine["why"] != ""]
+    assert 0 < len(failed) < 4
+    assert (failed["why"] == "ValueError: too long for me").all()
+
+
+def test_the_board_shows_the_holes(faulty: tuple[pd.DataFrame, Path, str]) -> None:
+    board = faulty[2]
+    assert "| toy-nan | – (n=0/4) |" in board
+    assert "(n=2/4)" in board or "(n=3/4)" in board or "(n=1/4)" in board
+    assert "no value: toy-raises: RuntimeError: this model always fails:" in board
+
+
+def test_a_metric_that_raises_loses_its_clip_only(cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
+    done = cli("run", "toy", "--systems", "unprocessed,target", "--metrics", "toy-crash,toy-peak", "--store", "s",
+               env=toy_plugin)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_csv(tmp_path / "s" / "records.csv", keep_default_na=False)
+    crash = rows[rows["metric"] == "toy-crash"]
+    assert set(crash["why"]) == {"", "ValueError: too loud"}
+    assert (rows[rows["metric"] == "toy-peak"]["why"] == "").all()
+
+
+def test_retry_failed_tries_again(cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
+    arguments = ("run", "toy", "--systems", "toy-raises,target", "--metrics", "toy-peak", "--store", "s")
+    cli(*arguments, env=toy_plugin)
+    again = cli(*arguments, env=toy_plugin)
+    assert "restore:" not in again.stderr
+    retried = cli(*arguments, "--retry-failed", env=toy_plugin)
+    assert "restore: 4/4" in retried.stderr
+    assert len(pd.read_csv(tmp_path / "s" / "records.csv")) == 8
+
+
+def test_seeds_of_a_system_that_samples(cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
+    done = cli("run", "toy", "--store", "s", env=toy_plugin)
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_csv(tmp_path / "s" / "records.csv")
+    echo = rows[(rows["system"] == "toy-echo") & (rows["metric"] == "si_sdr")]
+    assert len(echo) == 8
+    assert sorted(echo["seed"].unique()) == [0, 1]
+    assert echo["value"].nunique() == 8
+    assert set(rows[rows["system"] == "target"]["seed"]) == {0}
+
+
+def test_a_component_without_its_package_fails_at_plan_time(cli: Cli, toy_plugin: dict[str, str]) -> None:
+    done = cli("run", "toy", "--systems", "toy-heavy", "--store", "s", env=toy_plugin)
+    assert done.returncode == 2
+    assert "needs no-such-package, not installed; run: pip install no-such-package" in done.stderr

@@ -1,0 +1,29 @@
+"""Golden hashes: 20 recipes render the same samples as when they were first written down."""
+
+import json
+from pathlib import Path
+
+import pytest
+from restorebench.benchmark import pairs
+from restorebench.benchmark.audio import read
+from restorebench.benchmark.contracts import missing_packages
+from restorebench.benchmark.locations import BUNDLE
+from restorebench.benchmark.registry import card
+from restorebench.benchmark.types import Recipe
+
+GOLDEN = json.loads(Path(__file__).with_name("recipes.json").read_text())
+
+
+def test_there_are_twenty_with_an_origin() -> None:
+    assert len(GOLDEN["cases"]) == 20
+    assert GOLDEN["origin"]
+
+
+@pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda c: f"{c['recipe']['corruption']}-{c['clip']}")
+def test_golden(case: dict[str, str]) -> None:
+    recipe = Recipe.from_json(json.dumps(case["recipe"]))
+    if absent := missing_packages(card("corruptions", recipe.corruption)):
+        pytest.skip(f"{', '.join(absent)} not installed")
+    pair = pairs.render(recipe, read(BUNDLE / f"{case['clip']}.flac"))
+    assert pair.reference is not None
+    assert (pair.reference.sha256(), pair.degraded.sha256()) == (case["reference"], case["degraded"])

@@ -1,0 +1,102 @@
+"""Laws of the engine, shown with real processes: same records whatever the split, what landed stays, holes are told."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from ..conftest import COMMAND, Cli
+
+SYSTEMS = "unprocessed,spectral-gate,wpe,target"
+METRICS = "lsd,lsd@active,si_sdr,stoi,rtf"
+RUN = ("run", "demo", "--systems", SYSTEMS, "--metrics", METRICS, "--limit", "6", "--format", "csv")
+
+
+def records(store: Path) -> bytes:
+    return (store / "records.csv").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def one_worker(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    store = tmp_path_factory.mktemp("one") / "store"
+    subprocess.run([COMMAND, *RUN, "--store", store, "--workers", "1"], check=True, capture_output=True, timeout=300)
+    return store
+
+
+def test_four_workers_give_the_bytes_of_one(cli: Cli, tmp_path: Path, one_worker: Path) -> None:
+    done = cli(*RUN, "--store", "store", "--workers", "4")
+    assert done.returncode == 0, done.stderr
+    assert records(tmp_path / "store") == records(one_worker)
+
+
+def test_order_of_systems_and_metrics_changes_no_byte(cli: Cli, tmp_path: Path, one_worker: Path) -> None:
+    backwards = [",".join(reversed(names.split(","))) for names in (SYSTEMS, METRICS)]
+    cli("run", "demo", "--systems", backwards[0], "--metrics", backwards[1], "--limit", "6", "--store", "store")
+    assert records(tmp_path / "store") == records(one_worker)
+
+
+def test_system_by_system_and_metric_by_metric_is_the_same(cli: Cli, tmp_path: Path, one_worker: Path) -> None:
+    for system in SYSTEMS.split(","):
+        cli("run", "demo", "--systems", system, "--metrics", "si_sdr", "--limit", "6", "--store", "store")
+    done = cli(*RUN, "--store", "store")
+    assert records(tmp_path / "store") == records(one_worker)
+    assert len(pd.read_csv(pd.io.common.StringIO(done.stdout))) == 4 * 4 + 2
+
+
+def test_timings_are_kept_apart(one_worker: Path) -> None:
+    assert "rtf" not in set(pd.read_csv(one_worker / "records.csv")["metric"])
+    timings = pd.read_csv(one_worker / "timings.csv")
+    assert set(timings["system"]) == {"spectral-gate", "wpe"}
+    assert (timings["value"] > 0).all()
+
+
+def test_a_second_run_does_nothing_and_says_the_same(cli: Cli, one_worker: Path) -> None:
+    before = sorted((path, path.stat().st_mtime_ns) for kind in ("pairs", "restored", "scores")
+                    for path in (one_worker / kind).iterdir())  # fmt: skip
+    done = cli(*RUN, "--store", one_worker)
+    after = sorted((path, path.stat().st_mtime_ns) for kind in ("pairs", "restored", "scores")
+                   for path in (one_worker / kind).iterdir())  # fmt: skip
+    assert done.returncode == 0
+    assert after == before
+    assert "score:" not in done.stderr
+
+
+@pytest.mark.parametrize("after_s", [3.0, 5.0])
+def test_kill_nine_then_run_again(tmp_path: Path, one_worker: Path, cli: Cli, after_s: float) -> None:
+    """The run is killed with its workers somewhere in the middle; a rerun finishes with the same bytes."""
+    with subprocess.Popen(
+        [COMMAND, *RUN, "--store", tmp_path / "store"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        time.sleep(after_s)
+        os.killpg(process.pid, signal.SIGKILL)
+    done = cli(*RUN, "--store", "store")
+    assert done.returncode == 0, done.stderr
+    assert records(tmp_path / "store") == records(one_worker)
+
+
+def test_no_half_written_unit_counts(cli: Cli, tmp_path: Path, one_worker: Path) -> None:
+    """A leftover part of a unit, as a killed process leaves it, is not read."""
+    (one_worker / "scores" / ".half.parquet.123").write_bytes(b"PAR1")
+    (one_worker / "restored" / ".half.json.123").write_text("{")
+    assert cli(*RUN, "--store", one_worker).returncode == 0
+
+
+def test_provenance_names_versions_and_commit(one_worker: Path) -> None:
+    facts = json.loads((one_worker / "provenance.json").read_text())
+    assert {"restorebench", "numpy", "scipy"} <= set(facts["versions"])
+    assert facts["cores"] >= 1
+
+
+def test_plan_counts_what_is_cached(cli: Cli, one_worker: Path) -> None:
+    fresh = cli("plan", *RUN[1:])
+    cached = cli("plan", *RUN[1:], "--store", one_worker)
+    assert "lsd,score,24,0,24," in fresh.stdout
+    assert "lsd,score,24,24,0,0" in cached.stdout

@@ -1,0 +1,32 @@
+"""Listing and helping import neither torch nor any metric package, nor a plug-in's model."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+HEAVY = {"torch", "torchaudio", "onnxruntime", "librosa", "scipy", "pocketsphinx", "resemblyzer", "pandas", "pyarrow",
+         "matplotlib", "toy_plugin.heavy"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["run", "--help"], ["list", "metrics"], ["list", "papers"], ["list"]]
+)
+def test_light(arguments: list[str], toy_plugin: dict[str, str]) -> None:
+    code = (
+        "import sys; sys.argv = ['restorebench', *sys.argv[1:]]\n"
+        "from restorebench.benchmark import cli\n"
+        "try: cli.main()\n"
+        "except SystemExit as stop: assert not stop.code\n"
+        "print('IMPORTED', *sys.modules)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments], capture_output=True, text=True, env={**os.environ, **toy_plugin}
+    )
+    assert done.returncode == 0, done.stderr
+    imported = set(done.stdout.rpartition("IMPORTED")[2].split())
+    expected = HEAVY - {"toy_plugin.heavy"} if arguments == ["list"] else HEAVY
+    assert not imported & expected

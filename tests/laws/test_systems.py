@@ -1,0 +1,69 @@
+"""Laws over every registered system that runs: it keeps length and rate, is repeatable, and batch = single."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from restorebench.benchmark import registry
+from restorebench.benchmark.contracts import Supplied, System
+from restorebench.benchmark.plan import component_of, why_not
+from restorebench.benchmark.types import Audio, Pair, Utterance
+
+NAMES = [name for name in registry.table("systems") if registry.card("systems", name).kind == "system"]  # type: ignore[attr-defined]
+RNG = np.random.default_rng(0)
+
+
+@pytest.fixture(params=NAMES)
+def system(request: pytest.FixtureRequest) -> System:
+    if why := why_not("systems", request.param):
+        pytest.skip(f"{request.param}: {why}")
+    component = component_of(request.param)
+    assert isinstance(component, System)
+    return component
+
+
+def rates(system: System) -> list[int]:
+    return [system.card.rate] if system.card.rate else [8_000, 16_000, 44_100, 48_000]
+
+
+@pytest.mark.parametrize("samples", [1, 160, 5_001, 16_000, 33_333])
+def test_keeps_length_and_rate(system: System, samples: int) -> None:
+    for rate in rates(system):
+        [made] = system.restore([Audio(RNG.normal(scale=0.1, size=samples).astype(np.float32), rate)], [0])
+        assert (len(made.samples), made.rate) == (samples, rate)
+        assert np.isfinite(made.samples).all()
+
+
+def test_repeatable_and_batch_is_single(system: System, speech: Audio) -> None:
+    other = Audio(speech.samples[::-1].copy(), speech.rate)
+    together = system.restore([speech, other], [1, 2])
+    alone = [system.restore([audio], [seed])[0] for audio, seed in ((speech, 1), (other, 2))]
+    again = system.restore([speech, other], [1, 2])
+    for a, b, c in zip(together, alone, again, strict=True):
+        assert np.array_equal(a.samples, b.samples)
+        assert np.array_equal(a.samples, c.samples)
+
+
+def test_silence_stays_finite_and_quiet(system: System) -> None:
+    for rate in rates(system):
+        [made] = system.restore([Audio(np.zeros(rate, np.float32), rate)], [0])
+        assert np.isfinite(made.samples).all()
+        assert np.abs(made.samples).max() < 0.05
+
+
+def test_does_not_delay(system: System, speech: Audio) -> None:
+    """The cross-correlation with the input peaks at lag zero."""
+    [made] = system.restore([speech], [0])
+    size = 2 * len(speech.samples)
+    cross = np.fft.irfft(np.fft.rfft(made.samples, size) * np.conj(np.fft.rfft(speech.samples, size)))
+    assert int(np.argmax(cross)) == 0
+
+
+def test_anchors_and_finished_audio_are_supplied(speech: Audio) -> None:
+    pair = Pair(reference=speech, degraded=Audio(speech.samples * np.float32(0.5), speech.rate))
+    clip = Utterance(id="x", uri="x.wav")
+    for name, wanted in (("target", pair.reference), ("unprocessed", pair.degraded)):
+        anchor = component_of(name)
+        assert isinstance(anchor, Supplied)
+        assert anchor.supply(clip, pair) is wanted
+    assert not component_of("published:Nobody").offers(clip)  # type: ignore[union-attr]

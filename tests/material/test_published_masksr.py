@@ -1,0 +1,57 @@
+"""Numbers on real recordings: DNSMOS of the outputs that MaskSR's authors published, from an independent scorer."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from restorebench.benchmark.audio import read
+from restorebench.benchmark.clip import SharedClip
+from restorebench.benchmark.plan import make
+from restorebench.benchmark.suite import load
+from restorebench.metrics.dnsmos import Dnsmos
+
+pytestmark = pytest.mark.material
+
+ITEMS = [1, 2, 3, *range(5, 14)]
+WANTED = {  # SIG, BAK, OVL, P.808 over the 12 GSR items common to all systems
+    "unprocessed": (2.67, 2.40, 2.05, 2.74),
+    "target": (3.51, 3.96, 3.18, 3.57),
+    "MaskSR-M": (3.54, 4.02, 3.25, 3.84),
+    "VoiceFixer": (3.47, 3.96, 3.16, 3.56),
+    "NSNet2": (2.93, 3.99, 2.70, 3.05),
+}
+
+
+@pytest.mark.parametrize("system", sorted(WANTED))
+def test_dnsmos_of_published_outputs(material: Path, system: str) -> None:
+    folder = material / "published" / "GSR" / system
+    clips = [SharedClip(read(folder / f"{item}.flac")) for item in ITEMS]
+    scores = [[outcome.value for outcome in row.values()] for row in Dnsmos().score(None, clips)]
+    assert np.mean(np.array(scores, float), axis=0) == pytest.approx(WANTED[system], abs=0.02)
+
+
+def test_the_plan_of_the_suite(material: Path) -> None:
+    plan = make(load("published-masksr"))
+    conditions = {trial.condition for trial in plan.trials}
+    assert len(plan.systems) == 8
+    assert len(conditions) == 7
+    counts = {(job.system, job.trial.condition) for job in plan.jobs}
+    assert ("published:MaskSR-M", "GSR") in counts
+    assert ("published:MaskSR-M", "DNS2020_no_reverb") not in counts
+    assert ("target", "DNS2020_real_recordings") not in counts
+    real = [job for job in plan.jobs if job.trial.condition == "DNS2020_real_recordings"]
+    assert {metric for job in real for metric in plan.metrics_for(job)} == {"dnsmos"}
+
+
+def test_librispeech_plan_uses_real_noise_and_rooms_of_the_eval_split(material: Path) -> None:
+    plan = make(load("librispeech-degraded"), ["unprocessed"], ["si_sdr"])
+    assert len(plan.trials) == 60
+    assert all(trial.utterance.text for trial in plan.trials)
+    steps = [step for trial in plan.trials if trial.recipe for step in trial.recipe.steps]
+    noises = {step["source"]["uri"] for step in steps if step["name"] == "noise"}
+    rirs = {step["rir"]["uri"] for step in steps if step["name"] == "reverb"}
+    assert all(uri.startswith("data:noise/") for uri in noises)
+    assert all(uri.startswith("data:rir/") for uri in rirs)
+    assert len(noises) > 10

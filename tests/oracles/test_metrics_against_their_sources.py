@@ -1,0 +1,152 @@
+"""Every metric against the published scorer, or a literal transcription of its formula, on real and bundled speech."""
+
+from __future__ import annotations
+
+import librosa
+import numpy as np
+import pytest
+from restorebench.benchmark.audio import read, resample
+from restorebench.benchmark.clip import SharedClip
+from restorebench.benchmark.contracts import Subject
+from restorebench.benchmark.locations import BUNDLE
+from restorebench.benchmark.plan import why_not
+from restorebench.benchmark.scoring import metric, score
+from restorebench.benchmark.types import Audio, FloatArray
+from restorebench.metrics.dnsmos import fourier_basis, mel_basis, models
+
+CLIPS = [read(BUNDLE / f"{name}.flac") for name in ("kal16_01", "awb_02", "rms_03", "slt_04")]
+
+
+def noisy(clip: Audio, snr_db: float = 10.0) -> Audio:
+    noise = np.random.default_rng(0).standard_normal(len(clip.samples))
+    gain = np.sqrt(np.mean(clip.samples**2) / np.mean(noise**2)) * 10 ** (-snr_db / 20)
+    return Audio((clip.samples + gain * noise).astype(np.float32), clip.rate)
+
+
+def values(name: str, reference: Audio, estimate: Audio, text: str | None = None) -> dict[str, float]:
+    subject = Subject(reference=SharedClip(reference), text=text)
+    [outcomes] = score(metric(name), subject, [SharedClip(estimate)])
+    assert not any(outcome.why for outcome in outcomes.values()), outcomes
+    return {value: float(outcome.value or 0.0) for value, outcome in outcomes.items()}
+
+
+def of_length(seconds: float) -> FloatArray:
+    """Noisy speech of any length, 16 kHz."""
+    joined = np.concatenate([noisy(clip).samples for clip in CLIPS * 5])
+    return joined[: round(seconds * 16_000)]
+
+
+@pytest.mark.parametrize("seconds", [2.0, 2.3457, 9.0, 12.7, 24.9, 34.6])
+def test_dnsmos_is_speechmos(seconds: float) -> None:
+    """Short and repeated, one window, many, and past the float-rounding gap."""
+    from speechmos import dnsmos
+
+    samples = of_length(seconds)
+    wanted = dnsmos.run(np.clip(samples, -1, 1), 16_000)
+    found = values("dnsmos", Audio(samples, 16_000), Audio(samples, 16_000))
+    for ours, theirs in (("sig", "sig_mos"), ("bak", "bak_mos"), ("ovl", "ovrl_mos"), ("p808", "p808_mos")):
+        assert found[f"dnsmos.{ours}"] == pytest.approx(float(wanted[theirs]), abs=1e-3)
+
+
+def test_dnsmos_windows_share_work_without_changing_it() -> None:
+    """Shared trunk and separate edges against the whole network on each window."""
+    from restorebench.metrics.dnsmos import P835_SHA256, WINDOW, _pinned, _session, full_starts
+
+    samples = of_length(13.3)
+    starts = full_starts(len(samples))
+    whole = _session(_pinned("sig_bak_ovr.onnx", P835_SHA256))
+    wanted = np.concatenate([whole.run(None, {"input_1": samples[None, s : s + WINDOW]})[0] for s in starts])
+    assert np.allclose(models().p835(samples, starts), wanted, atol=1e-4)
+
+
+def test_dnsmos_front_ends_are_librosas() -> None:
+    """Our Fourier matrix against librosa's FFT of odd length."""
+    samples = of_length(3.0)
+    wanted = librosa.feature.melspectrogram(y=samples, sr=16_000, n_fft=321, hop_length=160, n_mels=120)
+    frames = np.lib.stride_tricks.sliding_window_view(np.pad(samples, 160), 321)[::160]
+    real, imaginary = np.split(frames @ fourier_basis(), 2, axis=1)
+    assert np.allclose(((real**2 + imaginary**2) @ mel_basis()).T, wanted, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
+def test_lsd_is_the_published_formula(rate: int) -> None:
+    """Straight librosa transcription of ssr_eval @7129ee8 metrics.py, with the window scaled to the rate."""
+    target, estimate = (resample(clip.samples, clip.rate, rate) for clip in (CLIPS[1], noisy(CLIPS[1], 20.0)))
+    hop, size = int(rate / 100), int(2048 * rate / 44100)
+    t, e = (np.abs(librosa.stft(x, hop_length=hop, n_fft=size)) for x in (target, estimate))
+    ratio = np.log10(t**2 / ((e + 1e-12) ** 2) + 1e-12) ** 2
+    wanted = np.mean(np.mean(ratio, axis=0) ** 0.5)
+    found = values("lsd", Audio(target, rate), Audio(estimate, rate))
+    assert found["lsd"] == pytest.approx(float(wanted), abs=1e-3)
+
+
+def test_lsd_active_is_its_definition() -> None:
+    target, estimate = CLIPS[3].samples, noisy(CLIPS[3], 20.0).samples
+    t, e = (np.abs(librosa.stft(x, hop_length=160, n_fft=743)) ** 2 for x in (target, estimate))
+    floor, energy, total, frames = t.max() * 1e-10, t.sum(axis=0), 0.0, 0
+    for frame in range(t.shape[1]):
+        if energy[frame] >= energy.max() * 1e-4:
+            bins = [
+                np.log10(max(a, floor)) - np.log10(max(b, floor)) for a, b in zip(t[:, frame], e[:, frame], strict=True)
+            ]
+            total, frames = total + np.sqrt(np.mean(np.square(bins))), frames + 1
+    found = values("lsd@active", CLIPS[3], noisy(CLIPS[3], 20.0))
+    assert found["lsd@active"] == pytest.approx(total / frames, abs=1e-3)
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_pesq_is_pesq(clip: Audio) -> None:
+    pesq = pytest.importorskip("pesq", reason="pesq is not installed: it needs a C compiler").pesq
+    estimate = noisy(clip)
+    assert values("pesq", clip, estimate)["pesq"] == pytest.approx(
+        pesq(16_000, clip.samples, estimate.samples, "wb"), abs=1e-6
+    )
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_stoi_is_pystoi(clip: Audio) -> None:
+    """pystoi resamples by itself from 16 kHz; we hand it 10 kHz from soxr."""
+    from pystoi import stoi
+
+    estimate = noisy(clip)
+    wanted = stoi(clip.samples, estimate.samples, 16_000, extended=False)
+    assert values("stoi", clip, estimate)["stoi"] == pytest.approx(wanted, abs=1e-3)
+
+
+@pytest.mark.parametrize("clip", CLIPS)
+def test_speaker_similarity_is_resemblyzers(clip: Audio) -> None:
+    from restorebench.metrics.speaker import library, quiet
+
+    if why := why_not("metrics", "spk_sim@resemblyzer"):
+        pytest.skip(why)
+    estimate = noisy(clip)
+    with quiet():
+        resemblyzer = library()
+        encoder = resemblyzer.VoiceEncoder("cpu", verbose=False)
+        one, other = (encoder.embed_utterance(resemblyzer.preprocess_wav(a.samples, 16_000)) for a in (clip, estimate))
+    found = values("spk_sim@resemblyzer", clip, estimate)
+    assert found["spk_sim@resemblyzer"] == pytest.approx(float(one @ other), abs=1e-4)
+
+
+def test_si_sdr_is_the_formula() -> None:
+    reference, estimate = CLIPS[0].samples.astype(float), noisy(CLIPS[0]).samples.astype(float)
+    r, e = reference - reference.mean(), estimate - estimate.mean()
+    scaled = (e @ r) / (r @ r) * r
+    wanted = 10 * np.log10(np.sum(scaled**2) / np.sum((scaled - e) ** 2))
+    assert values("si_sdr", CLIPS[0], noisy(CLIPS[0]))["si_sdr"] == pytest.approx(wanted, abs=1e-6)
+
+
+def test_wer_counts_are_jiwers_on_what_pocketsphinx_hears() -> None:
+    import jiwer
+    from pocketsphinx import Decoder
+    from restorebench.metrics.wer import BEAMS
+
+    text = "The birch canoe slid on the smooth planks."
+    decoder = Decoder(loglevel="FATAL", **BEAMS)
+    decoder.start_utt()
+    decoder.process_raw(np.round(CLIPS[0].samples * 32767).astype("<i2").tobytes(), full_utt=True)
+    decoder.end_utt()
+    heard = decoder.hyp().hypstr
+    wanted = 100 * jiwer.wer("the birch canoe slid on the smooth planks", heard)
+    assert values("wer", CLIPS[0], CLIPS[0], text) == {"wer": pytest.approx(wanted), "wer@mean": pytest.approx(wanted)}
+    assert wanted < 60

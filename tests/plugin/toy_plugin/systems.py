@@ -1,0 +1,65 @@
+"""Systems that go wrong in every way that adapters do, beside one that works."""
+
+import os
+import signal
+
+import numpy as np
+from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.types import Audio
+
+
+def card(name):
+    return SystemCard(name=name, version=1, summary="A toy", source="tests", stochastic=name == "toy-echo")
+
+
+class Echo:
+    """Gives back its input with a touch of noise from its seed."""
+
+    card = card("toy-echo")
+
+    def restore(self, batch, seeds):
+        noise = [np.random.default_rng(s).normal(scale=1e-3, size=len(a.samples)) for a, s in zip(batch, seeds)]
+        return [Audio((a.samples + n).astype(np.float32), a.rate) for a, n in zip(batch, noise)]
+
+
+class Short:
+    card = card("toy-short")
+
+    def restore(self, batch, seeds):
+        return [Audio(a.samples[:-7], a.rate) for a in batch]
+
+
+class Raises:
+    card = card("toy-raises")
+
+    def restore(self, batch, seeds):
+        raise RuntimeError("this model\nalways fails")
+
+
+class Nan:
+    card = card("toy-nan")
+
+    def restore(self, batch, seeds):
+        return [
+            Audio(np.where(np.arange(len(a.samples)) == 5, np.nan, a.samples).astype(np.float32), a.rate) for a in batch
+        ]
+
+
+class Dies:
+    """Kills its worker, as native code does that crashes."""
+
+    card = card("toy-dies")
+
+    def restore(self, batch, seeds):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+class Moody:
+    """Fails on clips longer than 2.5 s; the others of their batch must not suffer."""
+
+    card = card("toy-moody")
+
+    def restore(self, batch, seeds):
+        if any(a.seconds > 2.5 for a in batch):
+            raise ValueError("too long for me")
+        return list(batch)

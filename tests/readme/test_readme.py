@@ -1,0 +1,70 @@
+"""The README's examples are installed and run as they stand there."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+from restorebench.benchmark.locations import BUNDLE
+
+from ..conftest import ROOT, Cli, install
+
+BLOCKS = dict(re.findall(r"```\w+ title=(\S+)\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL))
+
+
+@pytest.fixture(scope="module")
+def my_restorers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    source = tmp_path_factory.mktemp("source")
+    for name, text in BLOCKS.items():
+        (source / name).parent.mkdir(exist_ok=True)
+        (source / name).write_text(text, encoding="utf-8")
+    (source / "my_restorers" / "__init__.py").touch()
+    into = tmp_path_factory.mktemp("installed")
+    install(source, into)
+    return {"PYTHONPATH": str(into)}
+
+
+def test_the_examples_are_there_and_short() -> None:
+    assert set(BLOCKS) == {
+        "mine.toml", "pyproject.toml", "my_restorers/louder.py", "my_restorers/peak.py", "my_restorers/tremolo.py",
+    }  # fmt: skip
+    for name, text in BLOCKS.items():
+        code = [line for line in text.splitlines() if line and not line.startswith(("from", "import"))]
+        assert name.endswith("toml") or len(code) <= 11
+
+
+def test_system_metric_and_corruption_run_together(cli: Cli, tmp_path: Path, my_restorers: dict[str, str]) -> None:
+    (tmp_path / "clips").mkdir()
+    for name in ("slt_04", "rms_03"):
+        shutil.copy(BUNDLE / f"{name}.flac", tmp_path / "clips")
+    suite = BLOCKS["mine.toml"].replace('corruption = "noise"', 'corruption = "tremolo"')
+    (tmp_path / "mine.toml").write_text(re.sub(r"options = \{ snr_db.*", "", suite))
+    done = cli("run", "mine.toml", "--systems", "unprocessed,louder", "--metrics", "peak,si_sdr", "--store", "s",
+               env=my_restorers)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_csv(tmp_path / "s" / "records.csv")
+    peaks = rows[rows["metric"] == "peak"].pivot_table(index="utterance", columns="system", values="value")
+    assert (peaks["louder"] / peaks["unprocessed"]).round(6).eq(2).all()
+    assert "louder" in cli("list", "systems", "--format", "csv", env=my_restorers).stdout
+
+
+def test_own_corpus(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "clips").mkdir()
+    shutil.copy(BUNDLE / "slt_04.flac", tmp_path / "clips")
+    (tmp_path / "mine.toml").write_text(BLOCKS["mine.toml"])
+    done = cli("run", "mine.toml", "--store", "results", "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1 + 3 * 2
+
+
+def test_every_command_of_the_readme_exists(cli: Cli) -> None:
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^restorebench (\w+)", text, re.MULTILINE))
+    assert named == {"list", "run", "board", "degrade", "verify", "restore", "doctor", "score"}
+    for command in sorted(named):
+        done = cli(command, "--help")
+        assert done.returncode == 0
+        assert "Example: restorebench" in done.stdout

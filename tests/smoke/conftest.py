@@ -1,0 +1,5 @@
+"""The folder of the environment under test."""
+
+
+def pytest_addoption(parser):
+    parser.addoption("--smoke-bin", help="bin folder of the environment that has the wheel")
