@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from restorebench.benchmark.audio import read, resample
 from restorebench.benchmark.locations import BUNDLE, data_folder
 from restorebench.benchmark.types import Audio

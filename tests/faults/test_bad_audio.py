@@ -9,10 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import soundfile
+
 from restorebench.benchmark.audio import resample
 from restorebench.benchmark.locations import BUNDLE
-
-from ..conftest import Cli
+from tests.conftest import Cli
 
 RATE = 16_000
 CLIP, _ = soundfile.read(BUNDLE / "slt_04.flac", dtype="float32")
@@ -66,7 +66,7 @@ def write_all(estimates: Path, references: Path) -> None:
 def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, int, str]:
     import subprocess
 
-    from ..conftest import COMMAND
+    from tests.conftest import COMMAND
 
     folder = tmp_path_factory.mktemp("bad")
     write_all(folder / "est", folder / "ref")

@@ -1,4 +1,4 @@
-"""Requests that cannot be carried out: one line that says what was seen, what was wanted and what to do; exit code 2."""
+"""Requests that cannot be carried out: one line with what was seen, wanted and to be done; exit code 2."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from ..conftest import Cli
+from tests.conftest import Cli
 
 CASES = [
     (["run", "demo", "--systems", "unprocesed", "--store", "s"], "did you mean unprocessed?"),
@@ -61,7 +61,8 @@ def test_a_corruption_option_out_of_range_says_what_is_wanted(cli: Cli, tmp_path
     suite = tmp_path / "mine.toml"
     suite.write_text(
         'name = "mine"\nversion = 1\nsummary = "x"\nmetrics = ["si_sdr"]\nsystems = ["target"]\n'
-        '[corpus]\nreader = "demo"\n[[condition]]\nname = "c"\ncorruption = "clipping"\noptions = { ratio = [0.5, 2] }\n'
+        '[corpus]\nreader = "demo"\n[[condition]]\nname = "c"\ncorruption = "clipping"\n'
+        "options = { ratio = [0.5, 2] }\n"
     )
     done = cli("run", suite, "--store", "s")
     assert done.returncode == 2

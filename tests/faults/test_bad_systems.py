@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ..conftest import Cli
+from tests.conftest import Cli
 
 FAULTS = {
     "toy-short": "samples at 16000 Hz for",
@@ -22,12 +22,12 @@ def faulty(tmp_path_factory: pytest.TempPathFactory, toy_plugin: dict[str, str])
     import os
     import subprocess
 
-    from ..conftest import COMMAND
+    from tests.conftest import COMMAND
 
     folder = tmp_path_factory.mktemp("faulty")
     systems = ",".join(["unprocessed", *FAULTS, "toy-moody", "target"])
     done = subprocess.run(
-        [COMMAND, "run", "toy", "--systems", systems, "--metrics", "si_sdr,toy-peak", "--store", folder, "--format", "md"],
+        [COMMAND, "run", "toy", "--systems", systems, "--metrics", "si_sdr,toy-peak", "--store", folder, "--format=md"],
         env={**os.environ, **toy_plugin}, capture_output=True, text=True, check=True, timeout=300,
     )  # fmt: skip
     return pd.read_csv(folder / "records.csv", keep_default_na=False), folder, done.stdout

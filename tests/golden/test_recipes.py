@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+
 from restorebench.benchmark import pairs
 from restorebench.benchmark.audio import read
 from restorebench.benchmark.contracts import missing_packages

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from restorebench.benchmark import pairs, registry
 from restorebench.benchmark.contracts import Corruption, Scene, missing_packages
 from restorebench.benchmark.locations import audio_files

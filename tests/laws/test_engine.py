@@ -12,7 +12,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ..conftest import COMMAND, Cli
+from tests.conftest import COMMAND, Cli
 
 SYSTEMS = "unprocessed,spectral-gate,wpe,target"
 METRICS = "lsd,lsd@active,si_sdr,stoi,rtf"

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+
 from restorebench.benchmark import registry
 from restorebench.benchmark.clip import SharedClip
 from restorebench.benchmark.contracts import Metric, MetricCard, Subject, missing_packages

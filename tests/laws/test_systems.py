@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+
 from restorebench.benchmark import registry
 from restorebench.benchmark.contracts import Supplied, System
 from restorebench.benchmark.plan import component_of, why_not

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+
 from restorebench.benchmark.audio import read
 from restorebench.benchmark.clip import SharedClip
 from restorebench.benchmark.plan import make

@@ -5,6 +5,7 @@ from __future__ import annotations
 import librosa
 import numpy as np
 import pytest
+
 from restorebench.benchmark.audio import read, resample
 from restorebench.benchmark.clip import SharedClip
 from restorebench.benchmark.contracts import Subject
@@ -139,6 +140,7 @@ def test_si_sdr_is_the_formula() -> None:
 def test_wer_counts_are_jiwers_on_what_pocketsphinx_hears() -> None:
     import jiwer
     from pocketsphinx import Decoder
+
     from restorebench.metrics.wer import BEAMS
 
     text = "The birch canoe slid on the smooth planks."

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
-from restorebench.benchmark.locations import BUNDLE
 
-from ..conftest import ROOT, Cli, install
+from restorebench.benchmark.locations import BUNDLE
+from tests.conftest import ROOT, Cli, install
 
 BLOCKS = dict(re.findall(r"```\w+ title=(\S+)\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL))
 

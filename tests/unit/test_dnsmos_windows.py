@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+
 from restorebench.metrics.dnsmos import (
     FIT_BAK,
     FIT_OVL,

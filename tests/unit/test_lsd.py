@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
 from restorebench.benchmark.types import FloatArray
 from restorebench.metrics.lsd import lsd, lsd_active, magnitudes, window_and_hop
 

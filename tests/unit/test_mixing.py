@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from restorebench.benchmark.contracts import Scene
 from restorebench.benchmark.types import Audio, Recipe
 from restorebench.corruptions.clipping import ClipStep
 from restorebench.corruptions.level import JointLevelStep, LevelStep
@@ -15,7 +17,6 @@ from restorebench.corruptions.rooms import Room
 from restorebench.corruptions.sources import Coloured
 from restorebench.corruptions.step import Samples, Sounds
 from restorebench.corruptions.voicefixer import VoiceFixer
-from restorebench.benchmark.contracts import Scene
 
 RATE = 16_000
 

@@ -3,6 +3,7 @@
 from collections import Counter
 
 import pytest
+
 from restorebench.reports.published import cells, papers
 
 

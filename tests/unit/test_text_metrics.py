@@ -2,6 +2,7 @@
 
 import pandas as pd
 import pytest
+
 from restorebench.benchmark.aggregate import _sums, scaled
 from restorebench.metrics.speaker import wespeaker_mapped
 from restorebench.metrics.text import paper, seed_tts

@@ -4,6 +4,7 @@ import os
 import signal
 
 import numpy as np
+
 from restorebench.benchmark.contracts import SystemCard
 from restorebench.benchmark.types import Audio
 
