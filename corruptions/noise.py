@@ -77,7 +77,7 @@ class Noise(Effect):
     card = CorruptionCard(
         name="noise",
         version=1,
-        summary="Additive noise: snr_db, law rms|active|voicefixer|dns-segmental, noise = folder, colour, babble or synthetic",
+        summary="Noise: snr_db, law rms|active|voicefixer|dns-segmental, noise = folder|colour|babble|synthetic",
         source="specs §4, §9.1, §17.6",
     )
 
