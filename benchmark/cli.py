@@ -282,7 +282,7 @@ def _board(store: Path, suite: str, against: str | None, form: Format) -> None:
         raise unknown("suites in this store", name, list(plans))
     made = make_board(plans[name], opened)
     if against:
-        _print(find("renderers", "against")(made, against), form)
+        _print(find("renderers", "against-long" if form is Format.csv else "against")(made, against), form)
     else:
         _print(find("renderers", "long" if form is Format.csv else "results")(made), form)
 

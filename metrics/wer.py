@@ -98,7 +98,7 @@ class Wer:
             + f"|text={PAPER}|resample=soxr-hq-16k"
         ),
         values=(
-            Value(name="wer", label="WER (Sphinx)", unit="%", direction="lower", reduction="rate", decimals=1),
+            Value(name="wer", label="WER Sphinx", unit="%", direction="lower", reduction="rate", decimals=1),
             Value(name="wer@mean", label="WER@mean", unit="%", direction="lower", decimals=1),
         ),
     )

@@ -6,6 +6,7 @@ BUILTIN = {
     "latex": "render:latex",
     "md": "render:markdown",
     "against": "board:against",
+    "against-long": "board:against_long",
     "published": "published:cells",
     "long": "board:long",
     "results": "board:results",

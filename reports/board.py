@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.contracts import Supplied, Value
 from restorebench.benchmark.plan import component_of
@@ -10,6 +13,7 @@ from restorebench.benchmark.types import Cell, Table
 from restorebench.reports.published import Paper, PublishedCell, cells_of, paper
 
 DASH = "–"
+COLUMNS = ("system", "value", "measured", "published", "difference", "table", "comparable")
 ANCHOR, FINISHED = " ⚓", " ▪"
 
 
@@ -78,30 +82,70 @@ def notes(board: Board) -> list[str]:
 
 
 def against(board: Board, name: str) -> list[Table]:
-    """Every measured cell that has a published one in the paper, with the difference and whether it may be compared.
+    """Per condition every measured cell that the paper has too; why two numbers may not be compared is a note.
 
     Raises RequestError when the paper is unknown.
     """
+    compared = comparisons(board, name)
+    tables = []
+    for condition in dict.fromkeys(row.condition for row in compared):
+        mine = [row for row in compared if row.condition == condition]
+        reasons = list(dict.fromkeys(reason for row in mine for reason in row.reasons))
+        rows = [(*row.cells, numbered(row.reasons, reasons)) for row in mine]
+        notes = [f"{number}: {reason}" for number, reason in enumerate(reasons, start=1)]
+        place = board.plan.suite.paper_set(condition)
+        title = f"{board.plan.suite.name}: {condition}, beside {name} {place.test_set if place else ''}"
+        tables.append(Table(title, COLUMNS, tuple(rows), tuple(notes)))
+    nothing = f"{board.plan.suite.name} stands beside no test set of {name}"
+    return tables or [Table(f"{board.plan.suite.name} beside {name}", COLUMNS, (), (nothing,))]
+
+
+def against_long(board: Board, name: str) -> list[Table]:
+    """The same in one table with every reason spelled out: for programs."""
+    rows = [(row.condition, *row.cells, verdict(row.reasons)) for row in comparisons(board, name)]
+    return [Table(f"{board.plan.suite.name} beside {name}", ("condition", *COLUMNS), tuple(rows))]
+
+
+def numbered(reasons: Sequence[str], notes: Sequence[str]) -> str:
+    """ "yes", or "no" with the numbers of the notes that say why."""
+    return "no: " + ", ".join(str(notes.index(reason) + 1) for reason in reasons) if reasons else "yes"
+
+
+def verdict(reasons: Sequence[str]) -> str:
+    """ "comparable", or "not comparable: " with every reason."""
+    return f"not comparable: {'; '.join(reasons)}" if reasons else "comparable"
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A measured cell beside a published one."""
+
+    condition: str
+    cells: tuple[str, ...]
+    reasons: tuple[str, ...]
+    """Why the two may not be compared; empty when they may."""
+
+
+def comparisons(board: Board, name: str) -> list[Comparison]:
+    """Every measured cell with a published counterpart; a number that two tables print stands there once."""
     source = paper(name)
     values = {value.name: value for value in board.values()}
-    rows = []
+    found: dict[tuple[str, ...], tuple[list[str], Comparison]] = {}
     for cell in board.cells:
         place = board.plan.suite.paper_set(cell.condition)
         if place is None or place.paper != name:
             continue
         for published in cells_of(source):
-            if published.test_set == place.test_set and _same(source, published, cell):
-                rows.append(_verdict_row(source, published, cell, values[cell.value_name], place))
-    sets = sorted({p.test_set for p in board.plan.suite.paper.values() if p.paper == name})
-    empty = () if rows else (f"{board.plan.suite.name} stands beside no test set of {name}",)
-    return [
-        Table(
-            title=f"{board.plan.suite.name} beside {name} ({', '.join(sets) or 'no test set'})",
-            columns=("condition", "system", "value", "measured", "published", "difference", "table", "comparable?"),
-            rows=tuple(dict.fromkeys(rows)),
-            notes=(source.title, *empty),
-        )
-    ]
+            if published.test_set != place.test_set or not _same(source, published, cell):
+                continue
+            value = values[cell.value_name]
+            key = (cell.condition, published.system, published.variant, published.metric, f"{published.value:g}")
+            tables = [*(found[key][0] if key in found else []), published.table]
+            found[key] = (tables, _comparison(source, published, cell, value, place, tables))
+    conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
+    systems = list(dict.fromkeys(published.system for published in cells_of(source)))
+    compared = [comparison for _, comparison in found.values()]
+    return sorted(compared, key=lambda c: (conditions.index(c.condition), systems.index(c.cells[0])))
 
 
 def _same(source: Paper, published: PublishedCell, cell: Cell) -> bool:
@@ -109,26 +153,23 @@ def _same(source: Paper, published: PublishedCell, cell: Cell) -> bool:
     return cell.value_name == ours and cell.system in source.systems.get(published.system, ())
 
 
-def _verdict_row(source: Paper, published: PublishedCell, cell: Cell, value: Value, place: PaperSet) -> tuple[str, ...]:
-    difference = DASH if cell.value is None else f"{cell.value - published.value:+.{value.decimals}f}"
-    return (
-        cell.condition,
-        published.system,
-        published.metric,
-        shown_cell(cell, value),
-        f"{published.value:g}",
-        difference,
-        published.table,
-        verdict(source, published, cell, place),
-    )
+def printed_decimals(source: Paper, metric: str) -> int:
+    """Decimals that the paper prints of a metric."""
+    return max(len(f"{cell.value:g}".partition(".")[2]) for cell in cells_of(source) if cell.metric == metric)
 
 
-def verdict(source: Paper, published: PublishedCell, cell: Cell, place: PaperSet) -> str:
-    """ "comparable", or "not comparable: " with every reason."""
-    reasons = [r for r in (place.differs, source.metric[published.metric].differs) if r]
+def _comparison(
+    source: Paper, published: PublishedCell, cell: Cell, value: Value, place: PaperSet, tables: Sequence[str]
+) -> Comparison:
+    reasons = [reason for reason in (place.differs, source.metric[published.metric].differs) if reason]
     if cell.n < cell.planned:
         reasons.append(f"only {cell.n} of {cell.planned} clips have a value")
-    return f"not comparable: {'; '.join(reasons)}" if reasons else "comparable"
+    decimals = max(value.decimals, printed_decimals(source, published.metric))
+    shown = value.model_copy(update={"decimals": decimals})
+    difference = DASH if cell.value is None else f"{cell.value - published.value:+.{decimals}f}"
+    number = f"{published.value:.{decimals}f}"
+    cells = (published.system, published.metric, shown_cell(cell, shown), number, difference, ", ".join(tables))
+    return Comparison(cell.condition, cells, tuple(reasons))
 
 
 def long(board: Board) -> list[Table]:

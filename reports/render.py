@@ -13,7 +13,8 @@ from restorebench.benchmark.types import Table
 
 _LATEX = {
     "\\": r"\textbackslash{}", "&": r"\&", "%": r"\%", "$": r"\$", "#": r"\#", "_": r"\_", "{": r"\{", "}": r"\}",
-    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--",
+    "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "⚓": r"$^\dagger$", "▪": r"$^\ddagger$",
+    "↑": r"$\uparrow$", "↓": r"$\downarrow$", "–": "--",
     "<": r"\textless{}", ">": r"\textgreater{}", "|": r"\textbar{}",
 }  # fmt: skip
 

@@ -32,7 +32,7 @@ def test_run_board_and_score(command, tmp_path):
         pytest.fail("the smoke environment lacks the rooms extra")
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 1 + 3 * 7
-    assert "not comparable" in command("board", "store", "--against", "masksr2", "--format", "md").stdout
+    assert "not comparable" in command("board", "store", "--against", "masksr2", "--format", "csv").stdout
 
 
 def test_degrade_and_verify(command, tmp_path):

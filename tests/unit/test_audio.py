@@ -1,0 +1,74 @@
+"""The one reader, writer, resampler and rounding rule."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from restorebench.benchmark.audio import conform, on_grid, read, resample, samples_for, settle, write_float, write_grid
+from restorebench.benchmark.errors import AudioError
+from restorebench.benchmark.types import Audio, Pair
+
+RNG = np.random.default_rng(0)
+
+
+def noise(samples: int, rate: int = 16_000, scale: float = 0.2) -> Audio:
+    return Audio(RNG.normal(scale=scale, size=samples).astype(np.float32), rate)
+
+
+@pytest.mark.parametrize("rate", [8_000, 16_000, 44_100, 96_000])
+def test_a_settled_sound_survives_its_file_bit_for_bit(tmp_path: Path, rate: int) -> None:
+    sound = settle(Pair(None, noise(4_000, rate))).degraded
+    write_grid(tmp_path / "x.flac", sound)
+    assert read(tmp_path / "x.flac").sha256() == sound.sha256()
+
+
+def test_full_scale_and_its_opposite_survive(tmp_path: Path) -> None:
+    extremes = Audio(on_grid(np.array([1.0, -1.0, 0.0, 2.0**-23], np.float32)), 16_000)
+    write_grid(tmp_path / "x.flac", extremes)
+    assert np.array_equal(read(tmp_path / "x.flac").samples, extremes.samples)
+
+
+def test_what_systems_deliver_keeps_its_level(tmp_path: Path) -> None:
+    loud = noise(1_000, scale=3.0)
+    write_float(tmp_path / "x.wav", loud)
+    assert read(tmp_path / "x.wav").sha256() == loud.sha256()
+
+
+def test_settling_scales_both_sounds_by_one_factor() -> None:
+    reference, degraded = noise(1_000, scale=0.1), noise(1_000, scale=1.0)
+    pair = settle(Pair(reference, degraded))
+    assert pair.reference is not None
+    gain = 0.999 / np.abs(degraded.samples).max()
+    assert np.allclose(pair.degraded.samples, degraded.samples * gain, atol=2e-7)
+    assert np.allclose(pair.reference.samples, reference.samples * gain, atol=2e-7)
+
+
+def test_a_corruption_that_changes_the_length_is_refused() -> None:
+    with pytest.raises(AudioError, match="must keep length and rate"):
+        settle(Pair(noise(1_000), noise(999)))
+
+
+@given(st.integers(1, 4_000), st.sampled_from([8_000, 16_000, 22_050, 44_100, 48_000, 96_000]))
+def test_resampling_there_and_back_keeps_the_length(samples: int, to: int) -> None:
+    there = resample(np.zeros(samples, np.float32), 16_000, to)
+    assert len(there) == samples_for(samples / 16_000, to)
+    assert abs(len(resample(there, to, 16_000)) - samples) <= 1
+
+
+def test_conforming_within_and_beyond_the_tolerance() -> None:
+    reference = noise(16_000)
+    assert len(conform(noise(16_300), reference, tolerance_s=0.025).samples) == 16_000
+    assert conform(noise(44_100, 44_100), reference).rate == 16_000
+    with pytest.raises(AudioError, match="must return the input's length"):
+        conform(noise(16_300), reference)
+
+
+def test_the_hash_sees_rate_and_samples() -> None:
+    sound = noise(100)
+    assert sound.sha256() != Audio(sound.samples, 8_000).sha256()
+    flipped = sound.samples.copy()
+    flipped[50] = np.nextafter(flipped[50], np.float32(1))
+    assert sound.sha256() != Audio(flipped, 16_000).sha256()

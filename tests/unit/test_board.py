@@ -1,0 +1,94 @@
+"""Boards: holes are told, published cells are compared with reasons."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from restorebench.benchmark.aggregate import board
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.execute import execute
+from restorebench.benchmark.plan import make
+from restorebench.benchmark.store import Store
+from restorebench.benchmark.suite import load
+from restorebench.reports.board import against, against_long, results
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    plan = make(load("demo"), ["unprocessed", "target"], ["lsd", "si_sdr"], limit=3)
+    return execute(plan, tmp_path_factory.mktemp("board") / "store", workers=1)
+
+
+def test_cells_are_means_over_the_plan(store: Store) -> None:
+    [plan] = store.plans()
+    cells = {(c.system, c.value_name): c for c in board(plan, store).cells}
+    rows = store.table("scores").to_pandas()
+    for (system, name), cell in cells.items():
+        values = rows[(rows["system"] == system) & (rows["value_name"] == name)]["value"]
+        assert cell.value == pytest.approx(values.mean())
+        assert cell.low is not None
+        assert cell.high is not None
+        assert cell.low <= cell.value <= cell.high
+        assert (cell.n, cell.planned) == (3, 3)
+
+
+def test_what_is_planned_and_not_measured_is_a_hole(store: Store) -> None:
+    plan = make(load("demo"), ["unprocessed", "target"], ["lsd", "stoi"], limit=4)
+    made = board(plan, store)
+    holes = {(c.system, c.value_name): (c.n, c.planned, c.why) for c in made.cells}
+    assert holes["target", "lsd"][:2] == (3, 4)
+    assert holes["target", "stoi"] == (0, 4, "4 of 4 clips have no value: not measured yet")
+    [table] = results(made)
+    assert any("not measured (with these versions): run the suite again" in note for note in table.notes)
+    assert any("(n=3/4)" in cell for row in table.rows for cell in row)
+
+
+def test_published_cells_stand_beside_with_reasons(store: Store) -> None:
+    [plan] = store.plans()
+    [table] = against(board(plan, store), "masksr2")
+    [row] = [row for row in table.rows if row[0] == "Unprocessed" and row[1] == "lsd"]
+    assert row[3] == "1.917"
+    assert float(row[4]) == pytest.approx(float(row[2]) - 1.917, abs=1.1e-3)
+    assert row[5] == "I, V"
+    assert row[6] == "no: 1"
+    assert table.notes[0].startswith("1: other test set")
+    [long] = against_long(board(plan, store), "masksr2")
+    assert all(row[-1].startswith("not comparable: other test set") for row in long.rows)
+
+
+def test_a_paper_without_counterpart_and_an_unknown_one(store: Store) -> None:
+    [plan] = store.plans()
+    [table] = against(board(plan, store), "sise")
+    assert "stands beside no test set of sise" in table.notes[0]
+    with pytest.raises(RequestError, match="did you mean masksr2"):
+        against(board(plan, store), "masksr")
+
+
+def test_a_same_set_in_full_is_comparable() -> None:
+    """The verdict of a cell whose suite and metric are the paper's own, with and without a hole."""
+    from restorebench.benchmark.types import Cell
+    from restorebench.reports.board import _comparison, verdict
+    from restorebench.reports.published import cells_of, paper
+
+    source = paper("masksr2")
+    [published] = [
+        c for c in cells_of(source)
+        if (c.test_set, c.system, c.metric) == ("dns2020-no-reverb", "Unprocessed", "dnsmos.ovl")
+    ]  # fmt: skip
+    place = load("masksr2-dns2020-no-reverb").paper["recorded"]
+    value = make(load("demo"), ["target"], ["dnsmos"]).metric_cards["dnsmos"].values[2]
+    for n, wanted in ((150, "comparable"), (149, "not comparable: only 149 of 150 clips have a value")):
+        cell = Cell("s", "recorded", "unprocessed", "dnsmos.ovl", "x", 2.48, 2.4, 2.5, n, 150)
+        assert verdict(_comparison(source, published, cell, value, place, ["IV"]).reasons) == wanted
+
+
+def test_the_store_keeps_systems_of_earlier_runs(store: Store, tmp_path: Path) -> None:
+    plan = make(load("demo"), ["unprocessed"], ["si_sdr"], limit=3)
+    again = Store(tmp_path / "again")
+    again.put_plan(store.plans()[0])
+    again.put_plan(plan)
+    [kept] = again.plans()
+    assert kept.systems == ("unprocessed", "target")
+    assert kept.metrics == ("lsd", "si_sdr")

@@ -1,0 +1,64 @@
+"""Readers on small folders in the corpora's own layouts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from restorebench.benchmark.corpora.dns import DnsTestSet
+from restorebench.benchmark.corpora.librispeech import LibriSpeech
+from restorebench.benchmark.corpora.seedtts import SeedTts
+from restorebench.benchmark.corpora.vctk import Vctk
+from restorebench.benchmark.errors import RequestError
+
+
+def sound(path: Path) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    soundfile.write(path, np.full(160, 0.1), 16_000)
+
+
+def test_vctk(tmp_path: Path) -> None:
+    for clip in ("p360_001", "p360_002", "p361_001", "p225_001"):
+        sound(tmp_path / "wav48_silence_trimmed" / clip[:4] / f"{clip}_mic1.flac")
+        sound(tmp_path / "wav48_silence_trimmed" / clip[:4] / f"{clip}_mic2.flac")
+    (tmp_path / "txt" / "p360").mkdir(parents=True)
+    (tmp_path / "txt" / "p360" / "p360_001.txt").write_text("Please call Stella.\n")
+    found = Vctk(str(tmp_path)).utterances()
+    assert [u.id for u in found] == ["p360_001", "p360_002", "p361_001"]
+    assert [u.text for u in found] == ["Please call Stella.", None, None]
+
+
+def test_librispeech(tmp_path: Path) -> None:
+    for clip in ("1-2-0000", "1-2-0001", "1-3-0000", "4-5-0000"):
+        speaker, chapter, _ = clip.split("-")
+        sound(tmp_path / "test-clean" / speaker / chapter / f"{clip}.flac")
+    (tmp_path / "test-clean" / "1" / "2" / "1-2.trans.txt").write_text("1-2-0000 HELLO THERE\n1-2-0001 AGAIN\n")
+    found = LibriSpeech(str(tmp_path), per_speaker=2).utterances()
+    assert [(u.id, u.speaker, u.text) for u in found] == [
+        ("1-2-0000", "1", "HELLO THERE"),
+        ("1-2-0001", "1", "AGAIN"),
+        ("4-5-0000", "4", None),
+    ]
+
+
+def test_dns(tmp_path: Path) -> None:
+    sound(tmp_path / "noisy" / "clnsp1_snr6_tl-26_fileid_90.wav")
+    with pytest.raises(RequestError, match="its clean version is not at"):
+        DnsTestSet(str(tmp_path)).utterances()
+    sound(tmp_path / "clean" / "clean_fileid_90.wav")
+    [found] = DnsTestSet(str(tmp_path)).utterances()
+    assert found.uri == f"{tmp_path}/clean/clean_fileid_90.wav"
+    assert found.degraded == f"{tmp_path}/noisy/clnsp1_snr6_tl-26_fileid_90.wav"
+    [real] = DnsTestSet(str(tmp_path), clean="").utterances()
+    assert real.uri is None
+
+
+def test_seedtts(tmp_path: Path) -> None:
+    sound(tmp_path / "en" / "prompt-wavs" / "a.wav")
+    (tmp_path / "en" / "meta.lst").write_text("x-1|We asked.|prompt-wavs/a.wav|Say this.\n")
+    [found] = SeedTts("en", str(tmp_path)).utterances()
+    assert (found.id, found.text, found.language) == ("x-1", "We asked.", "en")
+    (tmp_path / "en" / "meta.lst").write_text("x-1|We asked.\n")
+    with pytest.raises(RequestError, match=r"line 1: 2 fields"):
+        SeedTts("en", str(tmp_path)).utterances()

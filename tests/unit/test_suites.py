@@ -1,0 +1,61 @@
+"""Suites: every bundled one is well formed and names what exists; absent corpora say what they need."""
+
+import os
+
+import pytest
+
+from restorebench.benchmark import registry, suite
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.plan import make, trials_of
+from restorebench.reports.published import cells, papers
+
+NAMES = list(suite.known())
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_suite_names_what_exists(name: str) -> None:
+    definition = suite.load(name)
+    assert definition.name == name
+    assert definition.corpus.needs
+    for system in definition.systems:
+        registry.find("systems", system)
+    for metric in definition.metrics:
+        registry.find("metrics", metric)
+    for condition in definition.condition:
+        registry.find("corruptions", condition.corruption)
+    for place in definition.paper.values():
+        assert place.paper in papers()
+        assert place.test_set in {cell.test_set for cell in cells() if cell.paper == place.paper}
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if not n.startswith("demo")])
+def test_an_absent_corpus_says_what_it_needs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTOREBENCH_DATA", os.devnull)
+    with pytest.raises(RequestError, match="/dev/null"):
+        list(trials_of(suite.load(name), None))
+
+
+def test_every_published_test_set_has_a_suite_beside_it() -> None:
+    beside = {place.test_set for name in NAMES for place in suite.load(name).paper.values()}
+    assert beside == {cell.test_set for cell in cells()} - {"vctk-full-band-listening"}
+
+
+def test_demo_distortions_is_every_distortion_at_three_severities() -> None:
+    conditions = suite.load("demo-distortions").condition
+    assert len(conditions) == 18
+    for factor in {c.factor for c in conditions}:
+        assert len({c.severity for c in conditions if c.factor == factor}) == 3
+    trials = list(trials_of(suite.load("demo-distortions"), None))
+    assert len(trials) == 18 * 40
+    assert len({trial.key for trial in trials}) == 18 * 40
+
+
+def test_a_plan_survives_its_json() -> None:
+    plan = make(suite.load("demo"), ["unprocessed", "spectral-gate"], ["si_sdr"])
+    again = type(plan).from_json(plan.to_json())
+    assert [job.key for job in again.jobs] == [job.key for job in plan.jobs]
+
+
+def test_value_names_stand_for_their_metric() -> None:
+    plan = make(suite.load("demo"), ["target"], ["dnsmos.ovl", "wer@mean", "dnsmos"])
+    assert plan.metrics == ("dnsmos", "wer")
