@@ -40,7 +40,7 @@ def test_markdown_is_text_in_one_row() -> None:
 
 def test_latex_special_characters() -> None:
     text = render.latex(TABLES)
-    body = [line for line in text.splitlines() if "3.14" in line][0]
+    body = next(line for line in text.splitlines() if "3.14" in line)
     cell = body.partition(" & 3.14")[0]
     assert r"\textless{}img" in cell
     assert r"\$e\_f\%" in cell
@@ -58,9 +58,8 @@ def test_csv_reads_back() -> None:
 
 def test_a_wide_table_is_turned_for_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    wide = Table(
-        "wide", ("system", *(f"value{i} ↑" for i in range(12))), (("a", *["1.23"] * 12), ("b", *["4.56"] * 12))
-    )
+    numbers = (("a", *["1.23"] * 12), ("b", *["4.56"] * 12))
+    wide = Table("wide", ("system", *(f"value{i} ↑" for i in range(12))), numbers)
     lines = render.terminal([wide]).splitlines()
     assert any(re.match(r" value11 ↑ +1.23 +4.56", line) for line in lines)
     assert max(map(len, lines)) <= 60

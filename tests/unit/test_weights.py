@@ -1,4 +1,4 @@
-"""Weights over HTTP from a real local server: right hash kept, wrong hash refused, mirror and cache before the network."""
+"""Weights over HTTP from a real local server: only the right hash is kept; mirror and cache come first."""
 
 from __future__ import annotations
 
