@@ -59,10 +59,9 @@ def planned_records(plan: Plan, store: Store) -> pd.DataFrame:
     have = pd.concat([store.table(rows).to_pandas() for rows in ("scores", "timings")], ignore_index=True)
     have = have[["key", "value_name", "value", "components", "why"]].assign(done=True)
     planned = []
-    signatures = {name: card.signature() for name, card in plan.metric_cards.items()}
     for job in plan.jobs:
         for name in plan.metrics_for(job):
-            key = score_key(job, signatures[name])
+            key = score_key(job, plan.metric_cards[name])
             for value in plan.metric_cards[name].values:
                 trial = job.trial
                 planned.append(

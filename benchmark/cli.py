@@ -298,6 +298,11 @@ def main() -> None:
             raise
         typer.echo(f"restorebench: {error}", err=True)
         sys.exit(2)
+    except OSError as error:
+        if debug:
+            raise
+        typer.echo(f"restorebench: {error.filename or ''}: {error.strerror or error}", err=True)
+        sys.exit(2)
     except KeyboardInterrupt:
         typer.echo("restorebench: stopped; run the same command again to go on", err=True)
         sys.exit(130)

@@ -72,7 +72,7 @@ class MetricCard(Card):
 
     def signature(self) -> str:
         """name@version, the definition, and the versions of the packages that compute it."""
-        versions = "+".join(f"{name}={importlib.metadata.version(name)}" for name in self.packages)
+        versions = "+".join(versions_of(self.packages))
         return "|".join(part for part in (f"{self.name}@{self.version}", self.definition, versions) if part)
 
 
@@ -183,6 +183,11 @@ class Corpus(Protocol):
     """A reader: the utterances of a corpus in a fixed order. Raises RequestError saying what is missing."""
 
     def utterances(self) -> Iterable[Utterance]: ...
+
+
+def versions_of(packages: Sequence[str]) -> list[str]:
+    """`name=version` of installed distributions. Raises PackageNotFoundError for one that is not."""
+    return [f"{name}={importlib.metadata.version(name)}" for name in packages]
 
 
 def missing_packages(card: Card) -> list[str]:

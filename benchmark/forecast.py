@@ -29,7 +29,7 @@ def forecast(plan: Plan, store: Store | None) -> Table:
         rows.append((system, "restore", str(len(jobs)), str(len(jobs) - len(todo)), str(len(todo)), f"{cost:.0f}"))
     for metric, facts in plan.metric_cards.items():
         jobs = [job for job in plan.jobs if metric in plan.metrics_for(job)]
-        todo = [job for job in jobs if score_key(job, facts.signature()) not in scored]
+        todo = [job for job in jobs if score_key(job, facts) not in scored]
         cost = facts.cost * sum(seconds[job.trial.id] for job in todo)
         total += cost
         rows.append((metric, "score", str(len(jobs)), str(len(jobs) - len(todo)), str(len(todo)), f"{cost:.0f}"))

@@ -21,12 +21,16 @@ from restorebench.benchmark.contracts import (
     System,
     SystemCard,
     missing_packages,
+    versions_of,
 )
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.locations import file_sha256, resolve
 from restorebench.benchmark.seeds import generator, integer
 from restorebench.benchmark.suite import Condition, Suite
 from restorebench.benchmark.types import Recipe, Trial, Utterance
+
+FIRST_DRAW = 0
+"""A condition degrades each clip once; the number keeps the name of its random stream open for more."""
 
 
 @dataclass(frozen=True)
@@ -62,9 +66,9 @@ class Plan:
             for trial in trials:
                 identity = identity_of(component, trial.utterance)
                 for draw in draws:
-                    key = digest(trial.key, name, identity, str(draw))
                     seed = integer(trial.suite, trial.id, name, draw)
-                    yield Job(trial, name, draw, seed, key)
+                    sampled = str(seed) if component.card.stochastic else ""
+                    yield Job(trial, name, draw, seed, digest(trial.key, name, identity, sampled))
 
     @cached_property
     def metric_cards(self) -> dict[str, MetricCard]:
@@ -193,15 +197,13 @@ def _degraded(
 ) -> Iterator[Trial]:
     corruption: Corruption = registry.make("corruptions", condition.corruption, **condition.options)
     for utterance in utterances:
-        for draw in range(condition.draws):
-            scene = pairs.scene(utterance, corpus)
-            rng = generator(suite.name, utterance.id, condition.name, draw)
-            # A clip whose header cannot be read keeps its place; the run records why it has no sound.
-            recipe = corruption.draw(rng, scene) if scene else None
-            drawn = recipe.to_json() if recipe else "unreadable"
-            key = digest(str(corruption.card.version), utterance.sha256, drawn)
-            name = condition.name if condition.draws == 1 else f"{condition.name}#{draw}"
-            yield Trial(suite.name, name, utterance, recipe, key)
+        scene = pairs.scene(utterance, corpus)
+        rng = generator(suite.name, utterance.id, condition.name, FIRST_DRAW)
+        # A clip whose header cannot be read keeps its place; the run records why it has no sound.
+        recipe = corruption.draw(rng, scene) if scene else None
+        drawn = recipe.to_json() if recipe else "unreadable"
+        key = digest(str(corruption.card.version), utterance.sha256, drawn)
+        yield Trial(suite.name, condition.name, utterance, recipe, key)
 
 
 @cache
@@ -212,11 +214,11 @@ def component_of(name: str) -> System | Supplied:
 
 
 def identity_of(component: System | Supplied, utterance: Utterance) -> str:
-    """What decides a sound beside the trial and the seed: code version, weights, or the hash of the finished file."""
+    """What decides a sound beside the trial and the seed: versions and weights, or the hash of the finished file."""
     card: SystemCard = component.card
     hashes = [weights.CATALOGUE[name].sha256 for name in card.weights]
     finished = [component.identity(utterance)] if isinstance(component, Supplied) else []
-    return "|".join([f"{card.name}@{card.version}", *hashes, *finished])
+    return "|".join([f"{card.name}@{card.version}", *versions_of(card.packages), *hashes, *finished])
 
 
 def metric_card(name: str) -> MetricCard:

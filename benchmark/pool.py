@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import signal
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -39,6 +40,11 @@ def single_threaded_children() -> Iterator[None]:
                 os.environ[name] = value
 
 
+def leave_interrupts_to_parent() -> None:
+    """Ctrl-C reaches the whole process group; workers finish their unit, and the parent stops handing out more."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
 class Workers:
     """A pool that stays open over several maps. Use as a context manager."""
 
@@ -55,7 +61,8 @@ class Workers:
 
     def _open(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            self._pool = ProcessPoolExecutor(self.count, mp_context=multiprocessing.get_context("spawn"))
+            context = multiprocessing.get_context("spawn")
+            self._pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=leave_interrupts_to_parent)
         return self._pool
 
     def map(

@@ -104,11 +104,10 @@ def _restorations(plan: Plan, store: Store) -> list[RestoreUnit]:
 
 
 def _scores(plan: Plan, store: Store, scored: frozenset[str]) -> Iterator[TrialUnit]:
-    signatures = {name: card.signature() for name, card in plan.metric_cards.items()}
+    cards = plan.metric_cards
     for jobs in plan.by_trial.values():
         todo = {
-            job.key: tuple(m for m in plan.metrics_for(job) if score_key(job, signatures[m]) not in scored)
-            for job in jobs
+            job.key: tuple(m for m in plan.metrics_for(job) if score_key(job, cards[m]) not in scored) for job in jobs
         }
         if any(todo.values()):
             yield TrialUnit(store.root, todo, tuple(job for job in jobs if todo[job.key]))
@@ -121,8 +120,9 @@ def _forget_failures(plan: Plan, store: Store) -> None:
     for job in plan.jobs:
         if (store.note("restored", job.key) or {}).get("why"):
             store.forget("restored", job.key)
-    signatures = [card.signature() for card in plan.metric_cards.values()]
-    store.drop_failures("scores", (score_key(job, s) for job in plan.jobs for s in signatures))
+    planned = {score_key(job, card) for job in plan.jobs for card in plan.metric_cards.values()}
+    store.drop_failures("scores", planned)
+    store.drop_failures("timings", planned)
 
 
 # Pairs.
@@ -131,9 +131,9 @@ def _forget_failures(plan: Plan, store: Store) -> None:
 def make_pair_unit(unit: PairUnit) -> str:
     store, trial = Store(unit.store), unit.trial
     corruption: Corruption | None = None
-    if trial.recipe is not None:
-        corruption = registry.make("corruptions", trial.recipe.corruption)
     try:
+        if trial.recipe is not None:
+            corruption = registry.make("corruptions", trial.recipe.corruption)
         pair = make_pair(trial.utterance, trial.recipe, corruption)
     except Exception as error:
         store.put_note("pairs", trial.key, {"why": reason(error)})
@@ -210,8 +210,8 @@ def restore_batch(system: System, inputs: Sequence[tuple[Job, Audio]]) -> list[t
     for (job, _), given, made in zip(inputs, batch, outputs, strict=True):
         try:
             results.append((job, (checked(made, given), elapsed * given.seconds / total)))
-        except AudioError as error:
-            results.append((job, str(error)))
+        except Exception as error:
+            results.append((job, reason(error)))
     return results
 
 

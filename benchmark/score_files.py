@@ -6,7 +6,7 @@ a row with an error, not a shorter table. The id is the path below the folder wi
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -60,14 +60,13 @@ def score_files(
     units = _units(estimates, references, texts, language, names)
     rows: list[dict[str, object]] = []
     with Workers(min(workers, len(units))) as pool:
-        results = pool.map(score_file, units, _died)
 
-        def steps() -> object:
-            for row in results:
+        def steps() -> Iterator[int]:
+            for row in pool.map(score_file, units, _died):
                 rows.append(row)
                 yield 1
 
-        progress("score", len(units), steps())  # type: ignore[arg-type]
+        progress("score", len(units), steps())
     return table(rows, names)
 
 

@@ -39,8 +39,11 @@ def metric(name: str) -> Metric:
     return made
 
 
-def score_key(job: Job, signature: str) -> str:
-    return digest(job.key, signature)
+def score_key(job: Job, card: MetricCard) -> str:
+    """Hash of the trial, the delivered sound, the metric's signature, and the transcript where the metric reads it."""
+    utterance = job.trial.utterance
+    spoken = (utterance.text or "", utterance.language) if "text" in card.needs else ()
+    return digest(job.trial.suite, job.trial.id, job.key, str(job.draw), card.signature(), *spoken)
 
 
 def records_of(unit: ScoreUnit, found: Mapping[str, Delivered | str]) -> dict[Rows, list[Record]]:
@@ -136,5 +139,5 @@ def _record(job: Job, card: MetricCard, value: str, outcome: Outcome) -> Record:
         value=outcome.value,
         components=json.dumps(dict(outcome.components), sort_keys=True),
         why=outcome.why,
-        key=score_key(job, signature),
+        key=score_key(job, card),
     )

@@ -101,10 +101,12 @@ class Store:
         """Removes the failed records with the given keys, so that a rerun tries again."""
         wanted = set(keys)
         for path in self._units(rows):
-            kept = [row for row in pq.read_table(path).to_pylist() if not (row["why"] and row["key"] in wanted)]
-            path.unlink()
-            if kept:
+            held = pq.read_table(path).to_pylist()
+            kept = [row for row in held if not (row["why"] and row["key"] in wanted)]
+            if kept and len(kept) < len(held):
                 self.put(rows, [Record(**row) for row in kept])
+            if len(kept) < len(held):
+                path.unlink()
 
     # Plans.
 

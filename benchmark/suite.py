@@ -33,7 +33,6 @@ class Condition(_Table):
     options: dict[str, Any] = Field(default_factory=dict)
     factor: str = ""
     severity: float | None = None
-    draws: int = Field(default=1, ge=1)
 
 
 class PaperSet(_Table):

@@ -13,6 +13,7 @@ FAULTS = {
     "toy-short": "samples at 16000 Hz for",
     "toy-raises": "RuntimeError: this model always fails",
     "toy-nan": "1 of .* samples are NaN or infinite",
+    "toy-odd": "AttributeError",
     "toy-dies": "the worker process died",
 }
 

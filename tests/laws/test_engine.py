@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -12,6 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from restorebench.benchmark.locations import BUNDLE
 from tests.conftest import COMMAND, Cli
 
 SYSTEMS = "unprocessed,spectral-gate,wpe,target"
@@ -100,3 +104,65 @@ def test_plan_counts_what_is_cached(cli: Cli, one_worker: Path) -> None:
     cached = cli("plan", *RUN[1:], "--store", one_worker)
     assert "lsd,score,24,0,24," in fresh.stdout
     assert "lsd,score,24,24,0,0" in cached.stdout
+
+
+def test_ctrl_c_leaves_a_store_that_the_next_run_continues(tmp_path: Path, one_worker: Path, cli: Cli) -> None:
+    with subprocess.Popen(
+        [COMMAND, *RUN, "--store", tmp_path / "store"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    ) as process:  # fmt: skip
+        time.sleep(3.5)
+        os.killpg(process.pid, signal.SIGINT)
+        _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert errors.splitlines()[-1] == "restorebench: stopped; run the same command again to go on"
+    assert "Traceback" not in errors
+    assert cli(*RUN, "--store", "store").returncode == 0
+    assert records(tmp_path / "store") == records(one_worker)
+
+
+SUITE = """
+name = "mine"
+version = 1
+summary = "x"
+metrics = ["wer"]
+systems = ["target"]
+[corpus]
+reader = "folder"
+options = {{ path = "{folder}", texts = "{folder}/texts.csv" }}
+[[condition]]
+name = "noise"
+corruption = "noise"
+options = {{ noise = "pink", snr_db = 40 }}
+"""
+
+
+def test_a_corrected_transcript_is_scored_again(cli: Cli, tmp_path: Path) -> None:
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    shutil.copy(BUNDLE / "kal16_01.flac", folder / "a.flac")
+    (tmp_path / "mine.toml").write_text(SUITE.format(folder=folder))
+    words = []
+    for text in ("one two three four five six seven eight", "the birch canoe slid on the smooth planks"):
+        (folder / "texts.csv").write_text(f"id,text\na,{text}\n")
+        done = cli("run", "mine.toml", "--store", "s", "--format", "csv")
+        assert done.returncode == 0, done.stderr
+        [row] = [r for r in csv.DictReader(io.StringIO(done.stdout)) if r["value_name"] == "wer"]
+        words.append(float(row["value"]))
+    assert words[0] >= 100 > 60 > words[1]
+
+
+def test_equal_clips_with_two_names_keep_two_rows(cli: Cli, tmp_path: Path) -> None:
+    """The same bytes under two ids: sounds may be shared, records may not."""
+    folder = tmp_path / "clips"
+    folder.mkdir()
+    for name in ("a", "b"):
+        shutil.copy(BUNDLE / "kal16_01.flac", folder / f"{name}.flac")
+    (tmp_path / "mine.toml").write_text(
+        SUITE.format(folder=folder).replace('corruption = "noise"', 'corruption = "clipping"')
+        .replace('noise = "pink", snr_db = 40', "ratio = 0.5").replace(f', texts = "{folder}/texts.csv"', "")
+    )  # fmt: skip
+    done = cli("run", "mine.toml", "--metrics", "si_sdr", "--store", "s", "--format", "csv")
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_csv(tmp_path / "s" / "records.csv")
+    assert sorted(rows["utterance"]) == ["a", "b"]

@@ -46,6 +46,15 @@ class Nan:
         ]
 
 
+class Odd:
+    """Returns what is no Audio."""
+
+    card = card("toy-odd")
+
+    def restore(self, batch, seeds):
+        return [None for _ in batch]
+
+
 class Dies:
     """Kills its worker, as native code does that crashes."""
 
