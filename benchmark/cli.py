@@ -129,11 +129,13 @@ def run(
     epilog="Example: restorebench score --estimates out --references clean --metrics dnsmos,lsd --out scores.csv"
 )
 def score(
-    estimates: Annotated[Path, typer.Option(help="Folder of audio to score.")],
+    estimates: Annotated[Path, typer.Option(readable=False, help="Folder of audio to score.")],
     out: Annotated[Path, typer.Option(help="Table to write: .csv or .parquet.")],
     metrics: Names = "dnsmos",
-    references: Annotated[Path | None, typer.Option(help="Folder of clean audio with the same names.")] = None,
-    texts: Annotated[Path | None, typer.Option(help="CSV with the columns id,text.")] = None,
+    references: Annotated[
+        Path | None, typer.Option(readable=False, help="Folder of clean audio with the same names.")
+    ] = None,
+    texts: Annotated[Path | None, typer.Option(readable=False, help="CSV with the columns id,text.")] = None,
     language: Annotated[str, typer.Option(help="Language of the transcripts.")] = "en",
     workers: Workers_ = None,
 ) -> None:
@@ -159,7 +161,7 @@ def score(
 
 @app.command(epilog="Example: restorebench board demo-store --against masksr2 --format md")
 def board(
-    store: Annotated[Path, typer.Argument(help="Folder that `run` filled.")],
+    store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
     against: Annotated[str | None, typer.Option(help="Paper to stand beside: masksr2 or sise.")] = None,
     form: Format_ = Format.terminal,
@@ -190,7 +192,7 @@ def degrade(
 
 
 @app.command(epilog="Example: restorebench verify test-set")
-def verify(folder: Annotated[Path, typer.Argument(help="Folder that `degrade` wrote.")]) -> None:
+def verify(folder: Annotated[Path, typer.Argument(readable=False, help="Folder that `degrade` wrote.")]) -> None:
     """Check every sample of a test set against its manifest; exit code 1 when one differs."""
     from restorebench.benchmark import test_set
 
@@ -203,7 +205,9 @@ def verify(folder: Annotated[Path, typer.Argument(help="Folder that `degrade` wr
 
 @app.command(epilog="Example: restorebench restore noisy.wav restored.wav --system gtcrn")
 def restore(
-    source: Annotated[Path, typer.Argument(metavar="IN", help="A recording, or a folder of recordings.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="IN", readable=False, help="A recording, or a folder of recordings.")
+    ],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="File or folder to write (32-bit float WAV).")],
     system: Annotated[str, typer.Option(help="Name of a system.")],
     seed: Annotated[int, typer.Option(help="Seed of a system that samples.")] = 0,

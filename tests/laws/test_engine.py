@@ -9,7 +9,6 @@ import os
 import shutil
 import signal
 import subprocess
-import time
 from pathlib import Path
 
 import pandas as pd
@@ -72,17 +71,31 @@ def test_a_second_run_does_nothing_and_says_the_same(cli: Cli, one_worker: Path)
     assert "score:" not in done.stderr
 
 
-@pytest.mark.parametrize("after_s", [3.0, 5.0])
-def test_kill_nine_then_run_again(tmp_path: Path, one_worker: Path, cli: Cli, after_s: float) -> None:
-    """The run is killed with its workers somewhere in the middle; a rerun finishes with the same bytes."""
+def signalled(store: Path, stage: str, what: signal.Signals) -> tuple[int, str]:
+    """Starts the run, signals it and its workers as soon as a stage is done, and gives its exit code and last words."""
     with subprocess.Popen(
-        [COMMAND, *RUN, "--store", tmp_path / "store"], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        [COMMAND, *RUN, "--store", store], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     ) as process:  # fmt: skip
-        time.sleep(after_s)
-        os.killpg(process.pid, signal.SIGKILL)
+        assert process.stderr is not None
+        for line in process.stderr:
+            if line.startswith(f"{stage}: "):
+                os.killpg(process.pid, what)
+                break
+        errors = process.stderr.read()
+        process.wait(timeout=120)
+    return process.returncode, errors
+
+
+@pytest.mark.parametrize("stage", ["degrade", "restore"])
+def test_kill_nine_then_run_again(tmp_path: Path, one_worker: Path, cli: Cli, stage: str) -> None:
+    """The run is killed with its workers when the next stage has begun; a rerun finishes with the same bytes."""
+    code, _ = signalled(tmp_path / "store", stage, signal.SIGKILL)
+    assert code == -signal.SIGKILL
+    assert not (tmp_path / "store" / "records.csv").exists()
     done = cli(*RUN, "--store", "store")
     assert done.returncode == 0, done.stderr
+    assert f"{stage}:" not in done.stderr, "what had landed was done again"
     assert records(tmp_path / "store") == records(one_worker)
 
 
@@ -107,14 +120,8 @@ def test_plan_counts_what_is_cached(cli: Cli, one_worker: Path) -> None:
 
 
 def test_ctrl_c_leaves_a_store_that_the_next_run_continues(tmp_path: Path, one_worker: Path, cli: Cli) -> None:
-    with subprocess.Popen(
-        [COMMAND, *RUN, "--store", tmp_path / "store"], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    ) as process:  # fmt: skip
-        time.sleep(3.5)
-        os.killpg(process.pid, signal.SIGINT)
-        _, errors = process.communicate(timeout=120)
-    assert process.returncode == 130
+    code, errors = signalled(tmp_path / "store", "degrade", signal.SIGINT)
+    assert code == 130
     assert errors.splitlines()[-1] == "restorebench: stopped; run the same command again to go on"
     assert "Traceback" not in errors
     assert cli(*RUN, "--store", "store").returncode == 0
