@@ -6,6 +6,7 @@ commands, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import signal
 import sys
 from enum import StrEnum
 from pathlib import Path
@@ -132,9 +133,7 @@ def score(
     estimates: Annotated[Path, typer.Option(readable=False, help="Folder of audio to score.")],
     out: Annotated[Path, typer.Option(help="Table to write: .csv or .parquet.")],
     metrics: Names = "dnsmos",
-    references: Annotated[
-        Path | None, typer.Option(readable=False, help="Folder of clean audio with the same names.")
-    ] = None,
+    references: Annotated[Path | None, typer.Option(readable=False, help="Folder of clean audio, same names.")] = None,
     texts: Annotated[Path | None, typer.Option(readable=False, help="CSV with the columns id,text.")] = None,
     language: Annotated[str, typer.Option(help="Language of the transcripts.")] = "en",
     workers: Workers_ = None,
@@ -205,9 +204,7 @@ def verify(folder: Annotated[Path, typer.Argument(readable=False, help="Folder t
 
 @app.command(epilog="Example: restorebench restore noisy.wav restored.wav --system gtcrn")
 def restore(
-    source: Annotated[
-        Path, typer.Argument(metavar="IN", readable=False, help="A recording, or a folder of recordings.")
-    ],
+    source: Annotated[Path, typer.Argument(metavar="IN", readable=False, help="A recording, or a folder of them.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="File or folder to write (32-bit float WAV).")],
     system: Annotated[str, typer.Option(help="Name of a system.")],
     seed: Annotated[int, typer.Option(help="Seed of a system that samples.")] = 0,
@@ -291,10 +288,19 @@ def _board(store: Path, suite: str, against: str | None, form: Format) -> None:
         _print(find("renderers", "long" if form is Format.csv else "results")(made), form)
 
 
+class Stopped(BaseException):
+    """Ctrl-C. Not KeyboardInterrupt, which Typer would turn into a bare exit code."""
+
+
+def _stop(*_: object) -> None:
+    raise Stopped
+
+
 def main() -> None:
     """The `restorebench` command: expected errors are one line, the traceback is on --debug."""
     debug = "--debug" in sys.argv
     arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    signal.signal(signal.SIGINT, _stop)
     try:
         app(arguments)
     except (RequestError, AudioError) as error:
@@ -307,7 +313,7 @@ def main() -> None:
             raise
         typer.echo(f"restorebench: {error.filename or ''}: {error.strerror or error}", err=True)
         sys.exit(2)
-    except KeyboardInterrupt:
+    except Stopped:
         typer.echo("restorebench: stopped; run the same command again to go on", err=True)
         sys.exit(130)
 
