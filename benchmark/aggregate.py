@@ -48,7 +48,7 @@ def board(plan: Plan, store: Store) -> Board:
         for value in card.values:
             mine = rows[(rows["metric"] == name) & (rows["value_name"] == value.name)]
             for (condition, system), group in mine.groupby(["condition", "system"], sort=False):
-                cells.append(_cell(plan.suite.name, str(condition), str(system), value, card, group))
+                cells.append(_cell(plan.suite.name, str(condition), str(system), value, plan.signatures[name], group))
     failed = rows[rows["value"].isna() & rows["done"]]
     counts = {str(system): len(group) for system, group in failed.groupby("system")}
     return Board(plan, tuple(cells), plan.metric_cards, _failures(failed), counts)
@@ -61,7 +61,7 @@ def planned_records(plan: Plan, store: Store) -> pd.DataFrame:
     planned = []
     for job in plan.jobs:
         for name in plan.metrics_for(job):
-            key = score_key(job, plan.metric_cards[name])
+            key = score_key(job, plan.metric_cards[name], plan.signatures[name])
             for value in plan.metric_cards[name].values:
                 trial = job.trial
                 planned.append(
@@ -83,7 +83,7 @@ def planned_records(plan: Plan, store: Store) -> pd.DataFrame:
     return rows
 
 
-def _cell(suite: str, condition: str, system: str, value: Value, card: MetricCard, group: pd.DataFrame) -> Cell:
+def _cell(suite: str, condition: str, system: str, value: Value, signature: str, group: pd.DataFrame) -> Cell:
     known = group[group["value"].notna()]
     planned, n = len(group), len(known)
     result = low = high = None
@@ -93,7 +93,7 @@ def _cell(suite: str, condition: str, system: str, value: Value, card: MetricCar
         low, high = _interval(over, under, value, (suite, condition, system, value.name))
     whys = Counter(group[group["value"].isna()]["why"])
     why = f"{planned - n} of {planned} clips have no value: {whys.most_common(1)[0][0]}" if n < planned else ""
-    return Cell(suite, condition, system, value.name, card.signature(), result, low, high, n, planned, why)
+    return Cell(suite, condition, system, value.name, signature, result, low, high, n, planned, why)
 
 
 def _sums(known: pd.DataFrame, value: Value) -> tuple[np.ndarray, np.ndarray]:

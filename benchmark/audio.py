@@ -13,6 +13,7 @@ import soundfile
 import soxr
 
 from restorebench.benchmark.errors import AudioError
+from restorebench.benchmark.files import whole
 from restorebench.benchmark.types import Audio, FloatArray, Pair
 
 GRID = 2.0**23
@@ -51,15 +52,15 @@ def require_finite(samples: FloatArray, name: str) -> None:
 
 def write_grid(path: Path, audio: Audio) -> None:
     """Writes 24-bit FLAC, losslessly for audio on the grid (see `on_grid`)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     left_justified = np.round(audio.samples.astype(np.float64) * GRID).astype(np.int32) << 8
-    soundfile.write(path, left_justified, audio.rate, subtype="PCM_24", format="FLAC")
+    with whole(path) as part:
+        soundfile.write(part, left_justified, audio.rate, subtype="PCM_24", format="FLAC")
 
 
 def write_float(path: Path, audio: Audio) -> None:
     """Writes 32-bit float WAV, whatever the level."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    soundfile.write(path, audio.samples, audio.rate, subtype="FLOAT", format="WAV")
+    with whole(path) as part:
+        soundfile.write(part, audio.samples, audio.rate, subtype="FLOAT", format="WAV")
 
 
 def resample(samples: FloatArray, rate: int, to: int) -> FloatArray:

@@ -234,14 +234,10 @@ def data_fetch(
 ) -> None:
     """Fetch weights: prints size and licence, checks the hash, keeps them in the cache."""
     from restorebench.benchmark import weights
-    from restorebench.benchmark.registry import unknown
 
+    for entry in [weights.entry_of(name) for name in names]:
+        _say(f"{entry.path}: {entry.bytes / 1e6:.1f} MB, licence {entry.licence}, {entry.url}")
     for name in names:
-        if name not in weights.CATALOGUE:
-            raise unknown("weights", name, list(weights.CATALOGUE))
-    for name in names:
-        entry = weights.CATALOGUE[name]
-        _say(f"{name}: {entry.bytes / 1e6:.1f} MB, licence {entry.licence}, {entry.url}")
         typer.echo(weights.fetch(name))
 
 
@@ -293,6 +289,7 @@ class Stopped(BaseException):
 
 
 def _stop(*_: object) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough: a second must not interrupt the clearing up
     raise Stopped
 
 

@@ -45,6 +45,8 @@ class SystemCard(Card):
     """The rate that it works at in Hz; the engine resamples to it and back. None: any rate."""
     weights: tuple[str, ...] = ()
     """Names in the weights catalogue."""
+    identity: str = ""
+    """Hash of whatever else decides the output, such as a checkpoint file; part of the key of every restoration."""
     parameters: int | None = None
     stochastic: bool = False
 
@@ -61,6 +63,8 @@ class Value(BaseModel):
     reduction: Literal["mean", "rate"] = "mean"
     """rate: sum of the component `errors` over sum of the component `total`, in percent when the unit is %."""
     decimals: int = 2
+    ideal: float | None = None
+    """What a reference scores against itself; None for values that need no reference."""
 
 
 class MetricCard(Card):
@@ -153,6 +157,24 @@ class Supplied(Protocol):
 
     def supply(self, utterance: Utterance, pair: Pair) -> Audio:
         """The finished sound. Raises when it cannot be had."""
+        ...
+
+
+class SynthesizerCard(Card):
+    rate: int
+    """The rate of the speech it makes, in Hz."""
+
+
+@runtime_checkable
+class Synthesizer(Protocol):
+    """A zero-shot text-to-speech system for the downstream test: it sees the prompt, the prompt's text and the text."""
+
+    card: SynthesizerCard
+
+    def synthesize(
+        self, prompts: Sequence[Audio], prompt_texts: Sequence[str], texts: Sequence[str], seeds: Sequence[int]
+    ) -> Sequence[Audio]:
+        """Speech of each text in the voice of its prompt, at the card's rate."""
         ...
 
 

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from restorebench.benchmark import provenance
 from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.files import write_whole
 from restorebench.benchmark.plan import Plan
 from restorebench.benchmark.run import Progress, run, say_nothing
-from restorebench.benchmark.store import Store, write_whole
+from restorebench.benchmark.store import Store
 
 
 def execute(

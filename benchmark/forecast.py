@@ -5,7 +5,7 @@ from __future__ import annotations
 import soundfile
 
 from restorebench.benchmark.locations import resolve
-from restorebench.benchmark.plan import Plan, component_of
+from restorebench.benchmark.plan import Plan
 from restorebench.benchmark.scoring import score_key
 from restorebench.benchmark.store import Store
 from restorebench.benchmark.types import Table, Trial
@@ -18,7 +18,7 @@ def forecast(plan: Plan, store: Store | None) -> Table:
     rows = []
     total = 0.0
     for system in plan.systems:
-        card = component_of(system).card
+        card = plan.system_cards[system]
         jobs = [job for job in plan.jobs if job.system == system]
         if card.kind != "system":
             rows.append((system, "restore", str(len(jobs)), "supplied", "0", "0"))
@@ -29,7 +29,7 @@ def forecast(plan: Plan, store: Store | None) -> Table:
         rows.append((system, "restore", str(len(jobs)), str(len(jobs) - len(todo)), str(len(todo)), f"{cost:.0f}"))
     for metric, facts in plan.metric_cards.items():
         jobs = [job for job in plan.jobs if metric in plan.metrics_for(job)]
-        todo = [job for job in jobs if score_key(job, facts) not in scored]
+        todo = [job for job in jobs if score_key(job, facts, plan.signatures[metric]) not in scored]
         cost = facts.cost * sum(seconds[job.trial.id] for job in todo)
         total += cost
         rows.append((metric, "score", str(len(jobs)), str(len(jobs) - len(todo)), str(len(todo)), f"{cost:.0f}"))

@@ -68,8 +68,13 @@ def audio_files(folder: str, split: str = "") -> tuple[str, ...]:
     return tuple(names)
 
 
-@cache
 def file_sha256(path: Path) -> str:
-    """Hash of a file's bytes."""
+    """Hash of a file's bytes; computed again when its size or time of change differs."""
+    facts = path.stat()
+    return _file_sha256(path, facts.st_size, facts.st_mtime_ns)
+
+
+@cache
+def _file_sha256(path: Path, size: int, changed_ns: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

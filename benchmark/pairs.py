@@ -28,13 +28,18 @@ def scene(utterance: Utterance, corpus: Sequence[Utterance]) -> Scene | None:
 
 
 def read_reference(utterance: Utterance) -> Audio | None:
-    """The clean sound. Raises AudioError when the file is not the one that the corpus lists."""
+    """The clean sound; None for a recording without one."""
     if utterance.uri is None:
         return None
-    path = resolve(utterance.uri)
+    return read_listed(utterance.uri, utterance.sha256 if utterance.degraded is None else "")
+
+
+def read_listed(location: str, sha256: str) -> Audio:
+    """A sound of a corpus, checked against the hash that the corpus lists for it, if any. Raises AudioError."""
+    path = resolve(location)
     audio = read(path)
-    if utterance.degraded is None and utterance.sha256 and (seen := file_sha256(path)) != utterance.sha256:
-        raise AudioError(f"{path.name}: sha256 {seen}, the corpus lists {utterance.sha256}; fetch the file again")
+    if sha256 and (seen := file_sha256(path)) != sha256:
+        raise AudioError(f"{path.name}: sha256 {seen}, the corpus lists {sha256}; fetch the file again")
     return audio
 
 
@@ -42,7 +47,7 @@ def make(utterance: Utterance, recipe: Recipe | None, corruption: Corruption | N
     """The pair of a trial. A recorded one is taken as it is; a rendered one is settled. Raises AudioError."""
     reference = read_reference(utterance)
     if utterance.degraded is not None:
-        return Pair(reference=reference, degraded=read(resolve(utterance.degraded)))
+        return Pair(reference=reference, degraded=read_listed(utterance.degraded, utterance.sha256))
     if reference is None or recipe is None or corruption is None:
         raise AudioError(f"{utterance.id}: no clean sound to degrade")
     return settle(corruption.render(recipe, reference))

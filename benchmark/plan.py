@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache, cached_property
 from itertools import groupby
 
@@ -46,33 +46,24 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
+    """What is to be measured, with the cards and signatures of the day: a board needs this and the store alone."""
+
     suite: Suite
     trials: tuple[Trial, ...]
-    systems: tuple[str, ...]
-    metrics: tuple[str, ...]
+    system_cards: dict[str, SystemCard]
+    metric_cards: dict[str, MetricCard]
+    signatures: dict[str, str]
+    """Metric name -> signature."""
+    jobs: tuple[Job, ...]
+    """Every planned restoration, system by system: one system is in memory at a time."""
 
-    @cached_property
-    def jobs(self) -> tuple[Job, ...]:
-        """Every planned restoration, system by system: one system is in memory at a time."""
-        return tuple(job for system in self.systems for job in self._jobs_of(system))
+    @property
+    def systems(self) -> tuple[str, ...]:
+        return tuple(self.system_cards)
 
-    def _jobs_of(self, name: str) -> Iterator[Job]:
-        component = component_of(name)
-        draws = self.suite.seeds if component.card.stochastic else self.suite.seeds[:1]
-        for _, group in groupby(self.trials, key=lambda trial: trial.condition):
-            trials = list(group)
-            if isinstance(component, Supplied) and not any(component.offers(t.utterance) for t in trials):
-                continue  # nobody published this condition: an absent cell, not a failure
-            for trial in trials:
-                identity = identity_of(component, trial.utterance)
-                for draw in draws:
-                    seed = integer(trial.suite, trial.id, name, draw)
-                    sampled = str(seed) if component.card.stochastic else ""
-                    yield Job(trial, name, draw, seed, digest(trial.key, name, identity, sampled))
-
-    @cached_property
-    def metric_cards(self) -> dict[str, MetricCard]:
-        return {name: metric_card(name) for name in self.metrics}
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(self.metric_cards)
 
     @cached_property
     def by_trial(self) -> dict[str, list[Job]]:
@@ -81,39 +72,51 @@ class Plan:
             grouped[job.trial.id].append(job)
         return grouped
 
-    def applies(self, metric: str, condition: str) -> bool:
-        """Whether a condition has what a metric needs on at least one clip; a clip without it is then a failure."""
-        needs = self.metric_cards[metric].needs
-        clips = [t.utterance for t in self.trials if t.condition == condition]
-        has_reference = "reference" not in needs or any(u.uri is not None for u in clips)
-        return has_reference and ("text" not in needs or any(u.text is not None for u in clips))
-
     @cached_property
     def applicable(self) -> frozenset[tuple[str, str]]:
-        """(metric, condition) pairs that are measured."""
-        conditions = {trial.condition for trial in self.trials}
-        return frozenset((m, c) for m in self.metrics for c in conditions if self.applies(m, c))
+        """(metric, condition) pairs where a clip has what the metric needs; another clip without it is a failure."""
+        pairs = set()
+        for condition in {trial.condition for trial in self.trials}:
+            clips = [trial.utterance for trial in self.trials if trial.condition == condition]
+            has = {"seconds"}
+            has |= {"reference"} if any(clip.uri is not None for clip in clips) else set()
+            has |= {"text"} if any(clip.text is not None for clip in clips) else set()
+            pairs |= {(name, condition) for name, card in self.metric_cards.items() if card.needs <= has}
+        return frozenset(pairs)
 
     def metrics_for(self, job: Job) -> list[str]:
-        supplied = component_of(job.system).card.kind != "system"
+        supplied = self.system_cards[job.system].kind != "system"
         return [
             name
-            for name in self.metrics
-            if (name, job.trial.condition) in self.applicable
-            and not (supplied and "seconds" in self.metric_cards[name].needs)
+            for name, card in self.metric_cards.items()
+            if (name, job.trial.condition) in self.applicable and not (supplied and "seconds" in card.needs)
         ]
 
     @cached_property
     def trials_digest(self) -> str:
-        return digest(*(trial.key for trial in self.trials))
+        return digest(*(part for trial in self.trials for part in (trial.id, trial.key)))
+
+    def after(self, earlier: Plan) -> Plan:
+        """This plan, together with the systems and metrics that an earlier one has on the same trials."""
+        other = [job for job in earlier.jobs if job.system not in self.system_cards]
+        return replace(
+            self,
+            system_cards={**earlier.system_cards, **self.system_cards},
+            metric_cards={**earlier.metric_cards, **self.metric_cards},
+            signatures={**earlier.signatures, **self.signatures},
+            jobs=(*other, *self.jobs),
+        )
 
     def to_json(self) -> str:
+        place = {trial.id: index for index, trial in enumerate(self.trials)}
         return json.dumps(
             {
                 "suite": self.suite.model_dump(mode="json"),
                 "trials": [asdict(trial) for trial in self.trials],
-                "systems": list(self.systems),
-                "metrics": list(self.metrics),
+                "systems": [card.model_dump(mode="json") | {"as": name} for name, card in self.system_cards.items()],
+                "metrics": [card.model_dump(mode="json") for card in self.metric_cards.values()],
+                "signatures": self.signatures,
+                "jobs": [[place[job.trial.id], job.system, job.draw, job.seed, job.key] for job in self.jobs],
             },
             indent=1,
             sort_keys=True,
@@ -126,7 +129,14 @@ class Plan:
         for raw in data["trials"]:
             recipe = Recipe(raw["recipe"]["corruption"], tuple(raw["recipe"]["steps"])) if raw["recipe"] else None
             trials.append(Trial(**{**raw, "recipe": recipe, "utterance": Utterance(**raw["utterance"])}))
-        return cls(Suite.model_validate(data["suite"]), tuple(trials), tuple(data["systems"]), tuple(data["metrics"]))
+        return cls(
+            suite=Suite.model_validate(data["suite"]),
+            trials=tuple(trials),
+            system_cards={raw.pop("as"): SystemCard.model_validate(raw) for raw in data["systems"]},
+            metric_cards={raw["name"]: MetricCard.model_validate(raw) for raw in data["metrics"]},
+            signatures=data["signatures"],
+            jobs=tuple(Job(trials[index], *rest) for index, *rest in data["jobs"]),
+        )
 
 
 def digest(*parts: str) -> str:
@@ -142,23 +152,45 @@ def make(
 ) -> Plan:
     """The plan of a run. Raises RequestError for unknown names, absent packages, weights or corpora, duplicate ids."""
     chosen = tuple(dict.fromkeys(systems or suite.systems))
-    for name in chosen:
-        registry.require("systems", name)
-        component_of(name)
-    plan = Plan(
-        suite=suite,
-        trials=tuple(trials_of(suite, limit)),
-        systems=chosen,
-        metrics=resolve_metrics(metrics or suite.metrics),
-    )
-    missing = {w: None for name in chosen for w in component_of(name).card.weights if weights.present(w) is None}
+    cards = {name: component_of(name).card for name in chosen}
+    judges = {name: metric_card(name) for name in resolve_metrics(metrics or suite.metrics)}
+    missing = {w: None for card in cards.values() for w in card.weights if weights.present(w) is None}
     if missing:
-        total = sum(weights.CATALOGUE[w].bytes for w in missing) / 1e6
+        total = sum(weights.entry_of(w).bytes for w in missing) / 1e6
         raise RequestError(
             f"weights {', '.join(missing)} are not here ({total:.1f} MB); "
             f"run: restorebench data fetch {' '.join(missing)}"
         )
-    return plan
+    trials = tuple(trials_of(suite, limit))
+    return Plan(
+        suite=suite,
+        trials=trials,
+        system_cards=cards,
+        metric_cards=judges,
+        signatures={name: card.signature() for name, card in judges.items()},
+        jobs=tuple(job for name in chosen for job in _jobs(name, suite, trials)),
+    )
+
+
+def _jobs(name: str, suite: Suite, trials: Sequence[Trial]) -> list[Job]:
+    """Every restoration of one system. Raises RequestError when a supplied one has nothing for any clip."""
+    component = component_of(name)
+    draws = suite.seeds if component.card.stochastic else suite.seeds[:1]
+    jobs = []
+    for _, group in groupby(trials, key=lambda trial: trial.condition):
+        clips = list(group)
+        if isinstance(component, Supplied) and not any(component.offers(t.utterance) for t in clips):
+            continue  # nobody published this condition: an absent cell, not a failure
+        for trial in clips:
+            identity = identity_of(component, trial.utterance)
+            for draw in draws:
+                seed = integer(trial.suite, trial.id, name, draw)
+                sampled = str(seed) if component.card.stochastic else ""
+                jobs.append(Job(trial, name, draw, seed, digest(trial.key, name, identity, sampled)))
+    if trials and not jobs:
+        beside = sorted(set(suite.systems) - {name})
+        raise RequestError(f"{name} has no sound for any clip of {suite.name}; the suite names {', '.join(beside)}")
+    return jobs
 
 
 def why_not(kind: registry.Kind, name: str) -> str:
@@ -216,9 +248,9 @@ def component_of(name: str) -> System | Supplied:
 def identity_of(component: System | Supplied, utterance: Utterance) -> str:
     """What decides a sound beside the trial and the seed: versions and weights, or the hash of the finished file."""
     card: SystemCard = component.card
-    hashes = [weights.CATALOGUE[name].sha256 for name in card.weights]
+    hashes = [weights.entry_of(name).sha256 for name in card.weights]
     finished = [component.identity(utterance)] if isinstance(component, Supplied) else []
-    return "|".join([f"{card.name}@{card.version}", *versions_of(card.packages), *hashes, *finished])
+    return "|".join([f"{card.name}@{card.version}", card.identity, *versions_of(card.packages), *hashes, *finished])
 
 
 def metric_card(name: str) -> MetricCard:

@@ -55,9 +55,14 @@ class Workers:
     def __enter__(self) -> Workers:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(wait=True, cancel_futures=True)
+    def __exit__(self, failed: type[BaseException] | None, *_: object) -> None:
+        if self._pool is None:
+            return
+        if failed is not None:
+            # Units are written whole, so open ones can be dropped; waiting for them would look like a hang.
+            for process in list((self._pool._processes or {}).values()):
+                process.terminate()
+        self._pool.shutdown(wait=True, cancel_futures=True)
 
     def _open(self) -> ProcessPoolExecutor:
         if self._pool is None:
@@ -66,14 +71,26 @@ class Workers:
         return self._pool
 
     def map(
-        self, work: Callable[[Unit], Result], units: Sequence[Unit], died: Callable[[Unit, str], Result]
+        self,
+        work: Callable[[Unit], Result],
+        units: Sequence[Unit],
+        died: Callable[[Unit, str], Result],
+        pieces: Callable[[Unit], Sequence[Unit]] = lambda unit: [unit],
     ) -> Iterator[Result]:
-        """Results in order of completion. A unit whose worker dies is tried once more alone, then handed to `died`."""
+        """Results in order of completion.
+
+        A unit whose worker dies is tried once more in `pieces`, each alone; a piece that kills its worker again is
+        handed to `died`, so that only the clips at fault are lost.
+        """
         with single_threaded_children():
-            yield from self._map(work, list(units), died)
+            yield from self._map(work, list(units), died, pieces)
 
     def _map(
-        self, work: Callable[[Unit], Result], units: list[Unit], died: Callable[[Unit, str], Result]
+        self,
+        work: Callable[[Unit], Result],
+        units: list[Unit],
+        died: Callable[[Unit, str], Result],
+        pieces: Callable[[Unit], Sequence[Unit]],
     ) -> Iterator[Result]:
         survivors = []
         window = self.count * 4  # keeps the queue, and with it the memory, independent of the number of units
@@ -87,7 +104,7 @@ class Workers:
                 except BrokenProcessPool:
                     self._pool = None
                     survivors.append(futures[future])
-        for unit in survivors:
+        for unit in [piece for survivor in survivors for piece in pieces(survivor)]:
             try:
                 yield self._submit(work, unit).result()
             except BrokenProcessPool:

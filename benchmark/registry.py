@@ -83,5 +83,5 @@ def make(kind: Kind, name: str, **options: Any) -> Any:
     factory = find(kind, name)
     try:
         return factory(argument, **options) if colon else factory(**options)
-    except TypeError as error:
+    except (TypeError, ValueError) as error:
         raise RequestError(f"{kind.rstrip('s')} {name}: {error}; see `restorebench list {kind}`") from error

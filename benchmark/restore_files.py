@@ -26,28 +26,38 @@ def restore_files(
         raise RequestError(f"{system} is supplied, not run; name one of: {', '.join(runnable)}")
     for name in component.card.weights:
         weights.fetch(name)
-    pairs = _pairs(source, target)
-    faults: list[str] = []
+    pairs, faults = _pairs(source, target)
+    written: list[Path] = []
 
     def steps() -> Iterator[int]:
         for given, wanted in pairs:
             try:
                 made, _ = restore_file(system, read(given), seed)
                 write_float(wanted, made)
+                written.append(wanted)
             except Exception as error:
                 faults.append(f"{given}: {reason(error)}")
             yield 1
 
     progress("restore", len(pairs), steps())
-    return len(pairs) - len(faults), faults
+    return len(written), faults
 
 
-def _pairs(source: Path, target: Path) -> list[tuple[Path, Path]]:
-    if source.is_dir():
+def _pairs(source: Path, target: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """(input, output) of every file, and inputs that cannot have an output of their own."""
+    if not source.is_dir():
+        if not source.is_file():
+            raise RequestError(f"{source}: no such file or folder")
+        if target.suffix.lower() != ".wav":
+            raise RequestError(f"{target}: wanted a name that ends in .wav")
+        pairs, faults = [(source, target)], []
+    else:
         files = files_by_id(source)
-        return [(path, target / f"{clip}.wav") for clip, paths in files.items() for path in paths[:1]]
-    if not source.is_file():
-        raise RequestError(f"{source}: no such file or folder")
-    if target.suffix.lower() != ".wav":
-        raise RequestError(f"{target}: wanted a name that ends in .wav")
-    return [(source, target)]
+        pairs = [(paths[0], target / f"{clip}.wav") for clip, paths in files.items() if len(paths) == 1]
+        shared = [(clip, paths) for clip, paths in files.items() if len(paths) > 1]
+        faults = [
+            f"{clip}: {', '.join(p.name for p in paths)} would share one output; rename one" for clip, paths in shared
+        ]
+    if {given.resolve() for given, _ in pairs} & {wanted.resolve() for _, wanted in pairs}:
+        raise RequestError(f"{target}: the output would overwrite its input; name another file or folder")
+    return pairs, faults

@@ -79,13 +79,13 @@ def run(plan: Plan, store: Store, workers: int, progress: Progress = say_nothing
         progress(
             "restore",
             sum(len(unit.jobs) for unit in restorations),
-            (len(unit) for unit in pool.map(restore_unit, restorations, _restore_died)),
+            (len(unit) for unit in pool.map(restore_unit, restorations, _restore_died, one_by_one)),
         )
         scores = list(_scores(plan, store, scored))
         progress(
             "score",
             sum(len(unit.jobs) for unit in scores),
-            (n for n in pool.map(score_trial_unit, scores, _score_died)),
+            (n for n in pool.map(score_trial_unit, scores, _score_died, metric_by_metric)),
         )
 
 
@@ -107,7 +107,10 @@ def _scores(plan: Plan, store: Store, scored: frozenset[str]) -> Iterator[TrialU
     cards = plan.metric_cards
     for jobs in plan.by_trial.values():
         todo = {
-            job.key: tuple(m for m in plan.metrics_for(job) if score_key(job, cards[m]) not in scored) for job in jobs
+            job.key: tuple(
+                m for m in plan.metrics_for(job) if score_key(job, cards[m], plan.signatures[m]) not in scored
+            )
+            for job in jobs
         }
         if any(todo.values()):
             yield TrialUnit(store.root, todo, tuple(job for job in jobs if todo[job.key]))
@@ -120,7 +123,9 @@ def _forget_failures(plan: Plan, store: Store) -> None:
     for job in plan.jobs:
         if (store.note("restored", job.key) or {}).get("why"):
             store.forget("restored", job.key)
-    planned = {score_key(job, card) for job in plan.jobs for card in plan.metric_cards.values()}
+    planned = {
+        score_key(job, card, plan.signatures[name]) for job in plan.jobs for name, card in plan.metric_cards.items()
+    }
     store.drop_failures("scores", planned)
     store.drop_failures("timings", planned)
 
@@ -158,8 +163,17 @@ def load_pair(store: Store, trial: Trial) -> Pair:
     note = store.note("pairs", trial.key)
     if note is None or note["why"]:
         raise AudioError(note["why"] if note else "the pair has not been made")
-    reference, degraded = (read(store.sound("pairs", f"{trial.key}.{side}.flac")) for side in ("reference", "degraded"))
+    sides = ("reference", "degraded")
+    reference, degraded = (stored(store.sound("pairs", f"{trial.key}.{side}.flac"), note[side]) for side in sides)
     return Pair(reference, degraded)
+
+
+def stored(path: Path, sha256: str) -> Audio:
+    """A sound of the store. Raises AudioError when it is not the one that was written."""
+    audio = read(path)
+    if (seen := audio.sha256()) != sha256:
+        raise AudioError(f"{path.name}: samples hash to {seen}, wanted {sha256}; run again with --retry-failed")
+    return audio
 
 
 # Restorations.
@@ -183,6 +197,11 @@ def restore_unit(unit: RestoreUnit) -> list[str]:
         write_float(store.sound("restored", f"{job.key}.wav"), audio)
         store.put_note("restored", job.key, {"why": "", "sha256": audio.sha256(), "seconds": seconds})
     return [job.key for job in unit.jobs]
+
+
+def one_by_one(unit: RestoreUnit) -> list[RestoreUnit]:
+    """A unit for each clip."""
+    return [RestoreUnit(unit.store, (job,)) for job in unit.jobs]
 
 
 def restore_batch(system: System, inputs: Sequence[tuple[Job, Audio]]) -> list[tuple[Job, tuple[Audio, float] | str]]:
@@ -260,6 +279,11 @@ def restore_file(name: str, audio: Audio, seed: int) -> tuple[Audio, float]:
 # Scores.
 
 
+def metric_by_metric(unit: TrialUnit) -> list[TrialUnit]:
+    """A unit for each system and metric."""
+    return [TrialUnit(unit.store, {job.key: (m,)}, (job,)) for job in unit.jobs for m in unit.plan_metrics[job.key]]
+
+
 def delivered(store: Store, job: Job, pair: Pair) -> Delivered | str:
     """What a system delivered for a trial, or why there is nothing."""
     component = component_of(job.system)
@@ -271,7 +295,11 @@ def delivered(store: Store, job: Job, pair: Pair) -> Delivered | str:
     note = store.note("restored", job.key)
     if note is None or note["why"]:
         return str(note["why"]) if note else "was not restored"
-    return Delivered(read(store.sound("restored", f"{job.key}.wav")), float(note["seconds"]))
+    try:
+        audio = stored(store.sound("restored", f"{job.key}.wav"), note["sha256"])
+    except AudioError as error:
+        return reason(error)
+    return Delivered(audio, float(note["seconds"]))
 
 
 def score_trial_unit(unit: TrialUnit) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -39,11 +40,11 @@ def metric(name: str) -> Metric:
     return made
 
 
-def score_key(job: Job, card: MetricCard) -> str:
+def score_key(job: Job, card: MetricCard, signature: str) -> str:
     """Hash of the trial, the delivered sound, the metric's signature, and the transcript where the metric reads it."""
     utterance = job.trial.utterance
     spoken = (utterance.text or "", utterance.language) if "text" in card.needs else ()
-    return digest(job.trial.suite, job.trial.id, job.key, str(job.draw), card.signature(), *spoken)
+    return digest(job.trial.suite, job.trial.id, job.key, str(job.draw), signature, *spoken)
 
 
 def records_of(unit: ScoreUnit, found: Mapping[str, Delivered | str]) -> dict[Rows, list[Record]]:
@@ -75,39 +76,60 @@ def score(judge: Metric, subject: Subject, estimates: Sequence[SharedClip | str]
     results: list[Mapping[str, Outcome] | None] = [
         failure(card, estimate) if isinstance(estimate, str) else None for estimate in estimates
     ]
-    if "reference" in card.needs and subject.reference is None:
-        return [failure(card, "no reference for this clip") for _ in estimates]
-    if "text" in card.needs and subject.text is None:
-        return [failure(card, "no transcript for this clip; add its line to the texts file") for _ in estimates]
+    lacking = _lacking(card, subject)
     usable: list[tuple[int, SharedClip]] = []
     for index, estimate in enumerate(estimates):
         if isinstance(estimate, str):
+            continue
+        if lacking:
+            results[index] = failure(card, lacking)
             continue
         try:
             usable.append((index, conformed(estimate, subject.reference) if "reference" in card.needs else estimate))
         except AudioError as error:
             results[index] = failure(card, str(error))
-    try:
-        prepared = judge.prepare(subject)
-    except Exception as error:
-        for index, _ in usable:
-            results[index] = failure(card, f"reference: {reason(error)}")
-        usable = []
-    for (index, _), outcome in zip(usable, _each(judge, prepared if usable else None, usable), strict=True):
-        results[index] = outcome
+    if usable:
+        try:
+            prepared = judge.prepare(subject)
+            outcomes = _each(judge, prepared, usable)
+        except Exception as error:
+            outcomes = [failure(card, f"reference: {reason(error)}") for _ in usable]
+        for (index, _), outcome in zip(usable, outcomes, strict=True):
+            results[index] = outcome
     return [outcome for outcome in results if outcome is not None]
+
+
+def _lacking(card: MetricCard, subject: Subject) -> str:
+    """What the metric needs and this clip does not have; "" when it has everything."""
+    if "reference" in card.needs and subject.reference is None:
+        return "no reference for this clip"
+    if "text" in card.needs and subject.text is None:
+        return "no transcript for this clip; add its line to the texts file"
+    return ""
 
 
 def _each(judge: Metric, prepared: Any, usable: Sequence[tuple[int, SharedClip]]) -> list[Mapping[str, Outcome]]:
     """A batch; when it raises, clip by clip, so that only the clips at fault are lost."""
-    if not usable:
-        return []
     try:
-        return list(judge.score(prepared, [clip for _, clip in usable]))
+        outcomes = list(judge.score(prepared, [clip for _, clip in usable]))
+        if len(outcomes) != len(usable):
+            raise ValueError(f"{judge.card.name} gave {len(outcomes)} results for {len(usable)} clips")
+        return [_whole(judge.card, outcome) for outcome in outcomes]
     except Exception as error:
         if len(usable) == 1:
             return [failure(judge.card, reason(error))]
         return [_each(judge, prepared, [one])[0] for one in usable]
+
+
+def _whole(card: MetricCard, outcome: Mapping[str, Outcome]) -> Mapping[str, Outcome]:
+    """The outcome, if it has exactly the card's values; a number that is not finite becomes a failure."""
+    wanted = {value.name for value in card.values}
+    if set(outcome) != wanted:
+        raise ValueError(f"{card.name} gave the values {sorted(outcome)}; its card says {sorted(wanted)}")
+    return {
+        name: o if o.value is None or math.isfinite(o.value) else Outcome(None, why=f"{card.name} gave {o.value}")
+        for name, o in outcome.items()
+    }
 
 
 def conformed(clip: SharedClip, reference: SharedClip) -> SharedClip:
@@ -139,5 +161,5 @@ def _record(job: Job, card: MetricCard, value: str, outcome: Outcome) -> Record:
         value=outcome.value,
         components=json.dumps(dict(outcome.components), sort_keys=True),
         why=outcome.why,
-        key=score_key(job, card),
+        key=score_key(job, card, signature),
     )

@@ -12,7 +12,6 @@ Records with equal keys are equal, so a unit that was written twice changes noth
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -22,23 +21,13 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.files import write_whole
 from restorebench.benchmark.plan import Plan, digest
 from restorebench.benchmark.types import Record, Rows
 
 _ARROW = {"str": pa.string(), "int": pa.int64(), "float | None": pa.float64()}
 SCHEMA = pa.schema([(f.name, _ARROW[str(f.type)]) for f in fields(Record)])
 ORDER = [(f.name, "ascending") for f in fields(Record) if f.name not in ("value", "components", "why")]
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Writes a file that is either absent or complete, whatever happens meanwhile."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
-    with part.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    part.replace(path)
 
 
 class Store:
@@ -98,11 +87,12 @@ class Store:
         )
 
     def drop_failures(self, rows: Rows, keys: Iterable[str]) -> None:
-        """Removes the failed records with the given keys, so that a rerun tries again."""
+        """Removes the records of the given keys that have a failure, so that a rerun tries again."""
         wanted = set(keys)
         for path in self._units(rows):
             held = pq.read_table(path).to_pylist()
-            kept = [row for row in held if not (row["why"] and row["key"] in wanted)]
+            failed = {row["key"] for row in held if row["why"]} & wanted
+            kept = [row for row in held if row["key"] not in failed]
             if kept and len(kept) < len(held):
                 self.put(rows, [Record(**row) for row in kept])
             if len(kept) < len(held):
@@ -114,13 +104,7 @@ class Store:
         """Keeps a plan; systems and metrics of earlier runs on the same trials stay in it."""
         path = self.root / "plans" / f"{plan.suite.name}-{plan.trials_digest}.json"
         if path.is_file():
-            earlier = Plan.from_json(path.read_text(encoding="utf-8"))
-            plan = Plan(
-                plan.suite,
-                plan.trials,
-                tuple(dict.fromkeys((*earlier.systems, *plan.systems))),
-                tuple(dict.fromkeys((*earlier.metrics, *plan.metrics))),
-            )
+            plan = plan.after(Plan.from_json(path.read_text(encoding="utf-8")))
         write_whole(path, plan.to_json().encode())
 
     def plans(self) -> list[Plan]:

@@ -6,9 +6,9 @@ import tomllib
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.registry import unknown
@@ -16,6 +16,10 @@ from restorebench.benchmark.registry import unknown
 
 class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+Name = Annotated[str, Field(pattern=r"^[\w.@-]+$")]
+"""Becomes part of file names."""
 
 
 class CorpusSpec(_Table):
@@ -28,7 +32,7 @@ class CorpusSpec(_Table):
 class Condition(_Table):
     """One way of degrading every clip. A recorded set has none: its clips arrive degraded."""
 
-    name: str
+    name: Name
     corruption: str
     options: dict[str, Any] = Field(default_factory=dict)
     factor: str = ""
@@ -40,11 +44,13 @@ class PaperSet(_Table):
 
     paper: str
     test_set: str
+    clips: int | None = None
+    """Clips of the published set; a run on another number is a subset."""
     differs: str = ""
 
 
 class Suite(_Table):
-    name: str
+    name: Name
     version: int = Field(ge=1)
     summary: str
     corpus: CorpusSpec
@@ -57,6 +63,14 @@ class Suite(_Table):
     """Condition name (`*`: every one) to the published test set that it stands beside."""
     open_decisions: tuple[str, ...] = ()
     """What the paper leaves open, and what we chose."""
+
+    @field_validator("condition")
+    @classmethod
+    def _names_differ(cls, conditions: tuple[Condition, ...]) -> tuple[Condition, ...]:
+        names = [condition.name for condition in conditions]
+        if len(set(names)) < len(names):
+            raise ValueError(f"two conditions share a name; wanted different names, got {', '.join(names)}")
+        return conditions
 
     def paper_set(self, condition: str) -> PaperSet | None:
         return self.paper.get(condition, self.paper.get("*"))

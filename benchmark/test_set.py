@@ -14,10 +14,10 @@ from pathlib import Path
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import read, write_grid
 from restorebench.benchmark.errors import AudioError, RequestError, reason
+from restorebench.benchmark.files import write_whole
 from restorebench.benchmark.pairs import make
 from restorebench.benchmark.pool import Workers
 from restorebench.benchmark.run import Progress, say_nothing
-from restorebench.benchmark.store import write_whole
 from restorebench.benchmark.types import Trial
 
 MANIFEST = "manifest.jsonl"

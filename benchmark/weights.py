@@ -5,6 +5,7 @@ A mirror (`$RESTOREBENCH_WEIGHTS`, or `weights` in the data folder) is looked at
 
 from __future__ import annotations
 
+import difflib
 import os
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +51,15 @@ CATALOGUE: dict[str, Weights] = {
 }
 
 
+def entry_of(name: str) -> Weights:
+    """The catalogue's entry. Raises RequestError naming the nearest names."""
+    if name not in CATALOGUE:
+        near = difflib.get_close_matches(name, CATALOGUE, n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(CATALOGUE)}"
+        raise RequestError(f"no weights named {name!r}; {hint}")
+    return CATALOGUE[name]
+
+
 def mirror() -> Path | None:
     """The folder that is looked at before any download."""
     if named := os.environ.get("RESTOREBENCH_WEIGHTS"):
@@ -64,7 +74,7 @@ def cache_folder() -> Path:
 
 def present(name: str) -> Path | None:
     """The file, if it lies in the mirror or the cache and its hash is right. Raises RequestError when it is wrong."""
-    entry = CATALOGUE[name]
+    entry = entry_of(name)
     for folder in (mirror(), cache_folder()):
         if folder and (path := folder / entry.path).is_file():
             seen = file_sha256(path)
@@ -83,7 +93,7 @@ def fetch(name: str) -> Path:
         return path
     import pooch
 
-    entry = CATALOGUE[name]
+    entry = entry_of(name)
     target = cache_folder() / entry.path
     try:
         pooch.retrieve(entry.url, known_hash=f"sha256:{entry.sha256}", fname=target.name, path=target.parent)

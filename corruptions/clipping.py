@@ -9,7 +9,7 @@ from pydantic import Field
 
 from restorebench.benchmark.contracts import CorruptionCard, Scene
 from restorebench.benchmark.types import Recipe
-from restorebench.corruptions.step import Effect, Range, Samples, Step, check_range, uniform
+from restorebench.corruptions.step import Effect, Range, Samples, Step, check_choice, check_range, uniform
 
 Law = Literal["per-side", "symmetric"]
 
@@ -38,6 +38,7 @@ class Clipping(Effect):
 
     def __init__(self, ratio: Range = (0.1, 0.5), law: Law = "per-side") -> None:
         self.ratio = check_range("ratio", ratio, 1e-3, 1.0)
+        check_choice("law", law, Law)
         self.law: Law = law
 
     def draw(self, rng: np.random.Generator, scene: Scene) -> Recipe:

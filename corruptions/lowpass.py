@@ -14,7 +14,7 @@ from pydantic import Field
 
 from restorebench.benchmark.contracts import CorruptionCard, Scene
 from restorebench.benchmark.types import Recipe
-from restorebench.corruptions.step import Effect, Range, Samples, Step, check_range, uniform
+from restorebench.corruptions.step import Effect, Range, Samples, Step, check_choice, check_range, uniform
 
 Design = Literal["butter", "cheby1", "ellip", "bessel", "stft-hard", "polyphase"]
 DESIGNS: tuple[Design, ...] = get_args(Design)
@@ -28,6 +28,8 @@ class LowPassStep(Step):
     design: Design
     order: int = Field(default=8, ge=2, le=10)
     """Of the IIR designs, before the backward pass doubles it."""
+    zero_phase: bool = True
+    """False: one pass forwards, as SoX filters."""
 
     def apply(self, samples: Samples, rate: int) -> Samples:
         if self.cutoff_hz >= rate / 2:
@@ -39,6 +41,8 @@ class LowPassStep(Step):
         from scipy import signal
 
         sos = design_sos(self.design, self.order, self.cutoff_hz, rate)
+        if not self.zero_phase:
+            return np.asarray(signal.sosfilt(sos, samples))
         padding = min(3 * (2 * len(sos) + 1), len(samples) - 1)
         return np.asarray(signal.sosfiltfilt(sos, samples, padlen=padding))
 
@@ -104,6 +108,10 @@ class LowPassing(Effect):
         self, bandwidth_hz: Range = (1000.0, 22050.0), designs: tuple[Design, ...] = DESIGNS, order: int | None = None
     ) -> None:
         self.bandwidth_hz = check_range("bandwidth_hz", bandwidth_hz, 50.0, 96000.0)
+        for design in designs:
+            check_choice("designs", design, Design)
+        if order is not None:
+            check_range("order", order, 2, 10)
         self.designs = tuple(designs)
         self.order = order
 

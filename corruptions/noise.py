@@ -18,7 +18,7 @@ from restorebench.benchmark.contracts import CorruptionCard, Scene
 from restorebench.benchmark.types import Recipe
 from restorebench.corruptions.lowpass import LowPassStep
 from restorebench.corruptions.sources import Source, draw_noise
-from restorebench.corruptions.step import Effect, Range, Samples, Step, check_range, uniform
+from restorebench.corruptions.step import Effect, Range, Samples, Step, check_choice, check_range, uniform
 
 Law = Literal["rms", "active", "voicefixer", "dns-segmental"]
 ACTIVE_FRAME_S, ACTIVE_RANGE_DB = 0.032, 40.0
@@ -30,8 +30,8 @@ class NoiseStep(Step):
     snr_db: float
     law: Law = "rms"
     source: Source
-    lowpass: LowPassStep | None = None
-    """Filters the noise before it is scaled (specs D15)."""
+    lowpass: tuple[LowPassStep, ...] = ()
+    """The speech's filters, which the noise passes too before it is scaled (specs D15)."""
 
     def apply(self, samples: Samples, rate: int) -> Samples:
         return samples + self.noise(samples, rate)
@@ -39,8 +39,8 @@ class NoiseStep(Step):
     def noise(self, samples: Samples, rate: int) -> Samples:
         """The scaled noise [time] that is added to the speech."""
         noise = self.source.samples(len(samples), rate)
-        if self.lowpass is not None:
-            noise = self.lowpass.apply(noise, rate)
+        for lowpass in self.lowpass:
+            noise = lowpass.apply(noise, rate)
         return noise * noise_gain(samples, noise, rate, self.snr_db, self.law)
 
 
@@ -85,6 +85,7 @@ class Noise(Effect):
         self, snr_db: Range = (-5.0, 20.0), law: Law = "rms", noise: str = "synthetic", noise_split: str = ""
     ) -> None:
         self.snr_db = check_range("snr_db", snr_db, -60.0, 120.0)
+        check_choice("law", law, Law)
         self.law: Law = law
         self.noise, self.noise_split = noise, noise_split
 

@@ -13,7 +13,7 @@ from restorebench.benchmark.locations import audio_files, file_sha256, resolve
 from restorebench.benchmark.types import Recipe
 from restorebench.corruptions.rooms import Room, draw_room
 from restorebench.corruptions.sources import load
-from restorebench.corruptions.step import Effect, Range, Samples, Sounds, Step, check_range
+from restorebench.corruptions.step import Effect, Range, Samples, Sounds, Step, check_choice, check_range
 
 Target = Literal["dry", "early"]
 EARLY_S = 0.05
@@ -100,6 +100,7 @@ class Reverb(Effect):
         self.rir, self.rir_split = rir, rir_split
         self.t60_s = check_range("t60_s", t60_s, 0.05, 5.0)
         self.align, self.normalise = align, normalise
+        check_choice("target", target, Target)
         self.target: Target = target
 
     def draw(self, rng: np.random.Generator, scene: Scene) -> Recipe:

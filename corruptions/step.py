@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +91,12 @@ def check_range(what: str, value: Range, low: float, high: float) -> tuple[float
     if not low <= first <= last <= high:
         raise RequestError(f"{what} = {value}; wanted a number, or [from, to], within [{low:g}, {high:g}]")
     return first, last
+
+
+def check_choice(what: str, value: str, kind: Any) -> None:
+    """Raises RequestError when the value is none of a Literal's."""
+    if value not in get_args(kind):
+        raise RequestError(f"{what} = {value!r}; wanted one of {', '.join(get_args(kind))}")
 
 
 def uniform(rng: np.random.Generator, bounds: tuple[float, float]) -> float:

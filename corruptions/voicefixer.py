@@ -29,8 +29,10 @@ from restorebench.corruptions.lowpass import DESIGNS, Design, LowPassStep, draw_
 from restorebench.corruptions.noise import Law, NoiseStep
 from restorebench.corruptions.reverb import ReverbStep, Target, draw_rir
 from restorebench.corruptions.sources import draw_noise
-from restorebench.corruptions.step import Effect, Range, Step, check_range, uniform
+from restorebench.corruptions.step import Effect, Range, Step, check_choice, check_range, uniform
 
+Order = Literal["published", "noise-before-lowpass"]
+ClipDraw = Literal["ratio", "factor"]
 HIDDEN_P, HIDDEN_HZ, HIDDEN_ORDER = 0.3, (3000.0, 7000.0), 2
 
 
@@ -60,14 +62,14 @@ class VoiceFixer(Effect):
         noise_split: str = "",
         rir: str = "simulated",
         rir_split: str = "",
-        order: Literal["published", "noise-before-lowpass"] = "published",
+        order: Order = "published",
         hidden_lowpass: bool = False,
         align_rir: bool = True,
         snr_law: Law = "rms",
         designs: tuple[Design, ...] = DESIGNS,
         filter_noise: bool = True,
         target: Target = "dry",
-        clip_draw: Literal["ratio", "factor"] = "ratio",
+        clip_draw: ClipDraw = "ratio",
     ) -> None:
         self.snr_db = check_range("snr_db", snr_db, -60.0, 120.0)
         self.bandwidth_hz = check_range("bandwidth_hz", bandwidth_hz, 50.0, 96000.0)
@@ -84,6 +86,12 @@ class VoiceFixer(Effect):
                 ("noise", p_noise),
             )
         }
+        check_choice("order", order, Order)
+        check_choice("snr_law", snr_law, Law)
+        check_choice("target", target, Target)
+        check_choice("clip_draw", clip_draw, ClipDraw)
+        for design in designs:
+            check_choice("designs", design, Design)
         self.noise, self.noise_split, self.rir, self.rir_split = noise, noise_split, rir, rir_split
         self.order, self.hidden_lowpass, self.align_rir = order, hidden_lowpass, align_rir
         self.snr_law: Law = snr_law
@@ -98,13 +106,14 @@ class VoiceFixer(Effect):
 
         first: list[Step] = []
         if self.hidden_lowpass and rng.random() < HIDDEN_P:
-            first.append(LowPassStep(cutoff_hz=uniform(rng, HIDDEN_HZ), design="butter", order=HIDDEN_ORDER))
+            cutoff = uniform(rng, HIDDEN_HZ)
+            first.append(LowPassStep(cutoff_hz=cutoff, design="butter", order=HIDDEN_ORDER, zero_phase=False))
         if chance("clip"):
             first.append(ClipStep(ratio=self._clip_ratio(rng)))
         if chance("rir"):
             rir = draw_rir(rng, scene, self.rir, self.rir_split, self.t60_s)
             first.append(ReverbStep(rir=rir, align=self.align_rir, target=self.target))
-        lowpass: list[Step] = []
+        lowpass: list[LowPassStep] = []
         band = draw_step(rng, self.bandwidth_hz, self.designs)
         if chance("lowpass") and band.cutoff_hz < scene.rate / 2:
             lowpass.append(band)
@@ -117,7 +126,7 @@ class VoiceFixer(Effect):
                     snr_db=uniform(rng, self.snr_db),
                     law=self.snr_law,
                     source=draw_noise(rng, scene, self.noise, self.noise_split),
-                    lowpass=band if lowpass and self.filter_noise and self.order == "published" else None,
+                    lowpass=tuple(lowpass) if self.filter_noise and self.order == "published" else (),
                 )
             )
         middle = [*lowpass, *noise] if self.order == "published" else [*noise, *lowpass]

@@ -24,6 +24,7 @@ from restorebench.benchmark.types import FloatArray, Outcome
 EPS = 1e-12
 FLOOR_DB = -100.0
 ACTIVE_DB = -40.0
+KEEP_S = 60.0
 
 
 def window_and_hop(rate: int) -> tuple[int, int]:
@@ -66,7 +67,9 @@ def lsd_active(target: FloatArray, estimate: FloatArray) -> float:
 
 
 def spectrogram(clip: Clip) -> FloatArray:
-    """The clip's magnitudes, shared by both definitions."""
+    """The clip's magnitudes, shared by both definitions unless they would fill the memory."""
+    if clip.audio.seconds > KEEP_S:
+        return magnitudes(clip.audio.samples, clip.audio.rate)
     return clip.once("lsd magnitudes", lambda: magnitudes(clip.audio.samples, clip.audio.rate))
 
 
@@ -78,8 +81,8 @@ class Lsd:
         source="VoiceFixer (Liu et al. 2022), ssr_eval @7129ee8; MaskSR2 §III-D",
         cost=0.01,
         needs=frozenset({"reference"}),
-        definition="log10-power|win=2048@44100|hop=10ms|eps=1e-12|centre=zeros|gain=none",
-        values=(Value(name="lsd", label="LSD", unit="log10", direction="lower", decimals=3),),
+        definition="log10-power|win=2048@44100|hop=10ms|eps=1e-12|centre=zeros|gain=none|short=zeros",
+        values=(Value(name="lsd", label="LSD", unit="log10", direction="lower", decimals=3, ideal=0.0),),
     )
     distance = staticmethod(lsd)
 
@@ -99,7 +102,7 @@ class LsdActive(Lsd):
         source="this project; see metrics/lsd.py",
         cost=0.01,
         needs=frozenset({"reference"}),
-        definition="log10-power|win=2048@44100|hop=10ms|floor=-100dB|active=-40dB|centre=zeros|gain=none",
-        values=(Value(name="lsd@active", label="LSD active", unit="log10", direction="lower", decimals=3),),
+        definition="log10-power|win=2048@44100|hop=10ms|floor=-100dB|active=-40dB|centre=zeros|gain=none|short=zeros",
+        values=(Value(name="lsd@active", label="LSD active", unit="log10", direction="lower", decimals=3, ideal=0.0),),
     )
     distance = staticmethod(lsd_active)

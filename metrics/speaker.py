@@ -93,7 +93,11 @@ class ResemblyzerSimilarity:
         cost=0.05,
         needs=frozenset({"reference"}),
         definition="encoder=bundled-ge2e|cosine=raw|resample=soxr-hq-16k",
-        values=(Value(name="spk_sim@resemblyzer", label="Spk sim GE2E", unit="cos", direction="higher", decimals=3),),
+        values=(
+            Value(
+                name="spk_sim@resemblyzer", label="Spk sim GE2E", unit="cos", direction="higher", decimals=3, ideal=1.0
+            ),
+        ),
     )
 
     def prepare(self, subject: Subject) -> FloatArray:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from restorebench.benchmark.aggregate import Board
-from restorebench.benchmark.contracts import Supplied, Value
-from restorebench.benchmark.plan import component_of
+from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.suite import PaperSet
 from restorebench.benchmark.types import Cell, Table
 from restorebench.reports.published import Paper, PublishedCell, cells_of, paper
@@ -31,7 +31,7 @@ def _condition(board: Board, condition: str, last: bool) -> Table:
         mine = [cells.get((system, value.name)) for value in measured]
         if any(mine):
             shown = [shown_cell(cell, value) for cell, value in zip(mine, measured, strict=True)]
-            rows.append((marked(system), *shown))
+            rows.append((marked(system, board.plan.system_cards[system].kind), *shown))
     clips = sum(1 for trial in board.plan.trials if trial.condition == condition)
     return Table(
         title=f"{board.plan.suite.name}: {condition} ({clips} clips)",
@@ -56,27 +56,24 @@ def shown_cell(cell: Cell | None, value: Value) -> str:
     return f"{cell.value:.{value.decimals}f}{hole}"
 
 
-def marked(system: str) -> str:
+def marked(system: str, kind: str) -> str:
     """Anchors and finished audio are marked: they were supplied, not run."""
-    component = component_of(system)
-    if not isinstance(component, Supplied):
-        return system
-    return f"{system}{ANCHOR if component.card.kind == 'anchor' else FINISHED}"
+    return system + {"anchor": ANCHOR, "published": FINISHED}.get(kind, "")
 
 
 def notes(board: Board) -> list[str]:
     """What a reader must know to use the numbers: failures, resampled systems, signatures."""
-    kinds = [component_of(system).card.kind for system in board.plan.systems]
+    kinds = [card.kind for card in board.plan.system_cards.values()]
     legend = {"anchor": f"{ANCHOR.strip()} anchor", "published": f"{FINISHED.strip()} finished audio of others"}
     found = [text for kind, text in legend.items() if kind in kinds]
     waiting = sum(cell.planned - cell.n for cell in board.cells) - sum(board.missing.values())
     if waiting:
         found.append(f"{waiting} values are planned but not measured (with these versions): run the suite again")
     found += [f"no value: {system}: {why}: {where}" for (system, why), where in board.failures.items()]
-    for system in board.plan.systems:
-        if rate := component_of(system).card.rate:
+    for system, card in board.plan.system_cards.items():
+        if rate := card.rate:
             found.append(f"{system} works at {rate / 1000:g} kHz; the engine resamples other rates to it and back")
-    found += [f"{name}: {card.signature()}" for name, card in board.cards.items()]
+    found += [f"{name}: {signature}" for name, signature in board.plan.signatures.items()]
     found += [f"open in the paper, our choice: {decision}" for decision in board.plan.suite.open_decisions]
     return found
 
@@ -130,6 +127,7 @@ def comparisons(board: Board, name: str) -> list[Comparison]:
     """Every measured cell with a published counterpart; a number that two tables print stands there once."""
     source = paper(name)
     values = {value.name: value for value in board.values()}
+    clips = Counter(trial.condition for trial in board.plan.trials)
     found: dict[tuple[str, ...], tuple[list[str], Comparison]] = {}
     for cell in board.cells:
         place = board.plan.suite.paper_set(cell.condition)
@@ -141,7 +139,7 @@ def comparisons(board: Board, name: str) -> list[Comparison]:
             value = values[cell.value_name]
             key = (cell.condition, published.system, published.variant, published.metric, f"{published.value:g}")
             tables = [*(found[key][0] if key in found else []), published.table]
-            found[key] = (tables, _comparison(source, published, cell, value, place, tables))
+            found[key] = (tables, _comparison(source, published, cell, value, place, tables, clips[cell.condition]))
     conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
     systems = list(dict.fromkeys(published.system for published in cells_of(source)))
     compared = [comparison for _, comparison in found.values()]
@@ -159,9 +157,17 @@ def printed_decimals(source: Paper, metric: str) -> int:
 
 
 def _comparison(
-    source: Paper, published: PublishedCell, cell: Cell, value: Value, place: PaperSet, tables: Sequence[str]
+    source: Paper,
+    published: PublishedCell,
+    cell: Cell,
+    value: Value,
+    place: PaperSet,
+    tables: Sequence[str],
+    clips: int,
 ) -> Comparison:
     reasons = [reason for reason in (place.differs, source.metric[published.metric].differs) if reason]
+    if place.clips is not None and clips != place.clips:
+        reasons.append(f"{clips} of the published set's {place.clips} clips")
     if cell.n < cell.planned:
         reasons.append(f"only {cell.n} of {cell.planned} clips have a value")
     decimals = max(value.decimals, printed_decimals(source, published.metric))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 
+from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.locations import BUNDLE, file_sha256
 from restorebench.benchmark.types import Utterance
 
@@ -15,6 +16,8 @@ class Demo:
     def utterances(self) -> list[Utterance]:
         with (BUNDLE / "texts.csv").open(encoding="utf-8", newline="") as file:
             rows = list(csv.DictReader(file, delimiter="|"))
+        if unknown := set(self.ids or ()) - {row["id"] for row in rows}:
+            raise RequestError(f"the bundled speech has no clips named {', '.join(sorted(unknown))}; see texts.csv")
         return [
             Utterance(
                 id=row["id"],

@@ -16,6 +16,11 @@ class Published:
 
     def utterances(self) -> list[Utterance]:
         listed = rows(kind="published")
+        known = {row["item"].partition("/")[0] for row in listed}
+        if unknown := set(self.tasks or ()) - known:
+            raise RequestError(
+                f"no published tasks named {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
+            )
         targets = {row["item"]: row for row in listed if row["system"] == "target"}
         found = [
             Utterance(

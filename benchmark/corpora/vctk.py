@@ -11,8 +11,10 @@ HELD_OUT = ("p360", "p361", "p362", "p363", "p364", "p374", "p376", "s5")
 
 
 class Vctk:
-    def __init__(self, root: str = "data:vctk", speakers: tuple[str, ...] = HELD_OUT) -> None:
-        self.root, self.speakers = root, tuple(speakers)
+    def __init__(
+        self, root: str = "data:vctk", speakers: tuple[str, ...] = HELD_OUT, per_speaker: int | None = None
+    ) -> None:
+        self.root, self.speakers, self.per_speaker = root, tuple(speakers), per_speaker
 
     def utterances(self) -> list[Utterance]:
         audio = resolve(f"{self.root}/wav48_silence_trimmed")
@@ -22,7 +24,12 @@ class Vctk:
             )
         found = []
         for speaker in self.speakers:
-            for path in sorted((audio / speaker).glob(f"{speaker}_*_mic1.flac")):
+            paths = sorted((audio / speaker).glob(f"{speaker}_*_mic1.flac"))
+            if not paths:
+                raise RequestError(
+                    f"{audio / speaker} has no mic1 files; wanted the speakers {', '.join(self.speakers)}"
+                )
+            for path in paths[: self.per_speaker]:
                 clip = path.stem.removesuffix("_mic1")
                 text = resolve(f"{self.root}/txt/{speaker}/{clip}.txt")
                 found.append(
@@ -35,6 +42,4 @@ class Vctk:
                         licence="CC BY 4.0 (VCTK 0.92)",
                     )
                 )
-        if not found:
-            raise RequestError(f"{audio} has no mic1 files of the speakers {', '.join(self.speakers)}")
         return found

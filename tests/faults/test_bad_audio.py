@@ -195,3 +195,44 @@ def test_restore_writes_the_good_files_and_names_the_bad(cli: Cli, tmp_path: Pat
     assert "bad.wav: cannot be read as audio" in done.stderr
     made, rate = soundfile.read(tmp_path / "out" / "good.wav")
     assert (len(made), rate) == (3 * len(CLIP), 48_000)
+
+
+def test_restore_overwrites_no_input(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    soundfile.write(tmp_path / "in" / "a.wav", CLIP, RATE)
+    before = (tmp_path / "in" / "a.wav").read_bytes()
+    for arguments in (("in", "in"), ("in/a.wav", "in/a.wav")):
+        done = cli("restore", *arguments, "--system", "spectral-gate")
+        assert done.returncode == 2
+        assert "would overwrite its input" in done.stderr
+    soundfile.write(tmp_path / "in" / "a.flac", CLIP, RATE)
+    done = cli("restore", "in", "out", "--system", "spectral-gate")
+    assert done.returncode == 1
+    assert "a: a.flac, a.wav would share one output" in done.stderr
+    assert (tmp_path / "in" / "a.wav").read_bytes() == before
+
+
+def test_a_file_that_is_no_audio_is_told_so_whatever_the_metrics(cli: Cli, tmp_path: Path) -> None:
+    """The reason is the unreadable file, not the reference that it would have been."""
+    (tmp_path / "corpus").mkdir()
+    soundfile.write(tmp_path / "corpus" / "a.wav", CLIP, RATE)
+    (tmp_path / "corpus" / "d.wav").write_text("not audio")
+    (tmp_path / "mine.toml").write_text(
+        'name = "mine"\nversion = 1\nsummary = "x"\nmetrics = ["si_sdr"]\nsystems = ["target"]\n'
+        f'[corpus]\nreader = "folder"\noptions = {{ path = "{tmp_path}/corpus" }}\n'
+        '[[condition]]\nname = "noise"\ncorruption = "noise"\noptions = { noise = "pink" }\n'
+    )
+    cli("run", "mine.toml", "--store", "s")
+    rows = pd.read_csv(tmp_path / "s" / "records.csv", keep_default_na=False).set_index("utterance")
+    assert "cannot be read as audio" in rows.loc["d", "why"]
+
+
+def test_a_recording_that_is_not_the_listed_one_is_refused(tmp_path: Path) -> None:
+    from restorebench.benchmark.errors import AudioError
+    from restorebench.benchmark.pairs import make
+    from restorebench.benchmark.types import Utterance
+
+    soundfile.write(tmp_path / "a.wav", CLIP, RATE)
+    clip = Utterance(id="a", uri=None, degraded=str(tmp_path / "a.wav"), sha256="0" * 64)
+    with pytest.raises(AudioError, match="the corpus lists 0000"):
+        make(clip, None, None)

@@ -9,6 +9,7 @@ import os
 import shutil
 import signal
 import subprocess
+import time
 from pathlib import Path
 
 import pandas as pd
@@ -81,6 +82,9 @@ def signalled(store: Path, stage: str, what: signal.Signals) -> tuple[int, str]:
         for line in process.stderr:
             if line.startswith(f"{stage}: "):
                 os.killpg(process.pid, what)
+                if what is signal.SIGINT:  # an impatient user
+                    time.sleep(0.2)
+                    os.killpg(process.pid, what)
                 break
         errors = process.stderr.read()
         process.wait(timeout=120)

@@ -68,3 +68,9 @@ def test_anchors_and_finished_audio_are_supplied(speech: Audio) -> None:
         assert isinstance(anchor, Supplied)
         assert anchor.supply(clip, pair) is wanted
     assert not component_of("published:Nobody").offers(clip)  # type: ignore[union-attr]
+
+
+def test_inputs_are_not_changed(system: System, speech: Audio) -> None:
+    given = Audio(speech.samples.copy(), speech.rate)
+    system.restore([given], [0])
+    assert np.array_equal(given.samples, speech.samples)

@@ -79,9 +79,13 @@ def test_a_same_set_in_full_is_comparable() -> None:
     ]  # fmt: skip
     place = load("masksr2-dns2020-no-reverb").paper["recorded"]
     value = make(load("demo"), ["target"], ["dnsmos"]).metric_cards["dnsmos"].values[2]
-    for n, wanted in ((150, "comparable"), (149, "not comparable: only 149 of 150 clips have a value")):
-        cell = Cell("s", "recorded", "unprocessed", "dnsmos.ovl", "x", 2.48, 2.4, 2.5, n, 150)
-        assert verdict(_comparison(source, published, cell, value, place, ["IV"]).reasons) == wanted
+    for n, planned, wanted in (
+        (150, 150, "comparable"),
+        (149, 150, "not comparable: only 149 of 150 clips have a value"),
+        (5, 5, "not comparable: 5 of the published set's 150 clips"),
+    ):
+        cell = Cell("s", "recorded", "unprocessed", "dnsmos.ovl", "x", 2.48, 2.4, 2.5, n, planned)
+        assert verdict(_comparison(source, published, cell, value, place, ["IV"], planned).reasons) == wanted
 
 
 def test_the_store_keeps_systems_of_earlier_runs(store: Store, tmp_path: Path) -> None:
@@ -92,3 +96,21 @@ def test_the_store_keeps_systems_of_earlier_runs(store: Store, tmp_path: Path) -
     [kept] = again.plans()
     assert kept.systems == ("unprocessed", "target")
     assert kept.metrics == ("lsd", "si_sdr")
+
+
+def test_a_board_needs_no_package_of_the_day_it_was_made(
+    store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Records are read by the signatures that the plan kept, and no component is made."""
+    import importlib.metadata
+
+    from restorebench.benchmark import registry
+
+    def nothing(*_: object, **__: object) -> None:
+        raise importlib.metadata.PackageNotFoundError("nothing is installed")
+
+    monkeypatch.setattr(importlib.metadata, "version", nothing)
+    monkeypatch.setattr(registry, "make", nothing)
+    [plan] = store.plans()
+    [table] = results(board(plan, store))
+    assert "(n=" not in str(table.rows)

@@ -24,8 +24,11 @@ def test_vctk(tmp_path: Path) -> None:
         sound(tmp_path / "wav48_silence_trimmed" / clip[:4] / f"{clip}_mic2.flac")
     (tmp_path / "txt" / "p360").mkdir(parents=True)
     (tmp_path / "txt" / "p360" / "p360_001.txt").write_text("Please call Stella.\n")
-    found = Vctk(str(tmp_path)).utterances()
+    found = Vctk(str(tmp_path), speakers=("p360", "p361")).utterances()
     assert [u.id for u in found] == ["p360_001", "p360_002", "p361_001"]
+    assert [u.id for u in Vctk(str(tmp_path), ("p360", "p361"), per_speaker=1).utterances()] == ["p360_001", "p361_001"]
+    with pytest.raises(RequestError, match="p362 has no mic1 files"):
+        Vctk(str(tmp_path)).utterances()
     assert [u.text for u in found] == ["Please call Stella.", None, None]
 
 

@@ -64,6 +64,15 @@ class Dies:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Allergic(Dies):
+    """Kills its worker on clips longer than 2.5 s only."""
+
+    card = card("toy-allergic")
+
+    def restore(self, batch, seeds):
+        return super().restore(batch, seeds) if any(a.seconds > 2.5 for a in batch) else list(batch)
+
+
 class Moody:
     """Fails on clips longer than 2.5 s; the others of their batch must not suffer."""
 
