@@ -79,9 +79,9 @@ def fit(samples: FloatArray, length: int) -> FloatArray:
 
 
 def on_grid(samples: FloatArray) -> FloatArray:
-    """Rounds to multiples of 2**-23 within [-1, 1 - 2**-23]."""
+    """Rounds to multiples of 2**-23 within [-1, 1 - 2**-23]; a zero has no sign, as in a file of integers."""
     steps = np.clip(np.round(samples.astype(np.float64) * GRID), -GRID, GRID - 1)
-    return (steps / GRID).astype(np.float32)
+    return (steps / GRID + 0.0).astype(np.float32)
 
 
 def settle(pair: Pair) -> Pair:

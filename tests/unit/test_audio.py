@@ -25,6 +25,13 @@ def test_a_settled_sound_survives_its_file_bit_for_bit(tmp_path: Path, rate: int
     assert read(tmp_path / "x.flac").sha256() == sound.sha256()
 
 
+def test_what_rounds_to_zero_from_below_survives(tmp_path: Path) -> None:
+    """Once a -0.0 gave a hash that no file could have."""
+    sound = settle(Pair(None, Audio(np.array([-1e-9, 1e-9, -0.0, 0.5], np.float32), 16_000))).degraded
+    write_grid(tmp_path / "x.flac", sound)
+    assert read(tmp_path / "x.flac").sha256() == sound.sha256()
+
+
 def test_full_scale_and_its_opposite_survive(tmp_path: Path) -> None:
     extremes = Audio(on_grid(np.array([1.0, -1.0, 0.0, 2.0**-23], np.float32)), 16_000)
     write_grid(tmp_path / "x.flac", extremes)
