@@ -229,6 +229,11 @@ def _degraded(
 ) -> Iterator[Trial]:
     corruption: Corruption = registry.make("corruptions", condition.corruption, **condition.options)
     for utterance in utterances:
+        if utterance.degraded is not None or utterance.uri is None:
+            raise RequestError(
+                f"{suite.name}: {utterance.id} arrives degraded, so condition {condition.name} cannot degrade it; "
+                "leave [[condition]] out of a suite of recordings"
+            )
         scene = pairs.scene(utterance, corpus)
         rng = generator(suite.name, utterance.id, condition.name, FIRST_DRAW)
         # A clip whose header cannot be read keeps its place; the run records why it has no sound.

@@ -1,8 +1,10 @@
 """Suites: every bundled one is well formed and names what exists; absent corpora say what they need."""
 
 import os
+from pathlib import Path
 
 import pytest
+import soundfile
 
 from restorebench.benchmark import registry, suite
 from restorebench.benchmark.errors import RequestError
@@ -48,6 +50,20 @@ def test_demo_distortions_is_every_distortion_at_three_severities() -> None:
     trials = list(trials_of(suite.load("demo-distortions"), None))
     assert len(trials) == 18 * 40
     assert len({trial.key for trial in trials}) == 18 * 40
+
+
+def test_a_recorded_set_takes_no_condition(tmp_path: Path) -> None:
+    (tmp_path / "noisy").mkdir()
+    soundfile.write(tmp_path / "noisy" / "a_fileid_1.wav", [0.1] * 100, 16_000)
+    recorded = suite.Suite.model_validate(
+        {
+            "name": "x", "version": 1, "summary": "x", "metrics": ["dnsmos"], "systems": ["unprocessed"],
+            "corpus": {"reader": "dns", "options": {"root": str(tmp_path), "clean": ""}},
+            "condition": [{"name": "c", "corruption": "level"}],
+        }
+    )  # fmt: skip
+    with pytest.raises(RequestError, match="arrives degraded, so condition c cannot degrade it"):
+        list(trials_of(recorded, None))
 
 
 def test_a_plan_survives_its_json() -> None:
