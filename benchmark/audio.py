@@ -18,8 +18,8 @@ from restorebench.benchmark.types import Audio, FloatArray, Pair
 
 GRID = 2.0**23
 RESAMPLER = "soxr-hq"
-PUBLISHED_TOLERANCE_S = 0.025
-"""Finished audio of others may be this much longer or shorter than its target (codec frames, STFT tails)."""
+LENGTH_TOLERANCE_S = 0.025
+"""Finished audio may be this much longer or shorter than its reference (codec frames, STFT tails); it is fitted."""
 
 
 def samples_for(seconds: float, rate: int) -> int:

@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from restorebench.benchmark.audio import LENGTH_TOLERANCE_S
 from restorebench.benchmark.types import Audio, FloatArray, Outcome, Pair, Recipe, Utterance
 
 T = TypeVar("T")
@@ -75,9 +76,10 @@ class MetricCard(Card):
     invariant_to_gain: bool = False
 
     def signature(self) -> str:
-        """name@version, the definition, and the versions of the packages that compute it."""
+        """name@version, the definition, how lengths are fitted, and the versions of the packages that compute it."""
+        fitted = f"length=reference±{1000 * LENGTH_TOLERANCE_S:g}ms" if "reference" in self.needs else ""
         versions = "+".join(versions_of(self.packages))
-        return "|".join(part for part in (f"{self.name}@{self.version}", self.definition, versions) if part)
+        return "|".join(part for part in (f"{self.name}@{self.version}", self.definition, fitted, versions) if part)
 
 
 class Clip(Protocol):

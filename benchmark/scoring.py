@@ -10,7 +10,7 @@ from functools import cache
 from typing import Any
 
 from restorebench.benchmark import registry
-from restorebench.benchmark.audio import PUBLISHED_TOLERANCE_S, conform
+from restorebench.benchmark.audio import LENGTH_TOLERANCE_S, conform
 from restorebench.benchmark.clip import SharedClip
 from restorebench.benchmark.contracts import Metric, MetricCard, Subject
 from restorebench.benchmark.errors import AudioError, reason
@@ -137,7 +137,7 @@ def conformed(clip: SharedClip, reference: SharedClip) -> SharedClip:
     if (clip.audio.rate, len(clip.audio.samples)) == (reference.audio.rate, len(reference.audio.samples)):
         return clip
     view: SharedClip = clip.once(
-        "conformed", lambda: SharedClip(conform(clip.audio, reference.audio, PUBLISHED_TOLERANCE_S), clip.seconds)
+        "conformed", lambda: SharedClip(conform(clip.audio, reference.audio, LENGTH_TOLERANCE_S), clip.seconds)
     )
     return view
 

@@ -81,7 +81,7 @@ class Lsd:
         source="VoiceFixer (Liu et al. 2022), ssr_eval @7129ee8; MaskSR2 §III-D",
         cost=0.01,
         needs=frozenset({"reference"}),
-        definition="log10-power|win=2048@44100|hop=10ms|eps=1e-12|centre=zeros|gain=none|short=zeros",
+        definition="log10-power|win=2048@44100|hop=10ms|eps=1e-12|centre=zeros|gain=none",
         values=(Value(name="lsd", label="LSD", unit="log10", direction="lower", decimals=3, ideal=0.0),),
     )
     distance = staticmethod(lsd)
@@ -102,7 +102,7 @@ class LsdActive(Lsd):
         source="this project; see metrics/lsd.py",
         cost=0.01,
         needs=frozenset({"reference"}),
-        definition="log10-power|win=2048@44100|hop=10ms|floor=-100dB|active=-40dB|centre=zeros|gain=none|short=zeros",
+        definition="log10-power|win=2048@44100|hop=10ms|floor=-100dB|active=-40dB|centre=zeros|gain=none",
         values=(Value(name="lsd@active", label="LSD active", unit="log10", direction="lower", decimals=3, ideal=0.0),),
     )
     distance = staticmethod(lsd_active)

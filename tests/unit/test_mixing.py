@@ -195,6 +195,14 @@ def test_chain_order_and_switches() -> None:
     assert hidden / 400 == pytest.approx(0.3, abs=0.07)
 
 
+def test_the_noise_passes_every_filter_of_the_speech() -> None:
+    """D15 with the additional polyphase low-pass: the mixture is band-limited, not the speech alone."""
+    for recipe in chain(p_clip=0, p_rir=0, p_resample=1, bandwidth_hz=[2000, 8000])[:20]:
+        filters = [step for step in recipe.steps if step["name"] == "lowpass"]
+        assert [step["design"] for step in filters][1:] == ["polyphase"]
+        assert recipe.steps[-2]["lowpass"] == filters
+
+
 def test_factor_draw_favours_hard_clipping() -> None:
     ratios = {
         how: np.mean([s["ratio"] for r in chain(p_clip=1, clip_draw=how) for s in r.steps if s["name"] == "clip"])
