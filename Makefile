@@ -4,7 +4,7 @@ STORE ?= demo-store
 
 .PHONY: demo test lint test-heavy bench clean
 
-demo: .venv/.ready-all
+demo: .venv/.ready-demo
 	$(BIN)/restorebench run demo --store $(STORE)
 	$(BIN)/restorebench board $(STORE) --against masksr2
 	$(BIN)/restorebench board $(STORE) --format html > $(STORE)/board.html
