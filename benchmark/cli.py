@@ -207,17 +207,45 @@ def restore(
     source: Annotated[Path, typer.Argument(metavar="IN", readable=False, help="A recording, or a folder of them.")],
     target: Annotated[Path, typer.Argument(metavar="OUT", help="File or folder to write (32-bit float WAV).")],
     system: Annotated[str, typer.Option(help="Name of a system.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(readable=False, help="Weights of a system that has no public ones (NAME@FILE).")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of a system that samples.")] = 0,
 ) -> None:
     """Restore one file or a folder. A file that cannot be restored is named; the others are written."""
     from restorebench.benchmark.restore_files import restore_files
     from restorebench.benchmark.show import progress
 
-    done, faults = restore_files(source, target, system, seed, progress)
+    name = f"{system}@{checkpoint}" if checkpoint else system
+    done, faults = restore_files(source, target, name, seed, progress)
     for fault in faults:
         _say(fault)
     _say(f"{done} of {done + len(faults)} files: {target}")
     raise typer.Exit(1 if faults else 0)
+
+
+@app.command(epilog="Example: restorebench train nano/codec-16k --minutes 15")
+def train(
+    config: Annotated[str, typer.Argument(help="A path to a .toml file, or the name of a bundled one: nano/masksr2.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/CONFIG.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the folder's run stopped, bit for bit.")
+    ] = False,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Extract codes and teacher targets ahead of training, then stop.")
+    ] = False,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Stop after this time, with a checkpoint.")] = None,
+) -> None:
+    """Train a model: checkpoint, log.csv, curve.png, TensorBoard events and audio land in the run's folder."""
+    from restorebench.benchmark.registry import find
+    from restorebench.benchmark.show import progress
+
+    folder = out or Path("runs") / Path(config).stem
+    if prepare:
+        _say(f"prepared: {find('programs', 'prepare')(config, folder, progress)}")
+    else:
+        made = find("programs", "train")(config, folder, resume, minutes, progress)
+        _say(f"checkpoint: {made}  (curve.png, log.csv, audio/, tensorboard/ beside it)")
 
 
 @app.command(epilog="Example: restorebench doctor")

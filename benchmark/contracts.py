@@ -50,6 +50,8 @@ class SystemCard(Card):
     """Hash of whatever else decides the output, such as a checkpoint file; part of the key of every restoration."""
     parameters: int | None = None
     stochastic: bool = False
+    checkpoint: bool = False
+    """It runs from a file that the user names, as in `masksr2-s@FILE`: no public weights exist."""
 
 
 class Value(BaseModel):

@@ -198,6 +198,8 @@ def why_not(kind: registry.Kind, name: str) -> str:
     card = registry.card(kind, name)
     if absent := missing_packages(card):
         return f"{', '.join(absent)} not installed; run: pip install 'restorebench[{card.extra}]'"
+    if getattr(card, "checkpoint", False) and "@" not in name:
+        return f"no public weights exist; name a checkpoint: {name}@FILE"
     lacking = [w for w in getattr(card, "weights", ()) if weights.present(w) is None]
     return f"its weights are not here; run: restorebench data fetch {' '.join(lacking)}" if lacking else ""
 
@@ -253,7 +255,7 @@ def component_of(name: str) -> System | Supplied:
 def identity_of(component: System | Supplied, utterance: Utterance) -> str:
     """What decides a sound beside the trial and the seed: versions and weights, or the hash of the finished file."""
     card: SystemCard = component.card
-    hashes = [weights.entry_of(name).sha256 for name in card.weights]
+    hashes = [weights.identity(name) for name in card.weights]
     finished = [component.identity(utterance)] if isinstance(component, Supplied) else []
     return "|".join([f"{card.name}@{card.version}", card.identity, *versions_of(card.packages), *hashes, *finished])
 

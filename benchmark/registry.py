@@ -2,7 +2,8 @@
 
 Built-in components stand in the `BUILTIN` table of their folder (one line beside the new file); other packages add
 theirs through the entry-point groups `restorebench.systems`, `.metrics`, `.corruptions`, `.synthesizers`, `.suites`.
-A name may carry an argument after a colon: `published:VoiceFixer` calls the factory with "VoiceFixer".
+A name may carry an argument after a colon: `published:VoiceFixer` calls the factory with "VoiceFixer". A system's name
+may carry a checkpoint after an @: `masksr2-s@FILE` calls the factory with `checkpoint=Path("FILE")`.
 """
 
 from __future__ import annotations
@@ -11,12 +12,13 @@ import difflib
 import importlib
 from functools import cache
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Literal
 
 from restorebench.benchmark.contracts import Card, missing_packages
 from restorebench.benchmark.errors import RequestError
 
-Kind = Literal["systems", "metrics", "corruptions", "synthesizers", "corpora", "renderers"]
+Kind = Literal["systems", "metrics", "corruptions", "synthesizers", "corpora", "renderers", "programs"]
 
 BUILTIN_TABLES: dict[str, str] = {
     "systems": "restorebench.systems",
@@ -24,6 +26,7 @@ BUILTIN_TABLES: dict[str, str] = {
     "corruptions": "restorebench.corruptions",
     "corpora": "restorebench.benchmark.corpora",
     "renderers": "restorebench.reports",
+    "programs": "restorebench.systems.training",
 }
 
 
@@ -50,9 +53,18 @@ def unknown(kind: str, name: str, names: list[str]) -> RequestError:
     return RequestError(f"no {kind.rstrip('s')} named {name!r}; {hint}")
 
 
+def split(kind: Kind, name: str) -> tuple[str, dict[str, Any]]:
+    """(name in the table, what the factory is called with)."""
+    base, at, checkpoint = name.partition("@")
+    if kind == "systems" and at:
+        return base, {"checkpoint": Path(checkpoint)}
+    base, colon, argument = name.partition(":")
+    return base, {"argument": argument} if colon else {}
+
+
 def find(kind: Kind, name: str) -> Any:
     """The class or factory behind a name, without its argument. Raises RequestError naming the nearest names."""
-    base, _, _ = name.partition(":")
+    base, _ = split(kind, name)
     known = table(kind)
     if base not in known:
         raise unknown(kind, name, list(known))
@@ -77,11 +89,12 @@ def require(kind: Kind, name: str) -> None:
 
 
 def make(kind: Kind, name: str, **options: Any) -> Any:
-    """A new component; the part of the name after a colon is its first argument."""
+    """A new component; the part of the name after a colon is its first argument, that after an @ its checkpoint."""
     require(kind, name)
-    _, colon, argument = name.partition(":")
+    _, given = split(kind, name)
     factory = find(kind, name)
+    positional = [given.pop("argument")] if "argument" in given else []
     try:
-        return factory(argument, **options) if colon else factory(**options)
+        return factory(*positional, **given, **options)
     except (TypeError, ValueError) as error:
         raise RequestError(f"{kind.rstrip('s')} {name}: {error}; see `restorebench list {kind}`") from error

@@ -1,6 +1,8 @@
 """The catalogue of model weights: fetched by URL and sha256 on request, or taken from a mirror folder; never at import.
 
 A mirror (`$RESTOREBENCH_WEIGHTS`, or `weights` in the data folder) is looked at first, then the cache, then the URL.
+Where the owner publishes no hash and we could not fetch the file to compute one, `sha256` is empty: then the hash of
+the first fetch is kept beside the file, every later use is held to it, and results carry it.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ from pathlib import Path
 import platformdirs
 
 from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.files import write_whole
 from restorebench.benchmark.locations import data_folder, file_sha256
 
 
@@ -22,7 +25,9 @@ class Weights:
     """Place below the mirror and the cache."""
     url: str
     sha256: str
+    """"" where it is not known; see above."""
     bytes: int
+    """About, where the hash is not known."""
     licence: str
 
 
@@ -46,6 +51,34 @@ CATALOGUE: dict[str, Weights] = {
         "https://github.com/Xiaobin-Rong/gtcrn/raw/main/stream/onnx_models/gtcrn_simple.onnx",
         "b4718df6228e7bdf1a8a435cf98f838636eb2fd331acabf86ba87c5192ebcb87",
         535190,
+        "MIT",
+    ),
+    "dac-44khz": Weights(
+        "dac/weights_44khz_8kbps_0.0.1.pth",
+        "https://github.com/descriptinc/descript-audio-codec/releases/download/0.0.1/weights.pth",
+        "",
+        306_000_000,
+        "MIT",
+    ),
+    "dac-16khz": Weights(
+        "dac/weights_16khz_8kbps_0.0.5.pth",
+        "https://github.com/descriptinc/descript-audio-codec/releases/download/0.0.5/weights_16khz.pth",
+        "",
+        296_820_733,
+        "MIT",
+    ),
+    "hubert-base": Weights(
+        "hubert/hubert_fairseq_base_ls960.pth",
+        "https://download.pytorch.org/torchaudio/models/hubert_fairseq_base_ls960.pth",
+        "",
+        378_000_000,
+        "MIT",
+    ),
+    "hubert-base-l9-km500": Weights(
+        "hubert/hubert_base_ls960_L9_km500.bin",
+        "https://dl.fbaipublicfiles.com/hubert/hubert_base_ls960_L9_km500.bin",
+        "4450dcbc90aa7d0553306a4b0fafef35c9b3c840468f02969273dfbb9db89a23",
+        1_500_000,
         "MIT",
     ),
 }
@@ -77,11 +110,26 @@ def present(name: str) -> Path | None:
     entry = entry_of(name)
     for folder in (mirror(), cache_folder()):
         if folder and (path := folder / entry.path).is_file():
-            seen = file_sha256(path)
-            if seen != entry.sha256:
-                raise RequestError(f"{path}: sha256 {seen}, wanted {entry.sha256}; remove the file and fetch it again")
+            seen, wanted = file_sha256(path), entry.sha256 or _kept_hash(path)
+            if wanted and seen != wanted:
+                raise RequestError(f"{path}: sha256 {seen}, wanted {wanted}; remove the file and fetch it again")
             return path
     return None
+
+
+def identity(name: str) -> str:
+    """The hash that results carry: the catalogue's, or that of the file which is here; "" when there is none."""
+    entry = entry_of(name)
+    if entry.sha256:
+        return entry.sha256
+    path = present(name)
+    return file_sha256(path) if path else ""
+
+
+def _kept_hash(path: Path) -> str:
+    """The hash of the first fetch; "" for a file of a mirror, which vouches for itself."""
+    kept = path.with_name(f"{path.name}.sha256")
+    return kept.read_text(encoding="utf-8").strip() if kept.is_file() else ""
 
 
 def fetch(name: str) -> Path:
@@ -96,12 +144,15 @@ def fetch(name: str) -> Path:
     entry = entry_of(name)
     target = cache_folder() / entry.path
     try:
-        pooch.retrieve(entry.url, known_hash=f"sha256:{entry.sha256}", fname=target.name, path=target.parent)
+        known = f"sha256:{entry.sha256}" if entry.sha256 else None
+        pooch.retrieve(entry.url, known_hash=known, fname=target.name, path=target.parent)
     except Exception as error:
         raise RequestError(
             f"weights {name}: {entry.url} could not be fetched ({_last_line(error)}); "
             f"put {entry.path} into a folder and set RESTOREBENCH_WEIGHTS to it"
         ) from error
+    if not entry.sha256:
+        write_whole(target.with_name(f"{target.name}.sha256"), file_sha256(target).encode())
     return target
 
 

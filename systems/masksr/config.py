@@ -1,0 +1,60 @@
+"""The shape of a MaskSR model and how it samples. Defaults are MaskSR2-S of the paper (§II, §III-B; specs §18)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Distillation = Literal["none", "stft-44.1k", "stft-16k", "l9-k500", "l9-feature", "avg-feature"]
+"""What the speech encoder learns to predict beside its main task (§II-A)."""
+
+
+class ModelConfig(BaseModel):
+    """What decides a checkpoint's weights; two checkpoints are of one variant when these are equal."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    width: int = 512
+    """d"""
+    heads: int = 16
+    mlp: int = 4
+    """The MLP's hidden width is mlp * d."""
+    encoder_blocks: int = 6
+    generator_blocks: int = 8
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    window: int = 2048
+    """STFT window in samples; the hop is the tokenizer's."""
+    alignment: Literal["match-stride", "centred"] = "match-stride"
+    """D10"""
+    embeddings: Literal["factorised", "full"] = "factorised"
+    """D9: Appendix A's 8-dim tables with projections, or d-dim tables, which Table I's sizes suggest."""
+    dense: bool = False
+    """Two more d x d layers (encoder input, before the heads), the other half of Table I's sizes (specs §1.3)."""
+    distillation: Distillation = "none"
+    span: int = Field(default=1, ge=1)
+    """Frames masked together (Appendix B); 1 is the token-level masking of §II-B."""
+    drop: float = Field(default=0.1, ge=0, le=1)
+    """Share of training clips whose encoder output is replaced by the null embedding (§II-B)."""
+    seconds: float = Field(default=4.0, gt=0)
+    """Length of a training crop and of an inference window."""
+
+
+class SamplingConfig(BaseModel):
+    """How codes are drawn (§II-B; decisions D1-D3)."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    iterations: int = Field(default=20, ge=1)
+    guidance: float = Field(default=1.0, ge=0)
+    """w: guided logits are (1 + w) conditional - w unconditional."""
+    variance: float = Field(default=4.0, ge=0)
+    """Variance of the Gaussian noise on scores in the first iteration; it falls linearly to 0."""
+    anneal: Literal["to-zero", "past-zero"] = "to-zero"
+    """D2: variance (1 - i / (S - 1)), or (1 - (i + 1) / S)."""
+    score: Literal["log-probability", "logit"] = "log-probability"
+    """D1: what ranks a sampled token."""
+    temperature: float = Field(default=1.0, ge=0)
+    """D3: 0 takes the most probable token."""
+    top_k: int = Field(default=0, ge=0)
+    """D3: sample among the k most probable tokens; 0 among all."""

@@ -1,0 +1,56 @@
+"""Which codes are hidden: the cosine schedule, token masks, and span masks (MaskSR2 §II-B, Appendix B; specs §1.6)."""
+
+from __future__ import annotations
+
+import math
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+BoolArray = NDArray[np.bool_]
+
+
+def left_masked(total: int, iterations: int) -> list[int]:
+    """Codes still masked after iteration 1, 2, ...: floor(total cos(pi i / 2S)), and none after the last."""
+    counts = [math.floor(total * math.cos(math.pi * i / (2 * iterations))) for i in range(1, iterations)]
+    return [*counts, 0]
+
+
+def training_mask(rng: np.random.Generator, codebooks: int, frames: int, span: int = 1) -> BoolArray:
+    """A mask [codebook, frame] for one training clip: r ~ U(0, 1), of which cos(pi r / 2) is hidden."""
+    total = codebooks * frames
+    count = max(1, round(total * math.cos(math.pi * rng.random() / 2)))
+    masked = np.zeros(total, dtype=bool)
+    masked[rng.permutation(total)[:count]] = True
+    tokens = masked.reshape(codebooks, frames)
+    return tokens if span == 1 else np.stack([_span_row(rng, int(row.sum()), frames, span) for row in tokens])
+
+
+def _span_row(rng: np.random.Generator, count: int, frames: int, span: int) -> BoolArray:
+    """A row that hides about `count` of its frames in spans; spans that reach past the end are cut."""
+    row = np.zeros(frames, dtype=bool)
+    if count == frames:
+        row[:] = True
+    elif count > 0:
+        for start in rng.permutation(frames)[: span_starts(round(100 * count / frames), frames, span)]:
+            row[start : start + span] = True
+    return row
+
+
+@cache
+def span_starts(percent: int, frames: int, span: int) -> int:
+    """The least number of random span starts that hides `percent` of the frames on average; at least one.
+
+    u starts hide 1 - C(T - L, u) / C(T, u) of T frames (MAGNeT §3.1).
+    """
+    visible, starts = 1.0, 0
+    while 1 - visible < percent / 100 and starts < frames - span:
+        visible *= (frames - span - starts) / (frames - starts)
+        starts += 1
+    return max(1, starts)
+
+
+def span_index(frames: int, span: int) -> NDArray[np.int64]:
+    """The span of each frame at inference: non-overlapping, the last one shorter where frames do not divide."""
+    return np.arange(frames) // span

@@ -1,0 +1,82 @@
+"""MaskSR's and MaskSR2's rows of Tables I and V, and the nano sizes. Each is a config plus a checkpoint of its variant.
+
+No authors' weights exist: a row runs from a file that `restorebench train` wrote, named as `masksr2-s@FILE`.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.errors import RequestError
+
+PAPER = "MaskSR2 (papers/masksr2)"
+
+
+class Variant:
+    """A factory with a card: called with a checkpoint it gives the system."""
+
+    def __init__(self, name: str, summary: str, config: str, cost: float, rate: int | None, table: str = "") -> None:
+        self.config = config
+        self.card = SystemCard(
+            name=name,
+            version=1,
+            summary=summary,
+            source=f"{PAPER} {table}".strip(),
+            packages=("torch", "torchaudio", "safetensors"),
+            extra="models",
+            rate=rate,
+            stochastic=True,
+            checkpoint=True,
+            cost=cost,
+        )
+
+    def __call__(self, checkpoint: Path | None = None) -> Any:
+        """Raises RequestError without a checkpoint, or with one of another variant."""
+        if checkpoint is None:
+            raise RequestError(
+                f"{self.card.name} has no public weights; train it (restorebench train {self.config}) "
+                f"and name the checkpoint: {self.card.name}@FILE"
+            )
+        from restorebench.systems.masksr.config import ModelConfig, SamplingConfig
+        from restorebench.systems.masksr.system import MaskSrSystem
+
+        if not self.config:
+            return MaskSrSystem(self.card, checkpoint, None, None)
+        from restorebench.systems.training.config import load
+
+        run = load(self.config)
+        model, sampling = ModelConfig.model_validate(run.model), SamplingConfig.model_validate(run.sampling)
+        return MaskSrSystem(self.card, checkpoint, model, sampling)
+
+
+def _paper(name: str, summary: str, table: str = "Table I", cost: float = 3.2) -> Variant:
+    return Variant(name, summary, f"paper/{name}", cost, 44_100, table)
+
+
+masksr = Variant("masksr", "Any MaskSR or MaskSR2 checkpoint, sampled as it says", "", 3.2, None)
+
+masksr_s = _paper("masksr-s", "MaskSR-S: no distillation, guidance 1")
+masksr_s_w0 = _paper("masksr-s-w0", "MaskSR-S without guidance (w = 0)", cost=1.7)
+masksr2_s = _paper("masksr2-s", "MaskSR2-S: averaged HuBERT features as the teacher, the paper's default")
+masksr2_s_stft_44_1k = _paper("masksr2-s-stft-44.1k", "MaskSR2-S taught by the full-band spectrum")
+masksr2_s_stft_16k = _paper("masksr2-s-stft-16k", "MaskSR2-S taught by the spectrum up to 8 kHz")
+masksr2_s_l9_k500 = _paper("masksr2-s-l9-k500", "MaskSR2-S taught by 500 k-means units of HuBERT layer 9")
+masksr2_s_l9_feature = _paper("masksr2-s-l9-feature", "MaskSR2-S taught by features of HuBERT layer 9")
+masksr_l = _paper("masksr-l", "MaskSR-L: width 1024, 12 generator blocks, no distillation", cost=16.0)
+masksr2_l = _paper("masksr2-l", "MaskSR2-L: width 1024, 12 generator blocks, averaged HuBERT features", cost=16.0)
+
+masksr2_s_l9_k500_span5 = _paper("masksr2-s-l9-k500-span5", "MaskSR2-S, L9-K500, spans of 5 frames", "Table V")
+masksr2_s_span4 = _paper("masksr2-s-span4", "MaskSR2-S, averaged features, spans of 4 frames", "Table V")
+masksr2_s_span6 = _paper("masksr2-s-span6", "MaskSR2-S, averaged features, spans of 6 frames", "Table V")
+masksr2_s_span8 = _paper("masksr2-s-span8", "MaskSR2-S, averaged features, spans of 8 frames", "Table V")
+
+
+def _nano(name: str, summary: str, config: str, rate: int) -> Variant:
+    return Variant(name, summary, f"nano/{config}", 0.4, rate)
+
+
+masksr_nano = _nano("masksr-nano", "MaskSR at laptop size, 16 kHz, our own codec", "masksr", 16_000)
+masksr2_nano = _nano("masksr2-nano", "MaskSR2 at laptop size, 16 kHz, taught by the spectrum", "masksr2", 16_000)
+masksr2_nano_44k = _nano("masksr2-nano-44k", "MaskSR2 at laptop size, 44.1 kHz", "masksr2-44k", 44_100)

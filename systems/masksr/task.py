@@ -1,0 +1,183 @@
+"""One training step of MaskSR: degrade, encode, mask, predict (MaskSR2 §II; specs §19.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from restorebench.benchmark.audio import samples_for
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.seeds import generator
+from restorebench.benchmark.types import Audio
+from restorebench.systems.masksr.config import ModelConfig, SamplingConfig
+from restorebench.systems.masksr.masking import training_mask
+from restorebench.systems.masksr.model import MaskSr, without_head
+from restorebench.systems.masksr.sampling import sample
+from restorebench.systems.masksr.teacher import TeacherConfig, teacher_of
+from restorebench.systems.tokenizers.choose import TokenizerConfig, identity, tokenizer_of
+from restorebench.systems.tokenizers.frame_codec import FrameCodec
+from restorebench.systems.tokenizers.tokenizer import frames_of
+from restorebench.systems.training.checkpoint import Checkpoint
+from restorebench.systems.training.config import RunConfig
+from restorebench.systems.training.data import Batch
+from restorebench.systems.training.task import SingleModelTask, Values, parse
+
+BUCKETS = ((0.0, 0.3, "low"), (0.3, 0.7, "middle"), (0.7, 1.01, "high"))
+"""Mask ratios that validation accuracy is shown for."""
+
+
+class MaskSrTask(SingleModelTask[MaskSr]):
+    kind = "masksr"
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__(config)
+        where = config.name
+        self.model_config: ModelConfig = parse(ModelConfig, config.model, f"{where}: model")
+        self.sampling: SamplingConfig = parse(SamplingConfig, config.sampling, f"{where}: sampling")
+        self.tokenizer_config: TokenizerConfig = parse(TokenizerConfig, config.tokenizer, f"{where}: tokenizer")
+        teacher: TeacherConfig = parse(TeacherConfig, config.teacher, f"{where}: teacher")
+        if config.data.seconds != self.model_config.seconds:
+            raise RequestError(
+                f"{where}: data.seconds = {config.data.seconds:g}, model.seconds = {self.model_config.seconds:g}; "
+                "crops and inference windows have one length"
+            )
+        self.tokenizer = tokenizer_of(self.tokenizer_config, config.seed)
+        self.rate, self.hop = self.tokenizer.rate, self.tokenizer.hop
+        self.frames = frames_of(samples_for(config.data.seconds, self.rate), self.hop)
+        self.teacher = teacher_of(self.model_config, teacher, self.rate, self.hop)
+        self.module = MaskSr(
+            self.model_config, self.hop, self.tokenizer.quantiser(), self.teacher.channels if self.teacher else 0
+        )
+
+    def setup(self, fabric: Any) -> None:
+        super().setup(fabric)
+        self.tokenizer.to(fabric.device)
+        if self.teacher is not None:
+            self.teacher.to(fabric.device)
+
+    @torch.no_grad()
+    def features(self, clean: Tensor) -> Values:
+        made = {"codes": self.tokenizer.encode(clean).to(torch.int16)}
+        if self.teacher is not None:
+            taught = self.teacher.targets(clean)
+            made["taught"] = taught.half() if taught.is_floating_point() else taught.to(torch.int16)
+        return made
+
+    def features_identity(self) -> str:
+        return f"{identity(self.tokenizer_config)} {self.teacher.identity() if self.teacher else ''}"
+
+    def to_examples(self, batch: Batch, stream: str = "train") -> Batch:
+        """Adds targets, and the masks that belong to each item's index."""
+        clean = batch["clean"]
+        codes = batch["codes"].long() if "codes" in batch else self.tokenizer.encode(clean)
+        rngs = [generator("mask", stream, self.config.seed, int(index)) for index in batch["index"]]
+        dropped = [rng.random() < self.model_config.drop and stream == "train" for rng in rngs]
+        masked = np.stack([training_mask(rng, codes.shape[1], codes.shape[2], self.model_config.span) for rng in rngs])
+        examples = {
+            **batch,
+            "codes": codes,
+            "masked": torch.from_numpy(masked).to(clean.device),
+            "dropped": torch.tensor(dropped, device=clean.device),
+        }
+        if self.teacher is not None:
+            taught = batch["taught"] if "taught" in batch else self.teacher.targets(clean)
+            examples["taught"] = taught.float() if taught.is_floating_point() else taught.long()
+        return examples
+
+    def count(self, examples: Batch) -> Tensor:
+        return examples["masked"].sum()
+
+    def losses(self, model: nn.Module, examples: Batch, share: Tensor) -> tuple[Tensor, Values]:
+        """Cross-entropy on masked codes, a mean over all of them (D4), plus the distillation loss (§II-B)."""
+        taught_frames = examples["taught"].shape[1] if self.teacher is not None else 0
+        predicted = model(
+            examples["degraded"], examples["codes"], examples["masked"], examples["dropped"], taught_frames
+        )
+        wanted = by_codebook(examples["codes"], examples["masked"])
+        loss = functional.cross_entropy(predicted.logits.float(), wanted, reduction="sum") * share
+        right = (predicted.logits.argmax(-1) == wanted).sum() * share
+        values = {"cross-entropy": loss, "accuracy": right}
+        if self.teacher is not None:
+            distilled = self.teacher.loss(predicted.taught, examples["taught"]) / self.config.training.accumulate
+            values["distillation"] = distilled
+            loss = loss + distilled
+        values["dropped"] = examples["dropped"].float().mean() / self.config.training.accumulate
+        return loss, values
+
+    @torch.no_grad()
+    def validate(self, batches: Sequence[Batch]) -> Values:
+        """Losses with fixed masks and no dropped clips; accuracy by mask ratio, cross-entropy by codebook."""
+        model = self.judged.eval()
+        losses, rights, books, ratios, taught = [], [], [], [], []
+        for batch in batches:
+            examples = self.to_examples(batch, "validation")
+            frames = examples["taught"].shape[1] if self.teacher is not None else 0
+            args = (examples["degraded"], examples["codes"], examples["masked"], examples["dropped"], frames)
+            predicted = model(*args)
+            wanted = by_codebook(examples["codes"], examples["masked"])
+            losses.append(functional.cross_entropy(predicted.logits.float(), wanted, reduction="none"))
+            rights.append((predicted.logits.argmax(-1) == wanted).float())
+            masked = examples["masked"]
+            shape = torch.arange(masked.shape[1], device=masked.device)[None, :, None].expand_as(masked)
+            books.append(by_codebook(shape, masked))
+            ratio = masked.float().mean((1, 2))[:, None, None].expand(masked.shape)
+            ratios.append(by_codebook(ratio, masked))
+            if self.teacher is not None:
+                taught.append(self.teacher.loss(predicted.taught, examples["taught"]))
+        loss, right, book, ratio = (torch.cat(parts) for parts in (losses, rights, books, ratios))
+        values = {"cross-entropy": loss.mean(), "accuracy": right.mean()}
+        if taught:
+            values["distillation"] = torch.stack(taught).mean()
+        values |= {f"cross-entropy/{k + 1}": loss[book == k].mean() for k in range(self.tokenizer.codebooks)}
+        for low, high, name in BUCKETS:
+            inside = (ratio >= low) & (ratio < high)
+            if inside.any():
+                values[f"accuracy/{name}"] = right[inside].mean()
+        return values
+
+    @torch.inference_mode()
+    def listen(self, batch: Batch) -> list[tuple[str, Audio]]:
+        model = self.judged.eval()
+        rngs = [generator("listen", self.config.seed, int(index)) for index in batch["index"]]
+        features = model.encoder(batch["degraded"])
+        codes = sample(model.generator, features, rngs, self.sampling, self.model_config.span)
+        length = batch["clean"].shape[-1]
+        sounds = {
+            "degraded": batch["degraded"],
+            "restored": self.tokenizer.decode(codes)[:, :length],
+            "clean": batch["clean"],
+            "target-codec": self.tokenizer.decode(self.tokenizer.encode(batch["clean"]))[:, :length],
+        }
+        return [
+            (f"{place}-{name}", Audio(sound[place].float().cpu().numpy(), self.rate))
+            for place in range(len(features))
+            for name, sound in sounds.items()
+        ]
+
+    def export(self) -> Checkpoint:
+        """The model without its head; a codec of our own goes with it, a published one is named."""
+        state = without_head(self.judged.state_dict())
+        tensors = {f"model.{key}": value.detach().cpu() for key, value in state.items()}
+        if isinstance(self.tokenizer, FrameCodec):
+            kept = self.tokenizer.state_dict()
+            tensors |= {f"tokenizer.{key}": value.detach().cpu() for key, value in kept.items()}
+            tokenizer: dict[str, Any] = {"frame-codec": self.tokenizer.config.model_dump(mode="json")}
+        else:
+            tokenizer = {"name": self.tokenizer_config.name, "identity": identity(self.tokenizer_config)}
+        config = {
+            "model": self.model_config.model_dump(mode="json"),
+            "sampling": self.sampling.model_dump(mode="json"),
+            "tokenizer": tokenizer,
+            "rate": self.rate,
+        }
+        return Checkpoint(self.kind, tensors, config)
+
+
+def by_codebook(values: Tensor, masked: Tensor) -> Tensor:
+    """[masked] values [batch, codebook, frame] of the masked places, in the order of `Generator.logits_at`."""
+    return values.transpose(0, 1)[masked.transpose(0, 1)]

@@ -1,0 +1,221 @@
+"""What the speech encoder learns to predict: spectra or HuBERT features of the target (MaskSR2 §II-A; specs §3).
+
+Continuous targets are normalised to zero mean and unit variance per clip and channel; k-means ids are classes.
+"""
+
+from __future__ import annotations
+
+import math
+import pickle
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import Tensor, nn
+from torch.nn import functional
+
+from restorebench.benchmark import weights
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.files import whole
+from restorebench.benchmark.locations import file_sha256
+from restorebench.systems.masksr.config import Distillation, ModelConfig
+from restorebench.systems.tokenizers.spectrum import compressed_magnitude
+
+HUBERT_RATE = 16_000
+LAYER = 9
+"""Counted from 1, as fairseq and the paper do; torchaudio's list of layer outputs starts at the first block."""
+CLUSTERS = 500
+EPSILON = 1e-5
+"""Bins that are empty in a band-limited target have no variance to divide by (specs §19.1)."""
+
+
+class TeacherConfig(BaseModel):
+    """Catalogue names or files of the teacher's weights."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    hubert: str = "hubert-base"
+    centres: str = "hubert-base-l9-km500"
+
+
+class Teacher(Protocol):
+    channels: int
+    """Of the head's output: features, or classes."""
+
+    def targets(self, clean: Tensor) -> Tensor:
+        """[batch, frame, channel] float, or ids [batch, frame] int64, of clean audio [batch, time]."""
+        ...
+
+    def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        """Mean over everything, of predictions [batch, frame, channel]."""
+        ...
+
+    def identity(self) -> str: ...
+
+
+def normalised(features: Tensor) -> Tensor:
+    """Zero mean and unit variance over time, per clip and channel. features [batch, frame, channel]."""
+    mean = features.mean(1, keepdim=True)
+    variance = features.var(1, keepdim=True, unbiased=False)
+    return (features - mean) / (variance + EPSILON).sqrt()
+
+
+class SpectrumTeacher(nn.Module):
+    """|STFT| ** 0.3 of the target up to `top_hz`: no semantic knowledge, the paper's control (STFT-44.1k, STFT-16k)."""
+
+    def __init__(self, config: ModelConfig, rate: int, hop: int, top_hz: float) -> None:
+        super().__init__()
+        self.config, self.hop = config, hop
+        bins = config.window // 2 + 1
+        self.channels = min(bins, math.floor(top_hz * config.window / rate) + 1)
+
+    @torch.no_grad()
+    def targets(self, clean: Tensor) -> Tensor:
+        magnitude = compressed_magnitude(clean, self.config.window, self.hop, self.config.alignment)
+        return normalised(magnitude[:, : self.channels].transpose(1, 2))
+
+    def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        return functional.mse_loss(predicted.float(), targets)
+
+    def identity(self) -> str:
+        return f"stft {self.config.window} {self.hop} {self.config.alignment} {self.channels}"
+
+
+class HubertTeacher(nn.Module):
+    """HuBERT-base on the target at 16 kHz, raw amplitude (base models take no waveform normalisation)."""
+
+    def __init__(self, kind: Distillation, network: nn.Module, rate: int, centres: Tensor | None, source: str) -> None:
+        """network: torchaudio's Wav2Vec2Model; centres [cluster, channel] for l9-k500."""
+        super().__init__()
+        self.kind, self.rate, self.source = kind, rate, source
+        self.network = network.requires_grad_(False).eval()
+        self.centres = None if centres is None else nn.Parameter(centres, requires_grad=False)
+        width = int(network.encoder.transformer.layers[0].attention.embed_dim)  # type: ignore[union-attr, index]
+        self.channels = width if self.centres is None else len(self.centres)
+
+    def train(self, mode: bool = True) -> HubertTeacher:
+        """A teacher never trains: its dropout and layer drop stay off."""
+        return super().train(False)
+
+    @torch.no_grad()
+    def targets(self, clean: Tensor) -> Tensor:
+        import torchaudio
+
+        heard = torchaudio.functional.resample(clean, self.rate, HUBERT_RATE)
+        if self.kind == "avg-feature":
+            return normalised(torch.stack(self._layers(heard, None)).mean(0))
+        ninth = self._layers(heard, LAYER)[LAYER - 1]
+        if self.centres is None:
+            return normalised(ninth)
+        return nearest_centre(ninth, self.centres)
+
+    def _layers(self, heard: Tensor, count: int | None) -> list[Tensor]:
+        layers: list[Tensor] = self.network.extract_features(heard, num_layers=count)[0]  # type: ignore[operator]
+        return layers
+
+    def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        if self.centres is None:
+            return functional.mse_loss(predicted.float(), targets)
+        return functional.cross_entropy(predicted.float().transpose(1, 2), targets)
+
+    def identity(self) -> str:
+        return f"{self.kind} {self.source}"
+
+
+def nearest_centre(features: Tensor, centres: Tensor) -> Tensor:
+    """Ids [batch, frame] by Euclidean distance on raw features [batch, frame, channel] (specs §3)."""
+    squared = features.square().sum(-1, keepdim=True) - 2 * features @ centres.T + centres.square().sum(-1)
+    return squared.argmin(-1)
+
+
+def teacher_of(model: ModelConfig, teacher: TeacherConfig, rate: int, hop: int) -> Any:
+    """The teacher of a model, or None. Raises RequestError when its weights cannot be had."""
+    kind = model.distillation
+    if kind == "none":
+        return None
+    if kind in ("stft-44.1k", "stft-16k"):
+        return SpectrumTeacher(model, rate, hop, top_hz=rate / 2 if kind == "stft-44.1k" else HUBERT_RATE / 2)
+    source = _file(teacher.hubert)
+    centres = load_centres(_file(teacher.centres)) if kind == "l9-k500" else None
+    facts = file_sha256(source) + (file_sha256(_file(teacher.centres)) if centres is not None else "")
+    return HubertTeacher(kind, load_hubert(source), rate, centres, facts)
+
+
+def _file(name: str) -> Path:
+    return weights.fetch(name) if name in weights.CATALOGUE else Path(name)
+
+
+def load_hubert(path: Path) -> nn.Module:
+    """HuBERT-base from torchaudio's file (HUBERT_BASE), every key checked. Raises RequestError."""
+    from torchaudio.models import hubert_base
+
+    network: nn.Module = hubert_base()
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        network.load_state_dict(state)
+    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, TypeError, ValueError) as error:
+        seen = " ".join(str(error).split())[:200]
+        raise RequestError(f"{path}: not torchaudio's HuBERT-base weights ({seen}); fetch the file again") from error
+    return network
+
+
+def load_centres(path: Path) -> Tensor:
+    """K-means centres [500, 768]: from a plain array, or read once from the published joblib file and kept as one.
+
+    Raises RequestError.
+    """
+    plain = path.with_suffix(".npy")
+    if path.suffix != ".npy" and not plain.is_file():
+        with whole(plain) as part, part.open("wb") as file:
+            np.save(file, read_kmeans(path))
+    try:
+        centres = np.load(plain, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{plain}: not a plain array ({error}); remove it and try again") from error
+    if centres.ndim != 2:
+        raise RequestError(f"{plain}: shape {centres.shape}, wanted [cluster, channel]")
+    return torch.from_numpy(centres.astype(np.float32))
+
+
+def read_kmeans(path: Path) -> np.ndarray:
+    """`cluster_centers_` of a scikit-learn estimator in a joblib file, without running any code of its pickle.
+
+    Only numpy's and joblib's array classes are let through; every other class becomes an empty shell. Raises
+    RequestError.
+    """
+    from joblib.numpy_pickle import NumpyUnpickler
+
+    class Shell:
+        def __setstate__(self, state: dict[str, Any]) -> None:
+            self.__dict__.update(state)
+
+    class ArraysOnly(NumpyUnpickler):  # type: ignore[misc]
+        def find_class(self, module: str, name: str) -> Any:
+            if module.startswith("sklearn."):
+                return Shell
+            if (module.split(".")[0], name) in ALLOWED:
+                return super().find_class(module, name)
+            raise pickle.UnpicklingError(f"{module}.{name} is not an array class")
+
+    try:
+        with path.open("rb") as file:
+            found = ArraysOnly(str(path), file, ensure_native_byte_order=True).load()
+        return np.asarray(found.cluster_centers_)
+    except (pickle.UnpicklingError, AttributeError, EOFError, OSError, ValueError) as error:
+        raise RequestError(f"{path}: not a k-means estimator in joblib's format ({error}); fetch it again") from error
+
+
+ALLOWED = {
+    ("joblib", "NumpyArrayWrapper"),
+    ("numpy", "ndarray"),
+    ("numpy", "dtype"),
+    ("numpy", "scalar"),
+    ("numpy", "_reconstruct"),
+    ("numpy", "__randomstate_ctor"),
+    ("numpy", "__generator_ctor"),
+    ("copyreg", "_reconstructor"),
+    ("builtins", "object"),
+}
+"""(package, class) that an array needs; a random state may lie beside the centres."""

@@ -1,0 +1,1 @@
+"""Audio tokenizers: sound to codes [batch, codebook, frame] and back."""

@@ -1,0 +1,79 @@
+"""The tokenizer that a config or a checkpoint names: a published DAC, a trained frame codec, or a random one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+from pydantic import BaseModel, ConfigDict, model_validator
+from torch import nn
+
+from restorebench.benchmark import weights
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.locations import file_sha256
+from restorebench.systems.tokenizers.frame_codec import FrameCodec, FrameCodecConfig
+from restorebench.systems.training import checkpoint
+
+
+class TokenizerConfig(BaseModel):
+    """Exactly one of the three."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str = ""
+    """A published DAC: dac-44khz or dac-16khz."""
+    checkpoint: str = ""
+    """A frame codec that `restorebench train` wrote, seen from the working folder."""
+    random: FrameCodecConfig | None = None
+    """A frame codec with random weights, for tests of everything around it."""
+
+    @model_validator(mode="after")
+    def _one(self) -> TokenizerConfig:
+        if (bool(self.name) + bool(self.checkpoint) + (self.random is not None)) != 1:
+            raise ValueError("wanted one of name, checkpoint, random")
+        return self
+
+
+def tokenizer_of(config: TokenizerConfig, seed: int = 0) -> Any:
+    """The tokenizer, frozen and in evaluation mode. Raises RequestError."""
+    if config.name:
+        from restorebench.systems.tokenizers.dac import CONFIGS, published
+
+        if config.name not in CONFIGS:
+            raise RequestError(f"no tokenizer named {config.name!r}; known: {', '.join(CONFIGS)}")
+        return published(config.name)
+    if config.checkpoint:
+        return load_frame_codec(Path(config.checkpoint))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return frozen(FrameCodec(config.random or FrameCodecConfig()))
+
+
+def load_frame_codec(path: Path) -> FrameCodec:
+    """A trained frame codec. Raises RequestError, with the command that trains one when there is no such file."""
+    if not path.is_file():
+        raise RequestError(f"{path}: no such tokenizer; train one first: restorebench train nano/{path.parent.name}")
+    kept = checkpoint.read(path, "frame-codec")
+    return frame_codec(kept.config["model"], dict(kept.tensors), path)
+
+
+def frame_codec(config: dict[str, Any], tensors: dict[str, torch.Tensor], source: Path) -> FrameCodec:
+    codec = FrameCodec(FrameCodecConfig.model_validate(config))
+    checkpoint.fill(codec, tensors, source)
+    frozen(codec)
+    return codec
+
+
+def frozen(module: Any) -> Any:
+    assert isinstance(module, nn.Module)
+    return module.requires_grad_(False).eval()
+
+
+def identity(config: TokenizerConfig) -> str:
+    """What decides the codes that it makes."""
+    if config.name:
+        return f"{config.name} {weights.identity(config.name)}"
+    if config.checkpoint:
+        return file_sha256(Path(config.checkpoint))
+    return config.model_dump_json()

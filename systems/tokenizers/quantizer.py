@@ -1,0 +1,160 @@
+"""Residual vector quantisation with factorised codes: a low-dimensional lookup by cosine between two projections.
+
+The scheme is DAC's (specs §2.2): project to 8 dimensions, take the code of nearest direction, return its un-normalised
+vector, project back; the next stage quantises what is left. Codebooks start from k-means of the first batch, and codes
+that nobody uses any more are put where latents are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from restorebench.systems.tokenizers.tokenizer import Codebook
+
+USAGE_DECAY = 0.99
+DEAD_BELOW = 0.03
+"""A code is dead when it takes less than this share of what it would take if all were used alike."""
+KMEANS_ITERATIONS = 10
+
+
+class Quantised(NamedTuple):
+    output: Tensor
+    """[batch, width, frame], the sum over stages."""
+    codes: Tensor
+    """[batch, codebook, frame] int64"""
+    codebook_loss: Tensor
+    """Mean squared distance of codes from latents, summed over stages."""
+    commitment_loss: Tensor
+    """The same value; its gradient moves the latents."""
+    latents: list[Tensor]
+    """Per stage [batch, dim, frame], before the lookup."""
+
+
+class VectorQuantizer(nn.Module):
+    usage: Tensor
+
+    def __init__(self, width: int, size: int, dim: int) -> None:
+        super().__init__()
+        self.project_in = nn.Conv1d(width, dim, 1)
+        self.project_out = nn.Conv1d(dim, width, 1)
+        self.vectors = nn.Parameter(torch.randn(size, dim))
+        self.register_buffer("usage", torch.ones(size))
+
+    def nearest(self, latents: Tensor) -> Tensor:
+        """Codes [batch, frame] of latents [batch, dim, frame], by cosine."""
+        unit = functional.normalize(latents.transpose(1, 2), dim=-1)
+        return (unit @ functional.normalize(self.vectors, dim=-1).T).argmax(-1)
+
+    def lookup(self, codes: Tensor) -> Tensor:
+        """[batch, dim, frame] of codes [batch, frame]."""
+        return functional.embedding(codes, self.vectors).transpose(1, 2)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
+        latents = self.project_in(x)
+        codes = self.nearest(latents)
+        found = self.lookup(codes)
+        codebook = functional.mse_loss(found, latents.detach())
+        commitment = functional.mse_loss(latents, found.detach())
+        straight_through = latents + (found - latents).detach()
+        return self.project_out(straight_through), codes, codebook, commitment, latents
+
+
+class ResidualQuantizer(nn.Module):
+    def __init__(self, width: int, codebooks: int, size: int, dim: int) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(VectorQuantizer(width, size, dim) for _ in range(codebooks))
+
+    def __iter__(self) -> Iterator[VectorQuantizer]:
+        for stage in self.stages:
+            assert isinstance(stage, VectorQuantizer)
+            yield stage
+
+    def forward(self, x: Tensor) -> Quantised:
+        """Quantises x [batch, width, frame]."""
+        residual, output = x, torch.zeros_like(x)
+        codes, latents = [], []
+        codebook, commitment = x.new_zeros(()), x.new_zeros(())
+        for stage in self:
+            made, found, near, close, latent = stage(residual)
+            residual, output = residual - made, output + made
+            codebook, commitment = codebook + near, commitment + close
+            codes.append(found)
+            latents.append(latent)
+        return Quantised(output, torch.stack(codes, 1), codebook, commitment, latents)
+
+    def decode(self, codes: Tensor) -> Tensor:
+        """[batch, width, frame] of codes [batch, codebook, frame]."""
+        return sum(
+            (stage.project_out(stage.lookup(codes[:, k])) for k, stage in enumerate(self)),
+            start=torch.zeros((), device=codes.device),
+        )
+
+    def export(self) -> list[Codebook]:
+        stages = []
+        for stage in self:
+            bias = stage.project_out.bias
+            assert bias is not None
+            stages.append(Codebook(stage.vectors.detach(), stage.project_out.weight.detach()[..., 0], bias.detach()))
+        return stages
+
+    @torch.no_grad()
+    def start_from(self, x: Tensor, rng: torch.Generator) -> None:
+        """Puts every codebook at the k-means centres of its latents of x [batch, width, frame]."""
+        residual = x
+        for stage in self:
+            points = stage.project_in(residual).transpose(1, 2).flatten(0, 1)
+            stage.vectors.copy_(kmeans(points, len(stage.vectors), rng))
+            residual = residual - stage(residual)[0]
+
+    @torch.no_grad()
+    def track(self, codes: Tensor) -> None:
+        """Updates how much each code is used, from codes [batch, codebook, frame]. 1 means as much as the average."""
+        for k, stage in enumerate(self):
+            count = torch.bincount(codes[:, k].flatten(), minlength=len(stage.usage)).float()
+            share = count * len(stage.usage) / count.sum()
+            stage.usage.lerp_(share, 1 - USAGE_DECAY)
+
+    @torch.no_grad()
+    def revive(self, latents: list[Tensor], rng: torch.Generator) -> int:
+        """Moves dead codes onto random latents ([batch, dim, frame] per stage); the number that was moved."""
+        moved = 0
+        for stage, latent in zip(self, latents, strict=True):
+            dead = stage.usage < DEAD_BELOW
+            points = latent.transpose(1, 2).flatten(0, 1)
+            count = min(int(dead.sum()), len(points))
+            if count:
+                chosen = torch.randperm(len(points), generator=rng)[:count].to(points.device)
+                places = dead.nonzero()[:count, 0]
+                stage.vectors[places] = points[chosen]
+                stage.usage[places] = 1.0
+                moved += count
+        return moved
+
+
+@torch.no_grad()
+def kmeans(points: Tensor, clusters: int, rng: torch.Generator) -> Tensor:
+    """Centres [cluster, dim] of points [point, dim]; where there are fewer points, the rest are copies with jitter."""
+    order = torch.randperm(len(points), generator=rng).to(points.device)
+    if len(points) < clusters:
+        order = order.repeat(-(-clusters // len(points)))
+    centres = points[order[:clusters]].clone()
+    centres += 1e-3 * points.std() * torch.randn(centres.shape, generator=rng).to(points.device)
+    for _ in range(KMEANS_ITERATIONS):
+        nearest = torch.cdist(points, centres).argmin(1)
+        sums = torch.zeros_like(centres).index_add_(0, nearest, points)
+        counts = torch.bincount(nearest, minlength=clusters)[:, None]
+        centres = torch.where(counts > 0, sums / counts.clamp(min=1), centres)
+    return centres
+
+
+def perplexity(codes: Tensor, size: int) -> Tensor:
+    """exp of the entropy of how codes [batch, codebook, frame] are used, per codebook: from 1 to `size` (all alike)."""
+    counts = torch.stack([torch.bincount(codes[:, k].flatten(), minlength=size) for k in range(codes.shape[1])])
+    share = counts.float() / counts.sum(1, keepdim=True)
+    entropy: Tensor = torch.special.entr(share).sum(1)
+    return entropy.exp()

@@ -1,0 +1,60 @@
+"""Short-time spectra whose frame k covers the same stretch as codec frame k, and the way back.
+
+Frame k of a codec spans [hop k, hop (k + 1)), while torch's centred STFT puts the middle of frame k at hop k: half a
+hop early. Padding by (window - hop) / 2 on both sides centres the frames on those of the codec (specs §1.2, D10).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Literal
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from restorebench.systems.tokenizers.tokenizer import frames_of, pad_to_hop
+
+Alignment = Literal["match-stride", "centred"]
+
+
+@cache
+def hann(size: int, device: torch.device) -> Tensor:
+    return torch.hann_window(size, device=device)
+
+
+def spectrum(audio: Tensor, window: int, hop: int, alignment: Alignment = "match-stride") -> Tensor:
+    """Complex STFT [batch, bin, frame] of audio [batch, time], with `frames_of(time, hop)` frames."""
+    frames = frames_of(audio.shape[-1], hop)
+    padded = pad_to_hop(audio, hop)
+    margin = (window - hop) // 2 if alignment == "match-stride" else window // 2
+    if padded.shape[-1] <= margin:  # too short to be mirrored
+        padded = functional.pad(padded, (0, margin + 1 - padded.shape[-1]))
+    padded = functional.pad(padded, (margin, margin), mode="reflect")
+    if padded.shape[-1] < window:
+        padded = functional.pad(padded, (0, window - padded.shape[-1]))
+    complex_ = torch.stft(
+        padded, window, hop, window=hann(window, audio.device), center=False, return_complex=True, normalized=False
+    )
+    return complex_[..., :frames]
+
+
+def compressed_magnitude(audio: Tensor, window: int, hop: int, alignment: Alignment = "match-stride") -> Tensor:
+    """|STFT| ** 0.3, [batch, bin, frame] (MaskSR2 §II-A)."""
+    return spectrum(audio, window, hop, alignment).abs() ** 0.3
+
+
+def overlap_add(complex_: Tensor, window: int, hop: int) -> Tensor:
+    """Audio [batch, frame * hop] of a match-stride spectrum [batch, bin, frame]: windowed again and normalised."""
+    frames = complex_.shape[-1]
+    taper = hann(window, complex_.device)
+    grains = torch.fft.irfft(complex_, n=window, dim=1) * taper[:, None]
+    length = (frames - 1) * hop + window
+
+    def summed(columns: Tensor) -> Tensor:
+        return functional.fold(columns, (1, length), kernel_size=(1, window), stride=(1, hop))[:, 0, 0]
+
+    weight = summed((taper**2)[None, :, None].expand(1, window, frames))
+    margin = (window - hop) // 2
+    inside = slice(margin, margin + frames * hop)
+    return summed(grains)[:, inside] / weight[:, inside]

@@ -1,0 +1,93 @@
+"""The one checkpoint format: a safetensors file whose header holds the config and the card as JSON.
+
+The card says what the weights were trained on, under which licence, at which commit, and how they did when saved.
+Reading checks everything before anything is built: what comes back is whole, or one line says what is wrong.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.files import whole
+
+FORMAT = "restorebench-checkpoint-1"
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    kind: str
+    """What reads it: `masksr`, `frame-codec`, ..."""
+    tensors: Mapping[str, Tensor]
+    config: Mapping[str, Any]
+    card: Mapping[str, Any] = field(default_factory=dict)
+
+    def part(self, prefix: str) -> dict[str, Tensor]:
+        """The tensors below a prefix, without it."""
+        return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
+
+
+def save(path: Path, checkpoint: Checkpoint) -> None:
+    from safetensors.torch import save_file
+
+    facts = {"format": FORMAT, "kind": checkpoint.kind}
+    facts |= {"config": json.dumps(checkpoint.config, sort_keys=True), "card": json.dumps(checkpoint.card)}
+    with whole(path) as part:
+        save_file({key: value.contiguous() for key, value in checkpoint.tensors.items()}, part, metadata=facts)
+
+
+def header(path: Path) -> dict[str, Any]:
+    """kind, config and card, without reading the weights. Raises RequestError."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise RequestError(f"{path}: no such checkpoint")
+    try:
+        with safe_open(path, framework="pt") as file:
+            facts = file.metadata() or {}
+    except (SafetensorError, OSError) as error:
+        raise RequestError(f"{path}: not a whole safetensors file ({error}); copy or train it again") from error
+    if facts.get("format") != FORMAT:
+        raise RequestError(
+            f"{path}: format {facts.get('format', 'unknown')!r}, wanted {FORMAT!r}, as `train` writes it"
+        )
+    return {"kind": facts["kind"], "config": json.loads(facts["config"]), "card": json.loads(facts["card"])}
+
+
+def read(path: Path, kind: str) -> Checkpoint:
+    """A checkpoint of one kind; half-precision weights come back as float32. Raises RequestError."""
+    from safetensors.torch import load_file
+
+    facts = header(path)
+    if facts["kind"] != kind:
+        raise RequestError(f"{path}: a checkpoint of kind {facts['kind']!r}, wanted {kind!r}")
+    tensors = {key: t.float() if t.is_floating_point() else t for key, t in load_file(path).items()}
+    return Checkpoint(kind, tensors, facts["config"], facts["card"])
+
+
+def fill(module: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
+    """Loads exactly these weights into a module. Raises RequestError naming what is missing, unknown or misshapen."""
+    wanted = module.state_dict()
+    missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
+    odd = sorted(key for key in wanted.keys() & state.keys() if wanted[key].shape != state[key].shape)
+    if missing or extra or odd:
+        raise RequestError(
+            f"{source}: its weights do not fit its config: {len(missing)} missing, {len(extra)} unknown, {len(odd)} of "
+            f"another shape (e.g. {[*missing, *extra, *odd][0]}); it was written by another version, or changed"
+        )
+    broken = sorted(key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all())
+    if broken:
+        raise RequestError(f"{source}: {len(broken)} tensors hold NaN or infinity (e.g. {broken[0]}); train again")
+    module.load_state_dict(dict(state))
+
+
+def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Floating-point weights in half precision, for files that ship."""
+    return {key: t.to(torch.float16) if t.is_floating_point() else t for key, t in tensors.items()}

@@ -1,0 +1,121 @@
+"""A training run as TOML: what is trained, on which speech, how it is degraded, and for how long.
+
+`extends = "other.toml"` takes another file's tables first; a table is merged key by key. `model`, `tokenizer` and
+`teacher` are read by the task that `kind` names.
+"""
+
+from __future__ import annotations
+
+import tomllib
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.registry import unknown
+from restorebench.benchmark.suite import CorpusSpec
+
+CONFIGS = Path(__file__).parent / "configs"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DataConfig(_Table):
+    seconds: float = Field(default=4.0, gt=0)
+    """Length of a training crop; short recordings are padded with zeros on the right."""
+    speech: tuple[CorpusSpec, ...]
+    validation: tuple[CorpusSpec, ...] = ()
+    corruption: str = "voicefixer"
+    """"" for a task that hears clean speech only."""
+    options: dict[str, Any] = Field(default_factory=dict)
+    """Of the corruption."""
+    prepared: str = ""
+    """Folder of codes and teacher targets extracted ahead of training (`--prepare`), seen from the run's folder."""
+    workers: int = Field(default=1, ge=0)
+
+
+class TrainingConfig(_Table):
+    steps: int = Field(ge=1)
+    batch: int = Field(ge=1)
+    """Clips per process and micro-batch."""
+    accumulate: int = Field(default=1, ge=1)
+    """Micro-batches per step."""
+    rate: float = Field(default=1e-4, gt=0)
+    """Adam's learning rate."""
+    betas: tuple[float, float] = (0.9, 0.999)
+    warm_up: int = Field(default=0, ge=0)
+    """Steps of linear warm-up."""
+    decay: Literal["constant", "cosine"] = "constant"
+    clip: float = Field(default=0.0, ge=0)
+    """Largest norm of the gradient; 0: unlimited."""
+    ema: float = Field(default=0.0, ge=0, lt=1)
+    """Decay of the moving average of the weights that is validated and saved, shorter in the first steps; 0: none."""
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+    log_every: int = Field(default=10, ge=1)
+    validate_every: int = Field(default=200, ge=1)
+    """Steps between validations; a checkpoint is written with each."""
+    validation_clips: int = Field(default=32, ge=1)
+    listen: int = Field(default=2, ge=0)
+    """Validation clips that are restored and written as audio."""
+
+
+class RunConfig(_Table):
+    name: str = Field(pattern=r"^[\w.-]+$")
+    kind: str
+    seed: int = 0
+    model: dict[str, Any] = Field(default_factory=dict)
+    tokenizer: dict[str, Any] = Field(default_factory=dict)
+    teacher: dict[str, Any] = Field(default_factory=dict)
+    sampling: dict[str, Any] = Field(default_factory=dict)
+    data: DataConfig
+    training: TrainingConfig
+
+
+def known() -> list[str]:
+    """Names of the bundled configs, e.g. `nano/masksr2`; a file that begins with _ is only extended by others."""
+    return sorted(p.relative_to(CONFIGS).with_suffix("").as_posix() for p in CONFIGS.rglob("[!_]*.toml"))
+
+
+def load(name: str | Path) -> RunConfig:
+    """A config by bundled name or path. Raises RequestError saying which field is wrong."""
+    path = Path(name)
+    if path.suffix != ".toml":
+        if str(name) not in known():
+            raise unknown("configs", str(name), known())
+        path = CONFIGS / f"{name}.toml"
+    tables = read(path)
+    try:
+        return RunConfig.model_validate(tables)
+    except ValidationError as error:
+        raise RequestError(f"{path}: {first_fault(error)}") from error
+
+
+def read(path: Path) -> dict[str, Any]:
+    """The tables of a file, on top of those that it extends. Raises RequestError."""
+    try:
+        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise RequestError(f"{path}: no such config; bundled ones: {', '.join(known())}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise RequestError(f"{path}: not valid TOML ({error})") from error
+    if base := tables.pop("extends", ""):
+        tables = merged(read(path.parent / base), tables)
+    return tables
+
+
+def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Both tables; where both have a key, `above` wins, and tables are merged in turn."""
+    both = {
+        key: merged(below[key], value) if isinstance(value, dict) and isinstance(below[key], dict) else value
+        for key, value in above.items()
+        if key in below
+    }
+    return {**below, **above, **both}
+
+
+def first_fault(error: ValidationError) -> str:
+    fault = error.errors()[0]
+    return f"{'.'.join(str(part) for part in fault['loc'])}: {fault['msg']}"

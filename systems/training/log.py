@@ -1,0 +1,94 @@
+"""What a run leaves behind to look at: log.csv, curve.png, TensorBoard events, and validation audio."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from restorebench.benchmark.audio import write_float
+from restorebench.benchmark.files import whole
+from restorebench.benchmark.types import Audio
+
+COLUMNS = ("step", "seconds", "split", "name", "value")
+SMOOTHING = 50
+"""Points of a training curve that are averaged for the picture."""
+
+
+class Log:
+    """Rows of log.csv; on resume, what was written after the checkpoint is dropped."""
+
+    def __init__(self, folder: Path, from_step: int) -> None:
+        from torch.utils.tensorboard import SummaryWriter
+
+        self.folder, self.path = folder, folder / "log.csv"
+        folder.mkdir(parents=True, exist_ok=True)
+        kept = [row for row in rows(self.path) if int(row["step"]) <= from_step] if from_step else []
+        self.seconds_before = max((float(row["seconds"]) for row in kept), default=0.0)
+        with whole(self.path) as part, part.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS)
+            writer.writeheader()
+            writer.writerows(kept)
+        self.events = SummaryWriter(str(folder / "tensorboard"), purge_step=from_step + 1 if from_step else None)
+
+    def add(self, step: int, seconds: float, split: str, values: Mapping[str, float]) -> None:
+        with self.path.open("a", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows(
+                (step, f"{seconds:.1f}", split, name, f"{value:.6g}") for name, value in values.items()
+            )
+        for name, value in values.items():
+            self.events.add_scalar(f"{split}/{name}", value, step)
+
+    def listen(self, step: int, name: str, audio: Audio) -> None:
+        write_float(self.folder / "audio" / f"{name}.wav", audio)
+        self.events.add_audio(name, audio.samples[None], step, sample_rate=audio.rate)
+
+    def close(self) -> None:
+        self.events.close()
+        draw(self.path, self.folder / "curve.png")
+
+
+def rows(path: Path) -> list[dict[str, str]]:
+    if not path.is_file():
+        return []
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def draw(table: Path, picture: Path) -> None:
+    """One panel per value: training smoothed, validation as points on a line."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    found: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    for row in rows(table):
+        found.setdefault(row["name"], {}).setdefault(row["split"], []).append((int(row["step"]), float(row["value"])))
+    if not found:
+        return
+    columns = min(3, len(found))
+    figure = Figure(figsize=(4.2 * columns, 2.9 * -(-len(found) // columns)), layout="constrained")
+    FigureCanvasAgg(figure)
+    for place, (name, splits) in enumerate(sorted(found.items()), start=1):
+        axes = figure.add_subplot(-(-len(found) // columns), columns, place)
+        for split, points in sorted(splits.items()):
+            steps, values = np.array(points).T
+            if split == "train":
+                axes.plot(steps, smooth(values), color="tab:blue", linewidth=1, label="train")
+            else:
+                axes.plot(steps, values, color="tab:orange", marker="o", markersize=3, label=split)
+        axes.set_title(name, fontsize=10)
+        axes.set_xlabel("step", fontsize=8)
+        axes.tick_params(labelsize=8)
+        axes.grid(alpha=0.3)
+        axes.legend(fontsize=8)
+    with whole(picture) as part:
+        figure.savefig(part, format="png", dpi=110)
+
+
+def smooth(values: np.ndarray) -> np.ndarray:
+    """Running mean over the last points."""
+    width = max(1, min(SMOOTHING, len(values) // 10))
+    padded = np.concatenate([np.full(width - 1, values[0]), values])
+    return np.convolve(padded, np.ones(width) / width, mode="valid")

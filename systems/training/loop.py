@@ -1,0 +1,236 @@
+"""The training loop: Fabric for devices and precision, a task for everything about the model.
+
+Randomness is named (seed, step, item), so a resumed run continues bit for bit, and how many processes share a step
+changes no draw. `torchrun --nproc-per-node N restorebench train ...` runs it on N devices.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from restorebench.benchmark import provenance
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.files import whole, write_whole
+from restorebench.benchmark.seeds import integer
+from restorebench.systems.training.checkpoint import save
+from restorebench.systems.training.config import RunConfig, load
+from restorebench.systems.training.data import Batch, PairStream, Recording, collate, indices, loader, utterances_of
+from restorebench.systems.training.log import Log
+from restorebench.systems.training.prepare import prepared_for
+from restorebench.systems.training.task import Task, make_task
+
+Progress = Callable[[str, int, Iterator[int]], None]
+
+
+def train(config: str | Path | RunConfig, out: Path, resume: bool, minutes: float | None, progress: Progress) -> Path:
+    """Trains until the config's steps are done or the minutes are over; the path of the checkpoint.
+
+    Raises RequestError for a config that cannot be run, or a folder that holds another run.
+    """
+    run = config if isinstance(config, RunConfig) else load(config)
+    fabric = launched(run)
+    torch.manual_seed(run.seed)  # the same initial weights in every process
+    task = make_task(run)
+    utterances = utterances_of(run.data.speech)
+    recordings = [Recording.of(utterance) for utterance in utterances]
+    prepared = prepared_for(run, task, recordings, out) if run.data.prepared else None
+    stream = PairStream(run.data, task.rate, recordings, run.seed, "train", prepared)
+    validation = validation_batches(run, task, fabric.device)
+    task.setup(fabric)
+    done = load_state(out, run, task, resume)
+    licences = sorted({utterance.licence for utterance in utterances if utterance.licence})
+    session = Session(run, task, fabric, out, validation, done, licences)
+    session.go(stream, minutes, progress)
+    return out / "model.safetensors"
+
+
+def launched(run: RunConfig) -> Any:
+    """Fabric on every process that torchrun started, or on this one alone."""
+    from lightning_fabric import Fabric
+
+    world = int(os.environ.get("WORLD_SIZE", "1"))
+    fabric = Fabric(
+        accelerator="cuda" if torch.cuda.is_available() else "cpu",
+        devices=int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        num_nodes=world // int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+        strategy="ddp" if world > 1 else "auto",
+        precision=run.training.precision,
+    )
+    fabric.launch()
+    return fabric
+
+
+class Session:
+    """One stretch of a run, from `done` steps on."""
+
+    def __init__(
+        self, run: RunConfig, task: Task, fabric: Any, out: Path, validation: list[Batch], done: int,
+        licences: list[str],
+    ) -> None:  # fmt: skip
+        self.run, self.task, self.fabric, self.out = run, task, fabric, out
+        self.validation, self.done, self.licences = validation, done, licences
+        self.first = fabric.is_global_zero
+        self.log = Log(out, done) if self.first else None
+        self.start = time.monotonic()
+        self.latest: dict[str, float] = {}
+
+    def go(self, stream: PairStream, minutes: float | None, progress: Progress) -> None:
+        left = self.run.training.steps - self.done
+        steps = self.steps(stream, minutes)
+        if not self.first:
+            for _ in steps:
+                pass
+        elif minutes is None:
+            progress("train", left, (1 for _ in steps))
+        else:
+            progress("train (seconds)", round(60 * minutes), whole_seconds(steps, round(60 * minutes)))
+        if self.log is not None:
+            self.log.close()
+
+    def steps(self, stream: PairStream, minutes: float | None) -> Iterator[None]:
+        training, fabric = self.run.training, self.fabric
+        order = indices(self.done, training.batch, training.accumulate, fabric.global_rank, fabric.world_size)
+        batches: Iterator[Batch] = (
+            {k: v.to(fabric.device) for k, v in b.items()} for b in loader(stream, order, self.run.data.workers)
+        )
+        pending: list[dict[str, Any]] = []
+        if self.done == 0 and training.steps > 0:
+            first = next(batches)
+            self.task.begin(first)
+            batches = chain_first(first, batches)
+            self.validate()
+        while self.done < training.steps:
+            micro_batches = list(islice(batches, training.accumulate))
+            torch.manual_seed(integer("dropout", self.run.seed, self.done, fabric.global_rank))
+            values = self.task.step(micro_batches, self.done)
+            values["padding"] = torch.stack([batch["padding"].mean() for batch in micro_batches]).mean()
+            pending.append(values)
+            self.done += 1
+            last = self.done == training.steps or self.out_of_time(minutes)
+            if last or self.done % training.log_every == 0:
+                self.write("train", self.mean(pending))
+                pending = []
+            if last or self.done % training.validate_every == 0:
+                self.validate()
+                self.save()
+            yield
+            if last:
+                return
+
+    def out_of_time(self, minutes: float | None) -> bool:
+        """Asked of the first process alone, so that all stop at the same step."""
+        over = minutes is not None and time.monotonic() - self.start > 60 * minutes
+        return bool(self.fabric.broadcast(over))
+
+    def mean(self, pending: list[dict[str, Any]]) -> dict[str, float]:
+        """Over steps and processes."""
+        names = sorted({name for values in pending for name in values})
+        means = torch.stack([torch.stack([v[name].float() for v in pending if name in v]).mean() for name in names])
+        reduced = self.fabric.all_reduce(means, reduce_op="mean")
+        return dict(zip(names, reduced.tolist(), strict=True))
+
+    def write(self, split: str, values: dict[str, float]) -> None:
+        if self.log is not None:
+            self.log.add(self.done, self.log.seconds_before + time.monotonic() - self.start, split, values)
+
+    def validate(self) -> None:
+        """Every process validates all clips: no process waits for another's audio, and no value is averaged twice."""
+        if not self.validation:
+            return
+        self.latest = {name: float(value) for name, value in self.task.validate(self.validation).items()}
+        self.write("validation", self.latest)
+        if self.log is not None and self.run.training.listen:
+            batch = {key: value[: self.run.training.listen] for key, value in self.validation[0].items()}
+            for name, audio in self.task.listen(batch):
+                self.log.listen(self.done, name, audio)
+
+    def save(self) -> None:
+        if self.first:
+            config = self.run.model_dump(mode="json")
+            save(self.out / "model.safetensors", replace(self.task.export(), card=self.card()))
+            with whole(self.out / "state.pt") as part:
+                torch.save({"step": self.done, "config": config, "task": self.task.state()}, part)
+            write_whole(self.out / "config.json", json.dumps(config, indent=1).encode())
+        self.fabric.barrier()
+
+    def card(self) -> dict[str, Any]:
+        data = self.run.data
+        return {
+            "name": self.run.name,
+            "steps": self.done,
+            "clips_seen": self.done * self.run.training.batch * self.run.training.accumulate * self.fabric.world_size,
+            "speech": [spec.model_dump(mode="json") for spec in data.speech],
+            "corruption": {"name": data.corruption, "options": data.options},
+            "licences_of_the_data": self.licences,
+            "licence": "MIT; the data's licences ask for attribution" if self.licences else "MIT",
+            "commit": provenance.commit(),
+            "versions": provenance.versions(),
+            "device": str(self.fabric.device),
+            "metrics": self.latest,
+        }
+
+
+def validation_batches(run: RunConfig, task: Task, device: torch.device) -> list[Batch]:
+    """The same few clips each time, degraded once."""
+    if not run.data.validation:
+        return []
+    recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.validation)]
+    stream = PairStream(run.data, task.rate, recordings, run.seed, "validation")
+    items = [stream[i] for i in range(run.training.validation_clips)]
+    size = run.training.batch
+    batches = [collate(items[i : i + size]) for i in range(0, len(items), size)]
+    return [{key: value.to(device) for key, value in batch.items()} for batch in batches]
+
+
+def load_state(out: Path, run: RunConfig, task: Task, resume: bool) -> int:
+    """Steps done already. Raises RequestError when the folder holds a run that was not asked for, or another one."""
+    path = out / "state.pt"
+    if not path.is_file():
+        if resume:
+            raise RequestError(f"{path}: no such file; there is no run to resume, leave --resume out")
+        return 0
+    if not resume:
+        raise RequestError(f"{out}: holds a run already; add --resume to go on, or name another folder with --out")
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        raise RequestError(f"{path}: cannot be read ({type(error).__name__}); remove it and start again") from error
+    before, now = state["config"], run.model_dump(mode="json")
+    differing = sorted(
+        f"{table}.{key}"
+        for table in ("model", "tokenizer", "teacher", "data", "training")
+        for key in {*before[table], *now[table]}
+        if before[table].get(key) != now[table].get(key) and (table, key) not in CHANGEABLE
+    )
+    if differing or (before["kind"], before["seed"]) != (now["kind"], now["seed"]):
+        raise RequestError(f"{out}: was started with other settings ({', '.join(differing) or 'kind, seed'})")
+    task.load_state(state["task"])
+    return int(state["step"])
+
+
+CHANGEABLE = {("training", "steps"), ("training", "log_every"), ("training", "listen"), ("data", "workers")}
+"""Settings that may differ when a run is resumed: they change no weight."""
+
+
+def chain_first(first: Batch, rest: Iterator[Batch]) -> Iterator[Batch]:
+    yield first
+    yield from rest
+
+
+def whole_seconds(steps: Iterator[None], total: int) -> Iterator[int]:
+    """Seconds gone by, as progress."""
+    start, said = time.monotonic(), 0
+    for _ in steps:
+        gone = min(total, int(time.monotonic() - start))
+        yield gone - said
+        said = gone
+    yield total - said

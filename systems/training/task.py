@@ -1,0 +1,181 @@
+"""What the loop trains: a task knows its model, its losses and its checkpoint; the loop knows steps, time and files."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar, Generic, TypeVar
+
+import torch
+from pydantic import BaseModel, ValidationError
+from torch import Tensor, nn
+
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.registry import unknown
+from restorebench.benchmark.types import Audio
+from restorebench.systems.training import TASKS
+from restorebench.systems.training.checkpoint import Checkpoint
+from restorebench.systems.training.config import RunConfig, TrainingConfig, first_fault
+from restorebench.systems.training.data import Batch
+
+Values = dict[str, Tensor]
+Model = TypeVar("Model", bound=nn.Module)
+
+
+class Task(ABC):
+    """Made from a config alone; `setup` hands it to Fabric. `rate` is that of the audio in its batches."""
+
+    kind: ClassVar[str]
+    rate: int
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+
+    @abstractmethod
+    def setup(self, fabric: Any) -> None: ...
+
+    def begin(self, batch: Batch) -> None:  # noqa: B027  # most tasks need nothing here
+        """Called once on a fresh run with the first batch, before the first step."""
+
+    @abstractmethod
+    def step(self, micro_batches: Sequence[Batch], step: int) -> Values:
+        """One optimiser step; what is worth logging, as means over this process's clips."""
+
+    @abstractmethod
+    def validate(self, batches: Sequence[Batch]) -> Values: ...
+
+    @abstractmethod
+    def listen(self, batch: Batch) -> list[tuple[str, Audio]]:
+        """Named sounds to listen to, made of the clips of one validation batch."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Everything that the next step depends on, as plain data and tensors."""
+
+    @abstractmethod
+    def load_state(self, state: Mapping[str, Any]) -> None: ...
+
+    @abstractmethod
+    def export(self) -> Checkpoint:
+        """What inference needs, without a card."""
+
+    def features(self, clean: Tensor) -> Values:
+        """What can be extracted from clean audio [batch, time] ahead of training. Raises RequestError if nothing."""
+        raise RequestError(f"{self.config.name}: a {self.kind} has nothing to prepare")
+
+    def features_identity(self) -> str:
+        """What decides `features`: tokenizer and teacher."""
+        return ""
+
+
+class SingleModelTask(Task, Generic[Model]):
+    """One module, one Adam: gradient accumulation, clipping, warm-up and moving average, the same for every model."""
+
+    module: Model
+
+    def setup(self, fabric: Any) -> None:
+        training = self.config.training
+        optimiser = torch.optim.Adam(self.module.parameters(), lr=training.rate, betas=training.betas)
+        self.fabric = fabric
+        self.wrapped, self.optimiser = fabric.setup(self.module, optimiser)
+        self.average = copy.deepcopy(self.module) if training.ema else None
+
+    @property
+    def judged(self) -> Model:
+        """The weights that are validated and saved."""
+        return self.module if self.average is None else self.average
+
+    def to_examples(self, batch: Batch) -> Batch:
+        """What `losses` needs: targets, masks. No gradient flows through it."""
+        return batch
+
+    def count(self, examples: Batch) -> Tensor:
+        """How many terms the main loss sums over; it is divided by the count of all processes and micro-batches."""
+        return torch.tensor(len(examples["clean"]), device=examples["clean"].device)
+
+    @abstractmethod
+    def losses(self, model: nn.Module, examples: Batch, share: Tensor) -> tuple[Tensor, Values]:
+        """The loss to minimise and values to log.
+
+        `share` turns a sum over these examples' terms into their part of the mean over all (times the number of
+        processes, over which gradients are averaged).
+        """
+
+    def after_step(self, examples: Sequence[Batch], step: int) -> Values:
+        return {}
+
+    def step(self, micro_batches: Sequence[Batch], step: int) -> Values:
+        training = self.config.training
+        with torch.no_grad():
+            examples = [self.to_examples(batch) for batch in micro_batches]
+            total = torch.stack([self.count(example) for example in examples]).sum().float()
+            total = self.fabric.all_reduce(total, reduce_op="sum")
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(training, step)
+        self.wrapped.train()
+        self.optimiser.zero_grad()
+        values: Values = {}
+        for place, example in enumerate(examples):
+            with self.fabric.no_backward_sync(self.wrapped, enabled=place < len(examples) - 1):
+                loss, parts = self.losses(self.wrapped, example, self.fabric.world_size / total)
+                self.fabric.backward(loss)
+            for name, value in parts.items():
+                values[name] = values.get(name, 0.0) + value.detach()
+        if training.clip:
+            values["gradient"] = self.fabric.clip_gradients(
+                self.wrapped, self.optimiser, max_norm=training.clip, error_if_nonfinite=False
+            ).detach()
+        self.optimiser.step()
+        if self.average is not None:
+            follow(self.average, self.module, min(training.ema, (1 + step) / (10 + step)))
+        return values | self.after_step(examples, step)
+
+    def state(self) -> dict[str, Any]:
+        return {
+            "module": self.module.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "average": self.average.state_dict() if self.average is not None else None,
+        }
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self.module.load_state_dict(state["module"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+
+
+def learning_rate(training: TrainingConfig, step: int) -> float:
+    """Linear warm-up, then constant or a cosine down to zero. step counts from 0."""
+    warm = min(1.0, (step + 1) / training.warm_up) if training.warm_up else 1.0
+    if training.decay == "constant":
+        return training.rate * warm
+    return training.rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / training.steps)))
+
+
+@torch.no_grad()
+def follow(average: nn.Module, module: nn.Module, decay: float) -> None:
+    """Moves the average's parameters towards the module's; buffers are taken over."""
+    for mine, its in zip(average.parameters(), module.parameters(), strict=True):
+        mine.lerp_(its, 1 - decay)
+    for kept, seen in zip(average.buffers(), module.buffers(), strict=True):
+        kept.copy_(seen)
+
+
+def make_task(config: RunConfig) -> Task:
+    """The task that a config's `kind` names. Raises RequestError."""
+    if config.kind not in TASKS:
+        raise unknown("kinds of training", config.kind, sorted(TASKS))
+    module, _, attribute = TASKS[config.kind].partition(":")
+    task: Task = getattr(importlib.import_module(module), attribute)(config)
+    return task
+
+
+def parse(model: type[BaseModel], table: Mapping[str, Any], where: str) -> Any:
+    """A config table as its type. Raises RequestError naming the field."""
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        raise RequestError(f"{where}: {first_fault(error)}") from error
