@@ -1,0 +1,153 @@
+"""MaskSR's decoding: seconds per 4 s window, shares of its stages, memory, and the ratio to the literal reference.
+
+`make bench-models`. Weights are random: the time does not depend on them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from pytest_benchmark.fixture import BenchmarkFixture
+
+torch = pytest.importorskip("torch")
+
+from restorebench.systems.masksr.config import ModelConfig, SamplingConfig  # noqa: E402
+from restorebench.systems.masksr.model import MaskSr  # noqa: E402
+from restorebench.systems.masksr.sampling import guided_hidden, sample  # noqa: E402
+from restorebench.systems.tokenizers.tokenizer import Codebook  # noqa: E402
+from tests.oracles.literal_masksr import Literal  # noqa: E402
+
+SAMPLES, HOP, CODEBOOKS, SIZE = 176_400, 512, 9, 1024
+SHAPES = {"S": ModelConfig(), "L": ModelConfig(width=1024, generator_blocks=12)}
+DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
+BF16_RATE = 989e12
+"""Dense bf16 multiply-adds of an H200, counted twice, per second (NVIDIA's data sheet)."""
+
+
+def model(shape: str, device: str = "cpu") -> MaskSr:
+    torch.manual_seed(0)
+    quantiser = [Codebook(torch.randn(SIZE, 8), torch.randn(1024, 8) * 0.3, torch.zeros(1024)) for _ in range(CODEBOOKS)]
+    return MaskSr(SHAPES[shape], HOP, quantiser).eval().to(device)
+
+
+def windows(batch: int, device: str = "cpu") -> torch.Tensor:
+    return 0.1 * torch.randn(batch, SAMPLES, generator=torch.Generator().manual_seed(1)).to(device)
+
+
+def decode(network: MaskSr, audio: torch.Tensor, group: int) -> torch.Tensor:
+    """As the system does it: the encoder once per window, then 20 iterations, a group of windows at a time."""
+    with torch.inference_mode():
+        made = []
+        for start in range(0, len(audio), group):
+            features = network.encoder(audio[start : start + group])
+            rngs = [np.random.default_rng(start + i) for i in range(len(features))]
+            made.append(sample(network.generator, features, rngs, SamplingConfig()))
+        return torch.cat(made)
+
+
+def seconds(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()
+    return time.perf_counter() - start
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize(("shape", "batch"), [("S", 1), ("S", 8), ("S", 32), ("L", 1), ("L", 8), ("L", 32)])
+def test_window(benchmark: BenchmarkFixture, shape: str, batch: int, device: str) -> None:
+    network, audio = model(shape, device), windows(batch, device)
+    group = 1 if device == "cpu" else batch
+    benchmark.group = f"MaskSR-{shape}, {device}"
+    benchmark.pedantic(lambda: decode(network, audio, group), rounds=1)
+    per_window = benchmark.stats.stats.median / batch
+    print(f"\nMaskSR-{shape} on {device}, batch {batch}: {per_window:.2f} s per 4 s window")
+
+
+@pytest.mark.parametrize("shape", ["S", "L"])
+def test_shares(benchmark: BenchmarkFixture, shape: str) -> None:
+    """Seconds of encoder, generator (with sampling) and DAC decoder for one window on the CPU."""
+    from restorebench.systems.tokenizers.dac import CONFIGS, DacTokenizer
+
+    network, audio, dac = model(shape), windows(1), DacTokenizer(**CONFIGS["dac-44khz"]).eval()
+
+    def stages() -> dict[str, float]:
+        with torch.inference_mode():
+            encoder = seconds(lambda: network.encoder(audio))
+            features = network.encoder(audio)
+            generator = seconds(
+                lambda: sample(network.generator, features, [np.random.default_rng(0)], SamplingConfig())
+            )
+            codes = torch.randint(0, SIZE, (1, CODEBOOKS, features.shape[1]))
+            return {"encoder": encoder, "generator": generator, "decoder": seconds(lambda: dac.decode(codes))}
+
+    stages()
+    made = benchmark.pedantic(stages, rounds=1)
+    total = sum(made.values())
+    print(f"\nMaskSR-{shape}: " + ", ".join(f"{k} {v:.2f} s ({v / total:.0%})" for k, v in made.items()))
+
+
+@pytest.mark.parametrize("batch", [1, 8])
+def test_against_the_literal_reference(benchmark: BenchmarkFixture, batch: int) -> None:
+    """How many times as fast as the paper read aloud, both in float32 on the same cores; MaskSR-S, whole windows.
+
+    The literal reference is timed on iterations 0, 7 and 14 of one window and scaled: its time hardly depends on the
+    iteration, and it knows no batches.
+    """
+    network, audio = model("S"), windows(batch)
+    config = network.config
+    literal = Literal(
+        network.state_dict(), config.heads, config.window, HOP, config.encoder_blocks, config.generator_blocks,
+        CODEBOOKS, SIZE,
+    )  # fmt: skip
+    rng, frames = np.random.default_rng(0), -(-SAMPLES // HOP)
+
+    def slow(iteration: int) -> float:
+        left = np.cos(np.pi * iteration / 40)
+        masked = torch.from_numpy(rng.random((CODEBOOKS, frames)) < left)
+        codes = torch.randint(0, SIZE, (CODEBOOKS, frames)).masked_fill(masked, SIZE)
+        uniforms, normals = torch.rand(CODEBOOKS, frames), torch.randn(CODEBOOKS, frames)
+        with torch.inference_mode():
+            return seconds(lambda: literal.sampling_step(codes, audio[0], uniforms, normals, iteration, 20, 1.0))
+
+    slow(0)
+    reference = 20 * batch * float(np.mean([slow(iteration) for iteration in (0, 7, 14)]))
+    decode(network, audio[:1], 1)
+    benchmark.pedantic(lambda: decode(network, audio, 1), rounds=1)
+    ratio = reference / benchmark.stats.stats.median
+    benchmark.extra_info["times_as_fast"] = ratio
+    print(f"\nMaskSR-S, batch {batch}: {ratio:.1f} times as fast as the literal reference ({reference:.1f} s)")
+
+
+@pytest.mark.parametrize("shape", ["S", "L"])
+def test_memory(benchmark: BenchmarkFixture, shape: str) -> None:
+    """Peak memory of decoding one window, beyond the weights."""
+    import resource
+
+    network, audio = model(shape), windows(1)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    benchmark.pedantic(lambda: decode(network, audio, 1), rounds=1)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    print(f"\nMaskSR-{shape}: peak {peak / 1024:.0f} MiB of the process, {(peak - before) / 1024:.0f} MiB by decoding")
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
+@pytest.mark.parametrize("shape", ["S", "L"])
+def test_share_of_the_matrix_rate(benchmark: BenchmarkFixture, shape: str) -> None:
+    """The generator's multiply-adds per second in bf16, as a share of the accelerator's matrix rate."""
+    network = model(shape, "cuda").to(torch.bfloat16)
+    batch, frames, config = 32, -(-SAMPLES // HOP), network.config
+    codes = torch.full((batch, CODEBOOKS, frames), SIZE, device="cuda")
+    features = torch.randn(batch, frames, config.width, device="cuda", dtype=torch.bfloat16)
+    operations = 2 * 2 * batch * frames * config.generator_blocks * (12 * config.width**2 + 2 * frames * config.width)
+
+    def forward() -> None:
+        with torch.inference_mode():
+            guided_hidden(network.generator, codes, features, 1.0)
+        torch.cuda.synchronize()
+
+    benchmark.pedantic(forward, warmup_rounds=3, rounds=10)
+    print(f"\nMaskSR-{shape}: {operations / benchmark.stats.stats.median / BF16_RATE:.0%} of the bf16 matrix rate")

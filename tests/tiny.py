@@ -1,0 +1,83 @@
+"""Runs small enough to train in a test: bundled speech, a random codec, a model of a few thousand weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from restorebench.systems.training.config import RunConfig, merged
+
+CODEC = {"hop": 320, "window": 1280, "width": 16, "expansion": 2, "encoder_blocks": 1, "decoder_blocks": 1,
+         "codebooks": 3, "codebook_size": 16, "codebook_dim": 4}  # fmt: skip
+MODEL = {"width": 32, "heads": 2, "encoder_blocks": 1, "generator_blocks": 1, "window": 1280,
+         "distillation": "stft-16k", "seconds": 0.5}  # fmt: skip
+MASKSR = {
+    "name": "tiny",
+    "kind": "masksr",
+    "model": MODEL,
+    "tokenizer": {"random": CODEC},
+    "sampling": {"iterations": 4},
+    "data": {
+        "seconds": 0.5,
+        "workers": 0,
+        "options": {"bandwidth_hz": [1000, 8000], "p_rir": 0.0},
+        "speech": [{"reader": "demo", "options": {"ids": ["slt_04", "rms_03", "awb_02"]}}],
+        "validation": [{"reader": "demo", "options": {"ids": ["slt_08"]}}],
+    },
+    "training": {"steps": 4, "batch": 2, "rate": 1e-3, "log_every": 1, "validate_every": 2, "validation_clips": 3,
+                 "listen": 1},
+}  # fmt: skip
+FRAME_CODEC = merged(MASKSR, {"name": "tiny-codec", "kind": "frame-codec", "data": {"corruption": ""}}) | {
+    "model": CODEC,
+    "tokenizer": {},
+    "sampling": {},
+}
+
+
+def run_config(base: dict[str, Any] | None = None, **tables: Any) -> RunConfig:
+    """A tiny run; keyword tables are merged over it."""
+    return RunConfig.model_validate(merged(base or MASKSR, tables))
+
+
+def quietly(stage: str, total: int, steps: Any) -> None:
+    for _ in steps:
+        pass
+
+
+def trained(folder: Path, config: RunConfig | None = None, resume: bool = False) -> Path:
+    """The checkpoint of a tiny run."""
+    from restorebench.systems.training.loop import train
+
+    return train(config or run_config(), folder, resume, None, quietly)
+
+
+def write_toml(path: Path, tables: dict[str, Any]) -> Path:
+    """The tables as a TOML file, for the command line."""
+
+    def value(x: Any) -> str:
+        if isinstance(x, bool):
+            return str(x).lower()
+        if isinstance(x, dict):
+            return "{ " + ", ".join(f'"{k}" = {value(v)}' for k, v in x.items()) + " }"
+        if isinstance(x, list):
+            return "[" + ", ".join(value(v) for v in x) + "]"
+        return f'"{x}"' if isinstance(x, str) else str(x)
+
+    path.write_text("\n".join(f"{key} = {value(item)}" for key, item in tables.items()) + "\n")
+    return path
+
+
+def random_checkpoint(path: Path, model: dict[str, Any] | None = None, codec: dict[str, Any] | None = None) -> Path:
+    """A MaskSR checkpoint with random weights, as `train` would write it."""
+    import torch
+    from restorebench.systems.masksr.task import MaskSrTask
+    from restorebench.systems.training.checkpoint import save
+
+    shape = MODEL if model is None else model
+    tables = {"model": shape, "tokenizer": {"random": CODEC if codec is None else codec}}
+    tables["data"] = {"seconds": shape.get("seconds", 4.0)}
+    torch.manual_seed(0)
+    task = MaskSrTask(RunConfig.model_validate({**merged(MASKSR, tables), **{k: tables[k] for k in ("model",)}}))
+    task.average = None
+    save(path, task.export())
+    return path

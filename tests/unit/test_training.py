@@ -1,0 +1,191 @@
+"""Training is tested by training: a batch is overfitted, a resumed run is the same run, two processes are one."""
+
+from __future__ import annotations
+
+import csv
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from restorebench.benchmark.errors import RequestError  # noqa: E402
+from restorebench.systems.training import checkpoint  # noqa: E402
+from restorebench.systems.training.config import RunConfig  # noqa: E402
+from tests.conftest import ROOT, Cli  # noqa: E402
+from tests.tiny import FRAME_CODEC, MASKSR, merged, run_config, trained, write_toml  # noqa: E402
+
+
+def states(folder: Path) -> dict[str, Any]:
+    return torch.load(folder / "state.pt", weights_only=True)  # type: ignore[no-any-return]
+
+
+def same(a: Any, b: Any) -> bool:
+    """Bit for bit, through nested containers."""
+    if isinstance(a, torch.Tensor):
+        return torch.equal(a, b)
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(same(a[k], b[k]) for k in a)
+    if isinstance(a, list | tuple):
+        return len(a) == len(b) and all(map(same, a, b))
+    return bool(a == b)
+
+
+def logged(folder: Path) -> list[dict[str, str]]:
+    with (folder / "log.csv").open(newline="") as file:
+        return [{k: v for k, v in row.items() if k != "seconds"} for row in csv.DictReader(file)]
+
+
+def test_a_nano_model_overfits_one_batch() -> None:
+    """The nano shape on one batch of real pairs: more than 99 % of the masked codes are right."""
+    from restorebench.systems.masksr.task import MaskSrTask
+    from restorebench.systems.training.config import load
+    from restorebench.systems.training.data import PairStream, Recording, collate, utterances_of
+    from restorebench.systems.training.loop import launched
+
+    nano = load("nano/masksr2").model_dump(mode="json")
+    tables = {"data": MASKSR["data"] | {"seconds": 1.0}, "tokenizer": {"random": {}}, "teacher": {}, "sampling": {}}
+    settings = nano["training"] | {"batch": 4, "warm_up": 10, "decay": "constant", "ema": 0.0}
+    run = RunConfig.model_validate({**nano, **tables, "model": nano["model"] | {"seconds": 1.0, "drop": 0.0},
+                                    "training": settings})  # fmt: skip
+    torch.manual_seed(0)
+    task = MaskSrTask(run)
+    task.setup(launched(run))
+    recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.speech)]
+    stream = PairStream(run.data, task.rate, recordings, 0, "train")
+    batch = collate([stream[i] for i in range(4)])
+    accuracy = 0.0
+    for step in range(400):
+        accuracy = float(task.step([batch], step)["accuracy"])
+        if accuracy > 0.99:
+            break
+    assert accuracy > 0.99
+
+
+@pytest.mark.parametrize("base", [MASKSR, FRAME_CODEC], ids=["masksr", "frame-codec"])
+def test_resume_is_exact(base: dict[str, Any], tmp_path: Path) -> None:
+    settings = {"accumulate": 2, "ema": 0.9, "warm_up": 3, "clip": 1.0}
+    dropout = {"model": {"dropout": 0.1}} if base is MASKSR else {}
+    whole = run_config(base, training=settings, **dropout)
+    half = run_config(base, training=settings | {"steps": 2}, **dropout)
+    trained(tmp_path / "whole", whole)
+    trained(tmp_path / "halves", half)
+    assert states(tmp_path / "halves")["step"] == 2
+    trained(tmp_path / "halves", whole, resume=True)
+    first, second = states(tmp_path / "whole"), states(tmp_path / "halves")
+    assert same(first["task"], second["task"])
+    assert first["step"] == second["step"] == 4
+    assert logged(tmp_path / "whole") == logged(tmp_path / "halves")
+
+
+TWO = """
+import sys, torch
+from pathlib import Path
+from restorebench.systems.training.loop import launched
+from restorebench.systems.training.data import PairStream, Recording, collate, indices, utterances_of
+from restorebench.systems.training.task import make_task
+from tests.tiny import run_config
+torch.set_num_threads(1)
+run = run_config(training={"batch": int(sys.argv[1]), "accumulate": int(sys.argv[2])}, model={"drop": 0.5})
+fabric = launched(run)
+torch.manual_seed(0)
+task = make_task(run)
+stream = PairStream(run.data, task.rate, [Recording.of(u) for u in utterances_of(run.data.speech)], 0, "train")
+task.setup(fabric)
+order = indices(3, run.training.batch, run.training.accumulate, fabric.global_rank, fabric.world_size)
+values = task.step([collate([stream[i] for i in next(order)]) for _ in range(run.training.accumulate)], 3)
+loss = fabric.all_reduce(values["cross-entropy"], reduce_op="mean")
+if fabric.is_global_zero:
+    gradients = {name: parameter.grad for name, parameter in task.module.named_parameters()}
+    torch.save({"gradients": gradients, "loss": loss, "buffers": dict(task.module.named_buffers())}, sys.argv[3])
+"""
+
+
+def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
+    """Two gloo processes of two clips, and two micro-batches of two clips, are one process with four clips."""
+    script = tmp_path / "step.py"
+    script.write_text(TWO)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node"]
+    env = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    made = {}
+    for name, processes, batch, accumulate in (("one", 1, 4, 1), ("two", 2, 2, 1), ("accumulated", 1, 2, 2)):
+        out = tmp_path / f"{name}.pt"
+        launch = [*torchrun, str(processes)] if processes > 1 else [sys.executable]
+        subprocess.run(
+            [*launch, script, str(batch), str(accumulate), out], check=True, env=env, timeout=120, capture_output=True
+        )
+        made[name] = torch.load(out, weights_only=True)
+    assert len(made["one"]["gradients"]) > 20
+    for name, gradient in made["one"]["gradients"].items():
+        assert torch.allclose(made["two"]["gradients"][name], gradient, atol=1e-6), name
+    for name, buffer in made["one"]["buffers"].items():
+        assert torch.allclose(made["two"]["buffers"][name].float(), buffer.float(), atol=1e-6), name
+    assert torch.allclose(made["two"]["loss"], made["one"]["loss"], atol=1e-6)
+    assert float(made["accumulated"]["loss"]) == pytest.approx(float(made["one"]["loss"]), rel=0.05)
+
+
+def test_the_command_leaves_everything_behind(cli: Cli, tmp_path: Path) -> None:
+    config = write_toml(tmp_path / "tiny.toml", MASKSR)
+    done = cli("train", config, "--out", "run")
+    assert done.returncode == 0, done.stderr
+    folder = tmp_path / "run"
+    names = {p.name for p in folder.iterdir()}
+    assert {"model.safetensors", "state.pt", "config.json", "log.csv", "curve.png", "tensorboard", "audio"} <= names
+    assert (folder / "curve.png").read_bytes()[:4] == b"\x89PNG"
+    assert list((folder / "tensorboard").iterdir())
+    assert {"0-degraded.wav", "0-restored.wav", "0-clean.wav"} <= {p.name for p in (folder / "audio").iterdir()}
+    rows = logged(folder)
+    assert {"cross-entropy", "distillation", "accuracy"} <= {r["name"] for r in rows if r["split"] == "validation"}
+    assert {r["step"] for r in rows if r["split"] == "validation"} == {"0", "2", "4"}
+    facts = checkpoint.header(folder / "model.safetensors")
+    assert facts["card"]["steps"] == 4
+    assert facts["card"]["metrics"]["cross-entropy"] > 0
+    assert facts["card"]["licences_of_the_data"]
+    assert not any(key.startswith("model.distillation") for key in checkpoint.read(
+        folder / "model.safetensors", "masksr").tensors)  # fmt: skip
+    again = cli("train", config, "--out", "run")
+    assert again.returncode == 2
+    assert "holds a run already; add --resume" in again.stderr
+    other = write_toml(tmp_path / "other.toml", merged(MASKSR, {"model": {"width": 48}}))
+    mixed = cli("train", other, "--out", "run", "--resume")
+    assert mixed.returncode == 2
+    assert "was started with other settings (model.width)" in mixed.stderr
+
+
+def test_prepared_features_are_those_made_on_the_fly(tmp_path: Path) -> None:
+    """Resumable, in shards, and refused when they are of another run."""
+    from restorebench.systems.training import prepared as layout
+    from restorebench.systems.training.data import PairStream, Recording, utterances_of
+    from restorebench.systems.training.prepare import prepare, prepared_for
+    from restorebench.systems.training.task import make_task
+    from tests.tiny import quietly
+
+    run = run_config(data={"prepared": "features"})
+    with pytest.raises(RequestError, match="run the same command with --prepare first"):
+        trained(tmp_path, run)
+    folder = prepare(run, tmp_path, quietly)
+    [shard] = folder.glob("shard-*.safetensors")
+    before = shard.stat().st_mtime_ns
+    prepare(run, tmp_path, quietly)
+    assert shard.stat().st_mtime_ns == before
+    task = make_task(run)
+    recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.speech)]
+    stream = PairStream(run.data, task.rate, recordings, 0, "train", prepared_for(run, task, recordings, tmp_path))
+    for index in range(5):
+        item = stream[index]
+        made = task.features(torch.from_numpy(item["clean"])[None])
+        assert torch.equal(made["codes"][0], torch.from_numpy(item["codes"]))
+        assert torch.equal(made["taught"][0], torch.from_numpy(item["taught"]))
+    trained(tmp_path, run)
+    shard.unlink()
+    with pytest.raises(RequestError, match="1 shards are missing"):
+        prepared_for(run, task, recordings, tmp_path)
+    with pytest.raises(RequestError, match="prepared with another tokenizer, teacher, corpus or window"):
+        prepare(run_config(data={"prepared": "features", "seconds": 0.4}, model={"seconds": 0.4}), tmp_path, quietly)
+    assert layout.windows_of([10.0, 1.0], 4.0) == [
+        layout.Window(0, 0, 0.0), layout.Window(1, 0, 4.0), layout.Window(2, 0, 8.0), layout.Window(3, 1, 0.0),
+    ]  # fmt: skip
