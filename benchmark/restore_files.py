@@ -35,6 +35,8 @@ def restore_files(
                 made, _ = restore_file(system, read(given), seed)
                 write_float(wanted, made)
                 written.append(wanted)
+            except RequestError:
+                raise  # not this file's fault: weights that do not fit, for instance
             except Exception as error:
                 faults.append(f"{given}: {reason(error)}")
             yield 1

@@ -70,6 +70,7 @@ def write_toml(path: Path, tables: dict[str, Any]) -> Path:
 def random_checkpoint(path: Path, model: dict[str, Any] | None = None, codec: dict[str, Any] | None = None) -> Path:
     """A MaskSR checkpoint with random weights, as `train` would write it."""
     import torch
+
     from restorebench.systems.masksr.task import MaskSrTask
     from restorebench.systems.training.checkpoint import save
 
@@ -77,7 +78,33 @@ def random_checkpoint(path: Path, model: dict[str, Any] | None = None, codec: di
     tables = {"model": shape, "tokenizer": {"random": CODEC if codec is None else codec}}
     tables["data"] = {"seconds": shape.get("seconds", 4.0)}
     torch.manual_seed(0)
-    task = MaskSrTask(RunConfig.model_validate({**merged(MASKSR, tables), **{k: tables[k] for k in ("model",)}}))
+    task = MaskSrTask(RunConfig.model_validate(merged(MASKSR, tables) | {"model": shape}))
     task.average = None
     save(path, task.export())
     return path
+
+
+def small_hubert(layers: int = 12) -> Any:
+    """HuBERT's true class with its kernels, strides and regularisation, and few channels: 24 per layer."""
+    import torch
+    from torchaudio.models.wav2vec2 import wav2vec2_model
+
+    torch.manual_seed(0)
+    return wav2vec2_model(
+        extractor_mode="group_norm",
+        extractor_conv_layer_config=[(8, 10, 5), *[(8, 3, 2)] * 4, *[(8, 2, 2)] * 2],
+        extractor_conv_bias=False,
+        encoder_embed_dim=24,
+        encoder_projection_dropout=0.1,
+        encoder_pos_conv_kernel=16,
+        encoder_pos_conv_groups=2,
+        encoder_num_layers=layers,
+        encoder_num_heads=2,
+        encoder_attention_dropout=0.1,
+        encoder_ff_interm_features=32,
+        encoder_ff_interm_dropout=0.1,
+        encoder_dropout=0.1,
+        encoder_layer_norm_first=False,
+        encoder_layer_drop=0.05,
+        aux_num_out=None,
+    )

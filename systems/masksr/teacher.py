@@ -203,7 +203,7 @@ def read_kmeans(path: Path) -> np.ndarray:
         with path.open("rb") as file:
             found = ArraysOnly(str(path), file, ensure_native_byte_order=True).load()
         return np.asarray(found.cluster_centers_)
-    except (pickle.UnpicklingError, AttributeError, EOFError, OSError, ValueError) as error:
+    except Exception as error:  # a broken pickle can raise anything
         raise RequestError(f"{path}: not a k-means estimator in joblib's format ({error}); fetch it again") from error
 
 

@@ -11,6 +11,7 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -29,6 +30,12 @@ CONFIGS: dict[str, dict[str, Any]] = {
     },
 }  # fmt: skip
 """The published configurations, by the name of their weights in the catalogue (conf/final/*.yml)."""
+NUMPY_SCALARS: list[Any] = [
+    np.dtype,
+    *(type(np.dtype(kind)) for kind in (np.int64, np.float32, np.float64, np.bool_)),
+    np.int64(0).__reduce__()[0],
+]
+"""What the metadata of a release may hold beside plain values; it is read and thrown away."""
 
 
 class DacTokenizer(nn.Module):
@@ -95,7 +102,8 @@ def load(path: Path, name: str) -> DacTokenizer:
 def read_state(path: Path) -> dict[str, Tensor]:
     """The state dict of a published file, without running any code of its pickle. Raises RequestError."""
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
+        with torch.serialization.safe_globals(NUMPY_SCALARS):
+            content = torch.load(path, map_location="cpu", weights_only=True)
         state = content["state_dict"]
     except (pickle.UnpicklingError, RuntimeError, EOFError, KeyError, TypeError, ValueError) as error:
         seen = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__

@@ -10,13 +10,13 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import Tensor, nn
+from typing import TYPE_CHECKING, Any
 
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.files import whole
+
+if TYPE_CHECKING:
+    from torch import Tensor, nn
 
 FORMAT = "restorebench-checkpoint-1"
 
@@ -50,7 +50,7 @@ def header(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise RequestError(f"{path}: no such checkpoint")
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework="numpy") as file:
             facts = file.metadata() or {}
     except (SafetensorError, OSError) as error:
         raise RequestError(f"{path}: not a whole safetensors file ({error}); copy or train it again") from error
@@ -90,4 +90,6 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
 
 def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     """Floating-point weights in half precision, for files that ship."""
+    import torch
+
     return {key: t.to(torch.float16) if t.is_floating_point() else t for key, t in tensors.items()}

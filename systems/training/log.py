@@ -58,33 +58,38 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def draw(table: Path, picture: Path) -> None:
-    """One panel per value: training smoothed, validation as points on a line."""
+    """One panel per value: training smoothed, validation as points. `name/part` share a panel, a line for each part."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    found: dict[str, dict[str, list[tuple[int, float]]]] = {}
+    panels: dict[str, dict[str, list[tuple[int, float]]]] = {}
     for row in rows(table):
-        found.setdefault(row["name"], {}).setdefault(row["split"], []).append((int(row["step"]), float(row["value"])))
-    if not found:
+        name, slash, part = row["name"].partition("/")
+        title, line = (f"{name}, by part", part) if slash else (name, row["split"])
+        panels.setdefault(title, {}).setdefault(line, []).append((int(row["step"]), float(row["value"])))
+    if not panels:
         return
-    columns = min(3, len(found))
-    figure = Figure(figsize=(4.2 * columns, 2.9 * -(-len(found) // columns)), layout="constrained")
+    columns = min(3, len(panels))
+    height = -(-len(panels) // columns)
+    figure = Figure(figsize=(4.2 * columns, 2.9 * height), layout="constrained")
     FigureCanvasAgg(figure)
-    for place, (name, splits) in enumerate(sorted(found.items()), start=1):
-        axes = figure.add_subplot(-(-len(found) // columns), columns, place)
-        for split, points in sorted(splits.items()):
+    for place, (title, lines) in enumerate(sorted(panels.items()), start=1):
+        axes = figure.add_subplot(height, columns, place)
+        for line, points in sorted(lines.items()):
             steps, values = np.array(points).T
-            if split == "train":
-                axes.plot(steps, smooth(values), color="tab:blue", linewidth=1, label="train")
+            if line == "train":
+                axes.plot(steps, smooth(values), color="tab:blue", linewidth=1, label=line)
+            elif line == "validation":
+                axes.plot(steps, values, color="tab:orange", marker="o", markersize=3, label=line)
             else:
-                axes.plot(steps, values, color="tab:orange", marker="o", markersize=3, label=split)
-        axes.set_title(name, fontsize=10)
+                axes.plot(steps, values, linewidth=1, label=line)
+        axes.set_title(title, fontsize=10)
         axes.set_xlabel("step", fontsize=8)
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=8)
-    with whole(picture) as part:
-        figure.savefig(part, format="png", dpi=110)
+        axes.legend(fontsize=7, ncols=2)
+    with whole(picture) as part_:
+        figure.savefig(part_, format="png", dpi=110)
 
 
 def smooth(values: np.ndarray) -> np.ndarray:

@@ -29,7 +29,9 @@ BF16_RATE = 989e12
 
 def model(shape: str, device: str = "cpu") -> MaskSr:
     torch.manual_seed(0)
-    quantiser = [Codebook(torch.randn(SIZE, 8), torch.randn(1024, 8) * 0.3, torch.zeros(1024)) for _ in range(CODEBOOKS)]
+    quantiser = [
+        Codebook(torch.randn(SIZE, 8), torch.randn(1024, 8) * 0.3, torch.zeros(1024)) for _ in range(CODEBOOKS)
+    ]
     return MaskSr(SHAPES[shape], HOP, quantiser).eval().to(device)
 
 

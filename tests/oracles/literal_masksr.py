@@ -129,8 +129,8 @@ class Literal:
     # One iteration of decoding, §II-B and Appendix B.
 
     def sampling_step(
-        self, codes: Tensor, audio: Tensor, uniforms: Tensor, normals: Tensor, iteration: int, iterations: int, w: float,
-        span: int = 1,
+        self, codes: Tensor, audio: Tensor, uniforms: Tensor, normals: Tensor, iteration: int, iterations: int,
+        w: float, span: int = 1,
     ) -> Tensor:  # fmt: skip
         """Codes [codebook, frame] after the iteration (0, 1, ...), from those before it."""
         [condition] = self.encode([audio])
@@ -170,7 +170,7 @@ class Literal:
     def training_loss(
         self, audio: list[Tensor], codes: Tensor, masked: Tensor, dropped: list[bool], taught: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """(cross-entropy, distillation): codes and masked [clip, codebook, frame], taught [clip, frame, channel] raw."""
+        """(cross-entropy, distillation); codes, masked [clip, codebook, frame], taught [clip, frame, channel] raw."""
         features = self.encode(audio, training=True)
         terms, distilled = [], []
         for clip, encoded in enumerate(features):

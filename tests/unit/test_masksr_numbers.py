@@ -17,6 +17,7 @@ from restorebench.systems.masksr.teacher import SpectrumTeacher  # noqa: E402
 from restorebench.systems.tokenizers.spectrum import spectrum  # noqa: E402
 from restorebench.systems.tokenizers.tokenizer import Codebook, frames_of  # noqa: E402
 from restorebench.systems.training.config import known, load  # noqa: E402
+from tests.tiny import small_hubert  # noqa: E402
 
 LEFT = [3095, 3066, 3019, 2953, 2868, 2766, 2647, 2511, 2361, 2195, 2016, 1825, 1622, 1409, 1188, 959, 724, 485, 243, 0]
 STD = [2.000, 1.947, 1.892, 1.835, 1.777, 1.717, 1.654, 1.589, 1.522, 1.451, 1.376, 1.298, 1.214, 1.124, 1.026, 0.918,
@@ -34,21 +35,12 @@ def test_dac_frames_and_aligned_spectrum(samples: int, frames: int) -> None:
 
 def test_the_grids_of_codec_and_teacher_meet_every_5_12_s() -> None:
     assert math.lcm(512, 882) == 225_792
-    assert 225_792 / 44_100 == pytest.approx(5.12)
+    assert pytest.approx(5.12) == 225_792 / 44_100
 
 
 @pytest.mark.parametrize(("samples", "frames"), [(16_000, 49), (64_000, 199), (64_080, 200)])
 def test_hubert_frames(samples: int, frames: int) -> None:
-    from torchaudio.models.wav2vec2 import wav2vec2_model
-
-    layers = [(8, 10, 5), *[(8, 3, 2)] * 4, *[(8, 2, 2)] * 2]  # HuBERT's kernels and strides, few channels
-    network = wav2vec2_model(
-        extractor_mode="group_norm", extractor_conv_layer_config=layers, extractor_conv_bias=False, encoder_embed_dim=16,
-        encoder_projection_dropout=0.0, encoder_pos_conv_kernel=16, encoder_pos_conv_groups=2, encoder_num_layers=1,
-        encoder_num_heads=2, encoder_attention_dropout=0.0, encoder_ff_interm_features=16,
-        encoder_ff_interm_dropout=0.0, encoder_dropout=0.0, encoder_layer_norm_first=False, encoder_layer_drop=0.0,
-        aux_num_out=None,
-    )  # fmt: skip
+    network = small_hubert(layers=1)
     with torch.no_grad():
         assert network.eval().extract_features(torch.zeros(1, samples))[0][0].shape[1] == frames
 
@@ -56,7 +48,7 @@ def test_hubert_frames(samples: int, frames: int) -> None:
 def test_bins_of_the_spectral_targets() -> None:
     config = ModelConfig()
     assert SpectrumTeacher(config, 44_100, 512, 8_000).channels == 372
-    assert 371 * 44_100 / 2048 == pytest.approx(7989, abs=1)
+    assert pytest.approx(7989, abs=1) == 371 * 44_100 / 2048
     assert SpectrumTeacher(config, 44_100, 512, 22_050).channels == 1025
 
 
@@ -88,7 +80,12 @@ def test_noise_falls_from_two_to_zero() -> None:
 
 @pytest.mark.parametrize(
     ("span", "starts"),
-    [(4, [24, 55, 101, 151, 235]), (5, [20, 45, 84, 127, 207]), (6, [17, 38, 71, 110, 184]), (8, [13, 29, 55, 86, 150])],
+    [
+        (4, [24, 55, 101, 151, 235]),
+        (5, [20, 45, 84, 127, 207]),
+        (6, [17, 38, 71, 110, 184]),
+        (8, [13, 29, 55, 86, 150]),
+    ],
 )
 def test_span_starts(span: int, starts: list[int]) -> None:
     assert [span_starts(percent, 345, span) for percent in (25, 50, 75, 90, 99)] == starts

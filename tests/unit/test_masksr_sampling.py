@@ -10,12 +10,12 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
+from restorebench.benchmark.types import Audio  # noqa: E402
 from restorebench.systems.masksr.config import ModelConfig, SamplingConfig  # noqa: E402
 from restorebench.systems.masksr.masking import left_masked  # noqa: E402
 from restorebench.systems.masksr.model import MaskSr  # noqa: E402
-from restorebench.systems.masksr.sampling import draw, guided_hidden, lowest_spans, noise_std, sample, step  # noqa: E402
-from restorebench.benchmark.types import Audio  # noqa: E402
 from restorebench.systems.masksr.rows import masksr  # noqa: E402
+from restorebench.systems.masksr.sampling import draw, guided_hidden, lowest_spans, noise_std, sample, step  # noqa: E402
 from restorebench.systems.tokenizers.tokenizer import Codebook  # noqa: E402
 from tests.tiny import CODEC, random_checkpoint  # noqa: E402
 
@@ -82,7 +82,9 @@ def test_known_codes_stay_and_none_is_left_masked(model: MaskSr, span: int, scor
 def test_same_seed_same_sound_in_any_batch(tmp_path: Path) -> None:
     """Through the system, which decides how windows are grouped; at widths where matrix kernels depend on shapes."""
     shape = {"width": 256, "heads": 8, "encoder_blocks": 1, "generator_blocks": 2, "window": 1280, "seconds": 1.0}
-    checkpoint = random_checkpoint(tmp_path / "wide.safetensors", shape, CODEC | {"codebooks": 4, "codebook_size": 1024})
+    checkpoint = random_checkpoint(
+        tmp_path / "wide.safetensors", shape, CODEC | {"codebooks": 4, "codebook_size": 1024}
+    )
     system = masksr(checkpoint)
     rng = np.random.default_rng(2)
     clips = [Audio(rng.normal(scale=0.1, size=n).astype(np.float32), 16_000) for n in (16_000, 40_000, 5, 23_456)]

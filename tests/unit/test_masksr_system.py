@@ -1,0 +1,101 @@
+"""MaskSR behind the contract of a system: in a suite, on long files, and as the Target-DAC anchor."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from restorebench.benchmark import registry  # noqa: E402
+from restorebench.benchmark.plan import component_of, identity_of, why_not  # noqa: E402
+from restorebench.benchmark.types import Audio, Pair, Utterance  # noqa: E402
+from restorebench.systems.masksr.rows import Variant, masksr  # noqa: E402
+from restorebench.systems.training.config import known, load  # noqa: E402
+from tests.conftest import ROOT, Cli  # noqa: E402
+from tests.tiny import FRAME_CODEC, random_checkpoint, run_config, trained  # noqa: E402
+
+ROWS = [name for name in registry.table("systems") if isinstance(registry.find("systems", name), Variant)]
+
+
+def test_every_paper_config_has_a_row_and_every_row_a_config() -> None:
+    paper = {name.removeprefix("paper/") for name in known() if name.startswith("paper/masksr")}
+    assert paper <= set(ROWS)
+    assert len(paper) == 13
+    for row in set(ROWS) - {"masksr"}:
+        assert load(registry.find("systems", row).config).kind == "masksr"
+        assert why_not("systems", row) == f"no public weights exist; name a checkpoint: {row}@FILE"
+
+
+def test_rows_of_a_suite(cli: Cli, tmp_path: Path) -> None:
+    """A checkpoint as two rows of the demo, with seeds of its own; the second run finds everything done."""
+    random_checkpoint(tmp_path / "tiny.safetensors")
+    command = ["run", "demo", "--systems", "unprocessed,masksr@tiny.safetensors", "--metrics", "lsd,rtf"]
+    command += ["--limit", "2", "--store", "store"]
+    done = cli(*command)
+    assert done.returncode == 0, done.stderr
+    records = pd.read_csv(tmp_path / "store" / "records.csv", keep_default_na=False)
+    mine = records[(records["system"] == "masksr@tiny.safetensors") & (records["metric"] == "lsd")]
+    assert len(mine) == 2
+    assert (mine["why"] == "").all()
+    assert "restore: 2/2" not in cli(*command).stderr
+
+
+def test_the_checkpoint_is_part_of_the_identity(tmp_path: Path) -> None:
+    clip = Utterance(id="x", uri="x.wav")
+    first = masksr(random_checkpoint(tmp_path / "a.safetensors"))
+    other = random_checkpoint(tmp_path / "b.safetensors", {"width": 16, "heads": 2, "window": 1280, "seconds": 0.5})
+    assert identity_of(first, clip) != identity_of(masksr(other), clip)
+
+
+MEMORY = """
+import resource, sys
+from pathlib import Path
+import numpy as np
+from restorebench.benchmark.types import Audio
+from restorebench.systems.masksr.rows import masksr
+system = masksr(Path(sys.argv[1]))
+def restore(seconds):
+    clip = Audio(np.random.default_rng(0).normal(scale=0.1, size=seconds * 16_000).astype(np.float32), 16_000)
+    [made] = system.restore([clip], [0])
+    assert len(made.samples) == len(clip.samples)
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+restore(4)
+print(restore(8), restore(300))
+"""
+
+
+def test_a_long_file_needs_no_more_memory(tmp_path: Path) -> None:
+    """Beyond the samples themselves: 300 s at 16 kHz are 18 MiB each way."""
+    path = random_checkpoint(tmp_path / "tiny.safetensors")
+    done = subprocess.run(
+        [sys.executable, "-c", MEMORY, path], check=True, capture_output=True, text=True, timeout=300, cwd=ROOT
+    )
+    short, long = map(float, done.stdout.split())
+    assert long - short < 3 * 18.3 + 20
+
+
+def test_target_codec_is_the_codec_alone(tmp_path: Path, speech: Audio) -> None:
+    from restorebench.systems.tokenizers.choose import load_frame_codec
+
+    path = trained(tmp_path / "codec", run_config(FRAME_CODEC))
+    anchor = component_of(f"target-codec@{path}")
+    pair = Pair(reference=speech, degraded=Audio(np.zeros_like(speech.samples), speech.rate))
+    made = anchor.supply(Utterance(id="x", uri="x.wav"), pair)  # type: ignore[union-attr]
+    codec = load_frame_codec(path)
+    with torch.inference_mode():
+        wanted = codec.decode(codec.encode(torch.from_numpy(speech.samples)[None]))[0, : len(speech.samples)]
+    assert np.array_equal(made.samples, wanted.numpy())
+    assert anchor.card.kind == "anchor"
+    full = Audio(np.repeat(speech.samples, 3), 48_000)
+    again = anchor.supply(Utterance(id="x", uri="x.wav"), Pair(full, full))  # type: ignore[union-attr]
+    assert (len(again.samples), again.rate) == (len(full.samples), 48_000)
+
+
+def test_target_dac_needs_its_weights() -> None:
+    assert "restorebench data fetch dac-44khz" in why_not("systems", "target-codec")

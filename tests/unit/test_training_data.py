@@ -1,0 +1,102 @@
+"""Training pairs: named randomness, whole crops, and settings that are read as they are written."""
+
+from __future__ import annotations
+
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from restorebench.benchmark.errors import RequestError  # noqa: E402
+from restorebench.systems.training.config import CONFIGS, known, load, merged  # noqa: E402
+from restorebench.systems.training.data import PairStream, Recording, indices, loader, utterances_of  # noqa: E402
+from restorebench.systems.training.task import learning_rate  # noqa: E402
+from tests.tiny import run_config  # noqa: E402
+
+
+def stream(seed: int = 0, name: str = "train", **data: object) -> PairStream:
+    run = run_config(data=data)
+    recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.speech)]
+    return PairStream(run.data, 16_000, recordings, seed, name)
+
+
+def test_an_item_is_decided_by_its_name() -> None:
+    first, again = stream()[5], stream()[5]
+    assert first.keys() == {"index", "clean", "degraded", "padding"}
+    for key in first:
+        assert np.array_equal(first[key], again[key])
+    for other in (stream()[6], stream(seed=1)[5], stream(name="validation")[5]):
+        assert not np.array_equal(first["degraded"], other["degraded"])
+
+
+def test_workers_change_nothing() -> None:
+    alone = list(islice(loader(stream(), indices(0, 2, 1, 0, 1), 0), 3))
+    helped = list(islice(loader(stream(), indices(0, 2, 1, 0, 1), 2), 3))
+    for a, b in zip(alone, helped, strict=True):
+        assert all(torch.equal(a[key], b[key]) for key in a)
+
+
+def test_processes_share_the_items_of_one() -> None:
+    """Steps 3 and 4 of one process with batch 4, of two with batch 2; and from step 3 on as from the start."""
+    one = list(islice(indices(3, 4, 1, 0, 1), 2))
+    two = [list(islice(indices(3, 2, 1, rank, 2), 2)) for rank in (0, 1)]
+    assert [sorted(a + b) for a, b in zip(*two, strict=True)] == one
+    assert list(islice(indices(0, 4, 1, 0, 1), 5))[3:] == one
+    assert list(islice(indices(3, 2, 2, 0, 1), 2)) == [[12, 13], [14, 15]]
+
+
+def test_pairs_are_settled_crops() -> None:
+    item = stream()[0]
+    assert item["clean"].shape == item["degraded"].shape == (8000,)
+    assert item["clean"].dtype == item["degraded"].dtype == np.float32
+    assert max(np.abs(item["clean"]).max(), np.abs(item["degraded"]).max()) <= 1.0
+    assert item["padding"] == 0
+    assert not np.array_equal(item["clean"], item["degraded"])
+
+
+def test_short_recordings_are_padded_on_the_right() -> None:
+    item = stream(seconds=4.0, corruption="")[0]
+    assert 0.1 < item["padding"] < 0.6
+    assert not np.any(item["clean"][-1000:])
+    assert np.array_equal(item["clean"], item["degraded"])
+
+
+def test_crops_at_another_rate() -> None:
+    made = stream()
+    made.rate = 44_100
+    assert made[0]["clean"].shape == (22_050,)
+
+
+def test_learning_rate() -> None:
+    constant = run_config(training={"rate": 1e-4}).training
+    assert [learning_rate(constant, step) for step in (0, 5, 799_999)] == [1e-4] * 3
+    warm = run_config(training={"rate": 1.0, "warm_up": 4, "decay": "cosine", "steps": 100}).training
+    assert learning_rate(warm, 0) == pytest.approx(0.25)
+    assert learning_rate(warm, 50) == pytest.approx(0.5)
+    assert learning_rate(warm, 100) == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize("name", known())
+def test_every_bundled_config_is_whole(name: str) -> None:
+    run = load(name)
+    assert load(CONFIGS / f"{name}.toml") == run
+    assert run.data.speech
+    assert run.data.validation
+
+
+def test_tables_are_merged_key_by_key() -> None:
+    below = {"a": {"x": 1, "y": 2}, "b": 1}
+    assert merged(below, {"a": {"y": 3}, "c": 4}) == {"a": {"x": 1, "y": 3}, "b": 1, "c": 4}
+
+
+def test_unknown_configs(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="did you mean nano/masksr"):
+        load("nano/maskr2")
+    with pytest.raises(RequestError, match="no such config; bundled ones: nano/codec-16k"):
+        load("nowhere.toml")
+    (tmp_path / "broken.toml").write_text("name =")
+    with pytest.raises(RequestError, match="not valid TOML"):
+        load(tmp_path / "broken.toml")
