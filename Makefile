@@ -2,7 +2,7 @@
 BIN := .venv/bin
 STORE ?= demo-store
 
-.PHONY: demo test lint test-heavy bench clean
+.PHONY: demo test lint test-heavy bench bench-models clean
 
 demo: .venv/.ready-demo
 	$(BIN)/restorebench run demo --store $(STORE)
@@ -23,7 +23,10 @@ test-heavy: .venv/.ready-dev
 	$(BIN)/pytest -m heavy
 
 bench: .venv/.ready-dev
-	$(BIN)/pytest tests/benchmarks --benchmark-only --benchmark-columns=median,iqr,rounds,ops
+	$(BIN)/pytest tests/benchmarks/test_speed.py --benchmark-only --benchmark-columns=median,iqr,rounds,ops
+
+bench-models: .venv/.ready-dev
+	$(BIN)/pytest tests/benchmarks/test_masksr_speed.py --benchmark-only --benchmark-columns=median -s
 
 .venv/.ready-%: pyproject.toml constraints.txt .ci/setup
 	sh .ci/setup $*

@@ -13,6 +13,7 @@ from typing import Any
 PACKAGES = (
     "restorebench", "numpy", "scipy", "soundfile", "soxr", "pandas", "pyarrow", "onnxruntime", "speechmos", "librosa",
     "jiwer", "pocketsphinx", "pesq", "pystoi", "resemblyzer", "torch", "pyroomacoustics", "nara_wpe",
+    "torchaudio", "lightning-fabric", "safetensors", "descript-audio-codec",
 )  # fmt: skip
 
 

@@ -1,7 +1,7 @@
 """A training run as TOML: what is trained, on which speech, how it is degraded, and for how long.
 
-`extends = "other.toml"` takes another file's tables first; a table is merged key by key. `model`, `tokenizer` and
-`teacher` are read by the task that `kind` names.
+`extends = "other.toml"` (or a bundled name) takes another file's tables first; a table is merged key by key. `model`,
+`tokenizer`, `teacher` and `sampling` are read by the task that `kind` names.
 """
 
 from __future__ import annotations
@@ -79,13 +79,16 @@ def known() -> list[str]:
     return sorted(p.relative_to(CONFIGS).with_suffix("").as_posix() for p in CONFIGS.rglob("[!_]*.toml"))
 
 
+def bundled(name: str) -> Path:
+    """The file of a bundled config. Raises RequestError naming the nearest names."""
+    if name not in known():
+        raise unknown("configs", name, known())
+    return CONFIGS / f"{name}.toml"
+
+
 def load(name: str | Path) -> RunConfig:
     """A config by bundled name or path. Raises RequestError saying which field is wrong."""
-    path = Path(name)
-    if path.suffix != ".toml":
-        if str(name) not in known():
-            raise unknown("configs", str(name), known())
-        path = CONFIGS / f"{name}.toml"
+    path = Path(name) if str(name).endswith(".toml") else bundled(str(name))
     tables = read(path)
     try:
         return RunConfig.model_validate(tables)
@@ -102,7 +105,7 @@ def read(path: Path) -> dict[str, Any]:
     except tomllib.TOMLDecodeError as error:
         raise RequestError(f"{path}: not valid TOML ({error})") from error
     if base := tables.pop("extends", ""):
-        tables = merged(read(path.parent / base), tables)
+        tables = merged(read(path.parent / base if base.endswith(".toml") else bundled(base)), tables)
     return tables
 
 

@@ -29,7 +29,8 @@ def my_restorers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def test_the_examples_are_there_and_short() -> None:
     assert set(BLOCKS) == {
-        "mine.toml", "pyproject.toml", "my_restorers/louder.py", "my_restorers/peak.py", "my_restorers/tremolo.py",
+        "mine.toml", "my-codec.toml", "pyproject.toml",
+        "my_restorers/louder.py", "my_restorers/peak.py", "my_restorers/tremolo.py",
     }  # fmt: skip
     for name, text in BLOCKS.items():
         code = [line for line in text.splitlines() if line and not line.startswith(("from", "import"))]
@@ -63,8 +64,20 @@ def test_own_corpus(cli: Cli, tmp_path: Path) -> None:
 def test_every_command_of_the_readme_exists(cli: Cli) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^restorebench (\w+)", text, re.MULTILINE))
-    assert named == {"list", "run", "board", "degrade", "verify", "restore", "doctor", "score"}
+    assert named == {"list", "run", "board", "degrade", "verify", "restore", "doctor", "score", "train"}
     for command in sorted(named):
         done = cli(command, "--help")
         assert done.returncode == 0
         assert "Example: restorebench" in done.stdout
+
+
+def test_the_training_example_trains(cli: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    (tmp_path / "clips").mkdir()
+    for name in ("slt_04", "rms_03"):
+        shutil.copy(BUNDLE / f"{name}.flac", tmp_path / "clips")
+    (tmp_path / "my-codec.toml").write_text(BLOCKS["my-codec.toml"])
+    done = cli("train", "my-codec.toml", "--minutes", "0.001")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "runs" / "my-codec" / "model.safetensors").is_file()
+    assert "checkpoint: runs/my-codec/model.safetensors" in done.stderr
