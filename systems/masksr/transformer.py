@@ -52,4 +52,5 @@ def positions(frames: int, width: int, device: torch.device) -> Tensor:
     rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-math.log(10_000.0) / width))
     table = torch.empty(frames, width, dtype=torch.float64)
     table[:, 0::2], table[:, 1::2] = (place * rate).sin(), (place * rate).cos()
-    return table.float().to(device)
+    with torch.inference_mode(False):  # what is kept must also serve training
+        return table.float().to(device).clone()

@@ -20,7 +20,8 @@ Alignment = Literal["match-stride", "centred"]
 
 @cache
 def hann(size: int, device: torch.device) -> Tensor:
-    return torch.hann_window(size, device=device)
+    with torch.inference_mode(False):  # what is kept must also serve training
+        return torch.hann_window(size, device=device)
 
 
 def spectrum(audio: Tensor, window: int, hop: int, alignment: Alignment = "match-stride") -> Tensor:

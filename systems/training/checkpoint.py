@@ -41,6 +41,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     facts |= {"config": json.dumps(checkpoint.config, sort_keys=True), "card": json.dumps(checkpoint.card)}
     with whole(path) as part:
         save_file({key: value.contiguous() for key, value in checkpoint.tensors.items()}, part, metadata=facts)
+        part.chmod(0o644)  # safetensors lets nobody else read
 
 
 def header(path: Path) -> dict[str, Any]:

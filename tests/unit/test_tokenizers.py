@@ -201,3 +201,14 @@ def test_a_pickle_runs_no_code(published: Path, tmp_path: Path, monkeypatch: pyt
     with pytest.raises(RequestError, match="cannot be read as DAC weights"):
         load(Path("bad.pth"), "small")
     assert not Path("executed").exists()
+
+
+def test_what_inference_kept_serves_training() -> None:
+    """The window and the positions are made once; made in inference mode they would break the next backward pass."""
+    from restorebench.systems.masksr.transformer import positions
+    from restorebench.systems.tokenizers.spectrum import hann
+
+    with torch.inference_mode():
+        kept = (hann(777, torch.device("cpu")), positions(77, 6, torch.device("cpu")))
+    for tensor in kept:
+        assert not tensor.is_inference()
