@@ -2,6 +2,7 @@
 
 BUILTIN = {
     "clipping": "clipping:Clipping",
+    "dns": "dns:Dns",
     "level": "level:Level",
     "lowpass": "lowpass:LowPassing",
     "noise": "noise:Noise",

@@ -1,4 +1,4 @@
-"""Levels: a clip set to a given RMS level, and VoiceFixer's joint normalisation of input and target."""
+"""Levels: a clip set to an RMS level, and joint scaling of input and target by peak (VoiceFixer) or RMS (DNS)."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from pydantic import Field
 from restorebench.benchmark.contracts import CorruptionCard, Scene
 from restorebench.benchmark.types import Recipe
 from restorebench.corruptions.step import Effect, Range, Samples, Sounds, Step, check_range, uniform
+
+
+CLIP_LEVEL = 0.99
+"""The DNS Challenge's limit of magnitudes."""
 
 
 class LevelStep(Step):
@@ -34,6 +38,20 @@ class JointLevelStep(Step):
     def on_pair(self, sounds: Sounds) -> Sounds:
         loudest = max(float(np.max(np.abs(s), initial=0.0)) for s in (sounds.reference, sounds.degraded))
         gain = self.peak / loudest if loudest > 0 else 1.0
+        return replace(sounds, reference=sounds.reference * gain, degraded=sounds.degraded * gain)
+
+
+class JointRmsStep(Step):
+    """Scales input and target by one factor: the input gets this RMS level, or less where its peak would pass 0.99."""
+
+    name: Literal["joint-rms"] = "joint-rms"
+    dbfs: float
+
+    def on_pair(self, sounds: Sounds) -> Sounds:
+        rms = float(np.sqrt(np.mean(sounds.degraded**2)))
+        gain = 10 ** (self.dbfs / 20) / rms if rms > 0 else 1.0
+        loudest = gain * float(np.max(np.abs(sounds.degraded), initial=0.0))
+        gain *= min(1.0, CLIP_LEVEL / loudest) if loudest > 0 else 1.0
         return replace(sounds, reference=sounds.reference * gain, degraded=sounds.degraded * gain)
 
 

@@ -69,13 +69,15 @@ def steps_of(recipe: Recipe) -> list[Step]:
 @cache
 def _adapter() -> TypeAdapter[Any]:
     from restorebench.corruptions.clipping import ClipStep
-    from restorebench.corruptions.level import JointLevelStep, LevelStep
+    from restorebench.corruptions.level import JointLevelStep, JointRmsStep, LevelStep
     from restorebench.corruptions.lowpass import LowPassStep
     from restorebench.corruptions.noise import NoiseStep
     from restorebench.corruptions.packet_loss import PacketLossStep
     from restorebench.corruptions.reverb import ReverbStep
 
-    steps = ClipStep | JointLevelStep | LevelStep | LowPassStep | NoiseStep | PacketLossStep | ReverbStep
+    steps = (
+        ClipStep | JointLevelStep | JointRmsStep | LevelStep | LowPassStep | NoiseStep | PacketLossStep | ReverbStep
+    )
     return TypeAdapter(Annotated[steps, Field(discriminator="name")])
 
 
