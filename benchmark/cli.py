@@ -240,12 +240,14 @@ def train(
     from restorebench.benchmark.registry import find
     from restorebench.benchmark.show import progress
 
-    folder = out or Path("runs") / Path(config).stem
+    folder = out or Path("runs") / Path(config).name.removesuffix(".toml")
     if prepare:
         _say(f"prepared: {find('programs', 'prepare')(config, folder, progress)}")
     else:
         made = find("programs", "train")(config, folder, resume, minutes, progress)
-        _say(f"checkpoint: {made}  (curve.png, log.csv, audio/, tensorboard/ beside it)")
+        _say(f"checkpoint: {made.checkpoint}  (curve.png, log.csv, audio/, tensorboard/ beside it)")
+        if made.done < made.planned:
+            _say(f"stopped at step {made.done} of {made.planned}; add --resume to go on")
 
 
 @app.command(epilog="Example: restorebench doctor")

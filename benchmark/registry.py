@@ -69,7 +69,14 @@ def find(kind: Kind, name: str) -> Any:
     if base not in known:
         raise unknown(kind, name, list(known))
     module, _, attribute = known[base].partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if kind != "programs" or (error.name or "").startswith("restorebench"):
+            raise
+        raise RequestError(
+            f"{base} needs {error.name}, not installed; run: pip install 'restorebench[models]'"
+        ) from error
 
 
 def card(kind: Kind, name: str) -> Card:

@@ -12,7 +12,6 @@ from restorebench.benchmark.contracts import CorruptionCard, Scene
 from restorebench.benchmark.types import Recipe
 from restorebench.corruptions.step import Effect, Range, Samples, Sounds, Step, check_range, uniform
 
-
 CLIP_LEVEL = 0.99
 """The DNS Challenge's limit of magnitudes."""
 

@@ -75,9 +75,7 @@ def _adapter() -> TypeAdapter[Any]:
     from restorebench.corruptions.packet_loss import PacketLossStep
     from restorebench.corruptions.reverb import ReverbStep
 
-    steps = (
-        ClipStep | JointLevelStep | JointRmsStep | LevelStep | LowPassStep | NoiseStep | PacketLossStep | ReverbStep
-    )
+    steps = ClipStep | JointLevelStep | JointRmsStep | LevelStep | LowPassStep | NoiseStep | PacketLossStep | ReverbStep
     return TypeAdapter(Annotated[steps, Field(discriminator="name")])
 
 

@@ -48,7 +48,7 @@ def trained(folder: Path, config: RunConfig | None = None, resume: bool = False)
     """The checkpoint of a tiny run."""
     from restorebench.systems.training.loop import train
 
-    return train(config or run_config(), folder, resume, None, quietly)
+    return train(config or run_config(), folder, resume, None, quietly).checkpoint
 
 
 def write_toml(path: Path, tables: dict[str, Any]) -> Path:
@@ -108,3 +108,30 @@ def small_hubert(layers: int = 12) -> Any:
         encoder_layer_drop=0.05,
         aux_num_out=None,
     )
+
+
+SISE_CODEC = {"encoder_dim": 4, "decoder_dim": 32, "acoustic": 2, "codebook_size": 16, "codebook_dim": 4}
+SISE = merged(MASKSR, {"name": "tiny-sise", "kind": "sise", "data": {"corruption": "dns"}}) | {
+    "model": {"width": 32, "heads": 2, "blocks": 1, "feed_forward": 48, "encoder_dim": 4, "seconds": 0.5},
+    "tokenizer": {"random": SISE_CODEC},
+    "sampling": {"semantic_steps": 4, "acoustic_steps": [3, 1], "top_k": 5},
+}
+SISE["data"]["options"] = {"p_rir": 0.0}
+SISE_CODEC_RUN = merged(FRAME_CODEC, {"name": "tiny-sise-codec", "kind": "sise-codec"}) | {
+    "model": SISE_CODEC,
+    "losses": {"periods": [2], "fft_sizes": [256], "speakers": 4},
+}
+
+
+def random_sise(path: Path, semantic: bool = True) -> Path:
+    """A SISE checkpoint with random weights, as `train` would write it."""
+    import torch
+
+    from restorebench.systems.sise.diffusion_task import SiseTask
+    from restorebench.systems.training.checkpoint import save
+
+    torch.manual_seed(0)
+    task = SiseTask(run_config(SISE, tokenizer={"random": {"semantic": semantic}}))
+    task.average = None
+    save(path, task.export())
+    return path

@@ -30,19 +30,22 @@ class SpectrumNorm(nn.BatchNorm1d):
         if not self.training:
             return super().forward(x)
         with torch.no_grad():
-            sums = torch.stack(
-                [x.sum((0, 2)), x.square().sum((0, 2)), x.new_full((x.shape[1],), x.numel() / x.shape[1])]
-            )
-            if torch.distributed.is_available() and torch.distributed.is_initialized():
-                torch.distributed.all_reduce(sums)
-            count = sums[2]
-            mean = sums[0] / count
-            variance = (sums[1] / count - mean.square()).clamp(min=0)
+            count = x.shape[0] * x.shape[2] * everywhere(x.new_ones(()))
+            mean = everywhere(x.sum((0, 2))) / count
+            deviation = x - mean[:, None]
+            variance = everywhere(deviation.square().sum((0, 2))) / count
             self.running_mean.lerp_(mean, MOMENTUM)
             self.running_var.lerp_(variance * count / (count - 1).clamp(min=1), MOMENTUM)
             self.num_batches_tracked += 1
-            normal = (x - mean[:, None]) / (variance[:, None] + self.eps).sqrt()
+            normal = deviation / (variance[:, None] + self.eps).sqrt()
         return normal * self.weight[:, None] + self.bias[:, None]
+
+
+def everywhere(total: Tensor) -> Tensor:
+    """The sum over all processes."""
+    if torch.distributed.is_available() and torch.distributed.is_initialized():
+        torch.distributed.all_reduce(total)
+    return total
 
 
 class SpeechEncoder(nn.Module):
@@ -61,5 +64,5 @@ class SpeechEncoder(nn.Module):
         x = self.project(self.norm(magnitude).transpose(1, 2))
         if self.dense is not None:
             x = self.dense(functional.gelu(x))
-        encoded: Tensor = self.blocks(x + positions(x.shape[1], x.shape[2], x.device))
+        encoded: Tensor = self.blocks(x + positions(x.shape[1], x.shape[2], x.device).to(x.dtype))
         return encoded

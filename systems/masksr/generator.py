@@ -78,7 +78,7 @@ class Generator(nn.Module):
     def forward(self, codes: Tensor, condition: Tensor, rows: Tensor | None = None) -> Tensor:
         """Hidden states [batch, frame, width] of codes [batch, codebook, frame] and features [batch, frame, width]."""
         x = self.embedding(codes, rows) + condition
-        hidden: Tensor = self.norm(self.blocks(x + positions(x.shape[1], x.shape[2], x.device)))
+        hidden: Tensor = self.norm(self.blocks(x + positions(x.shape[1], x.shape[2], x.device).to(x.dtype)))
         if self.dense is not None:
             hidden = self.dense(hidden)
         return hidden

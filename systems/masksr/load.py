@@ -10,6 +10,7 @@ from restorebench.systems.masksr.config import ModelConfig
 from restorebench.systems.masksr.model import MaskSr
 from restorebench.systems.tokenizers.choose import TokenizerConfig, frame_codec, frozen, identity, tokenizer_of
 from restorebench.systems.training import checkpoint
+from restorebench.systems.training.config import parse
 
 
 def load(path: Path) -> tuple[MaskSr, Any]:
@@ -18,7 +19,7 @@ def load(path: Path) -> tuple[MaskSr, Any]:
     tokenizer = _tokenizer(kept, path)
     if tokenizer.rate != kept.config["rate"]:
         raise RequestError(f"{path}: trained at {kept.config['rate']} Hz, its tokenizer works at {tokenizer.rate} Hz")
-    model = MaskSr(ModelConfig.model_validate(kept.config["model"]), tokenizer.hop, tokenizer.quantiser())
+    model = MaskSr(parse(ModelConfig, kept.config["model"], f"{path}: model"), tokenizer.hop, tokenizer.quantiser())
     checkpoint.fill(model, kept.part("model."), path)
     return frozen(model), tokenizer
 

@@ -17,15 +17,17 @@ PAPER = "MaskSR2 (papers/masksr2)"
 class Variant:
     """A factory with a card: called with a checkpoint it gives the system."""
 
-    def __init__(self, name: str, summary: str, config: str, cost: float, rate: int | None, table: str = "") -> None:
+    def __init__(
+        self, name: str, summary: str, config: str, cost: float, rate: int | None, table: str = "", dac: bool = False
+    ) -> None:
         self.config = config
         self.card = SystemCard(
             name=name,
             version=1,
             summary=summary,
             source=f"{PAPER} {table}".strip(),
-            packages=("torch", "torchaudio", "safetensors"),
-            extra="models",
+            packages=("torch", "torchaudio", "safetensors", *(["descript-audio-codec"] if dac else [])),
+            extra="dac" if dac else "models",
             rate=rate,
             stochastic=True,
             checkpoint=True,
@@ -43,16 +45,27 @@ class Variant:
         from restorebench.systems.masksr.system import MaskSrSystem
 
         if not self.config:
-            return MaskSrSystem(self.card, checkpoint, None, None)
+            return MaskSrSystem(self.card, checkpoint)
         from restorebench.systems.training.config import load
 
         run = load(self.config)
         model, sampling = ModelConfig.model_validate(run.model), SamplingConfig.model_validate(run.sampling)
-        return MaskSrSystem(self.card, checkpoint, model, sampling)
+        return MaskSrSystem(self.card, checkpoint, model, sampling, self.tokenizer(run.tokenizer))
+
+    def tokenizer(self, table: dict[str, str]) -> dict[str, Any]:
+        """The tokenizer of the row's config: a published one, or that of the codec config beside it."""
+        from restorebench.systems.masksr.system import tokenizer_facts
+        from restorebench.systems.tokenizers.config import FrameCodecConfig
+        from restorebench.systems.training.config import load
+
+        if "name" in table:
+            return tokenizer_facts(table)
+        codec = load(f"nano/{Path(table['checkpoint']).parent.name}")
+        return tokenizer_facts({"frame-codec": FrameCodecConfig.model_validate(codec.model).model_dump(mode="json")})
 
 
 def _paper(name: str, summary: str, table: str = "Table I", cost: float = 3.2) -> Variant:
-    return Variant(name, summary, f"paper/{name}", cost, 44_100, table)
+    return Variant(name, summary, f"paper/{name}", cost, 44_100, table, dac=True)
 
 
 masksr = Variant("masksr", "Any MaskSR or MaskSR2 checkpoint, sampled as it says", "", 3.2, None)

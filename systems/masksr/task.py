@@ -23,9 +23,9 @@ from restorebench.systems.tokenizers.choose import TokenizerConfig, identity, to
 from restorebench.systems.tokenizers.frame_codec import FrameCodec
 from restorebench.systems.tokenizers.tokenizer import frames_of
 from restorebench.systems.training.checkpoint import Checkpoint
-from restorebench.systems.training.config import RunConfig
+from restorebench.systems.training.config import RunConfig, parse
 from restorebench.systems.training.data import Batch
-from restorebench.systems.training.task import SingleModelTask, Values, parse
+from restorebench.systems.training.task import SingleModelTask, Values
 
 BUCKETS = ((0.0, 0.3, "low"), (0.3, 0.7, "middle"), (0.7, 1.01, "high"))
 """Mask ratios that validation accuracy is shown for."""
@@ -56,9 +56,12 @@ class MaskSrTask(SingleModelTask[MaskSr]):
 
     def setup(self, fabric: Any) -> None:
         super().setup(fabric)
-        self.tokenizer.to(fabric.device)
+        self.place(fabric.device)
+
+    def place(self, device: torch.device) -> None:
+        self.tokenizer.to(device)
         if self.teacher is not None:
-            self.teacher.to(fabric.device)
+            self.teacher.to(device)
 
     @torch.no_grad()
     def features(self, clean: Tensor) -> Values:

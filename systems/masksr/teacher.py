@@ -166,8 +166,8 @@ def load_centres(path: Path) -> Tensor:
 
     Raises RequestError.
     """
-    plain = path.with_suffix(".npy")
-    if path.suffix != ".npy" and not plain.is_file():
+    plain = path if path.suffix == ".npy" else path.with_name(f"{path.stem}.{file_sha256(path)[:12]}.npy")
+    if not plain.is_file():
         with whole(plain) as part, part.open("wb") as file:
             np.save(file, read_kmeans(path))
     try:
@@ -185,16 +185,24 @@ def read_kmeans(path: Path) -> np.ndarray:
     Only numpy's and joblib's array classes are let through; every other class becomes an empty shell. Raises
     RequestError.
     """
-    from joblib.numpy_pickle import NumpyUnpickler
+    from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 
     class Shell:
         def __setstate__(self, state: dict[str, Any]) -> None:
             self.__dict__.update(state)
 
+    class PlainArray(NumpyArrayWrapper):  # type: ignore[misc]
+        def read(self, *arguments: Any, **options: Any) -> Any:
+            if self.dtype.hasobject:  # some versions of joblib unpickle these without asking `find_class`
+                raise pickle.UnpicklingError("an array of objects")
+            return super().read(*arguments, **options)
+
     class ArraysOnly(NumpyUnpickler):  # type: ignore[misc]
         def find_class(self, module: str, name: str) -> Any:
             if module.startswith("sklearn."):
                 return Shell
+            if name == "NumpyArrayWrapper":
+                return PlainArray
             if (module.split(".")[0], name) in ALLOWED:
                 return super().find_class(module, name)
             raise pickle.UnpicklingError(f"{module}.{name} is not an array class")
@@ -208,7 +216,6 @@ def read_kmeans(path: Path) -> np.ndarray:
 
 
 ALLOWED = {
-    ("joblib", "NumpyArrayWrapper"),
     ("numpy", "ndarray"),
     ("numpy", "dtype"),
     ("numpy", "scalar"),

@@ -12,8 +12,10 @@ from torch import nn
 from restorebench.benchmark import weights
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.locations import file_sha256
-from restorebench.systems.tokenizers.frame_codec import FrameCodec, FrameCodecConfig
+from restorebench.systems.tokenizers.config import FrameCodecConfig
+from restorebench.systems.tokenizers.frame_codec import FrameCodec
 from restorebench.systems.training import checkpoint
+from restorebench.systems.training.config import parse
 
 
 class TokenizerConfig(BaseModel):
@@ -55,11 +57,11 @@ def load_frame_codec(path: Path) -> FrameCodec:
     if not path.is_file():
         raise RequestError(f"{path}: no such tokenizer; train one first: restorebench train nano/{path.parent.name}")
     kept = checkpoint.read(path, "frame-codec")
-    return frame_codec(kept.config["model"], dict(kept.tensors), path)
+    return frame_codec(kept.config.get("model", {}), dict(kept.tensors), path)
 
 
 def frame_codec(config: dict[str, Any], tensors: dict[str, torch.Tensor], source: Path) -> FrameCodec:
-    codec = FrameCodec(FrameCodecConfig.model_validate(config))
+    codec = FrameCodec(parse(FrameCodecConfig, config, f"{source}: tokenizer"))
     checkpoint.fill(codec, tensors, source)
     frozen(codec)
     return codec

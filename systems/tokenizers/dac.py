@@ -6,6 +6,7 @@ own loader falls back to unpickling and ignores missing keys (specs §2.5).
 
 from __future__ import annotations
 
+import importlib.util
 import pickle
 import warnings
 from pathlib import Path
@@ -75,6 +76,10 @@ class DacTokenizer(nn.Module):
 
 def published(name: str) -> DacTokenizer:
     """A published DAC in evaluation mode, its weights fetched if need be. Raises RequestError."""
+    if importlib.util.find_spec("dac") is None:
+        raise RequestError(
+            f"tokenizer {name} needs descript-audio-codec, not installed; run: pip install 'restorebench[dac]'"
+        )
     return load(fetch(name), name)
 
 

@@ -6,9 +6,9 @@ ConvNeXt in 1-d and the inverse-STFT head follow Vocos (Siuzdak 2024, §3); the 
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
+from restorebench.systems.tokenizers.config import FrameCodecConfig
 from restorebench.systems.tokenizers.quantizer import Quantised, ResidualQuantizer
 from restorebench.systems.tokenizers.spectrum import overlap_add, spectrum
 from restorebench.systems.tokenizers.tokenizer import Codebook, frames_of
@@ -16,21 +16,6 @@ from restorebench.systems.tokenizers.tokenizer import Codebook, frames_of
 FLOOR = 1e-4
 """Added to magnitudes before their logarithm."""
 MAX_LOG_MAGNITUDE = 7.0
-
-
-class FrameCodecConfig(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    rate: int = 16_000
-    hop: int = Field(default=320, ge=1)
-    window: int = 1280
-    width: int = 224
-    expansion: int = 3
-    encoder_blocks: int = 3
-    decoder_blocks: int = 6
-    codebooks: int = Field(default=6, ge=1)
-    codebook_size: int = Field(default=1024, ge=2)
-    codebook_dim: int = 8
 
 
 class ConvNeXtBlock(nn.Module):
@@ -77,7 +62,7 @@ class FrameCodec(nn.Module):
     def synthesise(self, quantised: Tensor) -> Tensor:
         """Audio [batch, frame * hop] of quantised latents [batch, width, frame]."""
         hidden = self.norm(self.decoder(quantised).transpose(1, 2))
-        log_magnitude, phase = self.head(hidden).transpose(1, 2).chunk(2, dim=1)
+        log_magnitude, phase = self.head(hidden).float().transpose(1, 2).chunk(2, dim=1)
         magnitude = log_magnitude.clamp(max=MAX_LOG_MAGNITUDE).exp()
         return overlap_add(magnitude * (1j * phase).exp(), self.config.window, self.hop)
 

@@ -11,12 +11,14 @@ from torch.nn import functional
 
 from restorebench.benchmark.seeds import integer
 from restorebench.benchmark.types import Audio
-from restorebench.systems.tokenizers.frame_codec import FrameCodec, FrameCodecConfig
+from restorebench.systems.tokenizers.config import FrameCodecConfig
+from restorebench.systems.tokenizers.frame_codec import FrameCodec
 from restorebench.systems.tokenizers.quantizer import perplexity
 from restorebench.systems.training.checkpoint import Checkpoint
-from restorebench.systems.training.config import RunConfig
+from restorebench.systems.training.config import RunConfig, parse
 from restorebench.systems.training.data import Batch
-from restorebench.systems.training.task import SingleModelTask, Values, parse
+from restorebench.systems.training.distributed import take_from_first
+from restorebench.systems.training.task import SingleModelTask, Values
 
 WINDOWS_S = (0.016, 0.032, 0.064, 0.128)
 MELS = (20, 40, 80, 120)
@@ -69,14 +71,13 @@ class FrameCodecTask(SingleModelTask[FrameCodec]):
 
     def begin(self, batch: Batch) -> None:
         """Codebooks from k-means of the first batch; with several processes, of the first one's."""
-        clean = self.fabric.broadcast(batch["clean"])
-        rng = torch.Generator().manual_seed(integer("k-means", self.config.seed))
-        models = [self.module] if self.average is None else [self.module, self.average]
         with torch.no_grad():
-            latents = self.module.latents(clean)
-        for model in models:
-            model.quantizer.start_from(latents, rng)
-            rng.manual_seed(integer("k-means", self.config.seed))
+            latents = self.module.latents(batch["clean"])
+        quantizer = self.module.quantizer
+        quantizer.start_from(latents, torch.Generator().manual_seed(integer("k-means", self.config.seed)))
+        take_from_first(quantizer.codebook_state())
+        if self.average is not None:
+            self.average.quantizer.load_state_dict(quantizer.state_dict())
 
     def losses(self, model: nn.Module, examples: Batch, share: Tensor) -> tuple[Tensor, Values]:
         clean = examples["clean"]
@@ -91,14 +92,15 @@ class FrameCodecTask(SingleModelTask[FrameCodec]):
         return loss * part, {name: value * part for name, value in values.items()}
 
     def after_step(self, examples: Sequence[Batch], step: int) -> Values:
-        """Counts code use and revives dead codes from this step's latents (of the first process)."""
+        """Counts code use and revives dead codes from latents of the first process."""
         quantizer = self.module.quantizer
         codes = self.fabric.all_gather(torch.cat([example["codes"] for example in examples]))
         quantizer.track(codes.flatten(0, -3))
         if (step + 1) % REVIVE_EVERY:
             return {}
-        latents = self.fabric.broadcast(examples[0]["latents"])
-        moved = quantizer.revive(latents, torch.Generator().manual_seed(integer("revive", self.config.seed, step)))
+        rng = torch.Generator().manual_seed(integer("revive", self.config.seed, step))
+        moved = quantizer.revive(list(examples[0]["latents"]), rng)
+        take_from_first(quantizer.codebook_state())
         return {"revived": torch.tensor(float(moved))}
 
     @torch.no_grad()

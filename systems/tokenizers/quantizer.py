@@ -58,8 +58,8 @@ class VectorQuantizer(nn.Module):
         latents = self.project_in(x)
         codes = self.nearest(latents)
         found = self.lookup(codes)
-        codebook = functional.mse_loss(found, latents.detach())
-        commitment = functional.mse_loss(latents, found.detach())
+        codebook = (found - latents.detach()).square().mean((1, 2))
+        commitment = (latents - found.detach()).square().mean((1, 2))
         straight_through = latents + (found - latents).detach()
         return self.project_out(straight_through), codes, codebook, commitment, latents
 
@@ -74,15 +74,20 @@ class ResidualQuantizer(nn.Module):
             assert isinstance(stage, VectorQuantizer)
             yield stage
 
-    def forward(self, x: Tensor) -> Quantised:
-        """Quantises x [batch, width, frame]."""
+    def forward(self, x: Tensor, stages: Tensor | None = None) -> Quantised:
+        """Quantises x [batch, width, frame].
+
+        `stages` [batch]: how many stages each clip keeps. Those beyond it still give codes, but neither output nor
+        losses (DAC's quantiser dropout); the losses are means over all clips.
+        """
         residual, output = x, torch.zeros_like(x)
         codes, latents = [], []
         codebook, commitment = x.new_zeros(()), x.new_zeros(())
-        for stage in self:
+        for place, stage in enumerate(self):
             made, found, near, close, latent = stage(residual)
-            residual, output = residual - made, output + made
-            codebook, commitment = codebook + near, commitment + close
+            kept = x.new_ones(len(x)) if stages is None else (stages > place).to(x)
+            residual, output = residual - made, output + made * kept[:, None, None]
+            codebook, commitment = codebook + (near * kept).mean(), commitment + (close * kept).mean()
             codes.append(found)
             latents.append(latent)
         return Quantised(output, torch.stack(codes, 1), codebook, commitment, latents)
@@ -93,6 +98,11 @@ class ResidualQuantizer(nn.Module):
             (stage.project_out(stage.lookup(codes[:, k])) for k, stage in enumerate(self)),
             start=torch.zeros((), device=codes.device),
         )
+
+    def codebook_state(self) -> Iterator[Tensor]:
+        """What start and revival change outside the gradient: every stage's vectors and usage."""
+        for stage in self:
+            yield from (stage.vectors, stage.usage)
 
     def export(self) -> list[Codebook]:
         stages = []

@@ -8,4 +8,6 @@ BUILTIN = {
 TASKS = {
     "frame-codec": "restorebench.systems.tokenizers.frame_codec_task:FrameCodecTask",
     "masksr": "restorebench.systems.masksr.task:MaskSrTask",
+    "sise-codec": "restorebench.systems.sise.codec_task:SiseCodecTask",
+    "sise": "restorebench.systems.sise.diffusion_task:SiseTask",
 }

@@ -7,12 +7,12 @@ Reading checks everything before anything is built: what comes back is whole, or
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.errors import RequestError, reason
 from restorebench.benchmark.files import whole
 
 if TYPE_CHECKING:
@@ -44,8 +44,11 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
         part.chmod(0o644)  # safetensors lets nobody else read
 
 
-def header(path: Path) -> dict[str, Any]:
-    """kind, config and card, without reading the weights. Raises RequestError."""
+def header(path: Path, kind: str = "", tables: Sequence[str] = ()) -> dict[str, Any]:
+    """kind, config and card, without reading the weights.
+
+    Raises RequestError for a broken file, another kind than the one that is wanted, or a config that lacks a table.
+    """
     from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
@@ -59,16 +62,22 @@ def header(path: Path) -> dict[str, Any]:
         raise RequestError(
             f"{path}: format {facts.get('format', 'unknown')!r}, wanted {FORMAT!r}, as `train` writes it"
         )
-    return {"kind": facts["kind"], "config": json.loads(facts["config"]), "card": json.loads(facts["card"])}
+    try:
+        made = {"kind": facts["kind"], "config": json.loads(facts["config"]), "card": json.loads(facts["card"])}
+    except (KeyError, json.JSONDecodeError) as error:
+        raise RequestError(f"{path}: its header is incomplete ({reason(error)}); copy or train it again") from error
+    if kind and made["kind"] != kind:
+        raise RequestError(f"{path}: a checkpoint of kind {made['kind']!r}, wanted {kind!r}")
+    if lacking := [table for table in tables if table not in made["config"]]:
+        raise RequestError(f"{path}: its config lacks {', '.join(lacking)}; it was written by another version")
+    return made
 
 
 def read(path: Path, kind: str) -> Checkpoint:
     """A checkpoint of one kind; half-precision weights come back as float32. Raises RequestError."""
     from safetensors.torch import load_file
 
-    facts = header(path)
-    if facts["kind"] != kind:
-        raise RequestError(f"{path}: a checkpoint of kind {facts['kind']!r}, wanted {kind!r}")
+    facts = header(path, kind)
     tensors = {key: t.float() if t.is_floating_point() else t for key, t in load_file(path).items()}
     return Checkpoint(kind, tensors, facts["config"], facts["card"])
 
@@ -87,10 +96,3 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
     if broken:
         raise RequestError(f"{source}: {len(broken)} tensors hold NaN or infinity (e.g. {broken[0]}); train again")
     module.load_state_dict(dict(state))
-
-
-def halved(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Floating-point weights in half precision, for files that ship."""
-    import torch
-
-    return {key: t.to(torch.float16) if t.is_floating_point() else t for key, t in tensors.items()}

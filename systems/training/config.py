@@ -1,14 +1,15 @@
 """A training run as TOML: what is trained, on which speech, how it is degraded, and for how long.
 
 `extends = "other.toml"` (or a bundled name) takes another file's tables first; a table is merged key by key. `model`,
-`tokenizer`, `teacher` and `sampling` are read by the task that `kind` names.
+`tokenizer`, `teacher`, `sampling`, `losses` and `labels` are read by the task that `kind` names.
 """
 
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -16,6 +17,7 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.registry import unknown
 from restorebench.benchmark.suite import CorpusSpec
 
+Parsed = TypeVar("Parsed", bound=BaseModel)
 CONFIGS = Path(__file__).parent / "configs"
 
 
@@ -33,7 +35,8 @@ class DataConfig(_Table):
     options: dict[str, Any] = Field(default_factory=dict)
     """Of the corruption."""
     prepared: str = ""
-    """Folder of codes and teacher targets extracted ahead of training (`--prepare`), seen from the run's folder."""
+    """Folder of codes and teacher targets extracted ahead of training (`--prepare`), seen from the run's folder; an
+    absolute path can be shared by runs with the same tokenizer and teacher."""
     workers: int = Field(default=1, ge=0)
 
 
@@ -70,6 +73,8 @@ class RunConfig(_Table):
     tokenizer: dict[str, Any] = Field(default_factory=dict)
     teacher: dict[str, Any] = Field(default_factory=dict)
     sampling: dict[str, Any] = Field(default_factory=dict)
+    losses: dict[str, Any] = Field(default_factory=dict)
+    labels: dict[str, Any] = Field(default_factory=dict)
     data: DataConfig
     training: TrainingConfig
 
@@ -117,6 +122,14 @@ def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
         if key in below
     }
     return {**below, **above, **both}
+
+
+def parse(model: type[Parsed], table: Mapping[str, Any], where: str) -> Parsed:
+    """A table as its type. Raises RequestError naming the field, in one line."""
+    try:
+        return model.model_validate(table)
+    except ValidationError as error:
+        raise RequestError(f"{where}: {first_fault(error)}") from error
 
 
 def first_fault(error: ValidationError) -> str:

@@ -1,8 +1,8 @@
 """Training pairs made on the fly: crop, degrade, settle. Item i is the same on every machine, whoever asks for it.
 
 Crops are drawn by duration, so that each second of speech is as likely as any other. With prepared features the crops
-are the windows that were extracted, and the degraded side is brought back to the level of the clean file, because codes
-of another level are other codes.
+are the windows that were extracted, each at the level that it was extracted at (a peak drawn from VoiceFixer's range),
+and the degraded side is brought to that level: codes of another level are other codes.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, Dataset
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import fit, resample, samples_for, settle
 from restorebench.benchmark.contracts import Corruption, Scene
-from restorebench.benchmark.errors import AudioError, RequestError
+from restorebench.benchmark.errors import AudioError, RequestError, reason
 from restorebench.benchmark.locations import resolve
 from restorebench.benchmark.seeds import generator
 from restorebench.benchmark.suite import CorpusSpec
@@ -29,8 +29,10 @@ from restorebench.systems.training.config import DataConfig
 from restorebench.systems.training.prepared import Prepared, Window
 
 Batch = dict[str, Tensor]
-"""clean and degraded [batch, time], index and padding [batch]; with prepared features also codes and taught."""
+"""clean and degraded [batch, time]; index, padding, recording and start (seconds) [batch]; with prepared features also
+codes and taught."""
 ATTEMPTS = 20
+LEVELS = (0.3, 1.0)
 
 
 def utterances_of(corpora: tuple[CorpusSpec, ...]) -> list[Utterance]:
@@ -85,7 +87,10 @@ class PairStream(Dataset[dict[str, Any]]):
         item: dict[str, Any] = {"index": index}
         for attempt in range(ATTEMPTS):
             rng = generator(*self.identity, index, attempt)
-            window, clean, padding = self._draw(rng)
+            window, place, start_s = self._place(rng)
+            clean, padding = self.recordings[place].crop(start_s, self.config.seconds, self.rate)
+            if window is not None:
+                clean = at_level(clean, window.index)
             if np.any(clean):
                 break
         else:
@@ -96,16 +101,17 @@ class PairStream(Dataset[dict[str, Any]]):
         degraded = clean
         if self.config.corruption:
             clean, degraded = self._degrade(rng, clean, keep_level=self.prepared is not None)
-        return item | {"clean": clean, "degraded": degraded, "padding": np.float32(padding)}
+        where = {"recording": place, "start": start_s, "padding": np.float32(padding)}
+        return item | where | {"clean": clean, "degraded": degraded}
 
-    def _draw(self, rng: np.random.Generator) -> tuple[Window | None, FloatArray, float]:
+    def _place(self, rng: np.random.Generator) -> tuple[Window | None, int, float]:
+        """(prepared window, number of the recording, seconds where the crop begins)"""
         if self.prepared is not None:
             window = self.prepared.windows[int(rng.integers(len(self.prepared.windows)))]
-            return window, *self.recordings[window.recording].crop(window.start_s, self.config.seconds, self.rate)
+            return window, window.recording, window.start_s
         place = int(np.searchsorted(self.ends, rng.uniform(0, self.ends[-1]), side="right"))
-        recording = self.recordings[min(place, len(self.recordings) - 1)]
-        start = rng.uniform(0, max(recording.seconds - self.config.seconds, 0.0))
-        return None, *recording.crop(start, self.config.seconds, self.rate)
+        place = min(place, len(self.recordings) - 1)
+        return None, place, float(rng.uniform(0, max(self.recordings[place].seconds - self.config.seconds, 0.0)))
 
     def _degrade(self, rng: np.random.Generator, clean: FloatArray, keep_level: bool) -> tuple[FloatArray, FloatArray]:
         if self._corruption is None:
@@ -119,6 +125,13 @@ class PairStream(Dataset[dict[str, Any]]):
         return clean, (pair.degraded.samples / gain).astype(np.float32)
 
 
+def at_level(clean: FloatArray, window: int) -> FloatArray:
+    """A prepared window with its peak drawn from [0.3, 1], as VoiceFixer's joint gain does for pairs (specs §4)."""
+    peak = float(np.max(np.abs(clean), initial=0.0))
+    gain = generator("level", window).uniform(*LEVELS) / peak if peak > 0 else 1.0
+    return (clean * gain).astype(np.float32)
+
+
 def indices(start: int, batch: int, accumulate: int, rank: int, world: int) -> Iterator[list[int]]:
     """Micro-batches from step `start` on. A step's items do not depend on how many processes share them."""
     micro = start * accumulate
@@ -128,13 +141,35 @@ def indices(start: int, batch: int, accumulate: int, rank: int, world: int) -> I
         micro += 1
 
 
+class _Guarded(Dataset[dict[str, Any] | str]):
+    """Items, or one line that says what is wrong: an exception would lose itself in a worker's traceback."""
+
+    def __init__(self, stream: PairStream) -> None:
+        self.stream = stream
+
+    def __getitem__(self, index: int) -> dict[str, Any] | str:
+        try:
+            return self.stream[index]
+        except Exception as error:
+            return f"training item {index}: {reason(error)}"
+
+
 def loader(stream: PairStream, batches: Iterator[list[int]], workers: int) -> Iterator[Batch]:
-    """Batches in order, made ahead by worker processes."""
+    """Batches in order, made ahead by worker processes. Raises RequestError when one cannot be made."""
     context = "spawn" if workers else None
-    yield from DataLoader(
-        stream, batch_sampler=batches, num_workers=workers, multiprocessing_context=context,
-        collate_fn=collate, worker_init_fn=_one_thread,
+    made = DataLoader(
+        _Guarded(stream), batch_sampler=batches, num_workers=workers, multiprocessing_context=context,
+        collate_fn=_collate, worker_init_fn=_one_thread,
     )  # fmt: skip
+    for batch in made:
+        if isinstance(batch, str):
+            raise RequestError(batch)
+        yield batch
+
+
+def _collate(items: list[dict[str, Any] | str]) -> Batch | str:
+    wrong = [item for item in items if isinstance(item, str)]
+    return wrong[0] if wrong else collate([item for item in items if not isinstance(item, str)])
 
 
 def collate(items: list[dict[str, Any]]) -> Batch:

@@ -45,9 +45,12 @@ class Log:
         write_float(self.folder / "audio" / f"{name}.wav", audio)
         self.events.add_audio(name, audio.samples[None], step, sample_rate=audio.rate)
 
+    def draw(self) -> None:
+        draw(self.path, self.folder / "curve.png")
+
     def close(self) -> None:
         self.events.close()
-        draw(self.path, self.folder / "curve.png")
+        self.draw()
 
 
 def rows(path: Path) -> list[dict[str, str]]:

@@ -7,10 +7,14 @@ changes no draw. `torchrun --nproc-per-node N restorebench train ...` runs it on
 from __future__ import annotations
 
 import json
+import math
 import os
+import signal
+import threading
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -26,13 +30,21 @@ from restorebench.systems.training.config import RunConfig, load
 from restorebench.systems.training.data import Batch, PairStream, Recording, collate, indices, loader, utterances_of
 from restorebench.systems.training.log import Log
 from restorebench.systems.training.prepare import prepared_for
-from restorebench.systems.training.task import Task, make_task
-
-Progress = Callable[[str, int, Iterator[int]], None]
+from restorebench.systems.training.task import Progress, Task, make_task
 
 
-def train(config: str | Path | RunConfig, out: Path, resume: bool, minutes: float | None, progress: Progress) -> Path:
-    """Trains until the config's steps are done or the minutes are over; the path of the checkpoint.
+@dataclass(frozen=True)
+class Trained:
+    checkpoint: Path
+    done: int
+    """Steps."""
+    planned: int
+
+
+def train(
+    config: str | Path | RunConfig, out: Path, resume: bool, minutes: float | None, progress: Progress
+) -> Trained:
+    """Trains until the config's steps are done, the minutes are over, or Ctrl-C.
 
     Raises RequestError for a config that cannot be run, or a folder that holds another run.
     """
@@ -42,15 +54,17 @@ def train(config: str | Path | RunConfig, out: Path, resume: bool, minutes: floa
     task = make_task(run)
     utterances = utterances_of(run.data.speech)
     recordings = [Recording.of(utterance) for utterance in utterances]
+    task.attend("train", utterances, out, progress)
     prepared = prepared_for(run, task, recordings, out) if run.data.prepared else None
     stream = PairStream(run.data, task.rate, recordings, run.seed, "train", prepared)
-    validation = validation_batches(run, task, fabric.device)
+    stream[0]  # what is wrong with the data is said before anything is written
+    validation = validation_batches(run, task, fabric.device, out, progress)
     task.setup(fabric)
-    done = load_state(out, run, task, resume)
+    done = load_state(out, run, task, resume, fabric.world_size)
     licences = sorted({utterance.licence for utterance in utterances if utterance.licence})
     session = Session(run, task, fabric, out, validation, done, licences)
     session.go(stream, minutes, progress)
-    return out / "model.safetensors"
+    return Trained(out / "model.safetensors", session.done, run.training.steps)
 
 
 def launched(run: RunConfig) -> Any:
@@ -82,19 +96,41 @@ class Session:
         self.log = Log(out, done) if self.first else None
         self.start = time.monotonic()
         self.latest: dict[str, float] = {}
+        self.stopping = False
 
     def go(self, stream: PairStream, minutes: float | None, progress: Progress) -> None:
         left = self.run.training.steps - self.done
         steps = self.steps(stream, minutes)
-        if not self.first:
-            for _ in steps:
-                pass
-        elif minutes is None:
-            progress("train", left, (1 for _ in steps))
-        else:
-            progress("train (seconds)", round(60 * minutes), whole_seconds(steps, round(60 * minutes)))
-        if self.log is not None:
-            self.log.close()
+        with self.interrupts_at_step_ends():
+            try:
+                if not self.first:
+                    for _ in steps:
+                        pass
+                elif minutes is None:
+                    progress("train", left, (1 for _ in steps))
+                else:
+                    progress("train (seconds)", round(60 * minutes), whole_seconds(steps, round(60 * minutes)))
+            finally:
+                if self.log is not None:
+                    self.log.close()
+
+    @contextmanager
+    def interrupts_at_step_ends(self) -> Iterator[None]:
+        """The first Ctrl-C ends the run after the step that is open, with a checkpoint; a second one at once."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        before = signal.getsignal(signal.SIGINT)
+
+        def stop(*_: object) -> None:
+            self.stopping = True
+            signal.signal(signal.SIGINT, before)
+
+        signal.signal(signal.SIGINT, stop)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
 
     def steps(self, stream: PairStream, minutes: float | None) -> Iterator[None]:
         training, fabric = self.run.training, self.fabric
@@ -115,16 +151,28 @@ class Session:
             values["padding"] = torch.stack([batch["padding"].mean() for batch in micro_batches]).mean()
             pending.append(values)
             self.done += 1
-            last = self.done == training.steps or self.out_of_time(minutes)
-            if last or self.done % training.log_every == 0:
-                self.write("train", self.mean(pending))
+            stop = self.stopping or self.out_of_time(minutes)
+            judge = self.done == training.steps or self.done % training.validate_every == 0
+            if stop or judge or self.done % training.log_every == 0:
+                self.write("train", self.finite(self.mean(pending)))
                 pending = []
-            if last or self.done % training.validate_every == 0:
+            if judge or (stop and not self.stopping):
                 self.validate()
+            if judge or stop:
                 self.save()
             yield
-            if last:
+            if stop:
                 return
+
+    def finite(self, values: dict[str, float]) -> dict[str, float]:
+        """The values. Raises RequestError when one is not finite: the last checkpoint stays as it is."""
+        broken = sorted(name for name, value in values.items() if not math.isfinite(value))
+        if broken:
+            raise RequestError(
+                f"{self.run.name}: {', '.join(broken)} not finite at step {self.done}; the last checkpoint in "
+                f"{self.out} is whole: lower the rate, or set clip or warm_up under [training]"
+            )
+        return values
 
     def out_of_time(self, minutes: float | None) -> bool:
         """Asked of the first process alone, so that all stop at the same step."""
@@ -134,7 +182,10 @@ class Session:
     def mean(self, pending: list[dict[str, Any]]) -> dict[str, float]:
         """Over steps and processes."""
         names = sorted({name for values in pending for name in values})
-        means = torch.stack([torch.stack([v[name].float() for v in pending if name in v]).mean() for name in names])
+        device = self.fabric.device
+        means = torch.stack(
+            [torch.stack([v[name].float().to(device) for v in pending if name in v]).mean() for name in names]
+        )
         reduced = self.fabric.all_reduce(means, reduce_op="mean")
         return dict(zip(names, reduced.tolist(), strict=True))
 
@@ -148,6 +199,8 @@ class Session:
             return
         self.latest = {name: float(value) for name, value in self.task.validate(self.validation).items()}
         self.write("validation", self.latest)
+        if self.log is not None:
+            self.log.draw()
         if self.log is not None and self.run.training.listen:
             batch = {key: value[: self.run.training.listen] for key, value in self.validation[0].items()}
             for name, audio in self.task.listen(batch):
@@ -158,7 +211,8 @@ class Session:
             config = self.run.model_dump(mode="json")
             save(self.out / "model.safetensors", replace(self.task.export(), card=self.card()))
             with whole(self.out / "state.pt") as part:
-                torch.save({"step": self.done, "config": config, "task": self.task.state()}, part)
+                facts = {"step": self.done, "config": config, **conditions(self.task, self.fabric.world_size)}
+                torch.save({**facts, "task": self.task.state()}, part)
             write_whole(self.out / "config.json", json.dumps(config, indent=1).encode())
         self.fabric.barrier()
 
@@ -179,11 +233,13 @@ class Session:
         }
 
 
-def validation_batches(run: RunConfig, task: Task, device: torch.device) -> list[Batch]:
+def validation_batches(run: RunConfig, task: Task, device: torch.device, out: Path, progress: Progress) -> list[Batch]:
     """The same few clips each time, degraded once."""
     if not run.data.validation:
         return []
-    recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.validation)]
+    utterances = utterances_of(run.data.validation)
+    task.attend("validation", utterances, out, progress)
+    recordings = [Recording.of(utterance) for utterance in utterances]
     stream = PairStream(run.data, task.rate, recordings, run.seed, "validation")
     items = [stream[i] for i in range(run.training.validation_clips)]
     size = run.training.batch
@@ -191,7 +247,12 @@ def validation_batches(run: RunConfig, task: Task, device: torch.device) -> list
     return [{key: value.to(device) for key, value in batch.items()} for batch in batches]
 
 
-def load_state(out: Path, run: RunConfig, task: Task, resume: bool) -> int:
+def conditions(task: Task, world: int) -> dict[str, Any]:
+    """What a step depends on beside the config."""
+    return {"features": task.features_identity(), "processes": world}
+
+
+def load_state(out: Path, run: RunConfig, task: Task, resume: bool, world: int) -> int:
     """Steps done already. Raises RequestError when the folder holds a run that was not asked for, or another one."""
     path = out / "state.pt"
     if not path.is_file():
@@ -207,18 +268,26 @@ def load_state(out: Path, run: RunConfig, task: Task, resume: bool) -> int:
     before, now = state["config"], run.model_dump(mode="json")
     differing = sorted(
         f"{table}.{key}"
-        for table in ("model", "tokenizer", "teacher", "data", "training")
+        for table in ("model", "tokenizer", "teacher", "losses", "labels", "data", "training")
         for key in {*before[table], *now[table]}
-        if before[table].get(key) != now[table].get(key) and (table, key) not in CHANGEABLE
+        if before[table].get(key) != now[table].get(key) and (table, key) not in changeable(run)
     )
     if differing or (before["kind"], before["seed"]) != (now["kind"], now["seed"]):
         raise RequestError(f"{out}: was started with other settings ({', '.join(differing) or 'kind, seed'})")
+    for what, here in conditions(task, world).items():
+        if state[what] != here:
+            raise RequestError(
+                f"{out}: was started with other {what} ({state[what] or 'none'}, now {here or 'none'}); "
+                "go on with the same tokenizer, teacher and number of processes, or start anew with --out"
+            )
     task.load_state(state["task"])
     return int(state["step"])
 
 
-CHANGEABLE = {("training", "steps"), ("training", "log_every"), ("training", "listen"), ("data", "workers")}
-"""Settings that may differ when a run is resumed: they change no weight."""
+def changeable(run: RunConfig) -> set[tuple[str, str]]:
+    """Settings that may differ when a run is resumed: they change no weight."""
+    always = {("training", "log_every"), ("training", "listen"), ("data", "workers")}
+    return always | ({("training", "steps")} if run.training.decay == "constant" else set())
 
 
 def chain_first(first: Batch, rest: Iterator[Batch]) -> Iterator[Batch]:

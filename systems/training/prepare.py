@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,11 +18,9 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.files import whole, write_whole
 from restorebench.benchmark.plan import digest
 from restorebench.systems.training.config import RunConfig, load
-from restorebench.systems.training.data import Recording, utterances_of
+from restorebench.systems.training.data import Recording, at_level, utterances_of
 from restorebench.systems.training.prepared import SHARD, Prepared, Window, shards, windows_of
-from restorebench.systems.training.task import Task, make_task
-
-Progress = Callable[[str, int, Iterator[int]], None]
+from restorebench.systems.training.task import Progress, Task, make_task
 
 
 def prepare(config: str | Path | RunConfig, out: Path, progress: Progress) -> Path:
@@ -31,6 +29,9 @@ def prepare(config: str | Path | RunConfig, out: Path, progress: Progress) -> Pa
     if not run.data.prepared:
         raise RequestError(f"{run.name}: names no folder for prepared features; set prepared = ... under [data]")
     task = make_task(run)
+    local = os.environ.get("LOCAL_RANK", "0")
+    device = torch.device(f"cuda:{local}" if torch.cuda.is_available() else "cpu")
+    task.place(device)
     recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.speech)]
     windows = windows_of([recording.seconds for recording in recordings], run.data.seconds)
     folder = out / run.data.prepared
@@ -47,22 +48,25 @@ def prepare(config: str | Path | RunConfig, out: Path, progress: Progress) -> Pa
 
     def steps() -> Iterator[int]:
         for path, part in mine:
-            yield from write_shard(path, part, run, task, recordings)
+            yield from write_shard(path, part, run, task, recordings, device)
 
     progress("prepare", sum(len(part) for _, part in mine), steps())
     return folder
 
 
 def write_shard(
-    path: Path, windows: list[Window], run: RunConfig, task: Task, recordings: list[Recording]
+    path: Path, windows: list[Window], run: RunConfig, task: Task, recordings: list[Recording], device: torch.device
 ) -> Iterator[int]:
     from safetensors.torch import save_file
 
     made: list[dict[str, torch.Tensor]] = []
     for start in range(0, len(windows), run.training.batch):
         part = windows[start : start + run.training.batch]
-        crops = [recordings[w.recording].crop(w.start_s, run.data.seconds, task.rate)[0] for w in part]
-        made.append(task.features(torch.from_numpy(np.stack(crops))))
+        crops = [
+            at_level(recordings[w.recording].crop(w.start_s, run.data.seconds, task.rate)[0], w.index) for w in part
+        ]
+        features = task.features(torch.from_numpy(np.stack(crops)).to(device))
+        made.append({name: value.cpu() for name, value in features.items()})
         yield len(part)
     with whole(path) as file:
         save_file({name: torch.cat([features[name] for features in made]).contiguous() for name in made[0]}, file)

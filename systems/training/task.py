@@ -6,21 +6,22 @@ import copy
 import importlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Generic, TypeVar
 
 import torch
-from pydantic import BaseModel, ValidationError
 from torch import Tensor, nn
 
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.registry import unknown
-from restorebench.benchmark.types import Audio
+from restorebench.benchmark.types import Audio, Utterance
 from restorebench.systems.training import TASKS
 from restorebench.systems.training.checkpoint import Checkpoint
-from restorebench.systems.training.config import RunConfig, TrainingConfig, first_fault
+from restorebench.systems.training.config import RunConfig, TrainingConfig
 from restorebench.systems.training.data import Batch
 
+Progress = Callable[[str, int, Iterator[int]], None]
 Values = dict[str, Tensor]
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -33,6 +34,10 @@ class Task(ABC):
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
+
+    def attend(self, stream: str, utterances: Sequence[Utterance], folder: Path, progress: Progress) -> None:  # noqa: B027
+        """Called before anything is read from a stream (`train`, `validation`), with its recordings in the order that
+        a batch's `recording` counts. `folder` is the run's."""
 
     @abstractmethod
     def setup(self, fabric: Any) -> None: ...
@@ -67,8 +72,11 @@ class Task(ABC):
         raise RequestError(f"{self.config.name}: a {self.kind} has nothing to prepare")
 
     def features_identity(self) -> str:
-        """What decides `features`: tokenizer and teacher."""
+        """What decides `features`, and every target of a step: tokenizer and teacher."""
         return ""
+
+    def place(self, device: torch.device) -> None:  # noqa: B027
+        """Moves what `features` needs to a device."""
 
 
 class SingleModelTask(Task, Generic[Model]):
@@ -81,7 +89,7 @@ class SingleModelTask(Task, Generic[Model]):
         optimiser = torch.optim.Adam(self.module.parameters(), lr=training.rate, betas=training.betas)
         self.fabric = fabric
         self.wrapped, self.optimiser = fabric.setup(self.module, optimiser)
-        self.average = copy.deepcopy(self.module) if training.ema else None
+        self.average = copied(self.module) if training.ema else None
 
     @property
     def judged(self) -> Model:
@@ -155,6 +163,14 @@ def learning_rate(training: TrainingConfig, step: int) -> float:
     return training.rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / training.steps)))
 
 
+def copied(module: Model) -> Model:
+    """A deep copy. DAC's weight-normalised layers hold a weight with a history, which is made anew in each pass."""
+    for part in module.modules():
+        if "weight_g" in part._parameters:
+            part.weight = part.weight.detach()  # type: ignore[operator]
+    return copy.deepcopy(module)
+
+
 @torch.no_grad()
 def follow(average: nn.Module, module: nn.Module, decay: float) -> None:
     """Moves the average's parameters towards the module's; buffers are taken over."""
@@ -171,11 +187,3 @@ def make_task(config: RunConfig) -> Task:
     module, _, attribute = TASKS[config.kind].partition(":")
     task: Task = getattr(importlib.import_module(module), attribute)(config)
     return task
-
-
-def parse(model: type[BaseModel], table: Mapping[str, Any], where: str) -> Any:
-    """A config table as its type. Raises RequestError naming the field."""
-    try:
-        return model.model_validate(table)
-    except ValidationError as error:
-        raise RequestError(f"{where}: {first_fault(error)}") from error

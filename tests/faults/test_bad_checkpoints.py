@@ -66,6 +66,31 @@ def test_another_codec_rate(folder: Path) -> None:
     refused(folder, "masksr2-nano", "8k.safetensors", "8000 Hz", "16000 Hz")
 
 
+def test_another_tokenizer(folder: Path) -> None:
+    random_checkpoint(folder / "coarse.safetensors", NANO)
+    refused(folder, "masksr2-nano", "coarse.safetensors", "its tokenizer is", "'codebooks': 3", "'codebooks': 6")
+
+
+def test_headers_of_other_versions(folder: Path) -> None:
+    def unknown(table: str) -> Callable[[checkpoint.Checkpoint], checkpoint.Checkpoint]:
+        return lambda kept: replace(kept, config={**kept.config, table: {**kept.config[table], "new": 1}})
+
+    def lacking(table: str) -> Callable[[checkpoint.Checkpoint], checkpoint.Checkpoint]:
+        return lambda kept: replace(kept, config={k: v for k, v in kept.config.items() if k != table})
+
+    for table in ("model", "sampling"):
+        refused(folder, "masksr", changed(folder, "new.safetensors", unknown(table)), f"{table}: new: Extra inputs")
+    for table in ("model", "sampling", "tokenizer", "rate"):
+        file = changed(folder, "lacking.safetensors", lacking(table))
+        refused(folder, "masksr", file, f"its config lacks {table}")
+
+    def codec(kept: checkpoint.Checkpoint) -> checkpoint.Checkpoint:
+        shape = {**kept.config["tokenizer"]["frame-codec"], "new": 1}
+        return replace(kept, config={**kept.config, "tokenizer": {"frame-codec": shape}})
+
+    refused(folder, "masksr", changed(folder, "codec.safetensors", codec), "tokenizer: new: Extra inputs")
+
+
 def test_missing_and_unknown_keys(folder: Path) -> None:
     def without_one(kept: checkpoint.Checkpoint) -> checkpoint.Checkpoint:
         return replace(kept, tensors={k: v for k, v in kept.tensors.items() if k != "model.generator.null"})

@@ -14,7 +14,7 @@ from restorebench.benchmark.types import Audio, Pair, Utterance
 
 CARDS = {name: registry.card("systems", name) for name in registry.table("systems")}
 READY = [n for n, card in CARDS.items() if card.kind == "system" and not card.checkpoint]  # type: ignore[attr-defined]
-UNTRAINED = ["masksr"]
+UNTRAINED = ["masksr", "sise", "sise-wo-dis"]
 """Systems that run from a checkpoint, here one of random weights: they keep the contract, but restore nothing."""
 RNG = np.random.default_rng(0)
 
@@ -24,9 +24,11 @@ def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
     name = request.param
     if name in UNTRAINED:
         pytest.importorskip("torch")
-        from tests.tiny import random_checkpoint
+        from tests.tiny import random_checkpoint, random_sise
 
-        name = f"{name}@{random_checkpoint(tmp_path / 'random.safetensors')}"
+        path = tmp_path / "random.safetensors"
+        made = random_checkpoint(path) if name == "masksr" else random_sise(path, semantic=name == "sise")
+        name = f"{name}@{made}"
     if why := why_not("systems", name):
         pytest.skip(f"{name}: {why}")
     component = component_of(name)
@@ -44,9 +46,10 @@ def trained(system: System) -> System:
 def test_every_system_is_under_these_laws() -> None:
     """A system that runs from a checkpoint shares its code with one of the names above."""
     from restorebench.systems.masksr.rows import Variant
+    from restorebench.systems.sise.rows import SiseRow
 
     left = {n for n, card in CARDS.items() if card.checkpoint}  # type: ignore[attr-defined]
-    assert {n for n in left if isinstance(registry.find("systems", n), Variant)} == left
+    assert {n for n in left if isinstance(registry.find("systems", n), Variant | SiseRow)} == left
 
 
 def rates(system: System) -> list[int]:

@@ -8,22 +8,25 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from restorebench.systems.masksr.config import ModelConfig, SamplingConfig  # noqa: E402
-from restorebench.systems.masksr.masking import left_masked, span_index, training_mask  # noqa: E402
+from restorebench.systems.masksr.masking import left_masked, span_index  # noqa: E402
 from restorebench.systems.masksr.model import MaskSr  # noqa: E402
 from restorebench.systems.masksr.sampling import Draws, guided_hidden, noise_std, step  # noqa: E402
-from restorebench.systems.masksr.task import by_codebook  # noqa: E402
-from restorebench.systems.masksr.teacher import normalised  # noqa: E402
+from restorebench.systems.masksr.task import MaskSrTask  # noqa: E402
 from restorebench.systems.tokenizers.tokenizer import Codebook  # noqa: E402
+from restorebench.systems.training.config import RunConfig  # noqa: E402
+from restorebench.systems.training.data import PairStream, Recording, collate, utterances_of  # noqa: E402
+from restorebench.systems.training.loop import launched  # noqa: E402
 from tests.oracles.literal_masksr import Literal  # noqa: E402
+from tests.tiny import run_config  # noqa: E402
 
 CODEBOOKS, SIZE, HOP, FRAMES = 4, 32, 128, 29
-CONFIG = ModelConfig(width=48, heads=4, encoder_blocks=2, generator_blocks=2, window=512, distillation="l9-feature")
+CONFIG = ModelConfig(width=48, heads=4, encoder_blocks=2, generator_blocks=2, window=512)
 
 
-def model(channels: int = 0) -> MaskSr:
+def model() -> MaskSr:
     torch.manual_seed(3)
     quantiser = [Codebook(torch.randn(SIZE, 8), torch.randn(64, 8) * 0.3, torch.randn(64)) for _ in range(CODEBOOKS)]
-    made = MaskSr(CONFIG, HOP, quantiser, channels)
+    made = MaskSr(CONFIG, HOP, quantiser)
     for parameter in made.parameters():  # biases and norms away from 0 and 1, so that forgetting one shows
         parameter.data += 0.05 * torch.randn_like(parameter)
     made.encoder.norm.running_mean.uniform_(0, 1)
@@ -31,8 +34,8 @@ def model(channels: int = 0) -> MaskSr:
     return made
 
 
-def literal(fast: MaskSr, double: bool = True) -> Literal:
-    state = {key: value.double() if double else value for key, value in fast.state_dict(keep_vars=True).items()}
+def literal(fast: MaskSr) -> Literal:
+    state = {key: value.double() for key, value in fast.state_dict().items()}
     return Literal(state, CONFIG.heads, CONFIG.window, HOP, 2, 2, CODEBOOKS, SIZE)
 
 
@@ -73,28 +76,51 @@ def test_sampling_step(iteration: int, guidance: float, span: int) -> None:
 
 
 def test_training_step() -> None:
-    """Losses and every gradient of one step."""
-    fast = model(channels=10).train()
-    rng = np.random.default_rng(5)
-    audio = torch.from_numpy(rng.normal(scale=0.1, size=(3, FRAMES * HOP)).astype(np.float32))
-    codes = torch.from_numpy(rng.integers(0, SIZE, (3, CODEBOOKS, FRAMES)))
-    masked = torch.from_numpy(np.stack([training_mask(rng, CODEBOOKS, FRAMES) for _ in range(3)]))
-    dropped = torch.tensor([False, True, False])
-    taught = torch.from_numpy(rng.normal(2.0, 3.0, size=(3, 17, 10)).astype(np.float32))
+    """Losses and every gradient of one step of the task: masks, dropped clips, teacher and weights included."""
+    run = run_config(
+        model={"width": 48, "heads": 4, "encoder_blocks": 2, "generator_blocks": 2, "window": 512, "drop": 0.5},
+        tokenizer={"random": {"hop": HOP, "window": 512, "codebooks": CODEBOOKS, "codebook_size": SIZE}},
+        training={"batch": 3},
+    )
+    task, batches = task_and_batches(run, 1)
+    # A little noise: in bins that a filter emptied, a power of 0.3 would magnify the rounding of single precision.
+    rng = torch.Generator().manual_seed(2)
+    batches[0] |= {key: batches[0][key] + 1e-3 * torch.randn(3, 8000, generator=rng) for key in ("clean", "degraded")}
+    examples = task.to_examples(batches[0])
+    assert 0 < examples["dropped"].sum() < 3
+    state = {key: value.detach().double().requires_grad_() for key, value in task.module.named_parameters()}
+    values = task.step(batches, 0)
+    gradients = {name: parameter.grad for name, parameter in task.module.named_parameters()}
 
-    predicted = fast(audio, codes, masked, dropped, 17)
-    wanted = by_codebook(codes, masked)
-    cross_entropy = torch.nn.functional.cross_entropy(predicted.logits, wanted)
-    distillation = torch.nn.functional.mse_loss(predicted.taught, normalised(taught))
-    (cross_entropy + distillation).backward()
-    gradients = {name: parameter.grad.clone() for name, parameter in fast.named_parameters()}
-
-    fast.zero_grad()
-    slow = literal(fast)
-    losses = slow.training_loss([clip.double() for clip in audio], codes, masked, dropped.tolist(), taught.double())
-    assert float(cross_entropy.detach()) == pytest.approx(float(losses[0].detach()), abs=1e-5)
-    assert float(distillation.detach()) == pytest.approx(float(losses[1].detach()), abs=1e-5)
+    slow = Literal(state, 4, 512, HOP, 2, 2, CODEBOOKS, SIZE)
+    raw = torch.stack([slow.spectrum(clip.double()) for clip in examples["clean"]])  # the teacher: STFT of the target
+    losses = slow.training_loss(
+        [clip.double() for clip in examples["degraded"]], examples["codes"], examples["masked"],
+        examples["dropped"].tolist(), raw,
+    )  # fmt: skip
+    assert float(values["cross-entropy"]) == pytest.approx(float(losses[0].detach()), abs=1e-5)
+    assert float(values["distillation"]) == pytest.approx(float(losses[1].detach()), abs=1e-5)
     sum(losses).backward()
-    assert gradients
-    for name, parameter in fast.named_parameters():
-        assert torch.allclose(gradients[name], parameter.grad, atol=1e-5), name
+    assert len(gradients) > 30
+    for name, gradient in gradients.items():
+        assert torch.allclose(gradient.double(), state[name].grad, atol=1e-5), name
+
+
+def test_accumulated_steps_are_one_step() -> None:
+    """Twice the same clips in two micro-batches: the same batch statistics, so the gradients of one batch of them."""
+    whole, batches = task_and_batches(run_config(training={"batch": 2}), 1)
+    parts, _ = task_and_batches(run_config(training={"batch": 2, "accumulate": 2}), 1)
+    wanted, made = whole.step(batches, 0), parts.step([*batches, *batches], 0)
+    for name in ("cross-entropy", "distillation", "accuracy", "dropped"):
+        assert float(made[name]) == pytest.approx(float(wanted[name]), abs=1e-6)
+    for (name, mine), its in zip(parts.module.named_parameters(), whole.module.parameters(), strict=True):
+        assert torch.allclose(mine.grad, its.grad, atol=1e-6), name
+
+
+def task_and_batches(run: RunConfig, count: int) -> tuple[MaskSrTask, list[dict[str, torch.Tensor]]]:
+    torch.manual_seed(0)
+    task = MaskSrTask(run)
+    task.setup(launched(run))
+    stream = PairStream(run.data, task.rate, [Recording.of(u) for u in utterances_of(run.data.speech)], 0, "train")
+    size = run.training.batch
+    return task, [collate([stream[i] for i in range(first * size, (first + 1) * size)]) for first in range(count)]

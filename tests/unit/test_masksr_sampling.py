@@ -123,3 +123,27 @@ def test_sampling_follows_the_distribution(model: MaskSr) -> None:
     share = torch.bincount(codes, minlength=4) / 40_000
     assert torch.allclose(share, logits[0].softmax(0), atol=0.01)
     assert torch.allclose(scores, logits[0].log_softmax(0)[codes], atol=1e-5)
+
+
+def test_windows_of_a_batch_do_not_mix(model: MaskSr) -> None:
+    """Beyond rounding, a window's codes are its own: matrix kernels may round differently in another batch."""
+    together = sample(model.generator, features(3), rngs(1, 2, 3), SamplingConfig())
+    for place in range(3):
+        alone = sample(model.generator, features(3)[place : place + 1], rngs(place + 1), SamplingConfig())
+        assert (alone[0] == together[place]).float().mean() > 0.98
+
+
+def test_a_short_group_is_filled_up() -> None:
+    from restorebench.systems.windows import restore_windows
+
+    seen = []
+
+    def decode(windows: object) -> np.ndarray:
+        seen.append(len(windows))  # type: ignore[arg-type]
+        return np.stack([2 * window.samples for window in windows])  # type: ignore[attr-defined]
+
+    clips = [Audio(np.arange(n, dtype=np.float32), 16_000) for n in (7, 3, 10)]
+    made = restore_windows(clips, 4, 4, decode)
+    assert seen == [4, 4]
+    for clip, restored in zip(clips, made, strict=True):
+        assert np.array_equal(restored.samples, 2 * clip.samples)

@@ -114,8 +114,10 @@ def test_centres_of_a_real_joblib_file(tmp_path: Path) -> None:
     joblib.dump(estimator, tmp_path / "km.bin")
     centres = load_centres(tmp_path / "km.bin")
     assert np.array_equal(centres.numpy(), estimator.cluster_centers_.astype(np.float32))
-    (tmp_path / "km.bin").unlink()
+    assert len(list(tmp_path.glob("km.*.npy"))) == 1
     assert torch.equal(load_centres(tmp_path / "km.bin"), centres)
+    joblib.dump(estimator.fit(2 * points), tmp_path / "km.bin")
+    assert not torch.equal(load_centres(tmp_path / "km.bin"), centres)  # another file, another array
 
 
 class Malicious:
@@ -130,7 +132,11 @@ def test_a_joblib_file_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     with pytest.raises(RequestError, match="not a k-means estimator"):
         load_centres(Path("bad.bin"))
     assert not Path("executed").exists()
-    assert not Path("bad.npy").exists()
+    assert not list(Path().glob("*.npy"))
+    joblib.dump(np.array([Malicious()], dtype=object), "objects.bin")
+    with pytest.raises(RequestError, match="an array of objects"):
+        load_centres(Path("objects.bin"))
+    assert not Path("executed").exists()
     (tmp_path / "text.bin").write_text("no estimator")
     with pytest.raises(RequestError, match="not a k-means estimator"):
         module.read_kmeans(tmp_path / "text.bin")

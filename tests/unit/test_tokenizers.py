@@ -14,8 +14,9 @@ from restorebench.benchmark.errors import RequestError  # noqa: E402
 from restorebench.systems.masksr.config import ModelConfig  # noqa: E402
 from restorebench.systems.masksr.generator import CodeEmbedding  # noqa: E402
 from restorebench.systems.tokenizers import dac as dac_module  # noqa: E402
+from restorebench.systems.tokenizers.config import FrameCodecConfig  # noqa: E402
 from restorebench.systems.tokenizers.dac import DacTokenizer, load  # noqa: E402
-from restorebench.systems.tokenizers.frame_codec import FrameCodec, FrameCodecConfig  # noqa: E402
+from restorebench.systems.tokenizers.frame_codec import FrameCodec  # noqa: E402
 from restorebench.systems.tokenizers.quantizer import ResidualQuantizer, kmeans, perplexity  # noqa: E402
 from restorebench.systems.tokenizers.spectrum import overlap_add, spectrum  # noqa: E402
 from restorebench.systems.tokenizers.tokenizer import frames_of  # noqa: E402

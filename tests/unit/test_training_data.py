@@ -25,7 +25,7 @@ def stream(seed: int = 0, name: str = "train", **data: object) -> PairStream:
 
 def test_an_item_is_decided_by_its_name() -> None:
     first, again = stream()[5], stream()[5]
-    assert first.keys() == {"index", "clean", "degraded", "padding"}
+    assert first.keys() == {"index", "clean", "degraded", "padding", "recording", "start"}
     for key in first:
         assert np.array_equal(first[key], again[key])
     for other in (stream()[6], stream(seed=1)[5], stream(name="validation")[5]):

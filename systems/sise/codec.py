@@ -1,0 +1,150 @@
+"""The factorised codec: one semantic quantiser, then five acoustic ones on what it left (SISE §2.1; specs §2, §13).
+
+Encoder, decoder and residual units are DAC's own. Its transposed convolutions shorten the sound at odd strides; one
+more output sample per odd stride mends that (specs §2.3).
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from restorebench.systems.sise.config import CodecConfig
+from restorebench.systems.tokenizers.quantizer import Quantised, ResidualQuantizer
+from restorebench.systems.tokenizers.tokenizer import Codebook, frames_of, pad_to_hop
+
+
+def dac_encoder(dim: int, rates: tuple[int, ...], width: int) -> Any:
+    """DAC's encoder: [batch, 1, time] to [batch, width, frame]."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the package uses torch's older weight normalisation
+        from dac.model.dac import Encoder
+
+        return Encoder(dim, list(rates), width)
+
+
+def dac_decoder(width: int, dim: int, rates: tuple[int, ...]) -> Any:
+    """DAC's decoder: [batch, width, frame] to exactly [batch, 1, frame * prod(rates)]."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        from dac.model.dac import Decoder
+
+        decoder = Decoder(width, dim, list(rates))
+    for module in decoder.modules():
+        if isinstance(module, nn.ConvTranspose1d):
+            module.output_padding = (module.stride[0] % 2,)
+    return decoder
+
+
+class Predictor(nn.Module):
+    """Frame classes from latents: three residual units with dilations 1, 2, 3, and a projection (FACodec's form)."""
+
+    def __init__(self, width: int, classes: int) -> None:
+        super().__init__()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            from dac.model.dac import ResidualUnit
+
+            units = [ResidualUnit(width, dilation=dilation) for dilation in (1, 2, 3)]
+        self.units = nn.Sequential(*units)
+        self.project = nn.Conv1d(width, classes, 1)
+
+    def forward(self, latents: Tensor) -> Tensor:
+        """Logits [batch, class, frame] of latents [batch, width, frame]."""
+        logits: Tensor = self.project(self.units(latents))
+        return logits
+
+
+class Factorised(NamedTuple):
+    semantic: Quantised | None
+    acoustic: Quantised
+
+    @property
+    def output(self) -> Tensor:
+        """Z = Z_s + Z_a, [batch, width, frame]."""
+        return self.acoustic.output if self.semantic is None else self.semantic.output + self.acoustic.output
+
+    @property
+    def codes(self) -> Tensor:
+        """[batch, layer, frame], the semantic layer first."""
+        if self.semantic is None:
+            return self.acoustic.codes
+        return torch.cat([self.semantic.codes, self.acoustic.codes], dim=1)
+
+    @property
+    def codebook_loss(self) -> Tensor:
+        return self.acoustic.codebook_loss + (0 if self.semantic is None else self.semantic.codebook_loss)
+
+    @property
+    def commitment_loss(self) -> Tensor:
+        return self.acoustic.commitment_loss + (0 if self.semantic is None else self.semantic.commitment_loss)
+
+
+class FactorisedCodec(nn.Module):
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.rate, self.hop = config.rate, config.hop
+        self.codebooks, self.codebook_size = config.layers, config.codebook_size
+        self.encoder = dac_encoder(config.encoder_dim, config.encoder_rates, config.width)
+        shape = (config.codebook_size, config.codebook_dim)
+        self.semantic = ResidualQuantizer(config.width, 1, *shape) if config.semantic else None
+        stages = config.acoustic if config.semantic else config.layers
+        self.acoustic = ResidualQuantizer(config.width, stages, *shape)
+        self.decoder = dac_decoder(config.width, config.decoder_dim, config.decoder_rates)
+
+    def latents(self, audio: Tensor) -> Tensor:
+        """h, [batch, width, frame] of audio [batch, time]."""
+        encoded: Tensor = self.encoder(pad_to_hop(audio, self.hop)[:, None])
+        return encoded
+
+    def quantise(self, h: Tensor, stages: Tensor | None = None) -> Factorised:
+        """h [batch, width, frame]; `stages` [batch]: acoustic stages that each clip keeps (quantiser dropout)."""
+        if self.semantic is None:
+            return Factorised(None, self.acoustic(h, stages))
+        semantic: Quantised = self.semantic(h)
+        left = h - semantic.output.detach() if self.config.residual else h
+        return Factorised(semantic, self.acoustic(left, stages))
+
+    def synthesise(self, quantised: Tensor) -> Tensor:
+        """Audio [batch, frame * hop] of Z [batch, width, frame]."""
+        made: Tensor = self.decoder(quantised)
+        return made[:, 0]
+
+    def forward(self, audio: Tensor, stages: Tensor | None = None) -> tuple[Tensor, Factorised]:
+        """The reconstruction [batch, time] and what the quantisers made."""
+        factorised = self.quantise(self.latents(audio), stages)
+        return self.synthesise(factorised.output)[:, : audio.shape[-1]], factorised
+
+    def encode(self, audio: Tensor) -> Tensor:
+        codes = self.quantise(self.latents(audio)).codes
+        assert codes.shape[-1] == frames_of(audio.shape[-1], self.hop)
+        return codes
+
+    def decode(self, codes: Tensor) -> Tensor:
+        return self.synthesise(self.embed(codes))
+
+    def embed(self, codes: Tensor) -> Tensor:
+        """Z [batch, width, frame] of codes [batch, layer, frame]."""
+        if self.semantic is None:
+            return self.acoustic.decode(codes)
+        return self.semantic.decode(codes[:, :1]) + self.acoustic.decode(codes[:, 1:])
+
+    def quantiser(self) -> list[Codebook]:
+        return [*(self.semantic.export() if self.semantic is not None else []), *self.acoustic.export()]
+
+    def quantizers(self) -> list[ResidualQuantizer]:
+        return [self.acoustic] if self.semantic is None else [self.semantic, self.acoustic]
+
+    def start_from(self, h: Tensor, rng: torch.Generator) -> None:
+        """Codebooks from k-means of h [batch, width, frame]."""
+        if self.semantic is None:
+            self.acoustic.start_from(h, rng)
+            return
+        self.semantic.start_from(h, rng)
+        with torch.no_grad():
+            left = h - self.semantic(h).output if self.config.residual else h
+        self.acoustic.start_from(left, rng)

@@ -1,0 +1,87 @@
+"""Shapes of SISE's codec and diffusion, and how it samples. Defaults are the paper's (§2, §3; specs §13, D23-D32)."""
+
+from __future__ import annotations
+
+import math
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from restorebench.benchmark.errors import RequestError
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class CodecConfig(_Table):
+    rate: int = 16_000
+    encoder_dim: int = 64
+    encoder_rates: tuple[int, ...] = (2, 4, 5, 5)
+    """D23: the paper's text says 200 and its strides 80; (2, 4, 5, 5) gives 200, (2, 2, 4, 5) is the other reading."""
+    decoder_dim: int = 1536
+    decoder_rates: tuple[int, ...] = (5, 5, 4, 2)
+    semantic: bool = True
+    """False: SISE-w/o-dis, one residual quantiser of semantic + acoustic stages and no phoneme predictor."""
+    acoustic: int = Field(default=5, ge=1)
+    """Acoustic quantiser stages; without a semantic one, there is one more of these for the same bit rate."""
+    codebook_size: int = 1024
+    codebook_dim: int = 8
+    residual: bool = True
+    """D24: the acoustic quantiser sees what the semantic one left, h - Z_s; False: h."""
+    dropout: float = Field(default=0.5, ge=0, le=1)
+    """Share of training clips that keep only the first few acoustic stages (DAC's quantiser dropout)."""
+
+    @model_validator(mode="after")
+    def _same_hop(self) -> CodecConfig:
+        if math.prod(self.encoder_rates) != math.prod(self.decoder_rates):
+            raise ValueError(
+                f"encoder_rates make a hop of {math.prod(self.encoder_rates)}, decoder_rates one of "
+                f"{math.prod(self.decoder_rates)}; they must agree"
+            )
+        return self
+
+    @property
+    def hop(self) -> int:
+        return int(math.prod(self.encoder_rates))
+
+    @property
+    def width(self) -> int:
+        """Channels between encoder and decoder: they double with each stride."""
+        return int(self.encoder_dim * 2 ** len(self.encoder_rates))
+
+    @property
+    def layers(self) -> int:
+        """Token layers in all: the semantic one first, then the acoustic ones; 6 either way."""
+        return self.acoustic + 1
+
+
+class DiffusionConfig(_Table):
+    width: int = 1024
+    heads: int = 8
+    blocks: int = 8
+    feed_forward: int = 4096
+    """D29: 4096 as in MaskGCT; 2816 is Llama's ratio."""
+    dropout: float = Field(default=0.0, ge=0, lt=1)
+    encoder_dim: int = 64
+    """Of the noisy encoder, whose structure is the codec encoder's."""
+    seconds: float = Field(default=4.0, gt=0)
+    """Length of a training crop and of an inference window."""
+
+
+class SamplingConfig(_Table):
+    semantic_steps: int = Field(default=15, ge=1)
+    acoustic_steps: tuple[int, ...] = (10, 1, 1, 1, 1)
+    """Without disentanglement the first of these follows `semantic_steps` for the first layer, as one list."""
+    top_k: int = Field(default=20, ge=1)
+    temperature: float = Field(default=1.5, ge=0)
+    """At the first step; it falls to 0."""
+    one_step: Literal["greedy", "gumbel"] = "greedy"
+    """D32: layers of one step take the best token; MaskGCT draws at temperature 0.2."""
+
+    def steps(self, layers: int) -> tuple[int, ...]:
+        """Steps of every token layer. Raises RequestError when their number is another."""
+        made = (self.semantic_steps, *self.acoustic_steps)
+        if len(made) != layers:
+            raise RequestError(f"sampling names steps for {len(made)} token layers, the codec has {layers}")
+        return made

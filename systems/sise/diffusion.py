@@ -1,0 +1,108 @@
+"""Masked diffusion over the codec's tokens, layer by layer (SISE §2.2; specs §13, §19.5; decisions D25-D31).
+
+A noisy encoder of the codec encoder's structure hears the degraded speech; two denoisers predict the semantic layer,
+then the acoustic ones given it. Without disentanglement one denoiser predicts all layers.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from restorebench.systems.sise.backbone import Backbone
+from restorebench.systems.sise.codec import dac_encoder
+from restorebench.systems.sise.config import CodecConfig, DiffusionConfig
+from restorebench.systems.tokenizers.tokenizer import pad_to_hop
+
+
+def mask_share(t: Tensor) -> Tensor:
+    """sigma(t) = sin(pi t / 2) for t in (0, 1]: the share of a layer that is masked."""
+    return torch.sin(0.5 * math.pi * t)
+
+
+class Denoiser(nn.Module):
+    """Predicts one layer of tokens from the layers before it, its own unmasked tokens, and conditions.
+
+    Tokens of all layers are embedded and summed per frame (SoundStorm's input), with an embedding of the layer that is
+    asked for.
+    """
+
+    def __init__(self, config: DiffusionConfig, layers: int, codebook_size: int, condition: int) -> None:
+        """condition: channels of the conditions that a projection adds to the input."""
+        super().__init__()
+        self.layers, self.codebook_size = layers, codebook_size
+        self.tables = nn.Parameter(0.02 * torch.randn(layers, codebook_size + 1, config.width))
+        self.layer = nn.Embedding(layers, config.width)
+        self.condition = nn.Linear(condition, config.width)
+        self.backbone = Backbone(config.width, config.heads, config.blocks, config.feed_forward, config.dropout)
+        self.heads = nn.Parameter(config.width**-0.5 * torch.randn(layers, codebook_size, config.width))
+
+    @property
+    def mask_code(self) -> int:
+        return self.codebook_size
+
+    def forward(self, codes: Tensor, layer: Tensor, condition: Tensor) -> Tensor:
+        """Logits [batch, frame, code] of one layer per clip.
+
+        codes [batch, layer, frame] with [MASK] where hidden, layer [batch], condition [batch, frame, channel].
+        """
+        offsets = torch.arange(self.layers, device=codes.device) * (self.codebook_size + 1)
+        places = (codes + offsets[:, None]).transpose(1, 2).flatten(0, 1)
+        embedded = nn.functional.embedding_bag(places, self.tables.flatten(0, 1), mode="sum")
+        x = embedded.view(codes.shape[0], codes.shape[2], -1) + self.condition(condition) + self.layer(layer)[:, None]
+        hidden = self.backbone(x)
+        logits: Tensor = hidden @ self.heads[layer].transpose(1, 2)
+        return logits
+
+
+class Sise(nn.Module):
+    """The noisy encoder with its denoisers; the codec stays outside."""
+
+    def __init__(self, config: DiffusionConfig, codec: CodecConfig) -> None:
+        super().__init__()
+        self.config, self.codec_config, self.hop = config, codec, codec.hop
+        width = config.encoder_dim * 2 ** len(codec.encoder_rates)
+        self.encoder = dac_encoder(config.encoder_dim, codec.encoder_rates, width)
+        size = codec.codebook_size
+        self.first = Denoiser(config, 1 if codec.semantic else codec.layers, size, width)
+        """Of the semantic layer; of all layers without disentanglement."""
+        self.acoustic = Denoiser(config, codec.acoustic, size, width + config.width) if codec.semantic else None
+        self.semantic_table = nn.Embedding(size, config.width) if codec.semantic else None
+
+    def encode(self, degraded: Tensor) -> Tensor:
+        """y_en [batch, frame, channel] of degraded audio [batch, time]."""
+        encoded: Tensor = self.encoder(pad_to_hop(degraded, self.hop)[:, None])
+        return encoded.transpose(1, 2)
+
+    def acoustic_condition(self, heard: Tensor, semantic: Tensor) -> Tensor:
+        """C_a: y_en beside the embedding of semantic codes [batch, frame]."""
+        assert self.semantic_table is not None
+        semantic_part: Tensor = self.semantic_table(semantic)
+        return torch.cat([heard, semantic_part], dim=-1)
+
+    def forward(self, degraded: Tensor, codes: Tensor, masked: Tensor, layer: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Logits [batch, frame, code] of the first (semantic) layer and of each clip's acoustic `layer`.
+
+        codes [batch, layer, frame] are the target's. masked [batch, 2, frame] bool hides tokens of the semantic layer
+        and of the chosen one. Without disentanglement only the second of each counts, and `layer` runs over all.
+        """
+        heard = self.encode(degraded)
+        if self.acoustic is None:
+            return self.first(holed(codes, layer, masked[:, 1], self.first.mask_code), layer, heard), None
+        nothing = torch.zeros_like(layer)
+        semantic = self.first(holed(codes[:, :1], nothing, masked[:, 0], self.first.mask_code), nothing, heard)
+        condition = self.acoustic_condition(heard, codes[:, 0])  # D26: the target's own semantic tokens
+        acoustic = self.acoustic(holed(codes[:, 1:], layer, masked[:, 1], self.acoustic.mask_code), layer, condition)
+        return semantic, acoustic
+
+
+def holed(codes: Tensor, layer: Tensor, masked: Tensor, mask_code: int) -> Tensor:
+    """Layers before `layer` as they are, its own with holes, those after it all [MASK] (SISE §2.2, SoundStorm).
+
+    codes [batch, layer, frame], layer [batch], masked [batch, frame] bool.
+    """
+    place = torch.arange(codes.shape[1], device=codes.device)[None, :, None]
+    own, later = place == layer[:, None, None], place > layer[:, None, None]
+    return codes.masked_fill(later | (own & masked[:, None]), mask_code)

@@ -1,0 +1,159 @@
+"""One training step of SISE's diffusion: hear the degraded speech, mask a layer, predict it (SISE §2.2, §19.5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, model_validator
+from torch import Tensor, nn
+from torch.nn import functional
+
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.seeds import generator
+from restorebench.benchmark.types import Audio
+from restorebench.systems.sise.config import CodecConfig, DiffusionConfig, SamplingConfig
+from restorebench.systems.sise.diffusion import Sise
+from restorebench.systems.sise.load import load_codec, random_codec
+from restorebench.systems.sise.sampling import sample
+from restorebench.systems.training.checkpoint import Checkpoint
+from restorebench.systems.training.config import RunConfig, parse
+from restorebench.systems.training.data import Batch
+from restorebench.systems.training.task import SingleModelTask, Values
+
+
+class CodecChoice(BaseModel):
+    """Exactly one of the two."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    checkpoint: str = ""
+    """A codec that `restorebench train` wrote, seen from the working folder."""
+    random: CodecConfig | None = None
+    """A codec with random weights, for tests of everything around it."""
+
+    @model_validator(mode="after")
+    def _one(self) -> CodecChoice:
+        if bool(self.checkpoint) == (self.random is not None):
+            raise ValueError("wanted one of checkpoint, random")
+        return self
+
+
+class SiseTask(SingleModelTask[Sise]):
+    kind = "sise"
+
+    def __init__(self, config: RunConfig) -> None:
+        super().__init__(config)
+        where = config.name
+        self.model_config: DiffusionConfig = parse(DiffusionConfig, config.model, f"{where}: model")
+        self.sampling: SamplingConfig = parse(SamplingConfig, config.sampling, f"{where}: sampling")
+        choice: CodecChoice = parse(CodecChoice, config.tokenizer, f"{where}: tokenizer")
+        if config.data.seconds != self.model_config.seconds:
+            raise RequestError(
+                f"{where}: data.seconds = {config.data.seconds:g}, model.seconds = {self.model_config.seconds:g}; "
+                "crops and inference windows have one length"
+            )
+        if choice.random is not None:
+            self.codec = random_codec(choice.random, config.seed)
+        else:
+            self.codec = load_codec(Path(choice.checkpoint))
+        self.sampling.steps(self.codec.config.layers)
+        self.rate = self.codec.rate
+        self.module = Sise(self.model_config, self.codec.config)
+
+    def setup(self, fabric: Any) -> None:
+        super().setup(fabric)
+        self.codec.to(fabric.device)
+
+    def to_examples(self, batch: Batch, stream: str = "train") -> Batch:
+        """Adds the target's codes, the layer that is trained, and the masks that belong to each item's index."""
+        clean = batch["clean"]
+        codes = self.codec.encode(clean)
+        layers = self.codec.config.acoustic if self.codec.config.semantic else self.codec.config.layers
+        chosen, masked = [], []
+        for index in batch["index"]:
+            rng = generator("sise", stream, self.config.seed, int(index))
+            chosen.append(int(rng.integers(layers)))  # D25: uniform over layers
+            masked.append(np.stack([layer_mask(rng, codes.shape[2]) for _ in range(2)]))
+        return {
+            **batch,
+            "codes": codes,
+            "layer": torch.tensor(chosen, device=clean.device),
+            "masked": torch.from_numpy(np.stack(masked)).to(clean.device),
+        }
+
+    def losses(self, model: nn.Module, examples: Batch, share: Tensor) -> tuple[Tensor, Values]:
+        """Cross-entropy per masked token of each stage (equation 2, as a mean), summed over the two stages."""
+        values = self._losses(model, examples)
+        part = share * len(examples["clean"])
+        total = torch.stack([value for name, value in values.items() if name.startswith("loss")]).sum()
+        return total * part, {name: value * part for name, value in values.items()}
+
+    def _losses(self, model: nn.Module, examples: Batch) -> Values:
+        codes, layer, masked = examples["codes"], examples["layer"], examples["masked"]
+        first, acoustic = model(examples["degraded"], codes, masked, layer)
+        place = torch.arange(len(codes), device=codes.device)
+        if acoustic is None:
+            stages = {"tokens": (first, codes[place, layer], masked[:, 1])}
+        else:
+            stages = {
+                "semantic": (first, codes[:, 0], masked[:, 0]),
+                "acoustic": (acoustic, codes[place, 1 + layer], masked[:, 1]),
+            }
+        values: Values = {}
+        for name, (logits, wanted, hidden) in stages.items():
+            loss = functional.cross_entropy(logits[hidden].float(), wanted[hidden], reduction="none")
+            # Each clip counts alike, however much of it is masked.
+            clip = torch.arange(len(codes), device=codes.device)[:, None].expand_as(hidden)[hidden]
+            sums = torch.zeros(len(codes), device=codes.device).index_add(0, clip, loss)
+            values[f"loss_{name}"] = (sums / hidden.sum(1)).mean()
+            values[f"accuracy_{name}"] = (logits[hidden].argmax(-1) == wanted[hidden]).float().mean()
+        return values
+
+    @torch.no_grad()
+    def validate(self, batches: Sequence[Batch]) -> Values:
+        model = self.judged.eval()
+        found = [self._losses(model, self.to_examples(batch, "validation")) for batch in batches]
+        return {name: torch.stack([values[name] for values in found]).mean() for name in found[0]}
+
+    @torch.inference_mode()
+    def listen(self, batch: Batch) -> list[tuple[str, Audio]]:
+        rngs = [generator("listen", self.config.seed, int(index)) for index in batch["index"]]
+        codes = sample(self.judged.eval(), batch["degraded"], rngs, self.sampling)
+        length = batch["clean"].shape[-1]
+        sounds = {
+            "degraded": batch["degraded"],
+            "restored": self.codec.decode(codes)[:, :length],
+            "clean": batch["clean"],
+            "target-codec": self.codec.decode(self.codec.encode(batch["clean"]))[:, :length],
+        }
+        return [
+            (f"{place}-{name}", Audio(sound[place].float().cpu().numpy(), self.rate))
+            for place in range(len(codes))
+            for name, sound in sounds.items()
+        ]
+
+    def export(self) -> Checkpoint:
+        """The diffusion model with its codec: one file restores."""
+        tensors = {f"model.{key}": value.detach().cpu() for key, value in self.judged.state_dict().items()}
+        tensors |= {f"codec.{key}": value.detach().cpu() for key, value in self.codec.state_dict().items()}
+        config = {
+            "model": self.model_config.model_dump(mode="json"),
+            "codec": self.codec.config.model_dump(mode="json"),
+            "sampling": self.sampling.model_dump(mode="json"),
+            "rate": self.rate,
+        }
+        return Checkpoint(self.kind, tensors, config)
+
+
+def layer_mask(rng: np.random.Generator, frames: int) -> NDArray[np.bool_]:
+    """A mask [frame] of Bernoulli(sin(pi t / 2)) with t ~ U(0, 1], at least one frame masked (SISE §2.2)."""
+    t = 1.0 - rng.random()
+    masked: NDArray[np.bool_] = rng.random(frames) < np.sin(0.5 * np.pi * t)
+    if not masked.any():
+        masked[int(rng.integers(frames))] = True
+    return masked

@@ -1,0 +1,112 @@
+"""Phone labels of a corpus: aligned once, kept in the run's folder, cut to crops while training.
+
+What could not be aligned is listed in `labels-STREAM.csv` with the reason; its frames teach the predictor nothing.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict
+
+from restorebench.benchmark.audio import read
+from restorebench.benchmark.errors import AudioError, RequestError, reason
+from restorebench.benchmark.files import whole, write_whole
+from restorebench.benchmark.locations import resolve
+from restorebench.benchmark.types import Utterance
+from restorebench.systems.sise.phonemes import IGNORED, Alignment, Interval, PhoneSet, frame_labels, read_textgrid
+
+
+class LabelConfig(BaseModel):
+    """Where alignments come from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: Literal["pocketsphinx", "textgrid", "none"] = "pocketsphinx"
+    textgrids: str = ""
+    """Folder of TextGrids named as the utterances, for `textgrid` (Montreal Forced Aligner, the paper's way)."""
+    phones: tuple[str, ...] = ()
+    """The phone set; ARPAbet when empty."""
+
+    @property
+    def phone_set(self) -> PhoneSet:
+        return PhoneSet(self.phones) if self.phones else PhoneSet()
+
+
+class Labels:
+    """Alignments of a stream's recordings, by number."""
+
+    def __init__(self, alignments: Sequence[Alignment | None], phones: PhoneSet) -> None:
+        self.alignments, self.phones = list(alignments), phones
+
+    def crop(self, recording: int, start_s: float, frames: int, hop: int, rate: int) -> NDArray[np.int64]:
+        """Classes [frame] of a crop; IGNORED throughout where the recording has no alignment."""
+        alignment = self.alignments[recording]
+        if alignment is None:
+            return np.full(frames, IGNORED, dtype=np.int64)
+        return frame_labels(alignment, self.phones, start_s, frames, hop, rate)
+
+
+def labels_of(
+    config: LabelConfig, utterances: Sequence[Utterance], table: Path,
+    progress: Callable[[str, int, Iterator[int]], None],
+) -> Labels:  # fmt: skip
+    """Aligns what has a transcript or a TextGrid, once. `table` (.csv) lists every utterance and what went wrong."""
+    if config.source == "none":
+        return Labels([None] * len(utterances), config.phone_set)
+    kept = table.with_suffix(".json")
+    known = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+    made: dict[str, Alignment | str] = {}
+
+    def steps() -> Iterator[int]:
+        for utterance in utterances:
+            key = f"{config.source} {utterance.uri} {utterance.text or ''}"
+            made[key] = _load(known[key]) if key in known else _align(config, utterance)
+            yield 1
+
+    progress("align", len(utterances), steps())
+    write_whole(kept, json.dumps({key: _dump(value) for key, value in made.items()}).encode())
+    results = [made[f"{config.source} {u.uri} {u.text or ''}"] for u in utterances]
+    with whole(table) as part, part.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(("utterance", "why_not"))
+        writer.writerows(
+            (u.id, result if isinstance(result, str) else "") for u, result in zip(utterances, results, strict=True)
+        )
+    return Labels([None if isinstance(result, str) else result for result in results], config.phone_set)
+
+
+def _align(config: LabelConfig, utterance: Utterance) -> Alignment | str:
+    """The alignment, or why there is none."""
+    assert utterance.uri is not None
+    try:
+        if config.source == "textgrid":
+            return read_textgrid(Path(config.textgrids) / f"{utterance.id}.TextGrid")
+        if not utterance.text:
+            return "no transcript"
+        if utterance.language != "en":
+            return f"the built-in aligner is English; this is {utterance.language!r}"
+        from restorebench.systems.sise.aligner import align
+
+        return align(read(resolve(utterance.uri)), utterance.text)
+    except (AudioError, RequestError) as error:
+        return reason(error)
+
+
+def _dump(value: Alignment | str) -> object:
+    return value if isinstance(value, str) else asdict(value)
+
+
+def _load(value: object) -> Alignment | str:
+    if isinstance(value, str):
+        return value
+    assert isinstance(value, dict)
+    tiers = {name: tuple(Interval(**interval) for interval in value[name]) for name in ("phones", "words")}
+    return Alignment(**tiers)

@@ -1,0 +1,52 @@
+"""Codecs and diffusion models from their checkpoint files, whole and in evaluation mode."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from restorebench.benchmark.errors import RequestError
+from restorebench.systems.sise.codec import FactorisedCodec
+from restorebench.systems.sise.config import CodecConfig, DiffusionConfig
+from restorebench.systems.sise.diffusion import Sise
+from restorebench.systems.training import checkpoint
+from restorebench.systems.training.config import parse
+
+
+def load_codec(path: Path) -> FactorisedCodec:
+    """A trained codec. Raises RequestError, with the command that trains one when there is no such file."""
+    if not path.is_file():
+        raise RequestError(f"{path}: no such codec; train one first: restorebench train nano/{path.parent.name}")
+    kept = checkpoint.read(path, "sise-codec")
+    return codec_from(parse(CodecConfig, kept.config.get("model", {}), f"{path}: model"), dict(kept.tensors), path)
+
+
+def codec_from(config: CodecConfig, tensors: dict[str, torch.Tensor], source: Path) -> FactorisedCodec:
+    codec = FactorisedCodec(config)
+    checkpoint.fill(codec, tensors, source)
+    return frozen_codec(codec)
+
+
+def random_codec(config: CodecConfig, seed: int) -> FactorisedCodec:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return frozen_codec(FactorisedCodec(config))
+
+
+def frozen_codec(codec: FactorisedCodec) -> FactorisedCodec:
+    codec.requires_grad_(False)
+    codec.eval()
+    return codec
+
+
+def load(path: Path) -> tuple[Sise, FactorisedCodec]:
+    """A diffusion model and the codec that lies in the same file. Raises RequestError."""
+    kept = checkpoint.read(path, "sise")
+    codec_config = parse(CodecConfig, kept.config["codec"], f"{path}: codec")
+    codec = codec_from(codec_config, kept.part("codec."), path)
+    model = Sise(parse(DiffusionConfig, kept.config["model"], f"{path}: model"), codec_config)
+    checkpoint.fill(model, kept.part("model."), path)
+    model.requires_grad_(False)
+    model.eval()
+    return model, codec

@@ -1,0 +1,113 @@
+"""Phone alignments and what the codec learns from them: one class per frame (SISE §2.1; specs §13.4).
+
+Alignments come from Montreal Forced Aligner's TextGrids, the paper's way, or from the built-in aligner. A frame has the
+phone at its centre; silence and what no alignment explains have classes of their own.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restorebench.benchmark.errors import RequestError
+
+ARPABET = (
+    "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH", "K",
+    "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
+)  # fmt: skip
+SILENCES = frozenset({"", "SIL", "SP", "<SIL>", "+NSN+", "+BREATH+", "<EPS>"})
+UNKNOWNS = frozenset({"SPN", "UNK", "<UNK>"})
+SILENCE, UNKNOWN = 0, 1
+"""Classes of frames without speech, and of speech whose phones are not known."""
+IGNORED = -100
+"""Of every frame of a clip that has no alignment: it teaches nothing."""
+
+
+@dataclass(frozen=True)
+class Interval:
+    """A phone, or a word, from `start` to `end` in seconds."""
+
+    name: str
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Alignment:
+    phones: tuple[Interval, ...]
+    words: tuple[Interval, ...] = ()
+
+
+@dataclass(frozen=True)
+class PhoneSet:
+    """Class ids of phones; stress digits are dropped."""
+
+    names: tuple[str, ...] = ARPABET
+
+    @property
+    def classes(self) -> int:
+        return 2 + len(self.names)
+
+    def id(self, phone: str) -> int:
+        bare = phone.upper().rstrip("012")
+        if bare in SILENCES:
+            return SILENCE
+        if bare in self.names:
+            return 2 + self.names.index(bare)
+        exact = phone in self.names  # IPA sets are not upper case
+        return 2 + self.names.index(phone) if exact else UNKNOWN
+
+
+def frame_labels(
+    alignment: Alignment, phones: PhoneSet, start_s: float, frames: int, hop: int, rate: int
+) -> NDArray[np.int64]:
+    """Classes [frame] of the stretch that begins at `start_s`: frame k has the phone at (k + 1/2) hop / rate.
+
+    Silence outside every interval, such as padding.
+    """
+    centres = start_s + (np.arange(frames) + 0.5) * hop / rate
+    labels = np.full(frames, SILENCE, dtype=np.int64)
+    for interval in alignment.phones:
+        labels[(centres >= interval.start) & (centres < interval.end)] = phones.id(interval.name)
+    return labels
+
+
+def coverage(labels: Sequence[NDArray[np.int64]]) -> dict[str, float]:
+    """Shares of frames that are speech with a known phone, unknown, silent, and without an alignment."""
+    every = np.concatenate([np.asarray(part) for part in labels]) if labels else np.zeros(0, dtype=np.int64)
+    total = max(len(every), 1)
+    return {
+        "known": float(np.sum(every > UNKNOWN) / total),
+        "unknown": float(np.sum(every == UNKNOWN) / total),
+        "silence": float(np.sum(every == SILENCE) / total),
+        "unaligned": float(np.sum(every == IGNORED) / total),
+    }
+
+
+TIER = re.compile(r'name = "(?P<name>[^"]*)".*?(?=item \[|\Z)', re.DOTALL)
+ENTRY = re.compile(r'xmin = (?P<start>[\d.]+)\s+xmax = (?P<end>[\d.]+)\s+text = "(?P<text>[^"]*)"')
+
+
+def read_textgrid(path: Path) -> Alignment:
+    """The `phones` and `words` tiers of a TextGrid in Praat's long format, as MFA writes it. Raises RequestError."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RequestError(f"{path}: cannot be read as a TextGrid ({error})") from error
+    tiers = {
+        tier["name"].rpartition(" - ")[2]: tuple(
+            Interval(entry["text"], float(entry["start"]), float(entry["end"])) for entry in ENTRY.finditer(tier[0])
+        )
+        for tier in TIER.finditer(text)
+    }
+    if not tiers.get("phones"):
+        seen = ", ".join(tiers) or "none"
+        raise RequestError(
+            f"{path}: no tier `phones` with intervals (tiers: {seen}); wanted MFA's long TextGrid format"
+        )
+    return Alignment(tiers["phones"], tiers.get("words", ()))

@@ -1,0 +1,63 @@
+"""SISE and its ablation without disentanglement (Tables 1 and 2 of its paper), and their nano sizes.
+
+No authors' weights exist: a row runs from a file that `restorebench train` wrote, named as `sise@FILE`. The two papers'
+rows take any checkpoint with (or without) a semantic layer, since the paper leaves most sizes open; the nano rows want
+theirs.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.errors import RequestError
+
+PAPER = "SISE (papers/sise)"
+
+
+class SiseRow:
+    """A factory with a card: called with a checkpoint it gives the system."""
+
+    def __init__(self, name: str, summary: str, config: str, semantic: bool, exact: bool, cost: float) -> None:
+        self.config, self.semantic, self.exact = config, semantic, exact
+        self.card = SystemCard(
+            name=name,
+            version=1,
+            summary=summary,
+            source=f"{PAPER} Tables 1 and 2",
+            packages=("torch", "torchaudio", "safetensors", "descript-audio-codec"),
+            extra="dac",
+            rate=16_000,
+            stochastic=True,
+            checkpoint=True,
+            cost=cost,
+        )
+
+    def __call__(self, checkpoint: Path | None = None) -> Any:
+        """Raises RequestError without a checkpoint, or with one of another variant."""
+        if checkpoint is None:
+            raise RequestError(
+                f"{self.card.name} has no public weights; train it (restorebench train {self.config}) "
+                f"and name the checkpoint: {self.card.name}@FILE"
+            )
+        from restorebench.systems.sise.config import DiffusionConfig
+        from restorebench.systems.sise.system import SiseSystem
+
+        wanted = None
+        if self.exact:
+            from restorebench.systems.training.config import load
+
+            wanted = DiffusionConfig.model_validate(load(self.config).model)
+        return SiseSystem(self.card, checkpoint, self.semantic, wanted)
+
+
+sise = SiseRow("sise", "SISE: semantic tokens first, acoustic ones given them", "paper/sise", True, False, 2.0)
+sise_wo_dis = SiseRow(
+    "sise-wo-dis", "SISE without disentanglement: one diffusion over a codec's tokens", "paper/sise-wo-dis", False,
+    False, 2.0,
+)  # fmt: skip
+sise_nano = SiseRow("sise-nano", "SISE at laptop size", "nano/sise", True, True, 0.5)
+sise_wo_dis_nano = SiseRow(
+    "sise-wo-dis-nano", "SISE without disentanglement, at laptop size", "nano/sise-wo-dis", False, True, 0.5
+)

@@ -1,0 +1,79 @@
+"""SISE as a restorer: windows of many clips, semantic tokens first; a checkpoint behind `sise@FILE`.
+
+The paper does not say how long inputs are cut: windows are those of training, without overlap.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from restorebench.benchmark.audio import samples_for
+from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.locations import file_sha256
+from restorebench.benchmark.seeds import generator
+from restorebench.benchmark.types import Audio, FloatArray
+from restorebench.systems.sise.config import DiffusionConfig, SamplingConfig
+from restorebench.systems.windows import GROUP, Window, device, restore_windows
+
+
+class SiseSystem:
+    def __init__(self, card: SystemCard, checkpoint: Path, semantic: bool, model: DiffusionConfig | None) -> None:
+        """`semantic`: whether the codec must have a semantic layer; `model`: the shape that is wanted, None for any.
+
+        Reads the header alone. Raises RequestError.
+        """
+        from restorebench.systems.training.checkpoint import header
+        from restorebench.systems.training.config import parse
+
+        facts = header(checkpoint, "sise", ("model", "codec", "sampling", "rate"))
+        self.checkpoint, self.config = checkpoint, facts["config"]
+        if self.config["codec"]["semantic"] != semantic:
+            seen = "with" if self.config["codec"]["semantic"] else "without"
+            raise RequestError(
+                f"{checkpoint}: its codec is {seen} a semantic layer; {card.name} is the other variant of SISE"
+            )
+        kept = parse(DiffusionConfig, self.config["model"], f"{checkpoint}: model")
+        if model is not None and kept != model:
+            differing = [key for key in DiffusionConfig.model_fields if getattr(kept, key) != getattr(model, key)]
+            shown = ", ".join(f"{key} = {getattr(kept, key)} (wanted {getattr(model, key)})" for key in differing)
+            raise RequestError(f"{checkpoint}: a checkpoint of another variant than {card.name}: {shown}")
+        if card.rate != self.config["rate"]:
+            raise RequestError(
+                f"{checkpoint}: its codec works at {self.config['rate']} Hz, {card.name} at {card.rate} Hz"
+            )
+        self.model_config = kept
+        self.sampling = parse(SamplingConfig, self.config["sampling"], f"{checkpoint}: sampling")
+        self.device = device()
+        self.card = card.model_copy(update={"identity": f"{file_sha256(checkpoint)} {self.device}"})
+
+    @cached_property
+    def loaded(self) -> tuple[Any, Any]:
+        """(model, codec), whole or not at all."""
+        from restorebench.systems.sise.load import load
+
+        model, codec = load(self.checkpoint)
+        return model.to(self.device), codec.to(self.device)
+
+    def restore(self, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:
+        length = samples_for(self.model_config.seconds, int(self.config["rate"]))
+        group = GROUP[self.device]
+        return restore_windows(batch, length, group, lambda windows: self._decode(windows, seeds))
+
+    def _decode(self, windows: Sequence[Window], seeds: Sequence[int]) -> FloatArray:
+        """Restored samples [window, time]."""
+        import torch
+
+        from restorebench.systems.sise.sampling import sample
+
+        model, codec = self.loaded
+        rngs = [generator("sise", seeds[window.clip], window.start) for window in windows]
+        with torch.inference_mode():
+            degraded = torch.from_numpy(np.stack([window.samples for window in windows])).to(self.device)
+            restored: FloatArray = codec.decode(sample(model, degraded, rngs, self.sampling)).float().cpu().numpy()
+        return restored
