@@ -44,3 +44,11 @@ def test_an_absent_package_is_named_with_its_command(command):
     done = command("run", "demo", "--metrics", "pesq", "--systems", "target", "--store", "s")
     assert done.returncode == 2
     assert "pip install 'restorebench[compiled]'" in done.stderr
+
+
+def test_training_without_torch_is_named_with_its_command(command):
+    done = command("train", "nano/codec-16k")
+    assert done.returncode == 2
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert "pip install 'restorebench[models]'" in done.stderr
+    assert "masksr2-s" in command("list", "systems", "--format", "csv").stdout
