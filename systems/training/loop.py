@@ -28,6 +28,7 @@ from restorebench.benchmark.seeds import integer
 from restorebench.systems.training.checkpoint import save
 from restorebench.systems.training.config import RunConfig, load
 from restorebench.systems.training.data import Batch, PairStream, Recording, collate, indices, loader, utterances_of
+from restorebench.systems.training.distributed import leave
 from restorebench.systems.training.log import Log
 from restorebench.systems.training.prepare import prepared_for
 from restorebench.systems.training.task import Progress, Task, make_task
@@ -64,6 +65,7 @@ def train(
     licences = sorted({utterance.licence for utterance in utterances if utterance.licence})
     session = Session(run, task, fabric, out, validation, done, licences)
     session.go(stream, minutes, progress)
+    leave()
     return Trained(out / "model.safetensors", session.done, run.training.steps)
 
 

@@ -155,7 +155,7 @@ def test_sizes(shape: ModelConfig, factorised: float, full: float, dense: float)
     assert millions(shape.model_copy(update=both)) == pytest.approx(dense, abs=0.051)
 
 
-@pytest.mark.parametrize("name", [name for name in known() if name.startswith("paper/")])
+@pytest.mark.parametrize("name", [name for name in known() if name.startswith("paper/masksr")])
 def test_size_of_every_variant(name: str) -> None:
     """Distillation, guidance and spans change no size."""
     run = load(name)

@@ -89,6 +89,7 @@ import sys, torch
 from pathlib import Path
 from restorebench.systems.training.loop import launched
 from restorebench.systems.training.data import PairStream, Recording, collate, indices, utterances_of
+from restorebench.systems.training.distributed import leave
 from restorebench.systems.training.task import make_task
 from tests.tiny import run_config
 torch.set_num_threads(1)
@@ -104,6 +105,7 @@ loss = fabric.all_reduce(values["cross-entropy"], reduce_op="mean")
 if fabric.is_global_zero:
     gradients = {name: parameter.grad for name, parameter in task.module.named_parameters()}
     torch.save({"gradients": gradients, "loss": loss, "buffers": dict(task.module.named_buffers())}, sys.argv[3])
+leave()
 """
 
 
@@ -136,6 +138,7 @@ CODEC = """
 import sys, torch
 from restorebench.systems.training.loop import launched
 from restorebench.systems.training.data import PairStream, Recording, collate, indices, utterances_of
+from restorebench.systems.training.distributed import leave
 from restorebench.systems.training.task import make_task
 from tests.tiny import FRAME_CODEC, run_config
 torch.set_num_threads(1)
@@ -153,6 +156,7 @@ for step in (48, 49):
     task.step([batches[step - 48]], step)
 torch.save({"module": task.module.state_dict(), "average": task.average.state_dict()},
            f"{sys.argv[1]}.{fabric.global_rank}")
+leave()
 """
 
 
