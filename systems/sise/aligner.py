@@ -24,7 +24,8 @@ VERSION = 1
 """Bumped when alignments of the same sound and text change."""
 PHONE = "phone-"
 """Before the name of a phone, in the dictionary: it is a word of one phone."""
-SILENT = frozenset({"<s>", "</s>", "<sil>", "(NULL)", "[NOISE]"})
+NO_WORD = ("<", "[", "(", "+")
+"""How the names of pauses and noises begin."""
 LETTERS = {
     "ch": "CH", "sh": "SH", "th": "TH", "ph": "F", "ng": "NG", "ck": "K", "qu": "K W", "wh": "W", "ee": "IY",
     "oo": "UW", "ou": "AW", "ow": "OW", "ai": "EY", "ay": "EY", "ea": "IY", "oy": "OY", "oi": "OY", "au": "AO",
@@ -37,7 +38,7 @@ PIECES = re.compile("|".join(sorted(LETTERS, key=len, reverse=True)))
 
 
 def words_of(text: str) -> list[str]:
-    return re.findall(r"[a-z]+(?:'[a-z]+)*'?", text.lower().replace("\u2019", "'"))
+    return re.findall(r"[a-z]+(?:'[a-z]+)*", text.lower().replace("\u2019", "'"))
 
 
 def guess(word: str) -> str:
@@ -71,14 +72,15 @@ def align(audio: Audio, text: str) -> Alignment:
     samples = resample(audio.samples, audio.rate, RATE)
     pcm = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
     spoken = _segments(decoder, pcm, words)
-    said = [(name, word, decoder.lookup_word(name).split()) for name, word in spoken if word.name not in SILENT]
-    in_order = [(phone, word.name in guessed) for _, word, phones in said for phone in phones]
+    heard = [(name, word) for name, word in spoken if not word.name.startswith(NO_WORD)]
+    said = [(word, decoder.lookup_word(name).split()) for name, word in heard]
+    in_order = [(phone, word.name in guessed) for word, phones in said for phone in phones]
     placed = _segments(decoder, pcm, [PHONE + phone.lower() for phone, _ in in_order])
     phones, known = [], iter(in_order)
     for _, interval in placed:
-        name, is_guess = ("SIL", False) if interval.name in SILENT else next(known)
+        name, is_guess = ("SIL", False) if interval.name.startswith(NO_WORD) else next(known)
         phones.append(Interval("spn" if is_guess else name, interval.start, interval.end))
-    return Alignment(tuple(phones), tuple(word for _, word, _ in said))
+    return Alignment(tuple(phones), tuple(word for word, _ in said))
 
 
 @cache
@@ -98,6 +100,8 @@ def _segments(decoder: Any, pcm: bytes, words: list[str]) -> list[tuple[str, Int
         raise AudioError("the transcript does not fit the speech: no path through its phones")
     found = []
     for segment in decoder.seg():
+        if segment.word == "(NULL)":  # a step of the grammar, not a stretch of sound
+            continue
         name = re.sub(r"\(\d+\)$", "", segment.word)
         interval = Interval(name, segment.start_frame * FRAME_S, (segment.end_frame + 1) * FRAME_S)
         found.append((segment.word, interval))
