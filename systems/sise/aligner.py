@@ -2,6 +2,8 @@
 
 Two passes of the same forced alignment: words first, which also chooses between a word's pronunciations, then the
 chosen phones, each as a word of its own. (PocketSphinx's own second pass, over states, fails on one clip in five.)
+Where the second pass ends before the last word, which happens to one clip in four, the phones of the rest share their
+words' time evenly. Silence is what no phone covers.
 Words that its dictionary lacks are aligned by a pronunciation guessed from their letters, and their frames count as
 unknown.
 """
@@ -10,6 +12,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
+from itertools import islice, pairwise
 from typing import Any
 
 import numpy as np
@@ -24,6 +27,9 @@ VERSION = 1
 """Bumped when alignments of the same sound and text change."""
 PHONE = "phone-"
 """Before the name of a phone, in the dictionary: it is a word of one phone."""
+Beams = tuple[tuple[str, float], ...]
+WIDE: Beams = (("beam", 1e-80), ("pbeam", 1e-80), ("wbeam", 1e-60))
+"""For a second try: a path that is pruned is a clip without labels."""
 NO_WORD = ("<", "[", "(", "+")
 """How the names of pauses and noises begin."""
 LETTERS = {
@@ -47,10 +53,10 @@ def guess(word: str) -> str:
 
 
 @cache
-def _decoder() -> Any:
+def _decoder(beams: Beams) -> Any:
     from pocketsphinx import Decoder
 
-    decoder = Decoder(lm=None, loglevel="FATAL", cmn="batch")
+    decoder = Decoder(lm=None, loglevel="FATAL", cmn="batch", **dict(beams))
     for phone in ARPABET:
         decoder.add_word(PHONE + phone.lower(), phone, phone == ARPABET[-1])
     return decoder
@@ -58,34 +64,68 @@ def _decoder() -> Any:
 
 def align(audio: Audio, text: str) -> Alignment:
     """Phones and words of a transcript in time. Raises AudioError when the text has no words or does not fit."""
-    decoder, words = _decoder(), words_of(text)
+    words = words_of(text)
     if not words:
         raise AudioError("the transcript has no words to align")
-    guessed = set()
-    for word in words:
-        pronunciation = decoder.lookup_word(word)
-        if pronunciation is None:
-            decoder.add_word(word, guess(word), True)
-        if pronunciation is None or word in _added():
-            guessed.add(word)
-            _added().add(word)
     samples = resample(audio.samples, audio.rate, RATE)
     pcm = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2").tobytes()
+    try:
+        return _align(_decoder(()), pcm, words)
+    except AudioError:
+        return _align(_decoder(WIDE), pcm, words)
+
+
+def _align(decoder: Any, pcm: bytes, words: list[str]) -> Alignment:
+    guessed = _learn(decoder, words)
     spoken = _segments(decoder, pcm, words)
-    heard = [(name, word) for name, word in spoken if not word.name.startswith(NO_WORD)]
-    said = [(word, decoder.lookup_word(name).split()) for name, word in heard]
-    in_order = [(phone, word.name in guessed) for word, phones in said for phone in phones]
-    placed = _segments(decoder, pcm, [PHONE + phone.lower() for phone, _ in in_order])
-    phones, known = [], iter(in_order)
-    for _, interval in placed:
-        name, is_guess = ("SIL", False) if interval.name.startswith(NO_WORD) else next(known)
-        phones.append(Interval("spn" if is_guess else name, interval.start, interval.end))
-    return Alignment(tuple(phones), tuple(word for word, _ in said))
+    if [word.name for _, word in spoken if _is_word(word)] != words:
+        raise AudioError("the transcript does not fit the speech: its end was not reached")
+    said = [(word, decoder.lookup_word(name).split()) for name, word in spoken if _is_word(word)]
+    placed = _segments(decoder, pcm, [PHONE + phone.lower() for _, phones in said for phone in phones])
+    found = iter([interval for _, interval in placed if _is_word(interval)])
+    phones: list[Interval] = []
+    for word, names in said:
+        parts = list(islice(found, len(names)))
+        if len(parts) < len(names):  # the second pass ended early
+            parts = _evenly(word, len(names))
+        labels = ["spn"] * len(names) if word.name in guessed else names
+        phones += [Interval(n, part.start, part.end) for n, part in zip(labels, parts, strict=True)]
+    return Alignment(tuple(_in_order(phones)), tuple(word for word, _ in said))
+
+
+def _evenly(word: Interval, count: int) -> list[Interval]:
+    """A word's time in equal parts."""
+    edges = np.linspace(word.start, word.end, count + 1).tolist()
+    return [Interval("", start, end) for start, end in pairwise(edges)]
+
+
+def _in_order(phones: list[Interval]) -> list[Interval]:
+    """Phones whose times never run backwards, where the two passes meet."""
+    ordered: list[Interval] = []
+    for phone in phones:
+        start = max(phone.start, ordered[-1].end if ordered else 0.0)
+        if phone.end > start:
+            ordered.append(Interval(phone.name, start, phone.end))
+    return ordered
+
+
+def _learn(decoder: Any, words: list[str]) -> set[str]:
+    """The words that the dictionary lacked, now in it with guessed pronunciations."""
+    added = _added(decoder)
+    for word in words:
+        if decoder.lookup_word(word) is None:
+            decoder.add_word(word, guess(word), True)
+            added.add(word)
+    return added.intersection(words)
+
+
+def _is_word(interval: Interval) -> bool:
+    return not interval.name.startswith(NO_WORD)
 
 
 @cache
-def _added() -> set[str]:
-    """Words that this process gave the dictionary: their pronunciations stay guesses."""
+def _added(decoder: Any) -> set[str]:
+    """Words that this process gave a dictionary: their pronunciations stay guesses."""
     return set()
 
 
@@ -100,7 +140,7 @@ def _segments(decoder: Any, pcm: bytes, words: list[str]) -> list[tuple[str, Int
         raise AudioError("the transcript does not fit the speech: no path through its phones")
     found = []
     for segment in decoder.seg():
-        if segment.word == "(NULL)":  # a step of the grammar, not a stretch of sound
+        if segment.word in ("(NULL)", "<s>"):  # steps of the grammar, not stretches of sound
             continue
         name = re.sub(r"\(\d+\)$", "", segment.word)
         interval = Interval(name, segment.start_frame * FRAME_S, (segment.end_frame + 1) * FRAME_S)

@@ -1,0 +1,162 @@
+"""Phone labels: TextGrids, the built-in aligner, and classes per frame."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+pytest.importorskip("pocketsphinx")
+
+from restorebench.benchmark.audio import read
+from restorebench.benchmark.corpora.demo import Demo
+from restorebench.benchmark.errors import AudioError, RequestError
+from restorebench.benchmark.locations import resolve
+from restorebench.benchmark.types import Audio
+from restorebench.systems.sise.aligner import align, guess, words_of
+from restorebench.systems.sise.labels import LabelConfig, labels_of
+from restorebench.systems.sise.phonemes import (
+    ARPABET,
+    IGNORED,
+    SILENCE,
+    UNKNOWN,
+    Alignment,
+    Interval,
+    PhoneSet,
+    coverage,
+    frame_labels,
+    read_textgrid,
+)  # fmt: skip
+from tests.tiny import quietly
+
+CLIPS = {clip.id: clip for clip in Demo().utterances()}
+TEXTGRID = """File type = "ooTextFile"
+Object class = "TextGrid"
+
+xmin = 0
+xmax = 1
+tiers? <exists>
+size = 2
+item []:
+    item [1]:
+        class = "IntervalTier"
+        name = "words"
+        xmin = 0
+        xmax = 1
+        intervals: size = 2
+        intervals [1]:
+            xmin = 0.1
+            xmax = 0.5
+            text = "hey"
+        intervals [2]:
+            xmin = 0.5
+            xmax = 1
+            text = ""
+    item [2]:
+        class = "IntervalTier"
+        name = "phones"
+        xmin = 0
+        xmax = 1
+        intervals: size = 4
+        intervals [1]:
+            xmin = 0
+            xmax = 0.1
+            text = ""
+        intervals [2]:
+            xmin = 0.1
+            xmax = 0.2
+            text = "HH"
+        intervals [3]:
+            xmin = 0.2
+            xmax = 0.5
+            text = "EY1"
+        intervals [4]:
+            xmin = 0.5
+            xmax = 1
+            text = "spn"
+"""
+
+
+@pytest.mark.parametrize("name", ["slt_04", "rms_03", "awb_02"])
+def test_words_come_in_order_and_times_grow(name: str) -> None:
+    clip = CLIPS[name]
+    audio = read(resolve(str(clip.uri)))
+    found = align(audio, str(clip.text))
+    assert [word.name for word in found.words] == words_of(str(clip.text))
+    for tier in (found.phones, found.words):
+        times = [time for interval in tier for time in (interval.start, interval.end)]
+        assert times == sorted(times)
+        assert 0 <= times[0] <= times[-1] <= audio.seconds + 0.02
+    assert all(0.01 <= word.end - word.start < 1.5 for word in found.words)
+    speech = [phone for phone in found.phones if PhoneSet().id(phone.name) > UNKNOWN]
+    assert len(speech) >= 2 * len(found.words)
+    again = align(audio, str(clip.text))
+    assert again == found  # nothing is remembered from clip to clip
+
+
+def test_labels_follow_the_sound() -> None:
+    """The loud frames of a clip are phones, the quiet ones before the first word are silence."""
+    clip = CLIPS["slt_04"]
+    audio = read(resolve(str(clip.uri)))
+    frames = len(audio.samples) // 200
+    labels = frame_labels(align(audio, str(clip.text)), PhoneSet(), 0.0, frames, 200, 16_000)
+    level = np.sqrt(np.mean(audio.samples[: frames * 200].reshape(frames, 200) ** 2, axis=1))
+    loud = level > np.quantile(level, 0.7)
+    assert (labels[loud] > UNKNOWN).mean() > 0.95
+
+
+def test_unknown_words_are_placed_and_count_as_unknown() -> None:
+    clip = CLIPS["slt_04"]
+    words = str(clip.text).split()
+    text = " ".join(["zzyx" + words[0].lower(), *words[1:]])
+    labels = frame_labels(align(read(resolve(str(clip.uri))), text), PhoneSet(), 0.0, 200, 200, 16_000)
+    assert (labels == UNKNOWN).any()
+    assert (labels > UNKNOWN).any()
+    assert guess("chip") == "CH IH P"
+
+
+def test_texts_that_do_not_fit() -> None:
+    with pytest.raises(AudioError, match="no words"):
+        align(Audio(np.zeros(16_000, np.float32), 16_000), "42 %")
+    with pytest.raises(AudioError, match="does not fit"):
+        align(Audio(np.zeros(1600, np.float32), 16_000), "the birch canoe slid on the smooth planks")
+
+
+def test_textgrids(tmp_path: Path) -> None:
+    path = tmp_path / "a.TextGrid"
+    path.write_text(TEXTGRID)
+    found = read_textgrid(path)
+    assert found.words[0] == Interval("hey", 0.1, 0.5)
+    labels = frame_labels(found, PhoneSet(), 0.0, 80, 200, 16_000)
+    hh, ey = 2 + ARPABET.index("HH"), 2 + ARPABET.index("EY")
+    # Frame k is judged at (k + 1/2) * 12.5 ms: frames 0-7, 8-15, 16-39 and 40-79.
+    assert labels.tolist() == [SILENCE] * 8 + [hh] * 8 + [ey] * 24 + [UNKNOWN] * 40
+    assert coverage([labels]) == {"known": 0.4, "unknown": 0.5, "silence": 0.1, "unaligned": 0.0}
+    assert frame_labels(found, PhoneSet(), 0.15, 4, 200, 16_000).tolist() == [hh] * 4
+    path.write_text("not a TextGrid")
+    with pytest.raises(RequestError, match="no tier `phones`"):
+        read_textgrid(path)
+    with pytest.raises(RequestError, match="cannot be read"):
+        read_textgrid(tmp_path / "absent.TextGrid")
+
+
+def test_what_is_not_aligned_is_listed(tmp_path: Path) -> None:
+    from dataclasses import replace
+
+    clips = [CLIPS["slt_04"], replace(CLIPS["rms_03"], text=None), replace(CLIPS["awb_02"], language="zh")]
+    table = tmp_path / "labels-train.csv"
+    labels = labels_of(LabelConfig(), clips, table, quietly)
+    assert table.read_text().splitlines() == [
+        "utterance,why_not", "slt_04,", "rms_03,no transcript",
+        "awb_02,the built-in aligner is English; this is 'zh'",
+    ]  # fmt: skip
+    assert (labels.crop(0, 0.0, 40, 200, 16_000) != IGNORED).all()
+    assert (labels.crop(1, 0.0, 40, 200, 16_000) == IGNORED).all()
+    kept = labels_of(LabelConfig(), clips, table, quietly)
+    assert kept.alignments == labels.alignments
+
+
+def test_padding_is_silence() -> None:
+    short = Alignment((Interval("AA", 0.0, 0.1),))
+    assert frame_labels(short, PhoneSet(), 0.0, 16, 200, 16_000).tolist() == [2] * 8 + [SILENCE] * 8
