@@ -62,6 +62,16 @@ class Factorised(NamedTuple):
     semantic: Quantised | None
     acoustic: Quantised
 
+    def bypassed(self, h: Tensor) -> Factorised:
+        """As if nothing were quantised: Z_s = h, Z_a = 0, no losses. Every weight keeps a gradient, of 0."""
+        acoustic = _without_losses(self.acoustic)
+        if self.semantic is None:
+            return Factorised(None, acoustic._replace(output=h + 0 * acoustic.output))
+        semantic = _without_losses(self.semantic)
+        return Factorised(
+            semantic._replace(output=h + 0 * semantic.output), acoustic._replace(output=0 * acoustic.output)
+        )
+
     @property
     def output(self) -> Tensor:
         """Z = Z_s + Z_a, [batch, width, frame]."""
@@ -81,6 +91,10 @@ class Factorised(NamedTuple):
     @property
     def commitment_loss(self) -> Tensor:
         return self.acoustic.commitment_loss + (0 if self.semantic is None else self.semantic.commitment_loss)
+
+
+def _without_losses(made: Quantised) -> Quantised:
+    return made._replace(codebook_loss=0 * made.codebook_loss, commitment_loss=0 * made.commitment_loss)
 
 
 class FactorisedCodec(nn.Module):
@@ -114,9 +128,12 @@ class FactorisedCodec(nn.Module):
         made: Tensor = self.decoder(quantised)
         return made[:, 0]
 
-    def forward(self, audio: Tensor, stages: Tensor | None = None) -> tuple[Tensor, Factorised]:
-        """The reconstruction [batch, time] and what the quantisers made."""
-        factorised = self.quantise(self.latents(audio), stages)
+    def forward(self, audio: Tensor, stages: Tensor | None = None, quantised: bool = True) -> tuple[Tensor, Factorised]:
+        """The reconstruction [batch, time] and what the quantisers made. Not `quantised`: the decoder hears h."""
+        h = self.latents(audio)
+        factorised = self.quantise(h, stages)
+        if not quantised:
+            factorised = factorised.bypassed(h)
         return self.synthesise(factorised.output)[:, : audio.shape[-1]], factorised
 
     def encode(self, audio: Tensor) -> Tensor:
@@ -140,7 +157,7 @@ class FactorisedCodec(nn.Module):
         return [self.acoustic] if self.semantic is None else [self.semantic, self.acoustic]
 
     def start_from(self, h: Tensor, rng: torch.Generator) -> None:
-        """Codebooks from k-means of h [batch, width, frame]."""
+        """Fits the quantisers to h [batch, width, frame], one after the other."""
         if self.semantic is None:
             self.acoustic.start_from(h, rng)
             return

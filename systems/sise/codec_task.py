@@ -24,6 +24,7 @@ from restorebench.systems.sise.config import CodecConfig
 from restorebench.systems.sise.labels import LabelConfig, Labels, labels_of
 from restorebench.systems.sise.phonemes import IGNORED, UNKNOWN
 from restorebench.systems.tokenizers.quantizer import ResidualQuantizer, perplexity
+from restorebench.systems.tokenizers.upkeep import keep_alive
 from restorebench.systems.training.checkpoint import Checkpoint
 from restorebench.systems.training.config import RunConfig, parse
 from restorebench.systems.training.data import Batch
@@ -32,8 +33,6 @@ from restorebench.systems.training.task import Progress, Task, Values, copied, f
 
 MEL_WINDOWS, MELS = (32, 64, 128, 256, 512, 1024, 2048), (5, 10, 20, 40, 80, 160, 320)
 FLOOR = 1e-5
-REVIVE_EVERY = 50
-"""Steps."""
 CLIP_GENERATOR, CLIP_DISCRIMINATOR = 1e3, 10.0
 """Largest gradient norms, DAC's (specs §2.1)."""
 
@@ -51,6 +50,9 @@ class LossConfig(BaseModel):
     semantic: float = 10.0
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
     fft_sizes: tuple[int, ...] = (2048, 1024, 512)
+    quantise_after: int = Field(default=0, ge=0)
+    """Steps that train encoder and decoder alone, before the quantisers start from what the encoder makes by then. The
+    latents of a fresh encoder run away from codes that start with it."""
     probes: bool = True
     speakers: int = Field(default=512, ge=1)
     """Most speakers that the probes tell apart."""
@@ -99,9 +101,11 @@ class Generator(nn.Module):
             else {}
         )
 
-    def forward(self, audio: Tensor, stages: Tensor | None) -> tuple[Tensor, Factorised, dict[str, Tensor]]:
+    def forward(
+        self, audio: Tensor, stages: Tensor | None, quantised: bool = True
+    ) -> tuple[Tensor, Factorised, dict[str, Tensor]]:
         """Reconstruction [batch, time], tokens, and logits by name."""
-        made, factorised = self.codec(audio, stages)
+        made, factorised = self.codec(audio, stages, quantised)
         logits = {}
         if self.phones is not None and factorised.semantic is not None:
             logits["phones"] = self.phones(factorised.semantic.output)
@@ -163,13 +167,14 @@ class SiseCodecTask(Task):
     def judged(self) -> Generator:
         return self.module if self.average is None else self.average
 
-    def begin(self, batch: Batch) -> None:
+    def start_quantisers(self, batch: Batch) -> None:
+        """From the first process's batch."""
         codec = self.module.codec
         with torch.no_grad():
             h = codec.latents(batch["clean"])
         codec.start_from(h, torch.Generator().manual_seed(integer("k-means", self.config.seed)))
         for quantizer in codec.quantizers():
-            take_from_first(quantizer.codebook_state())
+            take_from_first(quantizer.state_dict().values())
         if self.average is not None:
             self.average.codec.load_state_dict(codec.state_dict())
 
@@ -179,9 +184,12 @@ class SiseCodecTask(Task):
         optimisers = [self.optimiser] if self.discriminator is None else [self.optimiser, self.critic_optimiser]
         for group in (group for optimiser in optimisers for group in optimiser.param_groups):
             group["lr"] = learning_rate(training, step)
+        quantised = step >= self.weights.quantise_after
+        if step == self.weights.quantise_after:
+            self.start_quantisers(micro_batches[0])
         self.wrapped.train()
         values: Values = {}
-        made = [self.wrapped(batch["clean"], self.stages(batch)) for batch in micro_batches]
+        made = [self.wrapped(batch["clean"], self.stages(batch), quantised) for batch in micro_batches]
         if self.discriminator is not None:
             values |= self._train_discriminator([m[0].detach() for m in made], [b["clean"] for b in micro_batches])
         self.optimiser.zero_grad()
@@ -195,7 +203,7 @@ class SiseCodecTask(Task):
         self.optimiser.step()
         if self.average is not None:
             follow(self.average, self.module, min(training.ema, (1 + step) / (10 + step)))
-        return values | self._care([m[1] for m in made], step)
+        return values | (self._keep_alive([m[1] for m in made], step) if quantised else {})
 
     def stages(self, batch: Batch) -> Tensor:
         """Acoustic stages that each clip keeps, by its index: a share of clips gets U{1, N}, the rest all N."""
@@ -280,20 +288,15 @@ class SiseCodecTask(Task):
                 feature = feature + functional.l1_loss(mine, its)
         return adversarial, feature
 
-    def _care(self, made: Sequence[Factorised], step: int) -> Values:
-        """Counts code use, and revives dead codes of every quantiser now and then."""
+    def _keep_alive(self, made: Sequence[Factorised], step: int) -> Values:
         codec, moved = self.module.codec, 0
         pairs: list[tuple[ResidualQuantizer, list[Any]]] = [(codec.acoustic, [m.acoustic for m in made])]
         if codec.semantic is not None:
             pairs.append((codec.semantic, [m.semantic for m in made]))
         for quantizer, found in pairs:
-            codes = self.fabric.all_gather(torch.cat([part.codes for part in found]))
-            quantizer.track(codes.flatten(0, -3))
-            if (step + 1) % REVIVE_EVERY == 0:
-                rng = torch.Generator().manual_seed(integer("revive", self.config.seed, step))
-                moved += quantizer.revive([latent.detach() for latent in found[0].latents], rng)
-                take_from_first(quantizer.codebook_state())
-        return {} if (step + 1) % REVIVE_EVERY else {"revived": torch.tensor(float(moved))}
+            codes, latents = [part.codes for part in found], found[0].latents
+            moved += keep_alive(self.fabric, quantizer, codes, latents, self.config.seed, step)
+        return {"revived": torch.tensor(float(moved))}
 
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:

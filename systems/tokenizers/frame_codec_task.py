@@ -14,6 +14,7 @@ from restorebench.benchmark.types import Audio
 from restorebench.systems.tokenizers.config import FrameCodecConfig
 from restorebench.systems.tokenizers.frame_codec import FrameCodec
 from restorebench.systems.tokenizers.quantizer import perplexity
+from restorebench.systems.tokenizers.upkeep import keep_alive
 from restorebench.systems.training.checkpoint import Checkpoint
 from restorebench.systems.training.config import RunConfig, parse
 from restorebench.systems.training.data import Batch
@@ -25,8 +26,6 @@ MELS = (20, 40, 80, 120)
 MEL_WEIGHT, MAGNITUDE_WEIGHT, CODEBOOK_WEIGHT, COMMITMENT_WEIGHT = 15.0, 5.0, 1.0, 0.25
 """Of DAC's final configurations where it has the term (specs §2.1); the magnitude's is ours."""
 FLOOR = 1e-5
-REVIVE_EVERY = 50
-"""Steps."""
 
 
 class SpectralDistance(nn.Module):
@@ -70,12 +69,12 @@ class FrameCodecTask(SingleModelTask[FrameCodec]):
         self.distance.to(fabric.device)
 
     def begin(self, batch: Batch) -> None:
-        """Codebooks from k-means of the first batch; with several processes, of the first one's."""
+        """The quantiser starts from the first batch; with several processes, from the first one's."""
         with torch.no_grad():
             latents = self.module.latents(batch["clean"])
         quantizer = self.module.quantizer
         quantizer.start_from(latents, torch.Generator().manual_seed(integer("k-means", self.config.seed)))
-        take_from_first(quantizer.codebook_state())
+        take_from_first(quantizer.state_dict().values())
         if self.average is not None:
             self.average.quantizer.load_state_dict(quantizer.state_dict())
 
@@ -92,15 +91,8 @@ class FrameCodecTask(SingleModelTask[FrameCodec]):
         return loss * part, {name: value * part for name, value in values.items()}
 
     def after_step(self, examples: Sequence[Batch], step: int) -> Values:
-        """Counts code use and revives dead codes from latents of the first process."""
-        quantizer = self.module.quantizer
-        codes = self.fabric.all_gather(torch.cat([example["codes"] for example in examples]))
-        quantizer.track(codes.flatten(0, -3))
-        if (step + 1) % REVIVE_EVERY:
-            return {}
-        rng = torch.Generator().manual_seed(integer("revive", self.config.seed, step))
-        moved = quantizer.revive(list(examples[0]["latents"]), rng)
-        take_from_first(quantizer.codebook_state())
+        codes, latents = [example["codes"] for example in examples], list(examples[0]["latents"])
+        moved = keep_alive(self.fabric, self.module.quantizer, codes, latents, self.config.seed, step)
         return {"revived": torch.tensor(float(moved))}
 
     @torch.no_grad()

@@ -1,13 +1,13 @@
 """Residual vector quantisation with factorised codes: a low-dimensional lookup by cosine between two projections.
 
 The scheme is DAC's (specs §2.2): project to 8 dimensions, take the code of nearest direction, return its un-normalised
-vector, project back; the next stage quantises what is left. Codebooks start from k-means of the first batch, and codes
-that nobody uses any more are put where latents are.
+vector, project back; the next stage quantises what is left. Projections and codebooks start from the principal
+components and k-means of a batch, and codes that nobody uses any more are put where latents are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,10 +16,11 @@ from torch.nn import functional
 
 from restorebench.systems.tokenizers.tokenizer import Codebook
 
-USAGE_DECAY = 0.99
+USAGE_DECAY = 0.9
 DEAD_BELOW = 0.03
 """A code is dead when it takes less than this share of what it would take if all were used alike."""
 KMEANS_ITERATIONS = 10
+TINY = 1e-6
 
 
 class Quantised(NamedTuple):
@@ -62,6 +63,26 @@ class VectorQuantizer(nn.Module):
         commitment = (latents - found.detach()).square().mean((1, 2))
         straight_through = latents + (found - latents).detach()
         return self.project_out(straight_through), codes, codebook, commitment, latents
+
+    @torch.no_grad()
+    def start_from(self, x: Tensor, rng: torch.Generator) -> None:
+        """Projections on the whitened principal components of x [batch, width, frame] and back, codes at the k-means
+        centres between them.
+
+        Latents then have unit variance in every direction. Those of a fresh encoder nearly all point the same way,
+        where a lookup by cosine sees one code.
+        """
+        points = x.transpose(1, 2).flatten(0, 1)
+        mean = points.mean(0)
+        _, spread, directions = torch.linalg.svd(points - mean, full_matrices=False)
+        dim = self.vectors.shape[1]
+        scale = (spread[:dim] / len(points) ** 0.5).clamp(min=TINY)
+        inwards, outwards = directions[:dim] / scale[:, None], directions[:dim].T * scale
+        self.project_in.weight.copy_(inwards[..., None])
+        self.project_in.bias.copy_(-inwards @ mean)
+        self.project_out.weight.copy_(outwards[..., None])
+        self.project_out.bias.copy_(mean)
+        self.vectors.copy_(kmeans((points - mean) @ inwards.T, len(self.vectors), rng))
 
 
 class ResidualQuantizer(nn.Module):
@@ -114,11 +135,10 @@ class ResidualQuantizer(nn.Module):
 
     @torch.no_grad()
     def start_from(self, x: Tensor, rng: torch.Generator) -> None:
-        """Puts every codebook at the k-means centres of its latents of x [batch, width, frame]."""
+        """Fits every stage to what the stages before it leave of x [batch, width, frame]."""
         residual = x
         for stage in self:
-            points = stage.project_in(residual).transpose(1, 2).flatten(0, 1)
-            stage.vectors.copy_(kmeans(points, len(stage.vectors), rng))
+            stage.start_from(residual, rng)
             residual = residual - stage(residual)[0]
 
     @torch.no_grad()
@@ -130,7 +150,7 @@ class ResidualQuantizer(nn.Module):
             stage.usage.lerp_(share, 1 - USAGE_DECAY)
 
     @torch.no_grad()
-    def revive(self, latents: list[Tensor], rng: torch.Generator) -> int:
+    def revive(self, latents: Sequence[Tensor], rng: torch.Generator) -> int:
         """Moves dead codes onto random latents ([batch, dim, frame] per stage); the number that was moved."""
         moved = 0
         for stage, latent in zip(self, latents, strict=True):

@@ -85,7 +85,7 @@ def draw(table: Path, picture: Path) -> None:
             elif line == "validation":
                 axes.plot(steps, values, color="tab:orange", marker="o", markersize=3, label=line)
             else:
-                axes.plot(steps, values, linewidth=1, label=line)
+                axes.plot(steps, smooth(values), linewidth=1, label=line)
         axes.set_title(title, fontsize=10)
         axes.set_xlabel("step", fontsize=8)
         axes.tick_params(labelsize=8)

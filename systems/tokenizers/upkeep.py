@@ -1,0 +1,32 @@
+"""What codebooks need beside gradients while they train: a count of their use, and new places for dead codes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from restorebench.benchmark.seeds import integer
+from restorebench.systems.tokenizers.quantizer import ResidualQuantizer
+from restorebench.systems.training.distributed import take_from_first
+
+REVIVE_EVERY = 10
+"""Steps."""
+
+
+@torch.no_grad()
+def keep_alive(
+    fabric: Any, quantizer: ResidualQuantizer, codes: Sequence[Tensor], latents: Sequence[Tensor], seed: int, step: int
+) -> int:
+    """Counts the codes of a step; every tenth step moves dead ones onto latents. Returns how many were moved.
+
+    codes [batch, stage, frame] per micro-batch, of every process; latents [batch, dim, frame] per stage, of the first.
+    """
+    quantizer.track(fabric.all_gather(torch.cat(list(codes))).flatten(0, -3))
+    if (step + 1) % REVIVE_EVERY:
+        return 0
+    moved = quantizer.revive(latents, torch.Generator().manual_seed(integer("revive", seed, step)))
+    take_from_first(quantizer.codebook_state())
+    return moved
