@@ -26,7 +26,7 @@ bench: .venv/.ready-dev
 	$(BIN)/pytest tests/benchmarks/test_speed.py --benchmark-only --benchmark-columns=median,iqr,rounds,ops
 
 bench-models: .venv/.ready-dev
-	$(BIN)/pytest tests/benchmarks/test_masksr_speed.py --benchmark-only --benchmark-columns=median -s
+	$(BIN)/pytest tests/benchmarks/test_masksr_speed.py tests/benchmarks/test_sise_speed.py --benchmark-only --benchmark-columns=median -s
 
 .venv/.ready-%: pyproject.toml constraints.txt .ci/setup
 	sh .ci/setup $*

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.locations import file_sha256
 from restorebench.benchmark.seeds import generator
 from restorebench.benchmark.types import Audio
 from restorebench.systems.sise.config import CodecConfig, DiffusionConfig, SamplingConfig
@@ -42,6 +43,11 @@ class CodecChoice(BaseModel):
             raise ValueError("wanted one of checkpoint, random")
         return self
 
+    @property
+    def identity(self) -> str:
+        """Changes whenever other codes could come out."""
+        return file_sha256(Path(self.checkpoint)) if self.checkpoint else repr(self.random)
+
 
 class SiseTask(SingleModelTask[Sise]):
     kind = "sise"
@@ -62,12 +68,15 @@ class SiseTask(SingleModelTask[Sise]):
         else:
             self.codec = load_codec(Path(choice.checkpoint))
         self.sampling.steps(self.codec.config.layers)
-        self.rate = self.codec.rate
+        self.choice, self.rate = choice, self.codec.rate
         self.module = Sise(self.model_config, self.codec.config)
 
     def setup(self, fabric: Any) -> None:
         super().setup(fabric)
         self.codec.to(fabric.device)
+
+    def features_identity(self) -> str:
+        return self.choice.identity
 
     def to_examples(self, batch: Batch, stream: str = "train") -> Batch:
         """Adds the target's codes, the layer that is trained, and the masks that belong to each item's index."""

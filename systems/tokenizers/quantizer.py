@@ -78,11 +78,16 @@ class VectorQuantizer(nn.Module):
         dim = self.vectors.shape[1]
         scale = (spread[:dim] / len(points) ** 0.5).clamp(min=TINY)
         inwards, outwards = directions[:dim] / scale[:, None], directions[:dim].T * scale
-        self.project_in.weight.copy_(inwards[..., None])
-        self.project_in.bias.copy_(-inwards @ mean)
-        self.project_out.weight.copy_(outwards[..., None])
-        self.project_out.bias.copy_(mean)
+        set_projection(self.project_in, inwards, -inwards @ mean)
+        set_projection(self.project_out, outwards, mean)
         self.vectors.copy_(kmeans((points - mean) @ inwards.T, len(self.vectors), rng))
+
+
+def set_projection(layer: nn.Conv1d, weight: Tensor, bias: Tensor) -> None:
+    """weight [out, in], bias [out]."""
+    assert layer.bias is not None
+    layer.weight.copy_(weight[..., None])
+    layer.bias.copy_(bias)
 
 
 class ResidualQuantizer(nn.Module):

@@ -1,0 +1,116 @@
+"""SISE's nano sizes learn: the codec four seconds of speech, each diffusion one batch. And codebooks as they start."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("dac", reason="needs the extra `dac`")
+
+from restorebench.benchmark import registry  # noqa: E402
+from restorebench.benchmark.audio import read  # noqa: E402
+from restorebench.benchmark.locations import BUNDLE  # noqa: E402
+from restorebench.benchmark.types import Audio  # noqa: E402
+from restorebench.systems.sise.codec_task import MelLoss, SiseCodecTask  # noqa: E402
+from restorebench.systems.sise.diffusion_task import SiseTask  # noqa: E402
+from restorebench.systems.tokenizers.quantizer import ResidualQuantizer, perplexity  # noqa: E402
+from restorebench.systems.training.config import (  # noqa: E402
+    RunConfig,
+    load,
+    merged,
+)
+from restorebench.systems.training.data import Batch, PairStream, Recording, collate, utterances_of  # noqa: E402
+from restorebench.systems.training.loop import launched  # noqa: E402
+from tests.tiny import MASKSR, SISE_CODEC_RUN, quietly, run_config  # noqa: E402
+
+FAST = {"ema": 0.0, "warm_up": 10, "decay": "constant", "rate": 2e-3}
+
+
+def nano(name: str, **tables: object) -> RunConfig:
+    """A bundled config on bundled speech, with synthetic noise and rooms."""
+    made = merged(load(name).model_dump(mode="json"), tables)
+    speech = {"speech": MASKSR["data"]["speech"], "validation": [], "options": {}, "workers": 0}
+    return RunConfig.model_validate({**made, "data": {**made["data"], **speech}})
+
+
+def test_the_nano_codec_overfits_four_seconds_of_speech(tmp_path: Path) -> None:
+    """Its log-mel distance gets clearly below that of spectral gating of the same speech in light noise."""
+    speech = np.concatenate([read(BUNDLE / f"{name}.flac").samples for name in ("slt_08", "awb_02")])[:64_000]
+    noise = 0.02 * np.random.default_rng(0).standard_normal(len(speech)).astype(np.float32)
+    [gated] = registry.make("systems", "spectral-gate").restore([Audio(speech + noise, 16_000)], [0])
+    mel, clean = MelLoss(16_000), torch.from_numpy(speech).view(4, -1)
+    bar = 0.75 * float(mel(torch.from_numpy(gated.samples).view(4, -1), clean))
+
+    losses = {"probes": False, "quantise_after": 40}
+    run = nano("nano/sise-codec", labels={"source": "none"}, losses=losses, training={**FAST, "batch": 4})
+    torch.manual_seed(0)
+    task = SiseCodecTask(run)
+    task.attend("train", utterances_of(run.data.speech), tmp_path, quietly)
+    task.setup(launched(run))
+    zeros = torch.zeros(4, dtype=torch.long)
+    batch = {"clean": clean, "index": torch.arange(4), "recording": zeros, "start": zeros.float()}
+    for step in range(200):
+        distance = float(task.step([batch], step)["mel"])
+        if step > 60 and distance < bar:
+            break
+    with torch.inference_mode():
+        made, factorised = task.module.codec.eval()(clean)
+    assert float(mel(made, clean)) < bar
+    assert float(perplexity(factorised.codes, 1024).min()) > 50
+
+
+@pytest.mark.parametrize("semantic", [True, False], ids=["sise", "sise-wo-dis"])
+def test_the_nano_diffusion_overfits_one_batch(semantic: bool) -> None:
+    """More than 99 % of the masked codes are right, in each stage."""
+    codec = {"checkpoint": "", "random": {"encoder_dim": 4, "decoder_dim": 32, "semantic": semantic}}
+    run = nano("nano/sise", tokenizer=codec, data={"seconds": 1.0},
+               model={"seconds": 1.0}, training={**FAST, "rate": 1e-3, "batch": 4})  # fmt: skip
+    torch.manual_seed(0)
+    task = SiseTask(run)
+    task.setup(launched(run))
+    batch = first_batch(run, task.rate)
+    accuracies = [0.0]
+    for step in range(300):
+        values = task.step([batch], step)
+        accuracies = [float(value) for name, value in values.items() if name.startswith("accuracy")]
+        if min(accuracies) > 0.99:
+            break
+    assert len(accuracies) == (2 if semantic else 1)
+    assert min(accuracies) > 0.99
+
+
+def first_batch(run: RunConfig, rate: int) -> Batch:
+    recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.speech)]
+    stream = PairStream(run.data, rate, recordings, 0, "train")
+    return collate([stream[i] for i in range(run.training.batch)])
+
+
+@torch.no_grad()  # type: ignore[untyped-decorator]
+def test_a_quantiser_starts_on_the_principal_components() -> None:
+    """Latents nearly all alike, as a fresh encoder makes them: whitened, the lookup by cosine tells them apart."""
+    torch.manual_seed(0)
+    x = 5.0 + 0.01 * torch.randn(4, 32, 300)
+    quantizer = ResidualQuantizer(32, 2, 64, 8)
+    assert float(perplexity(quantizer(x).codes, 64)[0]) < 5
+    quantizer.start_from(x, torch.Generator().manual_seed(0))
+    made = quantizer(x)
+    assert float(perplexity(made.codes, 64).min()) > 40
+    assert made.latents[0].mean((0, 2)).abs().max() < 1e-2
+    assert torch.allclose(made.latents[0].std((0, 2)), torch.ones(8), atol=0.02)
+    assert float((x - made.output).square().mean()) < 0.9 * float(x.var())
+
+
+def test_before_the_quantisers_start_the_decoder_hears_the_encoder() -> None:
+    """And every weight keeps a gradient, so that processes can share it; losses of the codebooks are nothing."""
+    torch.manual_seed(0)
+    codec = SiseCodecTask(run_config(SISE_CODEC_RUN)).module.codec
+    audio = torch.randn(2, 4000)
+    made, factorised = codec(audio, None, False)
+    assert torch.allclose(made, codec.synthesise(codec.latents(audio)), atol=1e-6)
+    (made.square().mean() + factorised.codebook_loss + factorised.commitment_loss).backward()
+    gradients = {name: parameter.grad for name, parameter in codec.named_parameters()}
+    assert all(gradient is not None for gradient in gradients.values())
+    assert not any(torch.any(g) for name, g in gradients.items() if name.startswith(("semantic", "acoustic")))
