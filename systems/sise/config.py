@@ -15,18 +15,18 @@ class _Table(BaseModel):
 
 
 class CodecConfig(_Table):
-    rate: int = 16_000
-    encoder_dim: int = 64
+    rate: int = Field(default=16_000, ge=1)
+    encoder_dim: int = Field(default=64, ge=1)
     encoder_rates: tuple[int, ...] = (2, 4, 5, 5)
     """D23: the paper's text says 200 and its strides 80; (2, 4, 5, 5) gives 200, (2, 2, 4, 5) is the other reading."""
-    decoder_dim: int = 1536
+    decoder_dim: int = Field(default=1536, ge=1)
     decoder_rates: tuple[int, ...] = (5, 5, 4, 2)
     semantic: bool = True
     """False: SISE-w/o-dis, one residual quantiser of semantic + acoustic stages and no phoneme predictor."""
     acoustic: int = Field(default=5, ge=1)
     """Acoustic quantiser stages; without a semantic one, there is one more of these for the same bit rate."""
-    codebook_size: int = 1024
-    codebook_dim: int = 8
+    codebook_size: int = Field(default=1024, ge=2)
+    codebook_dim: int = Field(default=8, ge=1)
     residual: bool = True
     """D24: the acoustic quantiser sees what the semantic one left, h - Z_s; False: h."""
     dropout: float = Field(default=0.5, ge=0, le=1)
@@ -57,16 +57,22 @@ class CodecConfig(_Table):
 
 
 class DiffusionConfig(_Table):
-    width: int = 1024
-    heads: int = 8
-    blocks: int = 8
-    feed_forward: int = 4096
+    width: int = Field(default=1024, ge=1)
+    heads: int = Field(default=8, ge=1)
+    blocks: int = Field(default=8, ge=1)
+    feed_forward: int = Field(default=4096, ge=1)
     """D29: 4096 as in MaskGCT; 2816 is Llama's ratio."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    encoder_dim: int = 64
+    encoder_dim: int = Field(default=64, ge=1)
     """Of the noisy encoder, whose structure is the codec encoder's."""
     seconds: float = Field(default=4.0, gt=0)
     """Length of a training crop and of an inference window."""
+
+    @model_validator(mode="after")
+    def _even_heads(self) -> DiffusionConfig:
+        if self.width % (2 * self.heads):
+            raise ValueError(f"width {self.width} is not a multiple of 2 x {self.heads} heads")
+        return self
 
 
 class SamplingConfig(_Table):

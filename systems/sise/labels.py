@@ -14,7 +14,7 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, model_validator
 
 from restorebench.benchmark.audio import read
 from restorebench.benchmark.errors import AudioError, RequestError, reason
@@ -34,6 +34,12 @@ class LabelConfig(BaseModel):
     """Folder of TextGrids named as the utterances, for `textgrid` (Montreal Forced Aligner, the paper's way)."""
     phones: tuple[str, ...] = ()
     """The phone set; ARPAbet when empty."""
+
+    @model_validator(mode="after")
+    def _source(self) -> LabelConfig:
+        if (self.source == "textgrid") != bool(self.textgrids):
+            raise ValueError('source = "textgrid" and a folder of textgrids go together')
+        return self
 
     @property
     def phone_set(self) -> PhoneSet:
@@ -61,6 +67,8 @@ def labels_of(
     """Aligns what has a transcript or a TextGrid, once. `table` (.csv) lists every utterance and what went wrong."""
     if config.source == "none":
         return Labels([None] * len(utterances), config.phone_set)
+    if config.textgrids and not Path(config.textgrids).is_dir():
+        raise RequestError(f"{config.textgrids}: no such folder of TextGrids")
     kept = table.with_suffix(".json")
     known = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
     made: dict[str, Alignment | str] = {}
