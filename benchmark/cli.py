@@ -258,6 +258,21 @@ def doctor(form: Format_ = Format.terminal) -> None:
     _print(examine(), form)
 
 
+@app.command(epilog="Example: restorebench env --prune")
+def env(
+    prune: Annotated[bool, typer.Option("--prune", help="Remove what no component names any more.")] = False,
+    form: Format_ = Format.terminal,
+) -> None:
+    """Show the environments of components whose packages clash with ours; they are made at the first use."""
+    from restorebench.benchmark import environments
+    from restorebench.benchmark.doctor import environments_table, named_environments
+
+    if prune:
+        for key in environments.prune(named_environments()):
+            _say(f"removed {key}")
+    _print([environments_table()], form)
+
+
 @data_app.command("fetch", epilog="Example: restorebench data fetch gtcrn dtln-1 dtln-2")
 def data_fetch(
     names: Annotated[list[str], typer.Argument(help="Names in the catalogue (see `restorebench doctor`).")],

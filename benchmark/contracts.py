@@ -9,6 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
+from restorebench.benchmark import weights
 from restorebench.benchmark.audio import LENGTH_TOLERANCE_S
 from restorebench.benchmark.types import Audio, FloatArray, Outcome, Pair, Recipe, Utterance
 
@@ -31,6 +32,12 @@ class Card(BaseModel):
     """Python distributions it needs beyond the core."""
     extra: str = ""
     """The extra of restorebench that installs them."""
+    environment: tuple[str, ...] = ()
+    """Pinned requirements of an environment of its own, made at the first use (`benchmark/environments.py`)."""
+    weights: tuple[str, ...] = ()
+    """Names in the weights catalogue."""
+    identity: str = ""
+    """Hash of whatever else decides its numbers or samples, such as a checkpoint file."""
     cost: float = 0.0
     """CPU seconds per second of audio on one core of a 2026 server, for the plan's estimate; 0 where negligible."""
 
@@ -44,10 +51,6 @@ class SystemCard(Card):
     """A system runs and sees only degraded audio; anchors and published folders are supplied by the engine."""
     rate: int | None = None
     """The rate that it works at in Hz; the engine resamples to it and back. None: any rate."""
-    weights: tuple[str, ...] = ()
-    """Names in the weights catalogue."""
-    identity: str = ""
-    """Hash of whatever else decides the output, such as a checkpoint file; part of the key of every restoration."""
     parameters: int | None = None
     stochastic: bool = False
     checkpoint: bool = False
@@ -78,10 +81,13 @@ class MetricCard(Card):
     invariant_to_gain: bool = False
 
     def signature(self) -> str:
-        """name@version, the definition, how lengths are fitted, and the versions of the packages that compute it."""
+        """name@version, the definition, how lengths are fitted, and the packages and weights that compute it."""
         fitted = f"length=reference±{1000 * LENGTH_TOLERANCE_S:g}ms" if "reference" in self.needs else ""
-        versions = "+".join(versions_of(self.packages))
-        return "|".join(part for part in (f"{self.name}@{self.version}", self.definition, fitted, versions) if part)
+        versions = "+".join([*versions_of(self.packages), *self.environment])
+        hashes = [self.identity, *(weights.identity(name) for name in self.weights)]
+        used = "weights=" + "+".join(known[:16] for known in hashes if known) if any(hashes) else ""
+        parts = (f"{self.name}@{self.version}", self.definition, fitted, versions, used)
+        return "|".join(part for part in parts if part)
 
 
 class Clip(Protocol):

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from restorebench.benchmark import plan, provenance, registry, suite, weights
+from restorebench.benchmark import environments, plan, provenance, registry, suite, weights
 from restorebench.benchmark.contracts import missing_packages
+from restorebench.benchmark.environments import Environment
 from restorebench.benchmark.errors import RequestError, reason
 from restorebench.benchmark.locations import data_folder
 from restorebench.benchmark.types import Table
@@ -11,7 +12,7 @@ from restorebench.benchmark.types import Table
 
 def examine() -> list[Table]:
     """What is here, what is missing, and what to do about it."""
-    return [_machine(), _components(), _weights(), _suites()]
+    return [_machine(), _components(), environments_table(), _weights(), _suites()]
 
 
 def _machine() -> Table:
@@ -33,6 +34,27 @@ def _components() -> Table:
             fix = f"pip install 'restorebench[{card.extra}]'" if absent else ""
             rows.append((kind, name, f"missing: {', '.join(absent)}" if absent else "ok", fix))
     return Table("Components", ("kind", "name", "packages", "to do"), tuple(rows))
+
+
+def named_environments() -> dict[Environment, list[str]]:
+    """Environments that registered components ask for, with their names."""
+    kinds: tuple[registry.Kind, ...] = ("systems", "metrics")
+    cards = [(name, registry.card(kind, name)) for kind in kinds for name in registry.table(kind)]
+    return environments.used_by((name, card.environment) for name, card in cards)
+
+
+def environments_table() -> Table:
+    """Every environment that is named or lies in the cache: who uses it, how large it is."""
+    named, here = named_environments(), {made.key: made for made in environments.installed()}
+    rows = []
+    for environment, users in named.items():
+        made = here.pop(environment.key, None)
+        size = f"{made.bytes / 1e6:.0f} MB" if made else "not built yet (at the first use)"
+        rows.append((environment.key, ", ".join(environment.requirements), size, ", ".join(users)))
+    for made in here.values():
+        state = "nothing; restorebench env --prune"
+        rows.append((made.key, ", ".join(made.requirements), f"{made.bytes / 1e6:.0f} MB", state))
+    return Table("Environments of their own", ("key", "requirements", "size", "used by"), tuple(rows))
 
 
 def _weights() -> Table:

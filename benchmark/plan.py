@@ -154,7 +154,8 @@ def make(
     chosen = tuple(dict.fromkeys(systems or suite.systems))
     cards = {name: component_of(name).card for name in chosen}
     judges = {name: metric_card(name) for name in resolve_metrics(metrics or suite.metrics)}
-    missing = {w: None for card in cards.values() for w in card.weights if weights.present(w) is None}
+    named = [w for card in (*cards.values(), *judges.values()) for w in card.weights]
+    missing = {w: None for w in named if weights.present(w) is None}
     if missing:
         total = sum(weights.entry_of(w).bytes for w in missing) / 1e6
         raise RequestError(
@@ -261,7 +262,8 @@ def identity_of(component: System | Supplied, utterance: Utterance) -> str:
 
 
 def metric_card(name: str) -> MetricCard:
-    card = registry.card("metrics", name)
+    """The card of a metric; one that takes an argument after a colon has its own card for each."""
+    card = registry.make("metrics", name).card if ":" in name else registry.card("metrics", name)
     assert isinstance(card, MetricCard)
     return card
 
@@ -269,12 +271,12 @@ def metric_card(name: str) -> MetricCard:
 def resolve_metrics(names: Sequence[str]) -> tuple[str, ...]:
     """Metric names for metric or value names (`dnsmos.ovl` means `dnsmos`). Raises RequestError for what is unknown."""
     known = registry.table("metrics")
-    if any(name not in known for name in names):
+    if any(name.partition(":")[0] not in known for name in names):
         by_value = {v.name: metric for metric in known for v in metric_card(metric).values}
         for name in names:
-            if name not in known and name not in by_value:
+            if name.partition(":")[0] not in known and name not in by_value:
                 raise registry.unknown("metrics", name, sorted({*known, *by_value}))
-        names = [name if name in known else by_value[name] for name in names]
+        names = [name if name.partition(":")[0] in known else by_value[name] for name in names]
     for name in names:
         registry.require("metrics", name)
     return tuple(dict.fromkeys(names))

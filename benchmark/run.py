@@ -20,6 +20,7 @@ from restorebench.benchmark import registry
 from restorebench.benchmark.audio import read, resample, samples_for, write_float, write_grid
 from restorebench.benchmark.audio import require_finite as finite
 from restorebench.benchmark.contracts import Corruption, Supplied, System
+from restorebench.benchmark.environments import require, used_by
 from restorebench.benchmark.errors import AudioError, reason
 from restorebench.benchmark.pairs import make as make_pair
 from restorebench.benchmark.plan import Job, Plan, component_of
@@ -73,42 +74,61 @@ def run(plan: Plan, store: Store, workers: int, progress: Progress = say_nothing
         _forget_failures(plan, store)
     pairs = [PairUnit(store.root, plan.suite, t) for t in _distinct_trials(plan) if store.note("pairs", t.key) is None]
     scored = store.keys("scores") | store.keys("timings")
-    with Workers(workers) as pool:
+    environments = used_by(
+        (name, card.environment) for name, card in (*plan.system_cards.items(), *plan.metric_cards.items())
+    )
+    lacking = [environment for environment in environments if not environment.is_ready]
+    if lacking:
+        progress("build environments", len(lacking), (1 for environment in lacking if require(environment)))
+    # What lives in an environment of its own is driven by one process, so that it is in memory once.
+    with Workers(workers) as pool, Workers(1) as lone:
         progress("degrade", len(pairs), (1 for _ in pool.map(make_pair_unit, pairs, _pair_died)))
-        restorations = _restorations(plan, store)
-        progress(
-            "restore",
-            sum(len(unit.jobs) for unit in restorations),
-            (len(unit) for unit in pool.map(restore_unit, restorations, _restore_died, one_by_one)),
-        )
-        scores = list(_scores(plan, store, scored))
-        progress(
-            "score",
-            sum(len(unit.jobs) for unit in scores),
-            (n for n in pool.map(score_trial_unit, scores, _score_died, metric_by_metric)),
-        )
+        for isolated in (False, True):
+            restorations = _restorations(plan, store, isolated)
+            if restorations or not isolated:
+                progress(
+                    "restore, own environments" if isolated else "restore",
+                    sum(len(unit.jobs) for unit in restorations),
+                    (
+                        len(unit)
+                        for unit in (lone if isolated else pool).map(
+                            restore_unit, restorations, _restore_died, one_by_one
+                        )
+                    ),
+                )
+        for isolated in (False, True):
+            scores = list(_scores(plan, store, scored, isolated))
+            if scores or not isolated:
+                progress(
+                    "score, own environments" if isolated else "score",
+                    sum(len(unit.jobs) for unit in scores),
+                    (lone if isolated else pool).map(score_trial_unit, scores, _score_died, metric_by_metric),
+                )
 
 
 def _distinct_trials(plan: Plan) -> list[Trial]:
     return list({t.key: t for t in plan.trials if t.utterance.degraded is None}.values())
 
 
-def _restorations(plan: Plan, store: Store) -> list[RestoreUnit]:
+def _restorations(plan: Plan, store: Store, isolated: bool) -> list[RestoreUnit]:
     units = []
     for name, group in groupby(plan.jobs, key=lambda job: job.system):
-        if isinstance(component_of(name), Supplied):
+        if bool(plan.system_cards[name].environment) != isolated or isinstance(component_of(name), Supplied):
             continue
         todo = [job for job in group if store.note("restored", job.key) is None]
         units += [RestoreUnit(store.root, tuple(todo[i : i + BATCH])) for i in range(0, len(todo), BATCH)]
     return units
 
 
-def _scores(plan: Plan, store: Store, scored: frozenset[str]) -> Iterator[TrialUnit]:
+def _scores(plan: Plan, store: Store, scored: frozenset[str], isolated: bool) -> Iterator[TrialUnit]:
     cards = plan.metric_cards
+    chosen = {name for name, card in cards.items() if bool(card.environment) == isolated}
     for jobs in plan.by_trial.values():
         todo = {
             job.key: tuple(
-                m for m in plan.metrics_for(job) if score_key(job, cards[m], plan.signatures[m]) not in scored
+                m
+                for m in plan.metrics_for(job)
+                if m in chosen and score_key(job, cards[m], plan.signatures[m]) not in scored
             )
             for job in jobs
         }

@@ -74,6 +74,20 @@ CATALOGUE: dict[str, Weights] = {
         378_000_000,
         "MIT",
     ),
+    "nemo-conformer-transducer-xlarge": Weights(
+        "nemo/stt_en_conformer_transducer_xlarge.nemo",
+        "https://huggingface.co/nvidia/stt_en_conformer_transducer_xlarge/resolve/main/stt_en_conformer_transducer_xlarge.nemo",
+        "",
+        2_580_000_000,
+        "CC-BY-4.0",
+    ),
+    "whisper-large-v3": Weights(
+        "whisper/large-v3.pt",
+        "https://openaipublic.azureedge.net/main/whisper/models/e5b1a55b89c1367dacf97e3e19bfd829a01529dbfdeefa8caeb59b3f1b81dadb/large-v3.pt",
+        "e5b1a55b89c1367dacf97e3e19bfd829a01529dbfdeefa8caeb59b3f1b81dadb",
+        3_087_371_615,
+        "MIT",
+    ),
     "hubert-base-l9-km500": Weights(
         "hubert/hubert_base_ls960_L9_km500.bin",
         "https://dl.fbaipublicfiles.com/hubert/hubert_base_ls960_L9_km500.bin",
@@ -123,7 +137,7 @@ def identity(name: str) -> str:
     if entry.sha256:
         return entry.sha256
     path = present(name)
-    return file_sha256(path) if path else ""
+    return (_kept_hash(path) or file_sha256(path)) if path else ""
 
 
 def _kept_hash(path: Path) -> str:

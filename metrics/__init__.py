@@ -11,4 +11,7 @@ BUILTIN = {
     "spk_sim@resemblyzer": "speaker:ResemblyzerSimilarity",
     "stoi": "intrusive:Stoi",
     "wer": "wer:Wer",
+    "wer@nemo": "asr_wer:nemo",
+    "wer@seed-tts-en": "asr_wer:seed_tts_en",
+    "wer@whisper": "asr_wer:whisper",
 }

@@ -7,7 +7,10 @@ import string
 import unicodedata
 
 PAPER = "paper@1"
-SEED_TTS = "seed-tts@1"
+SEED_TTS = "seed-tts@2"
+SEED_TTS_ZH = "seed-tts-zh@1"
+WHISPER_EN = "whisper-en@1"
+"""Whisper's own English rules, asked of its package."""
 
 
 def paper(text: str) -> str:
@@ -23,8 +26,25 @@ def paper(text: str) -> str:
 def seed_tts(text: str) -> str:
     """seed-tts-eval's English rule: punctuation deleted (not replaced), apostrophes kept, lower case (specs §7.2).
 
+    Double spaces become single ones once, as there.
+
     >>> seed_tts("Well-known, isn't it?")
     "wellknown isn't it"
     """
-    kept = "".join(c for c in text if c == "'" or c not in string.punctuation)
-    return kept.replace("  ", " ").lower()
+    return _without_punctuation(text).replace("  ", " ").lower()
+
+
+def seed_tts_zh(text: str) -> str:
+    """seed-tts-eval's Mandarin rule: punctuation deleted, every character a word of its own (specs §7.2).
+
+    >>> seed_tts_zh("你好，世界。")
+    '你 好 世 界'
+    """
+    return " ".join(_without_punctuation(text).replace("  ", " ")).strip()
+
+
+def _without_punctuation(text: str) -> str:
+    from zhon.hanzi import punctuation
+
+    dropped = {*string.punctuation, *punctuation} - {"'"}
+    return "".join(c for c in text if c not in dropped)

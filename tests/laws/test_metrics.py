@@ -9,8 +9,8 @@ import pytest
 
 from restorebench.benchmark import registry
 from restorebench.benchmark.clip import SharedClip
-from restorebench.benchmark.contracts import Metric, MetricCard, Subject, missing_packages
-from restorebench.benchmark.plan import metric_card
+from restorebench.benchmark.contracts import Metric, MetricCard, Subject
+from restorebench.benchmark.plan import why_not
 from restorebench.benchmark.scoring import metric, score
 from restorebench.benchmark.types import Audio
 
@@ -20,9 +20,8 @@ TEXT = "These days a chicken leg is a rare dish."  # what slt_04 says
 
 @pytest.fixture(params=NAMES)
 def judge(request: pytest.FixtureRequest) -> Metric:
-    card = metric_card(request.param)
-    if absent := missing_packages(card):
-        pytest.skip(f"{', '.join(absent)} not installed: no C compiler was here")
+    if why := why_not("metrics", request.param):
+        pytest.skip(why)
     return metric(request.param)
 
 

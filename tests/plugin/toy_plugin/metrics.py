@@ -1,6 +1,10 @@
-"""A metric that works and one that raises on one clip."""
+"""A metric that works, one that raises on one clip, and one that lives in an environment with an old numpy."""
+
+from pathlib import Path
 
 from restorebench.benchmark.contracts import MetricCard, Value
+from restorebench.benchmark.environments import Environment
+from restorebench.benchmark.remote import Remote
 from restorebench.benchmark.types import Outcome
 
 
@@ -40,3 +44,26 @@ class Crash:
         if any(abs(clip.audio.samples).max() > 0.5 for clip in estimates):
             raise ValueError("too loud")
         return [{"toy-crash": Outcome(1.0)} for _ in estimates]
+
+
+class OldNumpy:
+    card = MetricCard(
+        name="toy-old-numpy",
+        version=1,
+        summary="Major version of the numpy that computes it",
+        source="tests",
+        needs=frozenset(),
+        definition="x",
+        environment=("numpy<2",),
+        values=(Value(name="toy-old-numpy", label="Old", unit="1", direction="lower"),),
+    )
+
+    def __init__(self):
+        self.remote = Remote(Environment(self.card.environment), Path(__file__).with_name("old_numpy.py"))
+
+    def prepare(self, subject):
+        return None
+
+    def score(self, prepared, estimates):
+        versions, _ = self.remote.call("version", [clip.audio.samples for clip in estimates])
+        return [{"toy-old-numpy": Outcome(float(version))} for version in versions]

@@ -1,0 +1,159 @@
+"""Python environments of their own for components whose packages clash with ours: made once by uv, kept by content.
+
+A card's `environment` is a list of requirements. The environment of a list lies in a folder named by the list's hash;
+`ready.json` in it is written last, so a build that was cut off is never used. Locks keep two builds apart.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+
+import platformdirs
+
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.files import write_whole
+
+READY = "ready.json"
+LAST_LINES = 12
+"""Of the resolver's words, in the error for a failed build."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    requirements: tuple[str, ...]
+    """As pip takes them; pinned, because results carry them."""
+
+    @property
+    def key(self) -> str:
+        """Changes with the requirements, the Python version and the platform."""
+        facts = "\n".join([*sorted(self.requirements), python_version(), sys.platform])
+        return sha256(facts.encode()).hexdigest()[:16]
+
+    @property
+    def folder(self) -> Path:
+        return environments_folder() / self.key
+
+    @property
+    def python(self) -> Path:
+        return python_of(self.folder)
+
+    @property
+    def is_ready(self) -> bool:
+        return (self.folder / READY).is_file() and self.python.exists()
+
+
+def environments_folder() -> Path:
+    """$RESTOREBENCH_ENVIRONMENTS, or `environments` in the user's cache."""
+    if named := os.environ.get("RESTOREBENCH_ENVIRONMENTS"):
+        return Path(named)
+    return platformdirs.user_cache_path("restorebench") / "environments"
+
+
+def python_version() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def python_of(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def require(environment: Environment, say: Callable[[str], None] = lambda line: None) -> Path:
+    """The environment's Python, built if need be. Raises RequestError with the resolver's own words."""
+    if environment.is_ready:
+        return environment.python
+    from filelock import FileLock
+
+    environments_folder().mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{environment.folder}.lock"):
+        if not environment.is_ready:
+            say(f"building an environment for {', '.join(environment.requirements)} (once)")
+            _build(environment)
+    return environment.python
+
+
+def _build(environment: Environment) -> None:
+    folder = environment.folder
+    shutil.rmtree(folder, ignore_errors=True)  # a build that was cut off
+    uv = _uv()
+    try:
+        _uv_run(uv, "venv", "--python", sys.executable, str(folder))
+        _uv_run(uv, "pip", "install", "--python", str(environment.python), "numpy", *environment.requirements)
+        frozen = _uv_run(uv, "pip", "freeze", "--python", str(environment.python))
+    except subprocess.CalledProcessError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        said = " / ".join(error.stderr.strip().splitlines()[-LAST_LINES:])
+        raise RequestError(
+            f"the environment for {', '.join(environment.requirements)} could not be built; uv says: {said}"
+        ) from error
+    facts = {
+        "requirements": list(environment.requirements),
+        "python": python_version(),
+        "packages": frozen.splitlines(),
+    }
+    write_whole(folder / READY, json.dumps(facts, indent=1).encode())
+
+
+def _uv() -> str:
+    from uv import find_uv_bin
+
+    return str(find_uv_bin())
+
+
+def _uv_run(uv: str, *arguments: str) -> str:
+    kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    done = subprocess.run([uv, "--quiet", *arguments], env=kept, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Installed:
+    key: str
+    requirements: tuple[str, ...]
+    bytes: int
+
+
+def installed() -> list[Installed]:
+    """Finished environments, by key."""
+    folders = sorted(path.parent for path in environments_folder().glob(f"*/{READY}"))
+    return [Installed(folder.name, _requirements_in(folder), _size_of(folder)) for folder in folders]
+
+
+def _requirements_in(folder: Path) -> tuple[str, ...]:
+    return tuple(json.loads((folder / READY).read_text(encoding="utf-8"))["requirements"])
+
+
+def _size_of(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def prune(keep: Iterable[Environment]) -> list[str]:
+    """Removes every environment that is not in `keep`, unfinished ones too; their keys."""
+    from filelock import FileLock
+
+    kept = {environment.key for environment in keep}
+    removed = []
+    for folder in sorted(path for path in environments_folder().glob("*") if path.is_dir()):
+        if folder.name in kept:
+            continue
+        with FileLock(f"{folder}.lock"):
+            shutil.rmtree(folder)
+        Path(f"{folder}.lock").unlink(missing_ok=True)
+        removed.append(folder.name)
+    return removed
+
+
+def used_by(cards: Iterable[tuple[str, Sequence[str]]]) -> dict[Environment, list[str]]:
+    """Environments that cards ask for, with the names that ask."""
+    found: dict[Environment, list[str]] = {}
+    for name, requirements in cards:
+        if requirements:
+            found.setdefault(Environment(tuple(requirements)), []).append(name)
+    return found

@@ -1,0 +1,110 @@
+"""The papers' recognisers, each in an environment of its own, and what they heard: transcribed once, kept by content.
+
+A transcript's key is the 16 kHz samples and what decides the words (checkpoint, requirements, language), so another
+normaliser or another run never asks a recogniser again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import platformdirs
+
+from restorebench.benchmark import weights
+from restorebench.benchmark.contracts import Clip
+from restorebench.benchmark.environments import Environment
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.files import write_whole
+from restorebench.benchmark.locations import file_sha256
+from restorebench.benchmark.remote import Remote
+from restorebench.benchmark.types import FloatArray
+
+RATE = 16_000
+HERE = Path(__file__).parent / "remote"
+
+
+@dataclass(frozen=True)
+class Recogniser:
+    name: str
+    file: str
+    """In `remote`."""
+    requirements: tuple[str, ...]
+    weights: str = ""
+    """In the catalogue, unless `checkpoint` names a file or folder."""
+    checkpoint: str = ""
+
+    @property
+    def path(self) -> Path:
+        """The checkpoint. Raises RequestError when it is not here."""
+        found = Path(self.checkpoint) if self.checkpoint else weights.present(self.weights)
+        if found is None:
+            raise RequestError(f"the weights of {self.name} are not here; run: restorebench data fetch {self.weights}")
+        if not found.exists():
+            raise RequestError(f"{found}: no such checkpoint")
+        return found.resolve()
+
+    @property
+    def identity(self) -> str:
+        """Hash of the checkpoint; "" while it is absent."""
+        if self.checkpoint:
+            return content_sha256(Path(self.checkpoint))
+        return weights.identity(self.weights)
+
+    def transcribe(self, clips: Sequence[Clip], language: str) -> list[str]:
+        """What is heard in each clip, in the recogniser's own spelling; those not heard before go in one batch."""
+        samples = [np.ascontiguousarray(clip.at(RATE), dtype=np.float32) for clip in clips]
+        places = [self._kept_at(sound, language) for sound in samples]
+        new = {place: sound for place, sound in zip(places, samples, strict=True) if not place.is_file()}
+        if new:
+            texts, _ = self.remote().call("transcribe", list(new.values()), language=language)
+            for place, text in zip(new, texts, strict=True):
+                write_whole(place, text.encode())
+        return [place.read_text(encoding="utf-8") for place in places]
+
+    def remote(self) -> Remote:
+        return _remote(self.file, self.requirements, str(self.path))
+
+    def _kept_at(self, samples: FloatArray, language: str) -> Path:
+        decides = "\n".join([self.file, _source(self.file), self.identity, language, *self.requirements])
+        folder = transcripts_folder() / sha256(decides.encode()).hexdigest()[:16]
+        return folder / f"{sha256(samples.tobytes()).hexdigest()[:32]}.txt"
+
+
+def transcripts_folder() -> Path:
+    return platformdirs.user_cache_path("restorebench") / "transcripts"
+
+
+@cache
+def _remote(file: str, requirements: tuple[str, ...], checkpoint: str) -> Remote:
+    """One worker per recogniser and process."""
+    return Remote(Environment(requirements), HERE / file, {"checkpoint": checkpoint})
+
+
+@cache
+def _source(file: str) -> str:
+    """How it is asked decides the words too."""
+    return file_sha256(HERE / file)
+
+
+def content_sha256(path: Path) -> str:
+    """Of a file, or of a folder's files with their names. Raises RequestError when there is nothing."""
+    if path.is_file():
+        return file_sha256(path)
+    if not path.is_dir():
+        raise RequestError(f"{path}: no such checkpoint")
+    parts = [f"{p.relative_to(path).as_posix()} {file_sha256(p)}" for p in sorted(path.rglob("*")) if p.is_file()]
+    return sha256("\n".join(parts).encode()).hexdigest()
+
+
+WHISPER = ("openai-whisper==20250625", "torch==2.11.*", "setuptools<81")
+NEMO = ("nemo-toolkit[asr]==3.0.0", "torch==2.11.*")
+PARAFORMER = ("funasr==1.4.16", "torch==2.11.*", "torchaudio==2.11.*", "zhconv==1.4.3")
+
+nemo = Recogniser("NeMo conformer transducer xlarge", "nemo_asr.py", NEMO, "nemo-conformer-transducer-xlarge")
+whisper = Recogniser("Whisper large-v3", "whisper_asr.py", WHISPER, "whisper-large-v3")
+paraformer = Recogniser("Paraformer-zh", "paraformer_asr.py", PARAFORMER, "paraformer-zh")

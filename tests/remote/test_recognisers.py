@@ -1,0 +1,126 @@
+"""The papers' recognisers on their real packages, each environment built here, with tiny random models in the official
+file formats: transcripts, batch = single, three environments in one run, and what is kept."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from restorebench.benchmark import environments
+from restorebench.benchmark.audio import read
+from restorebench.benchmark.clip import SharedClip
+from restorebench.benchmark.contracts import Subject
+from restorebench.benchmark.environments import Environment
+from restorebench.benchmark.locations import BUNDLE
+from restorebench.benchmark.plan import metric_card
+from restorebench.benchmark.scoring import metric, score
+from restorebench.benchmark.types import Audio
+from restorebench.metrics import asr
+from tests.conftest import Cli
+
+pytestmark = pytest.mark.heavy
+HERE = Path(__file__).parent
+RECOGNISERS = {"whisper": asr.WHISPER, "nemo": asr.NEMO}
+FILES = {"whisper": "tiny.pt", "nemo": "tiny.nemo"}
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """A cache of its own: environments are built here, and nothing has been heard yet."""
+    with pytest.MonkeyPatch.context() as patch:
+        root = tmp_path_factory.mktemp("cache")
+        patch.setenv("RESTOREBENCH_ENVIRONMENTS", str(root / "environments"))
+        patch.setenv("XDG_CACHE_HOME", str(root))
+        yield root
+
+
+@pytest.fixture(scope="module")
+def checkpoints(home: Path) -> dict[str, Path]:
+    """Made by each environment's own Python with the true classes."""
+    made = {}
+    for name, requirements in RECOGNISERS.items():
+        made[name] = home / FILES[name]
+        python = environments.require(Environment(requirements))
+        command = [str(python), str(HERE / f"make_{name}.py"), str(made[name])]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+    return made
+
+
+def clips() -> list[SharedClip]:
+    names = ["slt_04", "kal16_01", "awb_02"]
+    found = [read(BUNDLE / f"{name}.flac") for name in names]
+    longest = np.concatenate([clip.samples for clip in found] * 5)  # beyond Whisper's window of 30 s
+    return [*(SharedClip(clip) for clip in found), SharedClip(Audio(longest, 16_000))]
+
+
+def test_batch_is_single(checkpoints: dict[str, Path]) -> None:
+    for name, path in checkpoints.items():
+        remote = asr.Recogniser(name, f"{name}_asr.py", RECOGNISERS[name], checkpoint=str(path)).remote()
+        sounds = [clip.at(16_000) for clip in clips()]
+        together, _ = remote.call("transcribe", sounds, language="en")
+        alone = [remote.call("transcribe", [sound], language="en")[0][0] for sound in sounds]
+        assert together == alone
+        assert len({*together}) > 1, "every clip sounds the same to it"
+        assert all(isinstance(text, str) for text in together)
+
+
+def test_whispers_own_normaliser(checkpoints: dict[str, Path]) -> None:
+    recogniser = asr.Recogniser("w", "whisper_asr.py", asr.WHISPER, checkpoint=str(checkpoints["whisper"]))
+    texts, _ = recogniser.remote().call("normalise", texts=["Mr. Colour's twenty-one cups, uh, don't spill."])
+    assert texts == ["mister color is 21 cups do not spill"]
+
+
+def test_what_was_heard_is_kept(checkpoints: dict[str, Path]) -> None:
+    """Another normaliser asks no recogniser: the transcripts are there, and the worker never starts."""
+    path = str(checkpoints["whisper"])
+    first, second = metric(f"wer@whisper:{path}"), metric(f"wer@seed-tts-en:{path}")
+    subject, sounds = Subject(text="these days a chicken leg is a rare dish"), clips()
+    rows = score(first, subject, sounds)
+    assert not [outcome.why for row in rows for outcome in row.values() if outcome.why]
+    kept = sorted(asr.transcripts_folder().rglob("*.txt"))
+    assert kept
+    stamps = [place.stat().st_mtime_ns for place in kept]
+    asr._remote.cache_clear()
+    again = score(second, subject, sounds)
+    assert not [outcome.why for row in again for outcome in row.values() if outcome.why]
+    assert [place.stat().st_mtime_ns for place in sorted(asr.transcripts_folder().rglob("*.txt"))] == stamps
+    assert asr._remote.cache_info().currsize == 0, "a recogniser was asked again"
+    assert metric_card(f"wer@whisper:{path}").signature() != metric_card(f"wer@seed-tts-en:{path}").signature()
+
+
+def test_another_language_is_refused(checkpoints: dict[str, Path]) -> None:
+    judge = metric(f"wer@nemo:{checkpoints['nemo']}")
+    [row] = score(judge, Subject(text="你好", language="zh"), clips()[:1])
+    assert {outcome.why for outcome in row.values()} == {
+        f"reference: ValueError: wer@nemo:{checkpoints['nemo']} listens for 'en'; this clip is 'zh'"
+    }
+
+
+def test_three_environments_in_one_run(
+    cli: Cli, tmp_path: Path, checkpoints: dict[str, Path], toy_plugin: dict[str, str]
+) -> None:
+    """NeMo, Whisper and a component with numpy < 2, whose packages cannot share an environment, from one command."""
+    names = [f"wer@nemo:{checkpoints['nemo']}", f"wer@whisper:{checkpoints['whisper']}", "toy-old-numpy", "lsd"]
+    command = ["run", "demo", "--systems", "unprocessed", "--metrics", ",".join(names), "--limit", "3", "--store", "s"]
+    done = cli(*command, env=toy_plugin)
+    assert done.returncode == 0, done.stderr
+    assert "build environments" in done.stderr
+    records = pd.read_csv(tmp_path / "s" / "records.csv")
+    assert records["why"].isna().all()
+    for name in names:
+        mine = records[records.metric == name]
+        assert mine.utterance.nunique() == 3, name
+        assert mine.value.notna().all()
+    assert set(records[records.metric == "toy-old-numpy"].value) == {1.0}
+    assert len(environments.installed()) >= 3
+    again = cli(*command, env=toy_plugin)
+    assert again.returncode == 0
+    assert "own environments" not in again.stderr, "something was measured again"
+    board = cli("board", "s", env=toy_plugin)
+    assert "WER" in board.stdout

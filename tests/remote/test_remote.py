@@ -1,0 +1,147 @@
+"""Environments of their own and the workers in them: built once, restarted after a crash, ended when they hang."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from restorebench.benchmark import environments
+from restorebench.benchmark.environments import Environment
+from restorebench.benchmark.errors import AudioError, RequestError
+from restorebench.benchmark.remote import Remote
+from tests.conftest import Cli
+
+TOY = Path(__file__).with_name("toy.py")
+PLAIN = Environment(("numpy<2",))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Where this module's environments lie."""
+    with pytest.MonkeyPatch.context() as patch:
+        root = tmp_path_factory.mktemp("environments")
+        patch.setenv("RESTOREBENCH_ENVIRONMENTS", str(root))
+        yield root
+
+
+@pytest.fixture
+def toy(folder: Path, tmp_path: Path) -> Iterator[Remote]:
+    remote = Remote(PLAIN, TOY, {"folder": str(tmp_path)})
+    yield remote
+    remote.close()
+
+
+def alive(process: int) -> bool:
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_arrays_there_and_back(toy: Remote) -> None:
+    given = [np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((0,), np.int64), np.ones(2_000_000)]
+    lengths, doubled = toy.call("double", given)
+    assert lengths == [2, 0, 2_000_000]
+    for before, after in zip(given, doubled, strict=True):
+        assert after.dtype == before.dtype
+        assert np.array_equal(after, 2 * before)
+
+
+def test_it_has_packages_of_its_own(toy: Remote) -> None:
+    assert toy.call("version")[0].startswith("1.")
+    assert not np.__version__.startswith("1.")
+
+
+def test_one_that_dies_is_started_again_once(toy: Remote) -> None:
+    sound = np.ones(5)
+    value, arrays = toy.call("die", [sound], times=1)
+    assert value == "life 1"
+    assert np.array_equal(arrays[0], sound)
+
+
+def test_one_that_dies_twice_says_its_last_words(toy: Remote) -> None:
+    with pytest.raises(AudioError, match=r"its worker died \(exit -9\); it last said: .*goodbye, twice"):
+        toy.call("die", times=5)
+    assert toy.call("double", [np.ones(2)])[0] == [2]  # and the next clip finds a fresh one
+
+
+def test_one_that_hangs_is_ended(folder: Path) -> None:
+    toy = Remote(PLAIN, TOY, limit_s=0.5)
+    toy.call("double")
+    assert toy._process is not None
+    process = toy._process.pid
+    start = time.monotonic()
+    with pytest.raises(AudioError, match=r"no answer within 0.5 s, so it was ended; it last said: .*thinking"):
+        toy.call("hang")
+    assert time.monotonic() - start < 10
+    assert not alive(process)
+    assert toy.call("double", [np.ones(2)])[0] == [2]
+    toy.close()
+
+
+def test_what_it_refuses_is_one_line_and_it_lives_on(toy: Remote) -> None:
+    toy.call("double")
+    assert toy._process is not None
+    process = toy._process.pid
+    with pytest.raises(AudioError, match=r"^toy: ValueError: this clip is empty$"):
+        toy.call("refuse")
+    assert toy.call("double", [np.ones(3)])[0] == [3]
+    assert toy._process.pid == process
+
+
+def test_one_that_cannot_be_made_says_why(folder: Path) -> None:
+    with pytest.raises(AudioError, match="toy: ValueError: no such model"):
+        Remote(PLAIN, TOY, {"broken": True}).call("double")
+
+
+def test_environments_are_kept_by_content(folder: Path) -> None:
+    assert Environment(("b", "a")).key == Environment(("a", "b")).key
+    assert Environment(("a",)).key != Environment(("a==1",)).key
+    environments.require(PLAIN)
+    [made] = environments.installed()
+    assert made.requirements == PLAIN.requirements
+    assert made.bytes > 1e6
+    ready = PLAIN.folder / environments.READY
+    stamp = ready.stat().st_mtime_ns
+    environments.require(PLAIN)
+    assert ready.stat().st_mtime_ns == stamp
+
+
+def test_an_unfinished_one_is_built_again(folder: Path) -> None:
+    environments.require(PLAIN)
+    (PLAIN.folder / environments.READY).unlink()
+    assert not PLAIN.is_ready
+    assert environments.installed() == []
+    environments.require(PLAIN)
+    assert PLAIN.is_ready
+
+
+def test_a_failed_build_shows_the_resolvers_words(folder: Path) -> None:
+    impossible = Environment(("numpy<2", "numpy>=2"))
+    with pytest.raises(RequestError) as caught:
+        environments.require(impossible)
+    assert "uv says" in str(caught.value)
+    assert "numpy<2" in str(caught.value)
+    assert "unsatisfiable" in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not impossible.folder.exists()
+
+
+def test_prune_keeps_what_cards_name(folder: Path, cli: Cli) -> None:
+    environments.require(PLAIN)
+    (folder / "0123456789abcdef").mkdir()
+    listed = cli("env")
+    assert listed.returncode == 0, listed.stderr
+    assert PLAIN.key in listed.stdout
+    assert environments.prune([PLAIN]) == ["0123456789abcdef"]
+    assert PLAIN.is_ready
+    pruned = cli("env", "--prune")
+    assert pruned.returncode == 0, pruned.stderr
+    assert PLAIN.key in pruned.stderr + pruned.stdout
+    assert environments.installed() == []
