@@ -88,6 +88,13 @@ CATALOGUE: dict[str, Weights] = {
         3_087_371_615,
         "MIT",
     ),
+    "wespeaker-resnet221-lm": Weights(
+        "wespeaker/voxceleb_resnet221_LM.onnx",
+        "https://huggingface.co/Wespeaker/wespeaker-voxceleb-resnet221-LM/resolve/main/voxceleb_resnet221_LM.onnx",
+        "",
+        95_000_000,
+        "CC-BY-4.0",
+    ),
     "hubert-base-l9-km500": Weights(
         "hubert/hubert_base_ls960_L9_km500.bin",
         "https://dl.fbaipublicfiles.com/hubert/hubert_base_ls960_L9_km500.bin",

@@ -9,6 +9,7 @@ BUILTIN = {
     "rtf": "rtf:Rtf",
     "si_sdr": "intrusive:SiSdr",
     "spk_sim@resemblyzer": "speaker:ResemblyzerSimilarity",
+    "spk_sim@wespeaker": "wespeaker:WeSpeakerSimilarity",
     "stoi": "intrusive:Stoi",
     "wer": "wer:Wer",
     "wer@nemo": "asr_wer:nemo",

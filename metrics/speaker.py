@@ -76,11 +76,6 @@ def embed(samples: FloatArray) -> FloatArray:
     return unit
 
 
-def wespeaker_mapped(cosine: float) -> float:
-    """WeSpeaker's `compute_similarity`: the cosine mapped from [-1, 1] to [0, 1] (specs §8.1)."""
-    return (cosine + 1) / 2
-
-
 class ResemblyzerSimilarity:
     card = MetricCard(
         name="spk_sim@resemblyzer",

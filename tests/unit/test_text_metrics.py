@@ -4,9 +4,9 @@ import pandas as pd
 import pytest
 
 from restorebench.benchmark.aggregate import _sums, scaled
-from restorebench.metrics.speaker import wespeaker_mapped
 from restorebench.metrics.text import paper, seed_tts
 from restorebench.metrics.wer import ErrorCount, Wer, count_errors
+from restorebench.metrics.wespeaker import mapped as wespeaker_mapped
 
 
 def test_two_reductions_of_the_same_counts() -> None:

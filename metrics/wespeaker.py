@@ -1,0 +1,120 @@
+"""Speaker similarity by WeSpeaker's ResNet221-LM (ONNX), the papers' Spk Sim: two named values of one comparison.
+
+`spk_sim@wespeaker` is what the toolkit returns since November 2023, (cos + 1) / 2, which the papers' numbers read as;
+`spk_sim@wespeaker@cos` is the cosine. Features as the toolkit's ONNX script: Kaldi's 80 log mel bands of 25 ms Hamming
+windows every 10 ms, samples in the range of 16-bit integers, mean removed per clip (specs §8.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from restorebench.benchmark import weights
+from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.locations import file_sha256
+from restorebench.benchmark.types import FloatArray, Outcome
+
+RATE = 16_000
+FULL_SCALE = 32_768.0
+BANDS = 80
+WEIGHTS = "wespeaker-resnet221-lm"
+
+
+def features(samples: FloatArray) -> FloatArray:
+    """Log mel bands [frame, 80] of 16 kHz samples in [-1, 1], mean removed. Raises ValueError below 25 ms."""
+    from kaldi_native_fbank import FbankOptions, OnlineFbank
+
+    options = FbankOptions()
+    options.frame_opts.samp_freq = RATE
+    options.frame_opts.dither = 0.0
+    options.frame_opts.window_type = "hamming"
+    options.mel_opts.num_bins = BANDS
+    options.energy_floor = 0.0
+    bank = OnlineFbank(options)
+    bank.accept_waveform(RATE, (samples * FULL_SCALE).tolist())
+    bank.input_finished()
+    if bank.num_frames_ready == 0:
+        raise ValueError(f"{len(samples) / RATE:.3f} s is too short for one frame of 25 ms")
+    frames = np.stack([bank.get_frame(place) for place in range(bank.num_frames_ready)])
+    return np.asarray(frames - frames.mean(axis=0), dtype=np.float32)
+
+
+def mapped(cosine: float) -> float:
+    """The toolkit's `compute_similarity`: the cosine mapped from [-1, 1] to [0, 1] (specs §8.1)."""
+    return (cosine + 1) / 2
+
+
+@cache
+def session(path: Path) -> Any:
+    """The network, loaded once per process."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+class WeSpeakerSimilarity:
+    card = MetricCard(
+        name="spk_sim@wespeaker",
+        version=1,
+        summary="Speaker similarity by WeSpeaker's ResNet221-LM: (cos + 1) / 2 as in the papers, and the cosine",
+        source="MaskSR2 §IV; wenet-e2e/wespeaker; specs §8.1, D21",
+        licence="CC-BY-4.0",
+        packages=("onnxruntime", "kaldi-native-fbank"),
+        extra="metrics",
+        weights=(WEIGHTS,),
+        cost=0.5,
+        needs=frozenset({"reference"}),
+        definition="encoder=resnet221-lm|fbank=kaldi80-hamming-int16scale|cmn=clip|resample=soxr-hq-16k",
+        values=(
+            Value(
+                name="spk_sim@wespeaker", label="Spk sim", unit="(cos+1)/2", direction="higher", decimals=3, ideal=1.0
+            ),
+            Value(
+                name="spk_sim@wespeaker@cos", label="Spk sim cos", unit="cos", direction="higher", decimals=3, ideal=1.0
+            ),
+        ),
+    )
+
+    def __init__(self, checkpoint: str = "") -> None:
+        """checkpoint: another ONNX file with the input [batch, frame, 80] and the embedding as output."""
+        self.checkpoint = checkpoint
+        if checkpoint:
+            if not Path(checkpoint).is_file():
+                raise RequestError(f"{checkpoint}: no such checkpoint")
+            name, identity = f"{WeSpeakerSimilarity.card.name}:{checkpoint}", file_sha256(Path(checkpoint))
+            changes: dict[str, object] = {"name": name, "weights": (), "identity": identity}
+            self.card = WeSpeakerSimilarity.card.model_copy(update=changes)
+
+    def prepare(self, subject: Subject) -> FloatArray:
+        return self.embedding(subject.reference)
+
+    def score(self, prepared: FloatArray, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
+        cosines = [float(np.dot(prepared, self.embedding(clip))) for clip in estimates]
+        both, raw = (value.name for value in self.card.values)
+        return [{both: Outcome(mapped(cosine)), raw: Outcome(cosine)} for cosine in cosines]
+
+    def embedding(self, clip: Clip) -> FloatArray:
+        """Unit-length voice [256]."""
+        return clip.once(f"wespeaker {self.checkpoint}", lambda: self._embed(clip.at(RATE)))
+
+    def _embed(self, samples: FloatArray) -> FloatArray:
+        if not np.any(samples):
+            raise ValueError("digital silence has no voice")
+        network = session(self._path())
+        [voice] = network.run(None, {network.get_inputs()[0].name: features(samples)[None]})
+        unit: FloatArray = voice[0] / np.linalg.norm(voice[0])
+        return unit
+
+    def _path(self) -> Path:
+        path = Path(self.checkpoint) if self.checkpoint else weights.present(WEIGHTS)
+        if path is None:
+            raise RequestError(f"WeSpeaker's weights are not here; run: restorebench data fetch {WEIGHTS}")
+        return path

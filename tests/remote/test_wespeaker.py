@@ -1,0 +1,87 @@
+"""WeSpeaker's features against Kaldi's in torchaudio, and the metric with a tiny random encoder in its file format."""
+
+from __future__ import annotations
+
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from restorebench.benchmark import environments
+from restorebench.benchmark.clip import SharedClip
+from restorebench.benchmark.contracts import Subject
+from restorebench.benchmark.environments import Environment
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.scoring import metric, score
+from restorebench.benchmark.types import Audio
+from restorebench.metrics.wespeaker import features
+from tests.conftest import Cli
+
+
+@pytest.fixture(scope="module")
+def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("wespeaker")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESTOREBENCH_ENVIRONMENTS", str(root))
+        python = environments.require(Environment(("onnx==1.17.*",)))
+    made = root / "tiny.onnx"
+    script = Path(__file__).with_name("make_wespeaker.py")
+    subprocess.run([str(python), str(script), str(made)], check=True, capture_output=True)
+    return made
+
+
+def test_features_are_kaldis(speech: Audio) -> None:
+    """With the toolkit's options (specs §8.1); torchaudio's implementation is the oracle."""
+    torch = pytest.importorskip("torch")
+    kaldi = pytest.importorskip("torchaudio.compliance.kaldi")
+    samples = torch.from_numpy(speech.samples)[None] * 32_768
+    wanted = kaldi.fbank(
+        samples, num_mel_bins=80, frame_length=25, frame_shift=10, dither=0.0, sample_frequency=16_000,
+        window_type="hamming", use_energy=False,
+    )  # fmt: skip
+    wanted = wanted - wanted.mean(0)
+    assert np.abs(features(speech.samples) - wanted.numpy()).max() < 2e-3
+
+
+def test_the_scale_of_16_bit_integers_matters(speech: Audio) -> None:
+    """On [-1, 1] Kaldi's floor cuts quiet frames; a clip 40 dB down must keep its features (specs §8.1)."""
+    assert np.abs(features(speech.samples) - features(speech.samples / 100)).max() < 0.05
+
+
+def test_both_values_of_one_comparison(encoder: Path, speech: Audio) -> None:
+    judge = metric(f"spk_sim@wespeaker:{encoder}")
+    rng = np.random.default_rng(0)
+    noise = Audio(0.1 * rng.standard_normal(len(speech.samples)).astype(np.float32), speech.rate)
+    estimates = [SharedClip(speech), SharedClip(noise)]
+    own, other = score(judge, Subject(reference=SharedClip(speech)), estimates)
+    assert own["spk_sim@wespeaker"].value == pytest.approx(1.0, abs=1e-6)
+    assert own["spk_sim@wespeaker@cos"].value == pytest.approx(1.0, abs=1e-6)
+    cosine, both = other["spk_sim@wespeaker@cos"].value, other["spk_sim@wespeaker"].value
+    assert cosine is not None
+    assert both == pytest.approx((cosine + 1) / 2)
+    assert cosine < 0.99
+    [alone] = score(judge, Subject(reference=SharedClip(speech)), estimates[1:])
+    assert alone["spk_sim@wespeaker"].value == pytest.approx(both, abs=1e-4)
+    silent = SharedClip(Audio(np.zeros(len(speech.samples), np.float32), speech.rate))
+    [row] = score(judge, Subject(reference=SharedClip(speech)), [silent])
+    assert row["spk_sim@wespeaker"].why == "ValueError: digital silence has no voice"
+
+
+def test_it_lands_in_the_store(encoder: Path, cli: Cli, tmp_path: Path) -> None:
+    name = f"spk_sim@wespeaker:{encoder}"
+    done = cli("run", "demo", "--systems", "unprocessed,target", "--metrics", name, "--limit", "2", "--store", "s")
+    assert done.returncode == 0, done.stderr
+    text = (tmp_path / "s" / "records.csv").read_text()
+    assert text.count("spk_sim@wespeaker@cos") == 4
+    assert "weights=" in text
+
+
+def test_absent_weights_name_the_command(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RESTOREBENCH_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    done = cli("run", "demo", "--metrics", "spk_sim@wespeaker", "--store", "s")
+    assert done.returncode == 2
+    assert "run: restorebench data fetch wespeaker-resnet221-lm" in done.stderr
+    with pytest.raises(RequestError, match=r"nowhere\.onnx: no such checkpoint"):
+        metric("spk_sim@wespeaker:nowhere.onnx")
