@@ -13,7 +13,10 @@ class Remote:
         """checkpoint: a FunASR model folder (config.yaml, model.pt, tokens.json, am.mvn)."""
         from funasr import AutoModel
 
-        self.model = AutoModel(model=checkpoint, disable_update=True, disable_pbar=True, log_level="ERROR")
+        # Its front end dithers by default, so that the same sound gives other words each time.
+        self.model = AutoModel(
+            model=checkpoint, frontend_conf={"dither": 0.0}, disable_update=True, disable_pbar=True, log_level="ERROR"
+        )
 
     def transcribe(self, clips: list[Array], language: str) -> tuple[list[str], list[Array]]:
         """Words of 16 kHz clips [time]."""

@@ -54,7 +54,7 @@ class LiteralDenoiser:
         for frame in range(len(x)):
             angle = frame * 10_000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
             turned = torch.complex(x[frame, :half], x[frame, half:]) * torch.polar(torch.ones_like(angle), angle)
-            rows.append(torch.cat([turned.real, turned.imag]))
+            rows.append(torch.cat([turned.real, turned.imag]).to(x.dtype))
         return torch.stack(rows)
 
     def rms_norm(self, x: Tensor, name: str) -> Tensor:
