@@ -23,7 +23,7 @@ test-heavy: .venv/.ready-dev
 	$(BIN)/pytest -m heavy
 
 bench: .venv/.ready-dev
-	$(BIN)/pytest tests/benchmarks/test_speed.py --benchmark-only --benchmark-columns=median,iqr,rounds,ops
+	$(BIN)/pytest tests/benchmarks/test_speed.py tests/benchmarks/test_remote_speed.py --benchmark-only --benchmark-columns=median,iqr,rounds,ops
 
 bench-models: .venv/.ready-dev
 	$(BIN)/pytest tests/benchmarks/test_masksr_speed.py tests/benchmarks/test_sise_speed.py --benchmark-only --benchmark-columns=median -s

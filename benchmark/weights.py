@@ -31,7 +31,19 @@ class Weights:
     licence: str
 
 
+_PARAFORMER_URL = "https://huggingface.co/funasr/paraformer-zh/resolve/5ed094cdfc8f6a9b6b022bd08bc904ef862bc79e"
+PARAFORMER = {
+    f"paraformer-zh-{Path(file).stem}": Weights(
+        f"paraformer-zh/{file}", f"{_PARAFORMER_URL}/{file}", "", size, "FunASR model licence"
+    )
+    for file, size in {
+        "model.pt": 881_000_000, "config.yaml": 2_510, "configuration.json": 472, "tokens.json": 93_700,
+        "am.mvn": 11_200, "seg_dict": 8_290_000,
+    }.items()
+}  # fmt: skip
+
 CATALOGUE: dict[str, Weights] = {
+    **PARAFORMER,
     "dtln-1": Weights(
         "dtln/model_1.onnx",
         "https://github.com/breizhn/DTLN/raw/master/pretrained_model/model_1.onnx",

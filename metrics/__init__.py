@@ -1,6 +1,7 @@
 """Metrics by registry name. A new one is one file and one line here."""
 
 BUILTIN = {
+    "cer@seed-tts-zh": "asr_wer:seed_tts_zh",
     "dnsmos": "dnsmos:Dnsmos",
     "dnsmos@full": "dnsmos:DnsmosFull",
     "lsd": "lsd:Lsd",

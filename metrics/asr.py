@@ -34,26 +34,31 @@ class Recogniser:
     file: str
     """In `remote`."""
     requirements: tuple[str, ...]
-    weights: str = ""
-    """In the catalogue, unless `checkpoint` names a file or folder."""
+    weights: tuple[str, ...] = ()
+    """Names in the catalogue, unless `checkpoint` names a file or folder; several are the files of one folder."""
     checkpoint: str = ""
 
     @property
     def path(self) -> Path:
         """The checkpoint. Raises RequestError when it is not here."""
-        found = Path(self.checkpoint) if self.checkpoint else weights.present(self.weights)
-        if found is None:
-            raise RequestError(f"the weights of {self.name} are not here; run: restorebench data fetch {self.weights}")
-        if not found.exists():
-            raise RequestError(f"{found}: no such checkpoint")
-        return found.resolve()
+        if self.checkpoint:
+            if not Path(self.checkpoint).exists():
+                raise RequestError(f"{self.checkpoint}: no such checkpoint")
+            return Path(self.checkpoint).resolve()
+        found = [path for name in self.weights if (path := weights.present(name)) is not None]
+        if len(found) < len(self.weights):
+            names = " ".join(self.weights)
+            raise RequestError(f"the weights of {self.name} are not here; run: restorebench data fetch {names}")
+        if len({path.parent for path in found}) > 1:
+            raise RequestError(f"the files of {self.name} lie in several folders; put them into {found[0].parent}")
+        return (found[0] if len(found) == 1 else found[0].parent).resolve()
 
     @property
     def identity(self) -> str:
         """Hash of the checkpoint; "" while it is absent."""
         if self.checkpoint:
             return content_sha256(Path(self.checkpoint))
-        return weights.identity(self.weights)
+        return " ".join(weights.identity(name) for name in self.weights)
 
     def transcribe(self, clips: Sequence[Clip], language: str) -> list[str]:
         """What is heard in each clip, in the recogniser's own spelling; those not heard before go in one batch."""
@@ -105,6 +110,6 @@ WHISPER = ("openai-whisper==20250625", "torch==2.11.*", "setuptools<81")
 NEMO = ("nemo-toolkit[asr]==3.0.0", "torch==2.11.*")
 PARAFORMER = ("funasr==1.4.16", "torch==2.11.*", "torchaudio==2.11.*", "zhconv==1.4.3")
 
-nemo = Recogniser("NeMo conformer transducer xlarge", "nemo_asr.py", NEMO, "nemo-conformer-transducer-xlarge")
-whisper = Recogniser("Whisper large-v3", "whisper_asr.py", WHISPER, "whisper-large-v3")
-paraformer = Recogniser("Paraformer-zh", "paraformer_asr.py", PARAFORMER, "paraformer-zh")
+nemo = Recogniser("NeMo conformer transducer xlarge", "nemo_asr.py", NEMO, ("nemo-conformer-transducer-xlarge",))
+whisper = Recogniser("Whisper large-v3", "whisper_asr.py", WHISPER, ("whisper-large-v3",))
+paraformer = Recogniser("Paraformer-zh", "paraformer_asr.py", PARAFORMER, tuple(weights.PARAFORMER))

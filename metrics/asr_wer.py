@@ -13,15 +13,16 @@ from functools import cached_property
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
 from restorebench.benchmark.types import Outcome
 from restorebench.metrics import asr
+from restorebench.metrics import text as rules
 from restorebench.metrics.asr import Recogniser
-from restorebench.metrics.text import PAPER, SEED_TTS, SEED_TTS_ZH, WHISPER_EN, paper, seed_tts, seed_tts_zh
+from restorebench.metrics.text import PAPER, SEED_TTS, SEED_TTS_ZH, WHISPER_EN
 from restorebench.metrics.wer import count_errors
 
 Normalise = Callable[[Recogniser, list[str]], list[str]]
 NORMALISERS: dict[str, Normalise] = {
-    PAPER: lambda _, texts: [paper(text) for text in texts],
-    SEED_TTS: lambda _, texts: [seed_tts(text) for text in texts],
-    SEED_TTS_ZH: lambda _, texts: [seed_tts_zh(text) for text in texts],
+    PAPER: lambda _, texts: [rules.paper(text) for text in texts],
+    SEED_TTS: lambda _, texts: [rules.seed_tts(text) for text in texts],
+    SEED_TTS_ZH: lambda _, texts: [rules.seed_tts_zh(text) for text in texts],
     WHISPER_EN: lambda recogniser, texts: recogniser.remote().call("normalise", texts=texts)[0],
 }
 
@@ -42,7 +43,7 @@ class Protocol:
         """The metric; `checkpoint`: a file or folder of the same kind instead of the catalogue's."""
         if not checkpoint:
             return RecogniserWer(self)
-        recogniser = replace(self.recogniser, weights="", checkpoint=checkpoint)
+        recogniser = replace(self.recogniser, weights=(), checkpoint=checkpoint)
         named = f"{self.name}:{checkpoint}"
         return RecogniserWer(replace(self, name=named, recogniser=recogniser))
 
@@ -58,7 +59,7 @@ class Protocol:
             packages=("jiwer", "zhon"),
             extra="metrics",
             environment=recogniser.requirements,
-            weights=(recogniser.weights,) if recogniser.weights else (),
+            weights=recogniser.weights,
             identity=recogniser.identity if recogniser.checkpoint else "",
             cost=2.0,
             needs=frozenset({"text"}),
@@ -98,3 +99,7 @@ MASKSR2, SISE = "MaskSR2 §IV; specs §7.1", "SISE §3; seed-tts-eval; specs §7
 nemo = Protocol("wer@nemo", asr.nemo, PAPER, MASKSR2, "CC-BY-4.0")
 whisper = Protocol("wer@whisper", asr.whisper, WHISPER_EN, "openai/whisper large-v3; specs §7.3", "MIT")
 seed_tts_en = Protocol("wer@seed-tts-en", asr.whisper, SEED_TTS, SISE, "MIT", label="WER seed-tts")
+seed_tts_zh = Protocol(
+    "cer@seed-tts-zh", asr.paraformer, SEED_TTS_ZH, SISE, "FunASR model licence", language="zh", label="CER seed-tts"
+)
+"""Every character is a word, so what the paper calls WER is a character error rate."""

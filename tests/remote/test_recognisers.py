@@ -25,8 +25,9 @@ from tests.conftest import Cli
 
 pytestmark = pytest.mark.heavy
 HERE = Path(__file__).parent
-RECOGNISERS = {"whisper": asr.WHISPER, "nemo": asr.NEMO}
-FILES = {"whisper": "tiny.pt", "nemo": "tiny.nemo"}
+RECOGNISERS = {"whisper": asr.WHISPER, "nemo": asr.NEMO, "paraformer": asr.PARAFORMER}
+FILES = {"whisper": "tiny.pt", "nemo": "tiny.nemo", "paraformer": "tiny-paraformer"}
+LANGUAGES = {"whisper": "en", "nemo": "en", "paraformer": "zh"}
 
 
 @pytest.fixture(scope="module")
@@ -63,11 +64,20 @@ def test_batch_is_single(checkpoints: dict[str, Path]) -> None:
     for name, path in checkpoints.items():
         remote = asr.Recogniser(name, f"{name}_asr.py", RECOGNISERS[name], checkpoint=str(path)).remote()
         sounds = [clip.at(16_000) for clip in clips()]
-        together, _ = remote.call("transcribe", sounds, language="en")
-        alone = [remote.call("transcribe", [sound], language="en")[0][0] for sound in sounds]
+        language = LANGUAGES[name]
+        together, _ = remote.call("transcribe", sounds, language=language)
+        alone = [remote.call("transcribe", [sound], language=language)[0][0] for sound in sounds]
         assert together == alone
         assert len({*together}) > 1, "every clip sounds the same to it"
-        assert all(isinstance(text, str) for text in together)
+
+
+def test_mandarin_is_counted_in_characters(checkpoints: dict[str, Path]) -> None:
+    judge = metric(f"cer@seed-tts-zh:{checkpoints['paraformer']}")
+    [row] = score(judge, Subject(text="你好，世界。", language="zh"), clips()[:1])
+    [first, _] = judge.card.values
+    assert row[first.name].why == ""
+    assert row[first.name].components["total"] == 4
+    assert row[first.name].value is not None
 
 
 def test_whispers_own_normaliser(checkpoints: dict[str, Path]) -> None:
