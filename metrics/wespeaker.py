@@ -89,9 +89,11 @@ class WeSpeakerSimilarity:
         if checkpoint:
             if not Path(checkpoint).is_file():
                 raise RequestError(f"{checkpoint}: no such checkpoint")
-            name, identity = f"{WeSpeakerSimilarity.card.name}:{checkpoint}", file_sha256(Path(checkpoint))
-            changes: dict[str, object] = {"name": name, "weights": (), "identity": identity}
-            self.card = WeSpeakerSimilarity.card.model_copy(update=changes)
+            shared, own = WeSpeakerSimilarity.card, f"{WeSpeakerSimilarity.card.name}:{checkpoint}"
+            values = tuple(v.model_copy(update={"name": v.name.replace(shared.name, own)}) for v in shared.values)
+            identity = file_sha256(Path(checkpoint))
+            changes = {"name": own, "values": values, "weights": (), "identity": identity}
+            self.card = shared.model_copy(update=changes)
 
     def prepare(self, subject: Subject) -> FloatArray:
         return self.embedding(subject.reference)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from restorebench.benchmark.aggregate import Board
@@ -134,7 +134,7 @@ def comparisons(board: Board, name: str) -> list[Comparison]:
         if place is None or place.paper != name:
             continue
         for published in cells_of(source):
-            if published.test_set != place.test_set or not _same(source, published, cell):
+            if published.test_set != place.test_set or not _same(source, published, cell, values):
                 continue
             value = values[cell.value_name]
             key = (cell.condition, published.system, published.variant, published.metric, f"{published.value:g}")
@@ -146,9 +146,12 @@ def comparisons(board: Board, name: str) -> list[Comparison]:
     return sorted(compared, key=lambda c: (conditions.index(c.condition), systems.index(c.cells[0])))
 
 
-def _same(source: Paper, published: PublishedCell, cell: Cell) -> bool:
-    ours = source.metric[published.metric].ours
-    return cell.value_name == ours and cell.system in source.systems.get(published.system, ())
+def _same(source: Paper, published: PublishedCell, cell: Cell, measured: Mapping[str, Value]) -> bool:
+    metric = source.metric[published.metric]
+    wanted = metric.exact if metric.exact in measured else metric.ours
+    rows = (published.system, f"{published.system}, {published.variant}")
+    names = {name for row in rows for name in source.systems.get(row, ())}
+    return cell.value_name == wanted and names >= {cell.system.partition("@")[0]}
 
 
 def printed_decimals(source: Paper, metric: str) -> int:
@@ -165,7 +168,10 @@ def _comparison(
     tables: Sequence[str],
     clips: int,
 ) -> Comparison:
-    reasons = [reason for reason in (place.differs, source.metric[published.metric].differs) if reason]
+    metric = source.metric[published.metric]
+    reasons = [place.differs, "" if cell.value_name == metric.exact else metric.differs]
+    reasons.append("other weights: the authors published none" if "@" in cell.system else "")
+    reasons = [reason for reason in reasons if reason]
     if place.clips is not None and clips != place.clips:
         reasons.append(f"{clips} of the published set's {place.clips} clips")
     if cell.n < cell.planned:

@@ -25,6 +25,8 @@ class PublishedMetric(_Table):
     """The value of ours that measures it; empty when there is none."""
     differs: str = ""
     """Why the two numbers may not be compared; empty when they may."""
+    exact: str = ""
+    """The value by the paper's own scorer; where it was measured, `ours` stays out."""
 
 
 class PublishedTable(_Table):
@@ -43,6 +45,7 @@ class Paper(_Table):
     authors: str
     metric: dict[str, PublishedMetric]
     systems: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Published row, or "row, variant", to names of ours; a name stands for every checkpoint of it."""
     table: tuple[PublishedTable, ...]
 
 

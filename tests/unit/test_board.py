@@ -114,3 +114,52 @@ def test_a_board_needs_no_package_of_the_day_it_was_made(
     [plan] = store.plans()
     [table] = results(board(plan, store))
     assert "(n=" not in str(table.rows)
+
+
+def test_the_papers_own_scorers_and_rows() -> None:
+    """A published row meets its system whatever the checkpoint; the paper's scorer goes before its stand-in."""
+    from restorebench.benchmark.plan import metric_card
+    from restorebench.benchmark.types import Cell
+    from restorebench.reports.board import _comparison, _same, verdict
+    from restorebench.reports.published import cells_of, paper
+
+    source, place = paper("masksr2"), load("masksr2-vctk").paper["*"]
+    [published] = [
+        c for c in cells_of(source)
+        if (c.table, c.system, c.variant, c.metric) == ("I", "MaskSR2-S", "L9-K500", "wer@conformer-xl")
+    ]  # fmt: skip
+    values = {value.name: value for name in ("wer", "wer@nemo") for value in metric_card(name).values}
+
+    def cell(system: str, name: str) -> Cell:
+        return Cell("s", "c", system, name, "x", 4.0, 3.9, 4.1, 1000, 1000)
+
+    own = cell("masksr2-s-l9-k500@runs/a.safetensors", "wer@nemo")
+    assert _same(source, published, own, values)
+    assert not _same(source, published, cell("masksr2-s@a.safetensors", "wer@nemo"), values)
+    stand_in = cell(own.system, "wer")
+    assert not _same(source, published, stand_in, values)
+    assert _same(source, published, stand_in, {"wer": values["wer"]})
+    said = verdict(_comparison(source, published, own, values["wer@nemo"], place, ["I"], 1000).reasons)
+    assert "other recogniser" not in said
+    assert "other weights: the authors published none" in said
+
+
+def test_what_papers_name_is_registered() -> None:
+    from restorebench.benchmark import registry
+    from restorebench.benchmark.plan import metric_card
+    from restorebench.reports.published import papers
+
+    values = {value.name for name in registry.table("metrics") for value in metric_card(name).values}
+    for paper in papers().values():
+        rows = {
+            row
+            for table in paper.table
+            for system, variant, *_ in table.rows
+            for row in (system, f"{system}, {variant}")
+        }
+        assert set(paper.systems) <= rows
+        for names in paper.systems.values():
+            for name in names:
+                registry.find("systems", name)
+        for metric in paper.metric.values():
+            assert {metric.ours, metric.exact} - {""} <= values
