@@ -18,6 +18,7 @@ from restorebench.benchmark.errors import AudioError, RequestError
 
 if TYPE_CHECKING:
     from restorebench.benchmark.plan import Plan
+    from restorebench.benchmark.store import Store
     from restorebench.benchmark.types import Table
 
 app = typer.Typer(
@@ -130,31 +131,50 @@ def run(
     epilog="Example: restorebench score --estimates out --references clean --metrics dnsmos,lsd --out scores.csv"
 )
 def score(
-    estimates: Annotated[Path, typer.Option(readable=False, help="Folder of audio to score.")],
-    out: Annotated[Path, typer.Option(help="Table to write: .csv or .parquet.")],
+    estimates: Annotated[Path | None, typer.Option(readable=False, help="Folder of audio to score.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Table to write: .csv or .parquet.")] = None,
     metrics: Names = "dnsmos",
     references: Annotated[Path | None, typer.Option(readable=False, help="Folder of clean audio, same names.")] = None,
     texts: Annotated[Path | None, typer.Option(readable=False, help="CSV with the columns id,text.")] = None,
     language: Annotated[str, typer.Option(help="Language of the transcripts.")] = "en",
     workers: Workers_ = None,
+    table: Annotated[Path | None, typer.Option("--import", help="CSV system,id,value of a judge elsewhere.")] = None,
+    metric: Annotated[str, typer.Option(help="With --import: name of that judge, e.g. sesqa.")] = "",
+    lower_is_better: Annotated[bool, typer.Option("--lower-is-better", help="With --import.")] = False,
+    store: Annotated[Path | None, typer.Option(help="With --import: the store that the scores enter.")] = None,
+    suite: Annotated[str, typer.Option(help="With --import: which suite of the store; default: the latest.")] = "",
 ) -> None:
-    """Score a folder of finished audio. Clips that cannot be scored get an error in their row; exit code 1 then."""
+    """Score a folder of finished audio. Clips that cannot be scored get an error in their row; exit code 1 then.
+
+    With --import, take over scores that were made elsewhere: they stand in the store under their own name.
+    """
+    if table is not None:
+        if not metric or store is None:
+            raise RequestError("--import needs --metric NAME and --store STORE")
+        from restorebench.benchmark.import_scores import import_scores
+
+        opened, plan = _stored_plan(store, suite)
+        count = import_scores(opened, plan, table, metric, lower_is_better)
+        _say(f"{count} values of {metric} taken over; restorebench board {store}")
+        return
+    if estimates is None or out is None:
+        raise RequestError("wanted --estimates DIR and --out FILE, or --import FILE; see restorebench score --help")
     from restorebench.benchmark.score_files import score_files
     from restorebench.benchmark.show import progress
 
     if out.suffix not in (".csv", ".parquet"):
         raise RequestError(f"{out}: wanted a name that ends in .csv or .parquet")
-    table = score_files(estimates, _names(metrics) or [], references, texts, language, _workers(workers), progress)
+    scored = score_files(estimates, _names(metrics) or [], references, texts, language, _workers(workers), progress)
     out.parent.mkdir(parents=True, exist_ok=True)
     if out.suffix == ".csv":
-        table.to_csv(out, index=False)
+        scored.to_csv(out, index=False)
     else:
-        table.to_parquet(out, index=False)
-    errors = [column for column in table if str(column).endswith(".error")]
-    failed = table[table[errors].notna().any(axis=1)] if errors else table.iloc[:0]
+        scored.to_parquet(out, index=False)
+    errors = [column for column in scored if str(column).endswith(".error")]
+    failed = scored[scored[errors].notna().any(axis=1)] if errors else scored.iloc[:0]
     for row in failed.to_dict("records"):
         _say(f"{row['id']}: " + "; ".join(dict.fromkeys(str(row[c]) for c in errors if isinstance(row[c], str))))
-    _say(f"{len(table)} clips, {len(failed)} with errors: {out}")
+    _say(f"{len(scored)} clips, {len(failed)} with errors: {out}")
     raise typer.Exit(1 if len(failed) else 0)
 
 
@@ -312,9 +332,9 @@ def _unusable(kind: Literal["systems", "metrics"], names: tuple[str, ...]) -> di
     return {name: why for name in names if (why := why_not(kind, name))}
 
 
-def _board(store: Path, suite: str, against: str | None, form: Format) -> None:
-    from restorebench.benchmark.aggregate import board as make_board
-    from restorebench.benchmark.registry import find, unknown
+def _stored_plan(store: Path, suite: str) -> tuple[Store, Plan]:
+    """The plan of a suite, by default of the latest one."""
+    from restorebench.benchmark.registry import unknown
     from restorebench.benchmark.store import open_store
 
     opened = open_store(store)
@@ -322,7 +342,15 @@ def _board(store: Path, suite: str, against: str | None, form: Format) -> None:
     name = suite or next(iter(plans))
     if name not in plans:
         raise unknown("suites in this store", name, list(plans))
-    made = make_board(plans[name], opened)
+    return opened, plans[name]
+
+
+def _board(store: Path, suite: str, against: str | None, form: Format) -> None:
+    from restorebench.benchmark.aggregate import board as make_board
+    from restorebench.benchmark.registry import find
+
+    opened, plan = _stored_plan(store, suite)
+    made = make_board(plan, opened)
     if against:
         _print(find("renderers", "against-long" if form is Format.csv else "against")(made, against), form)
     else:

@@ -79,6 +79,8 @@ class MetricCard(Card):
     definition: str
     """The choices that fix the number: model hash, windowing, resampler, normaliser. Part of the signature."""
     invariant_to_gain: bool = False
+    imported: bool = False
+    """Nobody can run it here; its scores come from a table (`restorebench score --import`)."""
 
     def signature(self) -> str:
         """name@version, the definition, how lengths are fitted, and the packages and weights that compute it."""

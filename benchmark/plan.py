@@ -201,7 +201,9 @@ def why_not(kind: registry.Kind, name: str) -> str:
         return f"{', '.join(absent)} not installed; run: pip install 'restorebench[{card.extra}]'"
     if getattr(card, "checkpoint", False) and "@" not in name:
         return f"no public weights exist; name a checkpoint: {name}@FILE"
-    lacking = [w for w in getattr(card, "weights", ()) if weights.present(w) is None]
+    if getattr(card, "imported", False):
+        return f"its scores can only be imported: restorebench score --import FILE --metric {name} --store STORE"
+    lacking = [w for w in card.weights if weights.present(w) is None]
     return f"its weights are not here; run: restorebench data fetch {' '.join(lacking)}" if lacking else ""
 
 

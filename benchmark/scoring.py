@@ -63,7 +63,7 @@ def records_of(unit: ScoreUnit, found: Mapping[str, Delivered | str]) -> dict[Ro
         card = metric(name).card
         rows: Rows = "timings" if "seconds" in card.needs else "scores"
         records[rows] += [
-            _record(job, card, value, outcome)
+            record(job, card, value, outcome)
             for job, values in zip(jobs, outcomes, strict=True)
             for value, outcome in values.items()
         ]
@@ -146,7 +146,8 @@ def failure(card: MetricCard, why: str) -> Mapping[str, Outcome]:
     return {value.name: Outcome(None, why=why) for value in card.values}
 
 
-def _record(job: Job, card: MetricCard, value: str, outcome: Outcome) -> Record:
+def record(job: Job, card: MetricCard, value: str, outcome: Outcome) -> Record:
+    """The row of one value of one clip."""
     signature = card.signature()
     return Record(
         suite=job.trial.suite,

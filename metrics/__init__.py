@@ -8,6 +8,7 @@ BUILTIN = {
     "lsd@active": "lsd:LsdActive",
     "pesq": "intrusive:Pesq",
     "rtf": "rtf:Rtf",
+    "sesqa": "sesqa:Sesqa",
     "si_sdr": "intrusive:SiSdr",
     "spk_sim@resemblyzer": "speaker:ResemblyzerSimilarity",
     "spk_sim@wespeaker": "wespeaker:WeSpeakerSimilarity",

@@ -77,7 +77,8 @@ def test_a_wrong_file_says_both_hashes(served: Path, tmp_path: Path) -> None:
 
 def test_every_entry_is_whole() -> None:
     unknown = {name for name, entry in weights.CATALOGUE.items() if not entry.sha256}
-    assert unknown == {"dac-44khz", "dac-16khz", "hubert-base"}  # their owners publish no hash
+    unhashed = {"dac-44khz", "dac-16khz", "hubert-base", "nemo-conformer-transducer-xlarge", "wespeaker-resnet221-lm"}
+    assert unknown == unhashed | set(weights.PARAFORMER)  # their owners publish no hash that we could read
     for entry in weights.CATALOGUE.values():
         assert len(entry.sha256) in (0, 64)
         assert entry.url.startswith("https://")

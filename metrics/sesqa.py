@@ -1,0 +1,33 @@
+"""SESQA (Serrà et al. 2021), MaskSR2's learned quality score: in-house and unpublished, so it has no code here.
+
+Its column stays empty and says why, or holds scores that were imported from those who have it (specs §16.32, D40).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
+from restorebench.benchmark.types import Outcome
+
+WHY = "SESQA was never published; import scores: restorebench score --import scores.csv --metric sesqa --store STORE"
+
+
+class Sesqa:
+    card = MetricCard(
+        name="sesqa",
+        version=1,
+        summary="SESQA, in-house and unpublished: imported scores only",
+        source="MaskSR2 §IV; specs §16.32, D40",
+        licence="its owner's",
+        needs=frozenset(),
+        definition="imported",
+        imported=True,
+        values=(Value(name="sesqa", label="SESQA", unit="", direction="higher", decimals=3),),
+    )
+
+    def prepare(self, subject: Subject) -> None:
+        return None
+
+    def score(self, prepared: None, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
+        return [{"sesqa": Outcome(None, why=WHY)} for _ in estimates]

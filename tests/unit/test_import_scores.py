@@ -1,0 +1,93 @@
+"""Scores made elsewhere: taken over under their own name, each to the one clip it means, or refused whole."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from restorebench.benchmark.aggregate import board
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.execute import execute
+from restorebench.benchmark.import_scores import import_scores
+from restorebench.benchmark.plan import make, why_not
+from restorebench.benchmark.store import Store
+from restorebench.benchmark.suite import load
+from tests.conftest import Cli
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Store:
+    plan = make(load("demo"), ["unprocessed", "target"], ["si_sdr"], limit=2)
+    return execute(plan, tmp_path / "store", workers=1)
+
+
+def table(store: Store, text: str) -> Path:
+    path = store.root.parent / "scores.csv"
+    path.write_text(text)
+    return path
+
+
+def clips(store: Store) -> list[str]:
+    return [trial.utterance.id for trial in store.plans()[0].trials]
+
+
+def test_scores_stand_in_the_board_under_their_name(store: Store, cli: Cli) -> None:
+    first, second = clips(store)
+    path = table(store, f"system,id,value\nunprocessed,{first},2.0\nunprocessed,{second},3.0\ntarget,{first},4.0\n")
+    done = cli("score", "--import", path, "--metric", "sesqa", "--store", store.root)
+    assert done.returncode == 0, done.stderr
+    [plan] = store.plans()
+    cells = {cell.system: cell for cell in board(plan, store).cells if cell.value_name == "sesqa"}
+    assert cells["unprocessed"].value == 2.5
+    assert (cells["target"].value, cells["target"].n, cells["target"].planned) == (4.0, 1, 2)
+    assert "weights=" in plan.signatures["sesqa"]
+    shown = cli("board", store.root)
+    assert "SESQA" in shown.stdout
+    assert "n=1/2" in shown.stdout
+
+
+def test_another_table_replaces_it_and_never_mixes(store: Store) -> None:
+    first, second = clips(store)
+    import_scores(store, store.plans()[0], table(store, f"system,id,value\ntarget,{first},1.0\n"), "panel")
+    import_scores(store, store.plans()[0], table(store, f"system,id,value\ntarget,{second},5.0\n"), "panel")
+    [plan] = store.plans()
+    [cell] = [c for c in board(plan, store).cells if c.value_name == "panel" and c.system == "target"]
+    assert (cell.value, cell.n) == (5.0, 1)
+
+
+def test_an_unpublished_judge_says_why_its_column_is_empty(store: Store, cli: Cli) -> None:
+    assert "restorebench score --import" in why_not("metrics", "sesqa")
+    done = cli("run", "demo", "--systems", "target", "--metrics", "sesqa", "--limit", "1", "--store", "other")
+    assert "SESQA was never published; import scores" in (store.root.parent / "other" / "records.csv").read_text()
+    assert done.returncode in (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "metric", "words"),
+    [
+        ("system,id,value\ntarget,nobody,1\n", "sesqa", "demo has no clip 'nobody' of 'target'"),
+        ("system,id,value\nmagic,{first},1\n", "sesqa", "of 'magic'"),
+        ("system,id,value\ntarget,{first},loud\n", "sesqa", "line 2: value 'loud' is not a number"),
+        ("system,id,value\ntarget,{first},1\ntarget,{first},2\n", "sesqa", "stands twice"),
+        ("system,id\ntarget,{first}\n", "sesqa", "absent: value"),
+        ("", "sesqa", "not a readable CSV"),
+        ("system,id,value\ntarget,{first},1\n", "lsd", "lsd is computed here"),
+    ],
+)
+def test_what_does_not_fit_is_refused_whole(store: Store, text: str, metric: str, words: str) -> None:
+    before = sorted(store.root.rglob("*"))
+    good = "target,{second},1\n" if "value\n" in text else ""
+    first, second = clips(store)
+    path = table(store, (text + good).format(first=first, second=second))
+    with pytest.raises(RequestError) as caught:
+        import_scores(store, store.plans()[0], path, metric)
+    assert words in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert sorted(store.root.rglob("*")) == before
+
+
+def test_score_says_what_it_wants(cli: Cli) -> None:
+    done = cli("score")
+    assert done.returncode == 2
+    assert "wanted --estimates DIR and --out FILE, or --import FILE" in done.stderr
