@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from restorebench.benchmark import weights
 from restorebench.benchmark.audio import LENGTH_TOLERANCE_S
+from restorebench.benchmark.environments import Environment
 from restorebench.benchmark.types import Audio, FloatArray, Outcome, Pair, Recipe, Utterance
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ class Card(BaseModel):
     extra: str = ""
     """The extra of restorebench that installs them."""
     environment: tuple[str, ...] = ()
-    """Pinned requirements of an environment of its own, made at the first use (`benchmark/environments.py`)."""
+    """Requirements, all of them pinned, of an environment of its own, made at the first use (`environments.py`)."""
     weights: tuple[str, ...] = ()
     """Names in the weights catalogue."""
     identity: str = ""
@@ -85,7 +86,8 @@ class MetricCard(Card):
     def signature(self) -> str:
         """name@version, the definition, how lengths are fitted, and the packages and weights that compute it."""
         fitted = f"length=reference±{1000 * LENGTH_TOLERANCE_S:g}ms" if "reference" in self.needs else ""
-        versions = "+".join([*versions_of(self.packages), *self.environment])
+        locked = [f"{self.environment[0]}+lock={Environment(self.environment).lock}"] if self.environment else []
+        versions = "+".join([*versions_of(self.packages), *locked])
         hashes = [self.identity, *(weights.identity(name) for name in self.weights)]
         used = "weights=" + "+".join(known[:16] for known in hashes if known) if any(hashes) else ""
         parts = (f"{self.name}@{self.version}", self.definition, fitted, versions, used)

@@ -50,10 +50,10 @@ def environments_table() -> Table:
     for environment, users in named.items():
         made = here.pop(environment.key, None)
         size = f"{made.bytes / 1e6:.0f} MB" if made else "not built yet (at the first use)"
-        rows.append((environment.key, ", ".join(environment.requirements), size, ", ".join(users)))
+        rows.append((environment.key, environment.shown, size, ", ".join(users)))
     for made in here.values():
         state = "nothing; restorebench env --prune"
-        rows.append((made.key, ", ".join(made.requirements), f"{made.bytes / 1e6:.0f} MB", state))
+        rows.append((made.key, Environment(made.requirements).shown, f"{made.bytes / 1e6:.0f} MB", state))
     return Table("Environments of their own", ("key", "requirements", "size", "used by"), tuple(rows))
 
 

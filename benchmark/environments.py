@@ -22,6 +22,7 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.files import write_whole
 
 READY = "ready.json"
+KEY_DIGITS = 16
 LAST_LINES = 12
 """Of the resolver's words, in the error for a failed build."""
 
@@ -29,13 +30,24 @@ LAST_LINES = 12
 @dataclass(frozen=True)
 class Environment:
     requirements: tuple[str, ...]
-    """As pip takes them; pinned, because results carry them."""
+    """As pip takes them, every package with its version: results carry their hash. The most telling one first."""
+
+    @property
+    def lock(self) -> str:
+        """Changes with the requirements alone; part of the signature of what they compute."""
+        return sha256("\n".join(sorted(self.requirements)).encode()).hexdigest()[:KEY_DIGITS]
+
+    @property
+    def shown(self) -> str:
+        """The requirements in brief."""
+        first = ", ".join(self.requirements[:3])
+        return first if len(self.requirements) <= 3 else f"{first} and {len(self.requirements) - 3} more"
 
     @property
     def key(self) -> str:
         """Changes with the requirements, the Python version and the platform."""
         facts = "\n".join([*sorted(self.requirements), python_version(), sys.platform])
-        return sha256(facts.encode()).hexdigest()[:16]
+        return sha256(facts.encode()).hexdigest()[:KEY_DIGITS]
 
     @property
     def folder(self) -> Path:
@@ -74,7 +86,7 @@ def require(environment: Environment, say: Callable[[str], None] = lambda line: 
     environments_folder().mkdir(parents=True, exist_ok=True)
     with FileLock(f"{environment.folder}.lock"):
         if not environment.is_ready:
-            say(f"building an environment for {', '.join(environment.requirements)} (once)")
+            say(f"building an environment for {environment.shown} (once)")
             _build(environment)
     return environment.python
 
@@ -90,9 +102,7 @@ def _build(environment: Environment) -> None:
     except subprocess.CalledProcessError as error:
         shutil.rmtree(folder, ignore_errors=True)
         said = " / ".join(error.stderr.strip().splitlines()[-LAST_LINES:])
-        raise RequestError(
-            f"the environment for {', '.join(environment.requirements)} could not be built; uv says: {said}"
-        ) from error
+        raise RequestError(f"the environment for {environment.shown} could not be built; uv says: {said}") from error
     facts = {
         "requirements": list(environment.requirements),
         "python": python_version(),
@@ -135,13 +145,13 @@ def _size_of(folder: Path) -> int:
 
 
 def prune(keep: Iterable[Environment]) -> list[str]:
-    """Removes every environment that is not in `keep`, unfinished ones too; their keys."""
+    """Removes every environment of ours that is not in `keep`, unfinished ones too; their keys. Other folders stay."""
     from filelock import FileLock
 
     kept = {environment.key for environment in keep}
     removed = []
-    for folder in sorted(path for path in environments_folder().glob("*") if path.is_dir()):
-        if folder.name in kept:
+    for folder in sorted(environments_folder().glob("[0-9a-f]" * KEY_DIGITS)):
+        if folder.name in kept or not any((folder / mark).is_file() for mark in (READY, "pyvenv.cfg")):
             continue
         with FileLock(f"{folder}.lock"):
             shutil.rmtree(folder)

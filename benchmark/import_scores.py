@@ -17,7 +17,7 @@ from restorebench.benchmark import registry
 from restorebench.benchmark.contracts import MetricCard, Value
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.locations import file_sha256
-from restorebench.benchmark.plan import Job, Plan
+from restorebench.benchmark.plan import Job, Plan, metric_card
 from restorebench.benchmark.scoring import record
 from restorebench.benchmark.store import Store
 from restorebench.benchmark.types import Outcome
@@ -68,6 +68,9 @@ def _card(name: str, sha256: str, lower_is_better: bool) -> MetricCard:
         if not known.imported:
             raise RequestError(f"{name} is computed here, so its scores cannot be imported; give another name")
         return known.model_copy(update={"identity": sha256})
+    computed = {v.name: other for other in registry.table("metrics") for v in metric_card(other).values}
+    if name in computed or ":" in name:
+        raise RequestError(f"{name} is a value that {computed.get(name, 'a metric')} gives; give another name")
     return MetricCard(
         name=name,
         version=1,

@@ -14,6 +14,7 @@ from itertools import groupby
 
 from restorebench.benchmark import pairs, registry, weights
 from restorebench.benchmark.contracts import (
+    Card,
     Corpus,
     Corruption,
     MetricCard,
@@ -154,14 +155,7 @@ def make(
     chosen = tuple(dict.fromkeys(systems or suite.systems))
     cards = {name: component_of(name).card for name in chosen}
     judges = {name: metric_card(name) for name in resolve_metrics(metrics or suite.metrics)}
-    named = [w for card in (*cards.values(), *judges.values()) for w in card.weights]
-    missing = {w: None for w in named if weights.present(w) is None}
-    if missing:
-        total = sum(weights.entry_of(w).bytes for w in missing) / 1e6
-        raise RequestError(
-            f"weights {', '.join(missing)} are not here ({total:.1f} MB); "
-            f"run: restorebench data fetch {' '.join(missing)}"
-        )
+    require_weights([*cards.values(), *judges.values()])
     trials = tuple(trials_of(suite, limit))
     return Plan(
         suite=suite,
@@ -194,9 +188,20 @@ def _jobs(name: str, suite: Suite, trials: Sequence[Trial]) -> list[Job]:
     return jobs
 
 
+def require_weights(cards: Sequence[Card]) -> None:
+    """Raises RequestError, with the command that fetches them, when weights that cards name are not here."""
+    missing = {w: None for card in cards for w in card.weights if weights.present(w) is None}
+    if missing:
+        total = sum(weights.entry_of(w).bytes for w in missing) / 1e6
+        raise RequestError(
+            f"weights {', '.join(missing)} are not here ({total:.1f} MB); "
+            f"run: restorebench data fetch {' '.join(missing)}"
+        )
+
+
 def why_not(kind: registry.Kind, name: str) -> str:
     """Why a component cannot be used here, with what to do about it; "" when it can."""
-    card = registry.card(kind, name)
+    card = metric_card(name) if kind == "metrics" else registry.card(kind, name)
     if absent := missing_packages(card):
         return f"{', '.join(absent)} not installed; run: pip install 'restorebench[{card.extra}]'"
     if getattr(card, "checkpoint", False) and "@" not in name:

@@ -55,18 +55,24 @@ class Remote:
     def __post_init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
+        self._unusable = ""
+        """Why the component could not be made; it is not tried for every clip."""
 
-    def call(self, method: str, arrays: Sequence[Array] = (), **options: Any) -> tuple[Any, list[Array]]:
-        """(value, arrays) of a method.
+    def call(
+        self, method: str, arrays: Sequence[Array] = (), limit_s: float | None = None, **options: Any
+    ) -> tuple[Any, list[Array]]:
+        """(value, arrays) of a method, within `limit_s` seconds.
 
         Raises AudioError with the far side's own words: for what it refuses, when it dies twice, and past the limit.
         """
-        request = {"method": method, "options": options}
+        if self._unusable:
+            raise AudioError(self._unusable)
+        request, limit_s = {"method": method, "options": options}, limit_s or self.limit_s
         try:
-            return self._ask(request, arrays)
+            return self._ask(request, arrays, limit_s)
         except WorkerDied:
             try:
-                return self._ask(request, arrays)
+                return self._ask(request, arrays, limit_s)
             except WorkerDied as error:
                 raise AudioError(f"{self.file.stem}: {error}, twice") from error
 
@@ -84,9 +90,9 @@ class Remote:
             self._said.close()
         atexit.unregister(self.close)
 
-    def _ask(self, request: Mapping[str, Any], arrays: Sequence[Array]) -> tuple[Any, list[Array]]:
+    def _ask(self, request: Mapping[str, Any], arrays: Sequence[Array], limit_s: float) -> tuple[Any, list[Array]]:
         self._start()
-        return self._exchange(request, arrays, self.limit_s)
+        return self._exchange(request, arrays, limit_s)
 
     def _start(self) -> None:
         if self._process is not None and self._process.poll() is None:
@@ -129,10 +135,15 @@ class Remote:
             said = self._tail()
             self.close()
             raise WorkerDied(f"its worker died (exit {code}){said}") from error
+        except BaseException:
+            self.close()  # an answer that is still to come must not pass for that of the next request
+            raise
         if "error" in answer:
+            why = f"{self.file.stem}: {answer['error']}"
             if "file" in head:
-                self.close()  # it could not be made, so there is nothing to ask again
-            raise AudioError(f"{self.file.stem}: {answer['error']}")
+                self.close()
+                self._unusable = why
+            raise AudioError(why)
         return answer["value"], made
 
     def _send(self, data: memoryview, deadline: float) -> None:

@@ -74,36 +74,43 @@ def run(plan: Plan, store: Store, workers: int, progress: Progress = say_nothing
         _forget_failures(plan, store)
     pairs = [PairUnit(store.root, plan.suite, t) for t in _distinct_trials(plan) if store.note("pairs", t.key) is None]
     scored = store.keys("scores") | store.keys("timings")
-    environments = used_by(
-        (name, card.environment) for name, card in (*plan.system_cards.items(), *plan.metric_cards.items())
-    )
-    lacking = [environment for environment in environments if not environment.is_ready]
-    if lacking:
-        progress("build environments", len(lacking), (1 for environment in lacking if require(environment)))
+    restorations = {isolated: _restorations(plan, store, isolated) for isolated in (False, True)}
+    scores = {isolated: list(_scores(plan, store, scored, isolated)) for isolated in (False, True)}
+    _build_environments(plan, restorations[True], scores[True], progress)
     # What lives in an environment of its own is driven by one process, so that it is in memory once.
     with Workers(workers) as pool, Workers(1) as lone:
         progress("degrade", len(pairs), (1 for _ in pool.map(make_pair_unit, pairs, _pair_died)))
         for isolated in (False, True):
-            restorations = _restorations(plan, store, isolated)
-            if restorations or not isolated:
+            if restorations[isolated] or not isolated:
                 progress(
                     "restore, own environments" if isolated else "restore",
-                    sum(len(unit.jobs) for unit in restorations),
+                    sum(len(unit.jobs) for unit in restorations[isolated]),
                     (
                         len(unit)
                         for unit in (lone if isolated else pool).map(
-                            restore_unit, restorations, _restore_died, one_by_one
+                            restore_unit, restorations[isolated], _restore_died, one_by_one
                         )
                     ),
                 )
         for isolated in (False, True):
-            scores = list(_scores(plan, store, scored, isolated))
-            if scores or not isolated:
+            if scores[isolated] or not isolated:
                 progress(
                     "score, own environments" if isolated else "score",
-                    sum(len(unit.jobs) for unit in scores),
-                    (lone if isolated else pool).map(score_trial_unit, scores, _score_died, metric_by_metric),
+                    sum(len(unit.jobs) for unit in scores[isolated]),
+                    (lone if isolated else pool).map(score_trial_unit, scores[isolated], _score_died, metric_by_metric),
                 )
+
+
+def _build_environments(
+    plan: Plan, restorations: Sequence[RestoreUnit], scores: Sequence[TrialUnit], progress: Progress
+) -> None:
+    """Those of what is still to be done, before anything starts. Raises RequestError with the resolver's words."""
+    systems = {unit.jobs[0].system for unit in restorations}
+    metrics = {name for unit in scores for names in unit.plan_metrics.values() for name in names}
+    cards = [plan.system_cards[name] for name in systems] + [plan.metric_cards[name] for name in metrics]
+    lacking = [one for one in used_by((card.name, card.environment) for card in cards) if not one.is_ready]
+    if lacking:
+        progress("build environments", len(lacking), (1 for environment in lacking if require(environment)))
 
 
 def _distinct_trials(plan: Plan) -> list[Trial]:

@@ -16,9 +16,10 @@ from restorebench.benchmark.audio import read
 from restorebench.benchmark.clip import SharedClip
 from restorebench.benchmark.contracts import Subject
 from restorebench.benchmark.corpora.texts import read_texts
+from restorebench.benchmark.environments import require, used_by
 from restorebench.benchmark.errors import RequestError, reason
 from restorebench.benchmark.locations import AUDIO_SUFFIXES
-from restorebench.benchmark.plan import metric_card, resolve_metrics
+from restorebench.benchmark.plan import metric_card, require_weights, resolve_metrics
 from restorebench.benchmark.pool import Workers
 from restorebench.benchmark.run import Progress, say_nothing
 from restorebench.benchmark.scoring import failure, metric, score
@@ -57,6 +58,12 @@ def score_files(
             )
         if "seconds" in needs:
             raise RequestError(f"metric {name} times a system while it runs; finished files have no such time")
+    cards = [metric_card(name) for name in names]
+    require_weights(cards)
+    for environment in used_by((card.name, card.environment) for card in cards):
+        require(environment)
+    if any(card.environment for card in cards):
+        workers = 1  # what lives in an environment of its own is in memory once
     units = _units(estimates, references, texts, language, names)
     rows: list[dict[str, object]] = []
     with Workers(min(workers, len(units))) as pool:

@@ -6,10 +6,11 @@ normaliser or another run never asks a recogniser again.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from hashlib import sha256
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -21,11 +22,15 @@ from restorebench.benchmark.environments import Environment
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.files import write_whole
 from restorebench.benchmark.locations import file_sha256
-from restorebench.benchmark.remote import Remote
+from restorebench.benchmark.remote import CALL_LIMIT_S, Remote
 from restorebench.benchmark.types import FloatArray
 
 RATE = 16_000
 HERE = Path(__file__).parent / "remote"
+GROUP = 16
+"""Clips of one call."""
+SLOWEST = 60.0
+"""Seconds that a second of audio may take before its worker counts as hanging."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +39,8 @@ class Recogniser:
     file: str
     """In `remote`."""
     requirements: tuple[str, ...]
+    rules: str
+    """How it is asked, for the signature."""
     weights: tuple[str, ...] = ()
     """Names in the catalogue, unless `checkpoint` names a file or folder; several are the files of one folder."""
     checkpoint: str = ""
@@ -66,10 +73,17 @@ class Recogniser:
         places = [self._kept_at(sound, language) for sound in samples]
         new = {place: sound for place, sound in zip(places, samples, strict=True) if not place.is_file()}
         if new:
-            texts, _ = self.remote().call("transcribe", list(new.values()), language=language)
-            for place, text in zip(new, texts, strict=True):
-                write_whole(place, text.encode())
+            self._hear(new, language)
         return [place.read_text(encoding="utf-8") for place in places]
+
+    def _hear(self, new: Mapping[Path, FloatArray], language: str) -> None:
+        """Group by group, so that what was heard is kept whatever happens to the next."""
+        for group in batched(new.items(), GROUP):
+            sounds = [samples for _, samples in group]
+            limit_s = CALL_LIMIT_S + SLOWEST * sum(map(len, sounds)) / RATE
+            texts, _ = self.remote().call("transcribe", sounds, limit_s=limit_s, language=language)
+            for (place, _), text in zip(group, texts, strict=True):
+                write_whole(place, text.encode())
 
     def remote(self) -> Remote:
         return _remote(self.file, self.requirements, str(self.path))
@@ -106,10 +120,23 @@ def content_sha256(path: Path) -> str:
     return sha256("\n".join(parts).encode()).hexdigest()
 
 
-WHISPER = ("openai-whisper==20250625", "torch==2.11.*", "setuptools<81")
-NEMO = ("nemo-toolkit[asr]==3.0.0", "torch==2.11.*")
-PARAFORMER = ("funasr==1.4.16", "torch==2.11.*", "torchaudio==2.11.*", "zhconv==1.4.3")
+def locked(name: str) -> tuple[str, ...]:
+    """Every package of an environment with its version, from `remote/NAME.txt` (CONTRIBUTING says how it is made)."""
+    return tuple((HERE / f"{name}.txt").read_text(encoding="utf-8").splitlines())
 
-nemo = Recogniser("NeMo conformer transducer xlarge", "nemo_asr.py", NEMO, ("nemo-conformer-transducer-xlarge",))
-whisper = Recogniser("Whisper large-v3", "whisper_asr.py", WHISPER, ("whisper-large-v3",))
-paraformer = Recogniser("Paraformer-zh", "paraformer_asr.py", PARAFORMER, tuple(weights.PARAFORMER))
+
+def batched(items: Iterable[tuple[Path, FloatArray]], size: int) -> Iterator[list[tuple[Path, FloatArray]]]:
+    left = iter(items)
+    while group := list(islice(left, size)):
+        yield group
+
+
+WHISPER, NEMO, PARAFORMER = locked("whisper"), locked("nemo"), locked("paraformer")
+
+nemo = Recogniser(
+    "NeMo conformer transducer xlarge", "nemo_asr.py", NEMO, "decoding=greedy", ("nemo-conformer-transducer-xlarge",)
+)
+whisper = Recogniser(
+    "Whisper large-v3", "whisper_asr.py", WHISPER, "decoding=greedy-float32|longest=30s", ("whisper-large-v3",)
+)
+paraformer = Recogniser("Paraformer-zh", "paraformer_asr.py", PARAFORMER, "dither=0", tuple(weights.PARAFORMER))

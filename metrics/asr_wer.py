@@ -63,7 +63,7 @@ class Protocol:
             identity=recogniser.identity if recogniser.checkpoint else "",
             cost=2.0,
             needs=frozenset({"text"}),
-            definition=f"asr={recogniser.name}|language={self.language}|text={self.normaliser}|resample=soxr-hq-16k",
+            definition=f"asr={recogniser.name}|language={self.language}|text={self.normaliser}|{recogniser.rules}|resample=soxr-hq-16k",
             values=(
                 Value(name=self.name, label=self.label, unit="%", direction="lower", reduction="rate"),
                 Value(name=f"{self.name}@mean", label=f"{self.label}@mean", unit="%", direction="lower"),
@@ -96,8 +96,8 @@ class RecogniserWer:
 
 
 MASKSR2, SISE = "MaskSR2 §IV; specs §7.1", "SISE §3; seed-tts-eval; specs §7.2"
-nemo = Protocol("wer@nemo", asr.nemo, PAPER, MASKSR2, "CC-BY-4.0")
-whisper = Protocol("wer@whisper", asr.whisper, WHISPER_EN, "openai/whisper large-v3; specs §7.3", "MIT")
+nemo = Protocol("wer@nemo", asr.nemo, PAPER, MASKSR2, "CC-BY-4.0", label="WER NeMo")
+whisper = Protocol("wer@whisper", asr.whisper, WHISPER_EN, "openai/whisper; specs §7.3", "MIT", label="WER Whisper")
 seed_tts_en = Protocol("wer@seed-tts-en", asr.whisper, SEED_TTS, SISE, "MIT", label="WER seed-tts")
 seed_tts_zh = Protocol(
     "cer@seed-tts-zh", asr.paraformer, SEED_TTS_ZH, SISE, "FunASR model licence", language="zh", label="CER seed-tts"

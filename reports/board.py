@@ -169,7 +169,7 @@ def _comparison(
     clips: int,
 ) -> Comparison:
     metric = source.metric[published.metric]
-    reasons = [place.differs, "" if cell.value_name == metric.exact else metric.differs]
+    reasons = [place.differs, metric.unstated if cell.value_name == metric.exact else metric.differs]
     reasons.append("other weights: the authors published none" if "@" in cell.system else "")
     reasons = [reason for reason in reasons if reason]
     if place.clips is not None and clips != place.clips:

@@ -27,6 +27,8 @@ class PublishedMetric(_Table):
     """Why the two numbers may not be compared; empty when they may."""
     exact: str = ""
     """The value by the paper's own scorer; where it was measured, `ours` stays out."""
+    unstated: str = ""
+    """What the paper leaves open about its own scorer."""
 
 
 class PublishedTable(_Table):

@@ -1,4 +1,4 @@
-"""Whisper in its own environment (openai-whisper): one decoding for a batch of 30 s windows, greedy, no timestamps."""
+"""Whisper in its own environment (openai-whisper): batches of 30 s windows, greedy, float32."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 RATE, WINDOW = 16_000, 480_000
 BATCH = 16
-"""Windows decoded at once."""
+"""Clips decoded at once."""
 
 
 class Remote:
@@ -20,25 +20,31 @@ class Remote:
         self.model: Any = None
 
     def transcribe(self, clips: list[Array], language: str) -> tuple[list[str], list[Array]]:
-        """Words of 16 kHz clips [time] of any length; a clip beyond 30 s is decoded in windows of 30 s."""
+        """Words of 16 kHz clips [time]. Raises ValueError beyond 30 s, where Whisper would be cut."""
         import torch
         import whisper
 
+        for clip in clips:
+            if len(clip) > WINDOW:
+                raise ValueError(f"Whisper hears 30 s at a time; this clip has {len(clip) / RATE:.1f} s")
         if self.model is None:
             self.model = whisper.load_model(self.checkpoint)
         options = whisper.DecodingOptions(
-            language=language, task="transcribe", temperature=0.0, without_timestamps=True,
-            fp16=self.model.device.type == "cuda",
-        )  # fmt: skip
-        windows = [(place, part) for place, clip in enumerate(clips) for part in _windows(clip)]
-        texts = [""] * len(clips)
-        for start in range(0, len(windows), BATCH):
-            some = windows[start : start + BATCH]
-            padded = torch.from_numpy(np.stack([np.pad(part, (0, WINDOW - len(part))) for _, part in some]))
-            mel = whisper.log_mel_spectrogram(padded, self.model.dims.n_mels, device=self.model.device)
-            for (place, _), result in zip(some, whisper.decode(self.model, mel, options), strict=True):
-                texts[place] = f"{texts[place]} {result.text}".strip()
+            language=language, task="transcribe", temperature=0.0, without_timestamps=True, fp16=False
+        )
+        texts: list[str] = []
+        for start in range(0, len(clips), BATCH):
+            # One spectrogram at a time: its floor is relative to the loudest place of all that it is given.
+            mels = [self._mel(clip) for clip in clips[start : start + BATCH]]
+            texts += [result.text.strip() for result in whisper.decode(self.model, torch.stack(mels), options)]
         return texts, []
+
+    def _mel(self, clip: Array) -> Any:
+        import torch
+        import whisper
+
+        padded = torch.from_numpy(np.pad(clip, (0, WINDOW - len(clip))))
+        return whisper.log_mel_spectrogram(padded, self.model.dims.n_mels, device=self.model.device)
 
     def normalise(self, _: list[Array], texts: list[str]) -> tuple[list[str], list[Array]]:
         """Whisper's own English rules."""
@@ -46,7 +52,3 @@ class Remote:
 
         rules = EnglishTextNormalizer()
         return [rules(text) for text in texts], []
-
-
-def _windows(clip: Array) -> list[Array]:
-    return [clip[start : start + WINDOW] for start in range(0, max(len(clip), 1), WINDOW)]

@@ -50,6 +50,8 @@ class MaskSrTask(SingleModelTask[MaskSr]):
         self.rate, self.hop = self.tokenizer.rate, self.tokenizer.hop
         self.frames = frames_of(samples_for(config.data.seconds, self.rate), self.hop)
         self.teacher = teacher_of(self.model_config, teacher, self.rate, self.hop)
+        # Of the files as they were read: they may change while this runs.
+        self.identity = f"{identity(self.tokenizer_config)} {self.teacher.identity() if self.teacher else ''}"
         self.module = MaskSr(
             self.model_config, self.hop, self.tokenizer.quantiser(), self.teacher.channels if self.teacher else 0
         )
@@ -72,7 +74,7 @@ class MaskSrTask(SingleModelTask[MaskSr]):
         return made
 
     def features_identity(self) -> str:
-        return f"{identity(self.tokenizer_config)} {self.teacher.identity() if self.teacher else ''}"
+        return self.identity
 
     def to_examples(self, batch: Batch, stream: str = "train") -> Batch:
         """Adds targets, and the masks that belong to each item's index."""

@@ -132,6 +132,8 @@ class SiseCodecTask(Task):
         self.module = Generator(self.codec_config, classes, self.weights.speakers, self.weights.probes)
         self.mel = MelLoss(self.rate)
         self.discriminator = self._discriminator() if self.weights.adversarial else None
+        self.quantised = self.weights.quantise_after == 0
+        """Whether the quantisers have started."""
         self.labels: dict[str, Labels] = {}
         self.speakers: dict[str, list[int]] = {}
 
@@ -184,12 +186,12 @@ class SiseCodecTask(Task):
         optimisers = [self.optimiser] if self.discriminator is None else [self.optimiser, self.critic_optimiser]
         for group in (group for optimiser in optimisers for group in optimiser.param_groups):
             group["lr"] = learning_rate(training, step)
-        quantised = step >= self.weights.quantise_after
         if step == self.weights.quantise_after:
             self.start_quantisers(micro_batches[0])
+            self.quantised = True
         self.wrapped.train()
         values: Values = {}
-        made = [self.wrapped(batch["clean"], self.stages(batch), quantised) for batch in micro_batches]
+        made = [self.wrapped(batch["clean"], self.stages(batch), self.quantised) for batch in micro_batches]
         if self.discriminator is not None:
             values |= self._train_discriminator([m[0].detach() for m in made], [b["clean"] for b in micro_batches])
         self.optimiser.zero_grad()
@@ -203,7 +205,7 @@ class SiseCodecTask(Task):
         self.optimiser.step()
         if self.average is not None:
             follow(self.average, self.module, min(training.ema, (1 + step) / (10 + step)))
-        return values | (self._keep_alive([m[1] for m in made], step) if quantised else {})
+        return values | (self._keep_alive([m[1] for m in made], step) if self.quantised else {})
 
     def stages(self, batch: Batch) -> Tensor:
         """Acoustic stages that each clip keeps, by its index: a share of clips gets U{1, N}, the rest all N."""
@@ -304,7 +306,7 @@ class SiseCodecTask(Task):
         model = self.judged.eval()
         mel, codes, right, known = [], [], {"phones": 0.0, "phone_probe": 0.0}, 0.0
         for batch in batches:
-            made, factorised, logits = model(batch["clean"], None)
+            made, factorised, logits = model(batch["clean"], None, self.quantised)
             phones, _ = self.targets(batch, "validation")
             mel.append(self.mel(made, batch["clean"]))
             codes.append(factorised.codes)
@@ -312,6 +314,8 @@ class SiseCodecTask(Task):
             known += float(speech.sum())
             for name in right.keys() & logits.keys():
                 right[name] += float(((logits[name].argmax(1) == phones) & speech).sum())
+        if not self.quantised:
+            return {"mel": torch.stack(mel).mean()}
         used = perplexity(torch.cat(codes), self.codec_config.codebook_size)
         values = {"mel": torch.stack(mel).mean(), "perplexity": used.mean(), "perplexity_least": used.min()}
         values |= {f"perplexity/{layer}": value for layer, value in enumerate(used)}
@@ -331,7 +335,7 @@ class SiseCodecTask(Task):
 
     @torch.no_grad()
     def listen(self, batch: Batch) -> list[tuple[str, Audio]]:
-        made, _ = self.judged.eval().codec(batch["clean"])
+        made, _ = self.judged.eval().codec(batch["clean"], None, self.quantised)
         sounds = []
         for place, (clean, coded) in enumerate(zip(batch["clean"], made, strict=True)):
             sounds.append((f"{place}-clean", Audio(clean.float().cpu().numpy(), self.rate)))
@@ -339,7 +343,8 @@ class SiseCodecTask(Task):
         return sounds
 
     def state(self) -> dict[str, Any]:
-        kept = {"module": self.module.state_dict(), "optimiser": self.optimiser.state_dict(), "average": None}
+        kept: dict[str, Any] = {"quantised": self.quantised, "module": self.module.state_dict()}
+        kept |= {"optimiser": self.optimiser.state_dict(), "average": None}
         if self.average is not None:
             kept["average"] = self.average.state_dict()
         if self.discriminator is not None:
@@ -348,6 +353,7 @@ class SiseCodecTask(Task):
         return kept
 
     def load_state(self, state: Mapping[str, Any]) -> None:
+        self.quantised = state["quantised"]
         self.module.load_state_dict(state["module"])
         self.optimiser.load_state_dict(state["optimiser"])
         if self.average is not None:
@@ -359,7 +365,8 @@ class SiseCodecTask(Task):
     def export(self) -> Checkpoint:
         """The codec alone: predictor, probes and discriminators are for training."""
         tensors = {key: value.detach().cpu() for key, value in self.judged.codec.state_dict().items()}
-        return Checkpoint(self.kind, tensors, {"model": self.codec_config.model_dump(mode="json")})
+        config = {"model": self.codec_config.model_dump(mode="json"), "quantised": self.quantised}
+        return Checkpoint(self.kind, tensors, config)
 
 
 def masked_cross_entropy(logits: Tensor, wanted: Tensor) -> Tensor:

@@ -68,7 +68,7 @@ class SiseTask(SingleModelTask[Sise]):
         else:
             self.codec = load_codec(Path(choice.checkpoint))
         self.sampling.steps(self.codec.config.layers)
-        self.choice, self.rate = choice, self.codec.rate
+        self.rate, self.codec_identity = self.codec.rate, choice.identity  # of the file as it was read
         self.module = Sise(self.model_config, self.codec.config)
 
     def setup(self, fabric: Any) -> None:
@@ -76,7 +76,7 @@ class SiseTask(SingleModelTask[Sise]):
         self.codec.to(fabric.device)
 
     def features_identity(self) -> str:
-        return self.choice.identity
+        return self.codec_identity
 
     def to_examples(self, batch: Batch, stream: str = "train") -> Batch:
         """Adds the target's codes, the layer that is trained, and the masks that belong to each item's index."""

@@ -19,6 +19,8 @@ def load_codec(path: Path) -> FactorisedCodec:
     if not path.is_file():
         raise RequestError(f"{path}: no such codec; train one first: restorebench train nano/{path.parent.name}")
     kept = checkpoint.read(path, "sise-codec")
+    if not kept.config.get("quantised", True):
+        raise RequestError(f"{path}: stopped before its quantisers started; train it longer (--resume)")
     return codec_from(parse(CodecConfig, kept.config.get("model", {}), f"{path}: model"), dict(kept.tensors), path)
 
 

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -136,6 +139,7 @@ def test_a_failed_build_shows_the_resolvers_words(folder: Path) -> None:
 def test_prune_keeps_what_cards_name(folder: Path, cli: Cli) -> None:
     environments.require(PLAIN)
     (folder / "0123456789abcdef").mkdir()
+    (folder / "0123456789abcdef" / "pyvenv.cfg").touch()
     listed = cli("env")
     assert listed.returncode == 0, listed.stderr
     assert PLAIN.key in listed.stdout
@@ -145,3 +149,55 @@ def test_prune_keeps_what_cards_name(folder: Path, cli: Cli) -> None:
     assert pruned.returncode == 0, pruned.stderr
     assert PLAIN.key in pruned.stderr + pruned.stdout
     assert environments.installed() == []
+
+
+PARENT = """
+import sys
+from pathlib import Path
+from restorebench.benchmark.environments import Environment
+from restorebench.benchmark.remote import Remote
+toy = Remote(Environment(("numpy<2",)), Path(sys.argv[1]))
+toy.call("double")
+print(toy._process.pid, flush=True)
+toy.call("hang")
+"""
+
+
+def test_it_ends_with_the_one_who_asked(folder: Path) -> None:
+    """Killed in the middle of a call, so that nothing could be cleared up."""
+    command = [sys.executable, "-c", PARENT, str(TOY)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
+        assert parent.stdout is not None
+        worker = int(parent.stdout.readline())
+        assert alive(worker)
+        parent.kill()
+    deadline = time.monotonic() + 10
+    while alive(worker) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    assert not alive(worker)
+
+
+def test_an_interrupted_call_leaves_no_answer_for_the_next(toy: Remote) -> None:
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    toy.call("double", [np.ones(2)])
+    before = signal.signal(signal.SIGALRM, interrupt)
+    signal.setitimer(signal.ITIMER_REAL, 0.3)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            toy.call("hang")
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert toy.call("double", [np.ones(3)])[0] == [3]
+
+
+def test_prune_touches_nothing_of_others(folder: Path) -> None:
+    """A folder that the user named may hold other environments and files."""
+    for name in ("mine", "0123456789abcdee"):
+        (folder / name).mkdir()
+        (folder / name / "notes.txt").write_text("keep")
+    (folder / "mine" / "pyvenv.cfg").touch()
+    environments.prune([])
+    assert (folder / "mine" / "notes.txt").is_file()
+    assert (folder / "0123456789abcdee" / "notes.txt").is_file()

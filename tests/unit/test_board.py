@@ -141,6 +141,7 @@ def test_the_papers_own_scorers_and_rows() -> None:
     assert _same(source, published, stand_in, {"wer": values["wer"]})
     said = verdict(_comparison(source, published, own, values["wer@nemo"], place, ["I"], 1000).reasons)
     assert "other recogniser" not in said
+    assert "states neither text normalisation nor aggregation" in said
     assert "other weights: the authors published none" in said
 
 

@@ -73,6 +73,7 @@ def test_an_unpublished_judge_says_why_its_column_is_empty(store: Store, cli: Cl
         ("system,id\ntarget,{first}\n", "sesqa", "absent: value"),
         ("", "sesqa", "not a readable CSV"),
         ("system,id,value\ntarget,{first},1\n", "lsd", "lsd is computed here"),
+        ("system,id,value\ntarget,{first},1\n", "dnsmos.ovl", "dnsmos.ovl is a value that dnsmos gives"),
     ],
 )
 def test_what_does_not_fit_is_refused_whole(store: Store, text: str, metric: str, words: str) -> None:

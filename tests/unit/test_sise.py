@@ -16,6 +16,7 @@ from restorebench.systems.sise.codec import FactorisedCodec  # noqa: E402
 from restorebench.systems.sise.config import CodecConfig, DiffusionConfig, SamplingConfig  # noqa: E402
 from restorebench.systems.sise.diffusion import Sise, holed, mask_share  # noqa: E402
 from restorebench.systems.sise.diffusion_task import layer_mask  # noqa: E402
+from restorebench.systems.sise.load import load_codec  # noqa: E402
 from restorebench.systems.sise.sampling import draw, left_masked, reverse_step, sample, sample_layers  # noqa: E402
 from tests.tiny import SISE, SISE_CODEC, SISE_CODEC_RUN, random_sise, run_config, trained  # noqa: E402
 
@@ -212,11 +213,31 @@ def test_the_codec_trains_and_resumes_exactly(adversarial: float, tmp_path: Path
     assert len(listed) == 4
 
 
+@pytest.mark.parametrize("stop", [1, 2, 3])
+def test_the_codec_resumes_exactly_around_the_start_of_its_quantisers(stop: int, tmp_path: Path) -> None:
+    from tests.unit.test_training import logged, same, states
+
+    training = {"steps": 4, "validate_every": 4, "ema": 0.9}
+    losses = {"adversarial": 0.0, "quantise_after": 2}
+    whole = run_config(SISE_CODEC_RUN, training=training, losses=losses)
+    first = run_config(SISE_CODEC_RUN, training={**training, "steps": stop}, losses=losses)
+    trained(tmp_path / "whole", whole)
+    made = trained(tmp_path / "parts", first)
+    if stop <= 2:
+        with pytest.raises(RequestError, match="stopped before its quantisers started; train it longer"):
+            load_codec(made)
+    trained(tmp_path / "parts", whole, resume=True)
+    assert same(states(tmp_path / "whole")["task"], states(tmp_path / "parts")["task"])
+    last = [row for row in logged(tmp_path / "whole") if row["step"] == "4"]
+    assert last == [row for row in logged(tmp_path / "parts") if row["step"] == "4"]
+    load_codec(made)
+
+
 def test_the_diffusion_trains_on_a_trained_codec(tmp_path: Path) -> None:
     codec = trained(tmp_path / "codec", run_config(SISE_CODEC_RUN, losses={"adversarial": 0.0}))
     base = {**SISE, "tokenizer": {"checkpoint": str(codec)}}
     made = trained(tmp_path / "sise", run_config(base))
-    from restorebench.systems.sise.load import load, load_codec
+    from restorebench.systems.sise.load import load
 
     _, inside = load(made)
     original = load_codec(codec)
