@@ -297,13 +297,14 @@ def env(
 def data_fetch(
     names: Annotated[list[str], typer.Argument(help="Names in the catalogue (see `restorebench doctor`).")],
 ) -> None:
-    """Fetch weights: prints size and licence, checks the hash, keeps them in the cache."""
+    """Fetch weights: prints size and licence, goes on where it was cut off, checks the hash."""
     from restorebench.benchmark import weights
+    from restorebench.benchmark.show import progress
 
     for entry in [weights.entry_of(name) for name in names]:
         _say(f"{entry.path}: {entry.bytes / 1e6:.1f} MB, licence {entry.licence}, {entry.url}")
     for name in names:
-        typer.echo(weights.fetch(name))
+        typer.echo(weights.fetch(name, progress))
 
 
 def _plan(suite: str, systems: str, metrics: str, limit: int | None) -> Plan:

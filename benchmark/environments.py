@@ -18,6 +18,7 @@ from pathlib import Path
 
 import platformdirs
 
+from restorebench.benchmark.download import offline
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.files import write_whole
 
@@ -119,7 +120,8 @@ def _uv() -> str:
 
 def _uv_run(uv: str, *arguments: str) -> str:
     kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    done = subprocess.run([uv, "--quiet", *arguments], env=kept, capture_output=True, text=True, check=True)
+    cached = ["--offline"] if offline() else []
+    done = subprocess.run([uv, "--quiet", *cached, *arguments], env=kept, capture_output=True, text=True, check=True)
     return done.stdout
 
 

@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import difflib
 import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
+from restorebench.benchmark.download import Progress, download
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.files import write_whole
 from restorebench.benchmark.locations import data_folder, file_sha256
@@ -165,29 +167,27 @@ def _kept_hash(path: Path) -> str:
     return kept.read_text(encoding="utf-8").strip() if kept.is_file() else ""
 
 
-def fetch(name: str) -> Path:
-    """The file, downloaded if need be: atomically, and kept only when its hash is right.
+def say_nothing(stage: str, total: int, steps: Iterator[int]) -> None:
+    for _ in steps:
+        pass
+
+
+def fetch(name: str, progress: Progress = say_nothing) -> Path:
+    """The file, downloaded if need be: in resumable form, and named only when its hash is right.
 
     Raises RequestError naming the address, both hashes or the network's own words.
     """
     if path := present(name):
         return path
-    import pooch
-
     entry = entry_of(name)
     target = cache_folder() / entry.path
     try:
-        known = f"sha256:{entry.sha256}" if entry.sha256 else None
-        pooch.retrieve(entry.url, known_hash=known, fname=target.name, path=target.parent)
-    except Exception as error:
+        download(entry.url, target, entry.sha256, progress)
+    except RequestError as error:
         raise RequestError(
-            f"weights {name}: {entry.url} could not be fetched ({_last_line(error)}); "
-            f"put {entry.path} into a folder and set RESTOREBENCH_WEIGHTS to it"
+            f"weights {name} could not be fetched: {error}; "
+            f"or put {entry.path} into a folder and set RESTOREBENCH_WEIGHTS to it"
         ) from error
     if not entry.sha256:
         write_whole(target.with_name(f"{target.name}.sha256"), file_sha256(target).encode())
     return target
-
-
-def _last_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__

@@ -8,18 +8,40 @@ import threading
 from collections.abc import Iterator
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
 from restorebench.benchmark import weights
 from restorebench.benchmark.errors import RequestError
 
-CONTENT = b"weights" * 1000
+CONTENT = b"weights" * 40_000
 
 
-class Quiet(SimpleHTTPRequestHandler):
+class Ranged(SimpleHTTPRequestHandler):
+    """Serves byte ranges, as hubs do; `cut` ends the connection after so many bytes."""
+
+    cut: int | None = None
+    asked: ClassVar[list[str | None]] = []
+
     def log_message(self, *_: object) -> None:
         pass
+
+    def do_GET(self) -> None:
+        path = Path(self.translate_path(self.path))
+        if not path.is_file():
+            self.send_error(404)
+            return
+        data, wanted = path.read_bytes(), self.headers.get("Range")
+        self.asked.append(wanted)
+        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
+        if start >= len(data) > 0 and wanted:
+            self.send_error(416)
+            return
+        self.send_response(206 if wanted else 200)
+        self.send_header("Content-Length", str(len(data) - start))
+        self.end_headers()
+        self.wfile.write(data[start:][: type(self).cut])
 
 
 @pytest.fixture
@@ -28,7 +50,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     site = tmp_path / "site"
     site.mkdir()
     (site / "toy.bin").write_bytes(CONTENT)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(site)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Ranged, directory=str(site)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     url = f"http://127.0.0.1:{server.server_port}/toy.bin"
@@ -36,6 +58,8 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setitem(weights.CATALOGUE, "toy", entry)
     monkeypatch.setenv("RESTOREBENCH_WEIGHTS", str(tmp_path / "mirror"))
     monkeypatch.setattr(weights, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setattr(Ranged, "cut", None)
+    Ranged.asked.clear()
     yield site
     server.shutdown()
     server.server_close()
@@ -58,11 +82,44 @@ def test_the_mirror_comes_first(served: Path, tmp_path: Path) -> None:
     assert weights.fetch("toy") == copy
 
 
-def test_a_wrong_download_is_not_kept(served: Path, tmp_path: Path) -> None:
+def test_a_wrong_download_gets_no_name_says_both_hashes_and_deletes_nothing(served: Path, tmp_path: Path) -> None:
     (served / "toy.bin").write_bytes(b"something else")
-    with pytest.raises(RequestError, match=r"toy\.bin could not be fetched.*RESTOREBENCH_WEIGHTS"):
+    seen, wanted = (hashlib.sha256(data).hexdigest() for data in (b"something else", CONTENT))
+    for _ in range(2):
+        with pytest.raises(RequestError, match=f"{seen}, wanted {wanted}; remove the file.*RESTOREBENCH_WEIGHTS"):
+            weights.fetch("toy")
+        assert not (tmp_path / "cache" / "toy" / "toy.bin").exists()
+        assert (tmp_path / "cache" / "toy" / "toy.bin.part").read_bytes() == b"something else"
+
+
+def test_a_download_that_is_cut_off_goes_on(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ranged, "cut", 200_000)
+    with pytest.raises(RequestError, match="what came is kept, the same command goes on"):
         weights.fetch("toy")
-    assert not (tmp_path / "cache" / "toy" / "toy.bin").exists()
+    kept = (tmp_path / "cache" / "toy" / "toy.bin.part").stat().st_size
+    assert 100_000 < kept <= 200_000
+    monkeypatch.setattr(Ranged, "cut", None)
+    assert weights.fetch("toy").read_bytes() == CONTENT
+    assert Ranged.asked == [None, f"bytes={kept}-"]
+    assert not (tmp_path / "cache" / "toy" / "toy.bin.part").exists()
+
+
+def test_offline_fetches_nothing(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTOREBENCH_OFFLINE", "1")
+    with pytest.raises(RequestError, match="RESTOREBENCH_OFFLINE is set"):
+        weights.fetch("toy")
+    assert Ranged.asked == []
+    copy = tmp_path / "mirror" / "toy" / "toy.bin"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(CONTENT)
+    assert weights.fetch("toy") == copy
+
+
+def test_an_absent_file_says_so_in_one_line(served: Path) -> None:
+    (served / "toy.bin").unlink()
+    with pytest.raises(RequestError, match="404") as caught:
+        weights.fetch("toy")
+    assert "\n" not in str(caught.value)
 
 
 def test_a_wrong_file_says_both_hashes(served: Path, tmp_path: Path) -> None:

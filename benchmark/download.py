@@ -1,0 +1,77 @@
+"""Downloads that can be cut off: what has come is kept beside the target, and the next try goes on from there."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from restorebench.benchmark.errors import RequestError
+
+CHUNK = 1 << 16
+"""Bytes; a connection that breaks loses less than one piece."""
+TIMEOUT_S = (15.0, 60.0)
+"""To connect, and between two pieces."""
+
+Progress = Callable[[str, int, Iterator[int]], None]
+
+
+def offline() -> bool:
+    """$RESTOREBENCH_OFFLINE: nothing is fetched, whatever is missing is an error."""
+    return os.environ.get("RESTOREBENCH_OFFLINE", "") not in ("", "0")
+
+
+def download(url: str, target: Path, sha256: str, progress: Progress) -> None:
+    """Fetches a file; it gets its name only when it is whole and its hash (if known) is right.
+
+    Raises RequestError naming the address and the network's words, or both hashes; nothing is deleted then.
+    """
+    import requests
+    from filelock import FileLock
+
+    if offline():
+        raise RequestError(f"{url} is not fetched: RESTOREBENCH_OFFLINE is set")
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = target.with_name(f"{target.name}.part")
+    with FileLock(target.with_name(f"{target.name}.lock")):
+        if target.is_file():
+            return  # another process was faster
+        try:
+            _continue(url, part, progress)
+        except requests.RequestException as error:
+            raise RequestError(f"{url}: {_last_line(error)}; what came is kept, the same command goes on") from error
+        with part.open("rb") as file:
+            seen = hashlib.file_digest(file, "sha256").hexdigest()
+        if sha256 and seen != sha256:
+            raise RequestError(f"{part}: sha256 {seen}, wanted {sha256}; remove the file and fetch it again")
+        part.replace(target)
+
+
+def _continue(url: str, part: Path, progress: Progress) -> None:
+    import requests
+
+    have = part.stat().st_size if part.is_file() else 0
+    headers = {"Range": f"bytes={have}-"} if have else {}
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
+        if answer.status_code == requests.codes.requested_range_not_satisfiable:
+            return  # it was whole already; its hash decides
+        answer.raise_for_status()
+        resumed = answer.status_code == requests.codes.partial_content
+        left = int(answer.headers.get("Content-Length", 0))
+        with part.open("ab" if resumed else "wb") as file:
+
+            def pieces() -> Iterator[int]:
+                for piece in answer.iter_content(CHUNK):
+                    file.write(piece)
+                    yield len(piece)
+
+            progress(part.stem, left, pieces())
+        size = part.stat().st_size
+        wanted = left + (have if resumed else 0)
+        if left and size != wanted:
+            raise requests.ConnectionError(f"the connection ended after {size} of {wanted} bytes")
+
+
+def _last_line(error: Exception) -> str:
+    return str(error).strip().splitlines()[-1] if str(error).strip() else type(error).__name__
