@@ -6,14 +6,17 @@ difference between two machines' arithmetic does not change the hash. What syste
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import soundfile
 import soxr
+from numpy.typing import NDArray
 
 from restorebench.benchmark.errors import AudioError
-from restorebench.benchmark.files import whole
+from restorebench.benchmark.files import write_whole
 from restorebench.benchmark.types import Audio, FloatArray, Pair
 
 GRID = 2.0**23
@@ -53,14 +56,19 @@ def require_finite(samples: FloatArray, name: str) -> None:
 def write_grid(path: Path, audio: Audio) -> None:
     """Writes 24-bit FLAC, losslessly for audio on the grid (see `on_grid`)."""
     left_justified = np.round(audio.samples.astype(np.float64) * GRID).astype(np.int32) << 8
-    with whole(path) as part:
-        soundfile.write(part, left_justified, audio.rate, subtype="PCM_24", format="FLAC")
+    _write(path, left_justified, audio.rate, "FLAC", "PCM_24")
 
 
 def write_float(path: Path, audio: Audio) -> None:
     """Writes 32-bit float WAV, whatever the level."""
-    with whole(path) as part:
-        soundfile.write(part, audio.samples, audio.rate, subtype="FLOAT", format="WAV")
+    _write(path, audio.samples, audio.rate, "WAV", "FLOAT")
+
+
+def _write(path: Path, samples: NDArray[Any], rate: int, form: str, subtype: str) -> None:
+    """Encodes in memory: libsndfile does not always say when a disk is full, the file system does."""
+    encoded = io.BytesIO()
+    soundfile.write(encoded, samples, rate, subtype=subtype, format=form)
+    write_whole(path, encoded.getvalue())
 
 
 def resample(samples: FloatArray, rate: int, to: int) -> FloatArray:

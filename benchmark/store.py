@@ -119,8 +119,8 @@ class Store:
 
 def open_store(path: Path) -> Store:
     """A store that exists. Raises RequestError otherwise."""
-    if not (path / "plans").is_dir():
+    if not any((path / "plans").glob("*.json")):
         raise RequestError(
-            f"{path}: no store there (no plans folder); make one with: restorebench run SUITE --store {path}"
+            f"{path}: no store there (no plan in it); make one with: restorebench run SUITE --store {path}"
         )
     return Store(path)
