@@ -135,3 +135,18 @@ def random_sise(path: Path, semantic: bool = True) -> Path:
     task.average = None
     save(path, task.export())
     return path
+
+
+def refused(folder: Path, system: str, file: str, *words: str) -> None:
+    """What `restorebench restore --system SYSTEM --checkpoint FILE` says before it exits with 2."""
+    import pytest
+
+    from restorebench.benchmark.errors import RequestError
+    from restorebench.benchmark.restore_files import restore_files
+
+    with pytest.raises(RequestError) as caught:
+        restore_files(folder / "in.wav", folder / "out.wav", f"{system}@{folder / file}")
+    assert "\n" not in str(caught.value)
+    for word in words:
+        assert word in str(caught.value)
+    assert not (folder / "out.wav").exists()

@@ -9,19 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from restorebench.benchmark.contracts import SystemCard
-from restorebench.benchmark.errors import RequestError
+from restorebench.systems.checkpoint_row import CheckpointRow
 
 PAPER = "MaskSR2 (papers/masksr2)"
 
 
-class Variant:
-    """A factory with a card: called with a checkpoint it gives the system."""
-
+class Variant(CheckpointRow):
     def __init__(
         self, name: str, summary: str, config: str, cost: float, rate: int | None, table: str = "", dac: bool = False
     ) -> None:
-        self.config = config
-        self.card = SystemCard(
+        card = SystemCard(
             name=name,
             version=1,
             summary=summary,
@@ -33,14 +30,9 @@ class Variant:
             checkpoint=True,
             cost=cost,
         )
+        super().__init__(card, config)
 
-    def __call__(self, checkpoint: Path | None = None) -> Any:
-        """Raises RequestError without a checkpoint, or with one of another variant."""
-        if checkpoint is None:
-            raise RequestError(
-                f"{self.card.name} has no public weights; train it (restorebench train {self.config}) "
-                f"and name the checkpoint: {self.card.name}@FILE"
-            )
+    def restorer(self, checkpoint: Path) -> Any:
         from restorebench.systems.masksr.config import ModelConfig, SamplingConfig
         from restorebench.systems.masksr.system import MaskSrSystem
 

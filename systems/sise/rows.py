@@ -11,17 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from restorebench.benchmark.contracts import SystemCard
-from restorebench.benchmark.errors import RequestError
+from restorebench.systems.checkpoint_row import CheckpointRow
 
 PAPER = "SISE (papers/sise)"
 
 
-class SiseRow:
-    """A factory with a card: called with a checkpoint it gives the system."""
-
+class SiseRow(CheckpointRow):
     def __init__(self, name: str, summary: str, config: str, semantic: bool, exact: bool, cost: float) -> None:
-        self.config, self.semantic, self.exact = config, semantic, exact
-        self.card = SystemCard(
+        self.semantic, self.exact = semantic, exact
+        card = SystemCard(
             name=name,
             version=1,
             summary=summary,
@@ -33,14 +31,9 @@ class SiseRow:
             checkpoint=True,
             cost=cost,
         )
+        super().__init__(card, config)
 
-    def __call__(self, checkpoint: Path | None = None) -> Any:
-        """Raises RequestError without a checkpoint, or with one of another variant."""
-        if checkpoint is None:
-            raise RequestError(
-                f"{self.card.name} has no public weights; train it (restorebench train {self.config}) "
-                f"and name the checkpoint: {self.card.name}@FILE"
-            )
+    def restorer(self, checkpoint: Path) -> Any:
         from restorebench.systems.sise.config import DiffusionConfig
         from restorebench.systems.sise.system import SiseSystem
 

@@ -13,11 +13,10 @@ torch = pytest.importorskip("torch")
 from restorebench.benchmark import registry  # noqa: E402
 from restorebench.benchmark.audio import write_float  # noqa: E402
 from restorebench.benchmark.errors import RequestError  # noqa: E402
-from restorebench.benchmark.restore_files import restore_files  # noqa: E402
 from restorebench.benchmark.types import Audio  # noqa: E402
 from restorebench.systems.training import checkpoint  # noqa: E402
 from tests.conftest import Cli  # noqa: E402
-from tests.tiny import CODEC, merged, random_checkpoint  # noqa: E402
+from tests.tiny import CODEC, merged, random_checkpoint, refused  # noqa: E402
 
 NANO = {"width": 192, "heads": 6, "encoder_blocks": 3, "generator_blocks": 4, "window": 1280,
         "distillation": "stft-16k"}  # fmt: skip
@@ -28,16 +27,6 @@ def folder(tmp_path: Path, speech: Audio) -> Path:
     write_float(tmp_path / "in.wav", speech)
     random_checkpoint(tmp_path / "tiny.safetensors")
     return tmp_path
-
-
-def refused(folder: Path, system: str, file: str, *words: str) -> None:
-    """What `restorebench restore --system SYSTEM --checkpoint FILE` says before it exits with 2."""
-    with pytest.raises(RequestError) as caught:
-        restore_files(folder / "in.wav", folder / "out.wav", f"{system}@{folder / file}")
-    assert "\n" not in str(caught.value)
-    for word in words:
-        assert word in str(caught.value)
-    assert not (folder / "out.wav").exists()
 
 
 def changed(folder: Path, name: str, change: Callable[[checkpoint.Checkpoint], checkpoint.Checkpoint]) -> str:

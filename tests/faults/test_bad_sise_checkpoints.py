@@ -13,12 +13,11 @@ pytest.importorskip("dac", reason="needs the extra `dac`")
 
 from restorebench.benchmark.audio import write_float  # noqa: E402
 from restorebench.benchmark.errors import RequestError  # noqa: E402
-from restorebench.benchmark.restore_files import restore_files  # noqa: E402
 from restorebench.benchmark.types import Audio  # noqa: E402
 from restorebench.systems.training import checkpoint  # noqa: E402
 from restorebench.systems.training.config import merged  # noqa: E402
 from tests.conftest import Cli  # noqa: E402
-from tests.tiny import SISE, SISE_CODEC_RUN, quietly, random_checkpoint, random_sise, write_toml  # noqa: E402
+from tests.tiny import SISE, SISE_CODEC_RUN, quietly, random_checkpoint, random_sise, refused, write_toml  # noqa: E402
 
 
 @pytest.fixture
@@ -26,16 +25,6 @@ def folder(tmp_path: Path, speech: Audio) -> Path:
     write_float(tmp_path / "in.wav", speech)
     random_sise(tmp_path / "tiny.safetensors")
     return tmp_path
-
-
-def refused(folder: Path, system: str, file: str, *words: str) -> None:
-    """What `restorebench restore --system SYSTEM --checkpoint FILE` says before it exits with 2."""
-    with pytest.raises(RequestError) as caught:
-        restore_files(folder / "in.wav", folder / "out.wav", f"{system}@{folder / file}")
-    assert "\n" not in str(caught.value)
-    for word in words:
-        assert word in str(caught.value)
-    assert not (folder / "out.wav").exists()
 
 
 def saved(folder: Path, **changes: Any) -> str:
