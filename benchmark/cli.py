@@ -43,6 +43,11 @@ class Format(StrEnum):
     latex = "latex"
 
 
+class Profile(StrEnum):
+    embedded = "embedded"
+    paper = "paper"
+
+
 class Listed(StrEnum):
     systems = "systems"
     metrics = "metrics"
@@ -55,6 +60,7 @@ Names = Annotated[str, typer.Option(help="Comma-separated names.")]
 Store_ = Annotated[Path, typer.Option(help="Folder of results; made when absent.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N clips of the corpus.")]
 Workers_ = Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")]
+Profile_ = Annotated[Profile, typer.Option(help="Whose metrics: those that run anywhere, or the papers' own scorers.")]
 Format_ = Annotated[Format, typer.Option("--format", help="How to print.")]
 
 
@@ -96,6 +102,7 @@ def plan(
     systems: Names = "",
     metrics: Names = "",
     store: Annotated[Path | None, typer.Option(help="Count what this store holds already.")] = None,
+    profile: Profile_ = Profile.embedded,
     limit: Limit = None,
     form: Format_ = Format.terminal,
 ) -> None:
@@ -103,7 +110,7 @@ def plan(
     from restorebench.benchmark.forecast import forecast
     from restorebench.benchmark.store import Store
 
-    _print([forecast(_plan(suite, systems, metrics, limit), Store(store) if store else None)], form)
+    _print([forecast(_plan(suite, systems, metrics, limit, profile), Store(store) if store else None)], form)
 
 
 @app.command(epilog="Example: restorebench run demo --store demo-store --systems unprocessed,gtcrn,target")
@@ -112,6 +119,7 @@ def run(
     store: Store_,
     systems: Names = "",
     metrics: Names = "",
+    profile: Profile_ = Profile.embedded,
     limit: Limit = None,
     workers: Workers_ = None,
     retry_failed: Annotated[bool, typer.Option(help="Try clips again that failed in an earlier run.")] = False,
@@ -121,7 +129,7 @@ def run(
     from restorebench.benchmark.execute import execute
     from restorebench.benchmark.show import progress
 
-    planned = _plan(suite, systems, metrics, limit)
+    planned = _plan(suite, systems, metrics, limit, profile)
     execute(planned, store, _workers(workers), progress, retry_failed)
     _board(store, planned.suite.name, None, form)
     _say(f"results: {store}  (records.csv, timings.csv, provenance.json; audio in pairs/ and restored/)")
@@ -307,19 +315,22 @@ def data_fetch(
         typer.echo(weights.fetch(name, progress))
 
 
-def _plan(suite: str, systems: str, metrics: str, limit: int | None) -> Plan:
+def _plan(suite: str, systems: str, metrics: str, limit: int | None, profile: Profile) -> Plan:
     from restorebench.benchmark.plan import make
     from restorebench.benchmark.suite import load
 
     definition = load(suite)
     chosen, judged = _names(systems), _names(metrics)
+    meant = definition.paper_metrics if profile is Profile.paper else definition.metrics
+    if not judged and not meant:
+        raise RequestError(f"{suite} has no metrics of the profile {profile}; name some with --metrics")
     # A suite's defaults are used as far as they can be used here; what a user names is never left out.
     unusable = {} if chosen else _unusable("systems", definition.systems)
-    unusable |= {} if judged else _unusable("metrics", definition.metrics)
+    unusable |= {} if judged else _unusable("metrics", meant)
     planned = make(
         definition,
         chosen or [name for name in definition.systems if name not in unusable],
-        judged or [name for name in definition.metrics if name not in unusable],
+        judged or [name for name in meant if name not in unusable],
         limit,
     )
     for name, why in unusable.items():

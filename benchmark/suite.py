@@ -56,6 +56,9 @@ class Suite(_Table):
     corpus: CorpusSpec
     condition: tuple[Condition, ...] = ()
     metrics: tuple[str, ...]
+    """Of the profile `embedded`: they run anywhere."""
+    paper_metrics: tuple[str, ...] = ()
+    """Of the profile `paper`: the papers' own scorers, which need weights."""
     systems: tuple[str, ...]
     seeds: tuple[int, ...] = (0,)
     limit: int | None = None

@@ -10,6 +10,7 @@ from restorebench.benchmark import registry, suite
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan import make, trials_of
 from restorebench.reports.published import cells, papers
+from tests.conftest import Cli
 
 NAMES = list(suite.known())
 
@@ -21,7 +22,7 @@ def test_a_suite_names_what_exists(name: str) -> None:
     assert definition.corpus.needs
     for system in definition.systems:
         registry.find("systems", system)
-    for metric in definition.metrics:
+    for metric in (*definition.metrics, *definition.paper_metrics):
         registry.find("metrics", metric)
     for condition in definition.condition:
         registry.find("corruptions", condition.corruption)
@@ -75,3 +76,13 @@ def test_a_plan_survives_its_json() -> None:
 def test_value_names_stand_for_their_metric() -> None:
     plan = make(suite.load("demo"), ["target"], ["dnsmos.ovl", "wer@mean", "dnsmos"])
     assert plan.metrics == ("dnsmos", "wer")
+
+
+def test_the_papers_profile_judges_with_their_scorers(cli: Cli, material: Path) -> None:
+    """What cannot be used here is left out with the command that brings it."""
+    done = cli("plan", "published-masksr", "--profile", "paper", "--systems", "unprocessed")
+    assert done.returncode == 0, done.stderr
+    assert "without spk_sim@wespeaker: its weights are not here; run: restorebench data fetch" in done.stderr
+    absent = cli("plan", "demo", "--profile", "paper")
+    assert absent.returncode == 2
+    assert "demo has no metrics of the profile paper" in absent.stderr
