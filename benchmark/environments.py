@@ -41,8 +41,9 @@ class Environment:
     @property
     def shown(self) -> str:
         """The requirements in brief."""
-        first = ", ".join(self.requirements[:3])
-        return first if len(self.requirements) <= 3 else f"{first} and {len(self.requirements) - 3} more"
+        if len(self.requirements) <= 3:
+            return ", ".join(self.requirements)
+        return f"{self.requirements[0]} and {len(self.requirements) - 1} more"
 
     @property
     def key(self) -> str:
