@@ -11,7 +11,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -79,7 +79,14 @@ def python_of(folder: Path) -> Path:
     return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
 
 
-def require(environment: Environment, say: Callable[[str], None] = lambda line: None) -> Path:
+def build(environments: Iterable[Environment], progress: Callable[[str, int, Iterator[int]], None]) -> None:
+    """Those that are lacking, one after the other. Raises RequestError with the resolver's own words."""
+    for environment in environments:
+        if not environment.is_ready:
+            progress(f"build {environment.shown}", 1, (1 for one in (environment,) if require(one)))
+
+
+def require(environment: Environment) -> Path:
     """The environment's Python, built if need be. Raises RequestError with the resolver's own words."""
     if environment.is_ready:
         return environment.python
@@ -88,7 +95,6 @@ def require(environment: Environment, say: Callable[[str], None] = lambda line: 
     environments_folder().mkdir(parents=True, exist_ok=True)
     with FileLock(f"{environment.folder}.lock"):
         if not environment.is_ready:
-            say(f"building an environment for {environment.shown} (once)")
             _build(environment)
     return environment.python
 

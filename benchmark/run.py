@@ -20,7 +20,7 @@ from restorebench.benchmark import registry
 from restorebench.benchmark.audio import read, resample, samples_for, write_float, write_grid
 from restorebench.benchmark.audio import require_finite as finite
 from restorebench.benchmark.contracts import Corruption, Supplied, System
-from restorebench.benchmark.environments import require, used_by
+from restorebench.benchmark.environments import build, used_by
 from restorebench.benchmark.errors import AudioError, reason
 from restorebench.benchmark.pairs import make as make_pair
 from restorebench.benchmark.plan import Job, Plan, component_of
@@ -80,25 +80,14 @@ def run(plan: Plan, store: Store, workers: int, progress: Progress = say_nothing
     # What lives in an environment of its own is driven by one process, so that it is in memory once.
     with Workers(workers) as pool, Workers(1) as lone:
         progress("degrade", len(pairs), (1 for _ in pool.map(make_pair_unit, pairs, _pair_died)))
-        for isolated in (False, True):
-            if restorations[isolated] or not isolated:
-                progress(
-                    "restore, own environments" if isolated else "restore",
-                    sum(len(unit.jobs) for unit in restorations[isolated]),
-                    (
-                        len(unit)
-                        for unit in (lone if isolated else pool).map(
-                            restore_unit, restorations[isolated], _restore_died, one_by_one
-                        )
-                    ),
-                )
-        for isolated in (False, True):
-            if scores[isolated] or not isolated:
-                progress(
-                    "score, own environments" if isolated else "score",
-                    sum(len(unit.jobs) for unit in scores[isolated]),
-                    (lone if isolated else pool).map(score_trial_unit, scores[isolated], _score_died, metric_by_metric),
-                )
+        stages = ((pool, False, ""), (lone, True, ", own environments"))
+        for by, isolated, where in stages:
+            restored = by.map(restore_unit, restorations[isolated], _restore_died, one_by_one)
+            total = sum(len(unit.jobs) for unit in restorations[isolated])
+            progress(f"restore{where}", total, (len(unit) for unit in restored))
+        for by, isolated, where in stages:
+            total = sum(len(unit.jobs) for unit in scores[isolated])
+            progress(f"score{where}", total, by.map(score_trial_unit, scores[isolated], _score_died, metric_by_metric))
 
 
 def _build_environments(
@@ -108,9 +97,7 @@ def _build_environments(
     systems = {unit.jobs[0].system for unit in restorations}
     metrics = {name for unit in scores for names in unit.plan_metrics.values() for name in names}
     cards = [plan.system_cards[name] for name in systems] + [plan.metric_cards[name] for name in metrics]
-    lacking = [one for one in used_by((card.name, card.environment) for card in cards) if not one.is_ready]
-    if lacking:
-        progress("build environments", len(lacking), (1 for environment in lacking if require(environment)))
+    build(used_by((card.name, card.environment) for card in cards), progress)
 
 
 def _distinct_trials(plan: Plan) -> list[Trial]:

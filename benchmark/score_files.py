@@ -16,7 +16,7 @@ from restorebench.benchmark.audio import read
 from restorebench.benchmark.clip import SharedClip
 from restorebench.benchmark.contracts import Subject
 from restorebench.benchmark.corpora.texts import read_texts
-from restorebench.benchmark.environments import require, used_by
+from restorebench.benchmark.environments import build, used_by
 from restorebench.benchmark.errors import RequestError, reason
 from restorebench.benchmark.locations import AUDIO_SUFFIXES
 from restorebench.benchmark.plan import metric_card, require_weights, resolve_metrics
@@ -60,8 +60,7 @@ def score_files(
             raise RequestError(f"metric {name} times a system while it runs; finished files have no such time")
     cards = [metric_card(name) for name in names]
     require_weights(cards)
-    for environment in used_by((card.name, card.environment) for card in cards):
-        require(environment)
+    build(used_by((card.name, card.environment) for card in cards), progress)
     if any(card.environment for card in cards):
         workers = 1  # what lives in an environment of its own is in memory once
     units = _units(estimates, references, texts, language, names)

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
 from restorebench.benchmark.types import Outcome
@@ -43,7 +44,7 @@ class Protocol:
         """The metric; `checkpoint`: a file or folder of the same kind instead of the catalogue's."""
         if not checkpoint:
             return RecogniserWer(self)
-        recogniser = replace(self.recogniser, weights=(), checkpoint=checkpoint)
+        recogniser = replace(self.recogniser, name=Path(checkpoint).name, weights=(), checkpoint=checkpoint)
         named = f"{self.name}:{checkpoint}"
         return RecogniserWer(replace(self, name=named, recogniser=recogniser))
 
@@ -63,7 +64,10 @@ class Protocol:
             identity=recogniser.identity if recogniser.checkpoint else "",
             cost=2.0,
             needs=frozenset({"text"}),
-            definition=f"asr={recogniser.name}|language={self.language}|text={self.normaliser}|{recogniser.rules}|resample=soxr-hq-16k",
+            definition=(
+                f"asr={recogniser.name}|language={self.language}|text={self.normaliser}|{recogniser.rules}"
+                "|resample=soxr-hq-16k"
+            ),
             values=(
                 Value(name=self.name, label=self.label, unit="%", direction="lower", reduction="rate"),
                 Value(name=f"{self.name}@mean", label=f"{self.label}@mean", unit="%", direction="lower"),

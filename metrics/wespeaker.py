@@ -92,7 +92,8 @@ class WeSpeakerSimilarity:
             shared, own = WeSpeakerSimilarity.card, f"{WeSpeakerSimilarity.card.name}:{checkpoint}"
             values = tuple(v.model_copy(update={"name": v.name.replace(shared.name, own)}) for v in shared.values)
             identity = file_sha256(Path(checkpoint))
-            changes = {"name": own, "values": values, "weights": (), "identity": identity}
+            definition = shared.definition.replace("resnet221-lm", Path(checkpoint).name)
+            changes = {"name": own, "values": values, "weights": (), "identity": identity, "definition": definition}
             self.card = shared.model_copy(update=changes)
 
     def prepare(self, subject: Subject) -> FloatArray:

@@ -132,7 +132,7 @@ class SiseCodecTask(Task):
         self.module = Generator(self.codec_config, classes, self.weights.speakers, self.weights.probes)
         self.mel = MelLoss(self.rate)
         self.discriminator = self._discriminator() if self.weights.adversarial else None
-        self.quantised = self.weights.quantise_after == 0
+        self.quantised = False
         """Whether the quantisers have started."""
         self.labels: dict[str, Labels] = {}
         self.speakers: dict[str, list[int]] = {}

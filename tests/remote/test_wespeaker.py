@@ -76,6 +76,8 @@ def test_it_lands_in_the_store(encoder: Path, cli: Cli, tmp_path: Path) -> None:
     text = (tmp_path / "s" / "records.csv").read_text()
     assert text.count(f"{name}@cos,") == 4
     assert "weights=" in text
+    assert "encoder=tiny.onnx" in text
+    assert "resnet221" not in text, "another encoder passes for the paper's"
 
 
 def test_absent_weights_name_the_command(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

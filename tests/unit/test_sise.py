@@ -208,6 +208,8 @@ def test_the_codec_trains_and_resumes_exactly(adversarial: float, tmp_path: Path
     names = {row["name"] for row in logged(tmp_path / "whole")}
     assert {"mel", "phones", "phone_accuracy/semantic", "phone_accuracy/acoustic", "speaker_accuracy/semantic"} <= names
     assert ("discriminator" in names) == bool(adversarial)
+    at_first = {row["name"] for row in logged(tmp_path / "whole") if row["step"] == "0"}
+    assert at_first == {"mel"}, "codes of quantisers that have not started were judged"
     listed = (tmp_path / "whole" / "labels-train.csv").read_text().splitlines()
     assert listed[0] == "utterance,why_not"
     assert len(listed) == 4
