@@ -51,6 +51,11 @@ def trained(folder: Path, config: RunConfig | None = None, resume: bool = False)
     return train(config or run_config(), folder, resume, None, quietly).checkpoint
 
 
+def threads() -> list[str]:
+    """Names of this process's threads, those of native libraries too."""
+    return [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
+
+
 def write_toml(path: Path, tables: dict[str, Any]) -> Path:
     """The tables as a TOML file, for the command line."""
 

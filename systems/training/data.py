@@ -7,6 +7,8 @@ and the degraded side is brought to that level: codes of another level are other
 
 from __future__ import annotations
 
+import atexit
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -159,7 +161,7 @@ def loader(stream: PairStream, batches: Iterator[list[int]], workers: int) -> It
     context = "spawn" if workers else None
     made = DataLoader(
         _Guarded(stream), batch_sampler=batches, num_workers=workers, multiprocessing_context=context,
-        collate_fn=_collate, worker_init_fn=_one_thread,
+        collate_fn=_collate, worker_init_fn=_begin_worker,
     )  # fmt: skip
     for batch in made:
         if isinstance(batch, str):
@@ -176,5 +178,7 @@ def collate(items: list[dict[str, Any]]) -> Batch:
     return {key: torch.from_numpy(np.stack([item[key] for item in items])) for key in items[0]}
 
 
-def _one_thread(_: int) -> None:
+def _begin_worker(_: int) -> None:
     torch.set_num_threads(1)
+    # A worker that is told to end may still be sending a batch, and a thread within torch while Python ends aborts it.
+    atexit.register(os._exit, 0)

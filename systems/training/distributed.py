@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterable
 
 import torch
@@ -17,7 +18,12 @@ def take_from_first(tensors: Iterable[Tensor]) -> None:
 
 
 def leave() -> None:
-    """Ends the process group in order: a process that merely exits may abort while its threads still talk."""
+    """Ends the process group and its threads; for when nothing that talked through it is in use any more.
+
+    A model wrapped for several processes holds the group, and a thread of it that still runs while Python ends may
+    abort the process.
+    """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
+        gc.collect()
         torch.distributed.barrier()
         torch.distributed.destroy_process_group()

@@ -49,7 +49,12 @@ def train(
 
     Raises RequestError for a config that cannot be run, or a folder that holds another run.
     """
-    run = config if isinstance(config, RunConfig) else load(config)
+    trained = _train(config if isinstance(config, RunConfig) else load(config), out, resume, minutes, progress)
+    leave()
+    return trained
+
+
+def _train(run: RunConfig, out: Path, resume: bool, minutes: float | None, progress: Progress) -> Trained:
     fabric = launched(run)
     torch.manual_seed(run.seed)  # the same initial weights in every process
     task = make_task(run)
@@ -65,7 +70,6 @@ def train(
     licences = sorted({utterance.licence for utterance in utterances if utterance.licence})
     session = Session(run, task, fabric, out, validation, done, licences)
     session.go(stream, minutes, progress)
-    leave()
     return Trained(out / "model.safetensors", session.done, run.training.steps)
 
 

@@ -91,21 +91,24 @@ from restorebench.systems.training.loop import launched
 from restorebench.systems.training.data import PairStream, Recording, collate, indices, utterances_of
 from restorebench.systems.training.distributed import leave
 from restorebench.systems.training.task import make_task
-from tests.tiny import run_config
+from tests.tiny import run_config, threads
 torch.set_num_threads(1)
-run = run_config(training={"batch": int(sys.argv[1]), "accumulate": int(sys.argv[2])}, model={"drop": 0.5})
-fabric = launched(run)
-torch.manual_seed(0)
-task = make_task(run)
-stream = PairStream(run.data, task.rate, [Recording.of(u) for u in utterances_of(run.data.speech)], 0, "train")
-task.setup(fabric)
-order = indices(3, run.training.batch, run.training.accumulate, fabric.global_rank, fabric.world_size)
-values = task.step([collate([stream[i] for i in next(order)]) for _ in range(run.training.accumulate)], 3)
-loss = fabric.all_reduce(values["cross-entropy"], reduce_op="mean")
-if fabric.is_global_zero:
-    gradients = {name: parameter.grad for name, parameter in task.module.named_parameters()}
-    torch.save({"gradients": gradients, "loss": loss, "buffers": dict(task.module.named_buffers())}, sys.argv[3])
+def main():
+    run = run_config(training={"batch": int(sys.argv[1]), "accumulate": int(sys.argv[2])}, model={"drop": 0.5})
+    fabric = launched(run)
+    torch.manual_seed(0)
+    task = make_task(run)
+    stream = PairStream(run.data, task.rate, [Recording.of(u) for u in utterances_of(run.data.speech)], 0, "train")
+    task.setup(fabric)
+    order = indices(3, run.training.batch, run.training.accumulate, fabric.global_rank, fabric.world_size)
+    values = task.step([collate([stream[i] for i in next(order)]) for _ in range(run.training.accumulate)], 3)
+    loss = fabric.all_reduce(values["cross-entropy"], reduce_op="mean")
+    if fabric.is_global_zero:
+        gradients = {name: parameter.grad for name, parameter in task.module.named_parameters()}
+        torch.save({"gradients": gradients, "loss": loss, "buffers": dict(task.module.named_buffers())}, sys.argv[3])
+main()
 leave()
+assert "pt_gloo_runloop" not in threads(), threads()
 """
 
 
@@ -140,23 +143,26 @@ from restorebench.systems.training.loop import launched
 from restorebench.systems.training.data import PairStream, Recording, collate, indices, utterances_of
 from restorebench.systems.training.distributed import leave
 from restorebench.systems.training.task import make_task
-from tests.tiny import FRAME_CODEC, run_config
+from tests.tiny import FRAME_CODEC, run_config, threads
 torch.set_num_threads(1)
-run = run_config(FRAME_CODEC, training={"ema": 0.9})
-fabric = launched(run)
-torch.manual_seed(0)
-task = make_task(run)
-stream = PairStream(run.data, task.rate, [Recording.of(u) for u in utterances_of(run.data.speech)], 0, "train")
-task.setup(fabric)
-order = indices(0, 2, 1, fabric.global_rank, fabric.world_size)
-batches = [collate([stream[i] for i in next(order)]) for _ in range(2)]
-task.begin(batches[0])
-task.module.quantizer.stages[0].usage.zero_()  # every code is dead
-for step in (48, 49):
-    task.step([batches[step - 48]], step)
-torch.save({"module": task.module.state_dict(), "average": task.average.state_dict()},
-           f"{sys.argv[1]}.{fabric.global_rank}")
+def main():
+    run = run_config(FRAME_CODEC, training={"ema": 0.9})
+    fabric = launched(run)
+    torch.manual_seed(0)
+    task = make_task(run)
+    stream = PairStream(run.data, task.rate, [Recording.of(u) for u in utterances_of(run.data.speech)], 0, "train")
+    task.setup(fabric)
+    order = indices(0, 2, 1, fabric.global_rank, fabric.world_size)
+    batches = [collate([stream[i] for i in next(order)]) for _ in range(2)]
+    task.begin(batches[0])
+    task.module.quantizer.stages[0].usage.zero_()  # every code is dead
+    for step in (48, 49):
+        task.step([batches[step - 48]], step)
+    torch.save({"module": task.module.state_dict(), "average": task.average.state_dict()},
+               f"{sys.argv[1]}.{fabric.global_rank}")
+main()
 leave()
+assert "pt_gloo_runloop" not in threads(), threads()
 """
 
 
