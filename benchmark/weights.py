@@ -109,6 +109,14 @@ CATALOGUE: dict[str, Weights] = {
         95_000_000,
         "CC-BY-4.0",
     ),
+    "wavlm-large-ecapa": Weights(
+        "wavlm/wavlm_large_finetune.pth",
+        # A copy of the file whose Drive link the owners publish; the hash is what users of that link report.
+        "https://huggingface.co/bezzam/wavlm_large_finetune_seed_tts_eval/resolve/f127f699a44abb1c6e05f03522bd1b8c48be3184/wavlm_large_finetune.pth",
+        "51f07e3b94d9e0262a6a675ef5a087be3dd09e8c62e9d886827f44f82fe7f94b",
+        1_301_926_579,
+        "CC BY-SA 3.0",
+    ),
     "hubert-base-l9-km500": Weights(
         "hubert/hubert_base_ls960_L9_km500.bin",
         "https://dl.fbaipublicfiles.com/hubert/hubert_base_ls960_L9_km500.bin",

@@ -10,6 +10,7 @@ BUILTIN = {
     "rtf": "rtf:Rtf",
     "sesqa": "sesqa:Sesqa",
     "si_sdr": "intrusive:SiSdr",
+    "sim_o": "sim_o:SimO",
     "spk_sim@resemblyzer": "speaker:ResemblyzerSimilarity",
     "spk_sim@wespeaker": "wespeaker:WeSpeakerSimilarity",
     "stoi": "intrusive:Stoi",

@@ -17,8 +17,8 @@ import numpy as np
 from restorebench.benchmark import weights
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.locations import file_sha256
 from restorebench.benchmark.types import FloatArray, Outcome
+from restorebench.metrics.own_checkpoint import judged_by
 
 RATE = 16_000
 FULL_SCALE = 32_768.0
@@ -87,14 +87,7 @@ class WeSpeakerSimilarity:
         """checkpoint: another ONNX file with the input [batch, frame, 80] and the embedding as output."""
         self.checkpoint = checkpoint
         if checkpoint:
-            if not Path(checkpoint).is_file():
-                raise RequestError(f"{checkpoint}: no such checkpoint")
-            shared, own = WeSpeakerSimilarity.card, f"{WeSpeakerSimilarity.card.name}:{checkpoint}"
-            values = tuple(v.model_copy(update={"name": v.name.replace(shared.name, own)}) for v in shared.values)
-            identity = file_sha256(Path(checkpoint))
-            definition = shared.definition.replace("resnet221-lm", Path(checkpoint).name)
-            changes = {"name": own, "values": values, "weights": (), "identity": identity, "definition": definition}
-            self.card = shared.model_copy(update=changes)
+            self.card = judged_by(checkpoint, WeSpeakerSimilarity.card, "resnet221-lm")
 
     def prepare(self, subject: Subject) -> FloatArray:
         return self.embedding(subject.reference)
