@@ -31,7 +31,7 @@ app = typer.Typer(
     rich_markup_mode=None,  # Rich doubles the time of --help
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-data_app = typer.Typer(help="Weights: see what there is, fetch it.", no_args_is_help=True)
+data_app = typer.Typer(help="Corpora and weights: see what there is, fetch it.", no_args_is_help=True)
 app.add_typer(data_app, name="data")
 
 
@@ -301,18 +301,41 @@ def env(
     _print([environments_table()], form)
 
 
-@data_app.command("fetch", epilog="Example: restorebench data fetch gtcrn dtln-1 dtln-2")
+@data_app.command("fetch", epilog="Example: restorebench data fetch gtcrn librispeech-test-clean")
 def data_fetch(
-    names: Annotated[list[str], typer.Argument(help="Names in the catalogue (see `restorebench doctor`).")],
+    names: Annotated[list[str], typer.Argument(help="Weights and corpora (see `restorebench data list`).")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A folder that holds the corpus, or its archives, already.")
+    ] = None,
 ) -> None:
-    """Fetch weights: prints size and licence, goes on where it was cut off, checks the hash."""
+    """Fetch weights or a corpus: prints size and licence, goes on where it was cut off, checks the hash."""
     from restorebench.benchmark import weights
+    from restorebench.benchmark.corpora import fetch as corpora
+    from restorebench.benchmark.corpora.catalogue import CORPORA
     from restorebench.benchmark.show import progress
 
-    for entry in [weights.entry_of(name) for name in names]:
-        _say(f"{entry.path}: {entry.bytes / 1e6:.1f} MB, licence {entry.licence}, {entry.url}")
+    if source and (len(names) > 1 or names[0] not in CORPORA):
+        raise RequestError(f"--from takes one corpus, got {' '.join(names)}; known: {', '.join(CORPORA)}")
     for name in names:
-        typer.echo(weights.fetch(name, progress))
+        if name in CORPORA:
+            corpus = corpora.entry_of(name)
+            _say(f"{corpus.title}: {corpus.bytes / 1e9:.1f} GB, licence {corpus.licence}, to {corpora.folder_of(name)}")
+        else:
+            entry = weights.entry_of(name)
+            _say(f"{entry.path}: {entry.bytes / 1e6:.1f} MB, licence {entry.licence}, {entry.url}")
+    for name in names:
+        if name not in CORPORA:
+            typer.echo(weights.fetch(name, progress))
+        else:
+            typer.echo(corpora.take(name, source, progress) if source else corpora.fetch(name, progress))
+
+
+@data_app.command("list", epilog="Example: restorebench data list --format csv")
+def data_list(form: Format_ = Format.terminal) -> None:
+    """List the corpora and weights that can be fetched: size, licence, and where they are."""
+    from restorebench.benchmark.doctor import corpora_table, weights_table
+
+    _print([corpora_table(), weights_table()], form)
 
 
 def _plan(suite: str, systems: str, metrics: str, limit: int | None, profile: Profile) -> Plan:

@@ -80,12 +80,19 @@ class MetricCard(Card):
     definition: str
     """The choices that fix the number: model hash, windowing, resampler, normaliser. Part of the signature."""
     invariant_to_gain: bool = False
+    aligned: bool = True
+    """False: it compares voices, not samples, and hears estimates as delivered, whatever their length."""
     imported: bool = False
     """Nobody can run it here; its scores come from a table (`restorebench score --import`)."""
 
+    @property
+    def conforms(self) -> bool:
+        """Whether estimates are brought to the reference's rate and length for it."""
+        return "reference" in self.needs and self.aligned
+
     def signature(self) -> str:
         """name@version, the definition, how lengths are fitted, and the packages and weights that compute it."""
-        fitted = f"length=reference±{1000 * LENGTH_TOLERANCE_S:g}ms" if "reference" in self.needs else ""
+        fitted = f"length=reference±{1000 * LENGTH_TOLERANCE_S:g}ms" if self.conforms else ""
         locked = [f"{self.environment[0]}+lock={Environment(self.environment).lock}"] if self.environment else []
         versions = "+".join([*versions_of(self.packages), *locked])
         hashes = [self.identity, *(weights.identity(name) for name in self.weights)]
@@ -129,8 +136,8 @@ class Subject(BaseModel):
 class Metric(Protocol):
     """Scores what several systems made of one clip.
 
-    A metric that needs a reference hears estimates conformed to the reference's rate and length; one that does not
-    hears them as delivered.
+    A metric that is aligned with a reference hears estimates conformed to its rate and length; any other hears them as
+    delivered.
     """
 
     card: MetricCard

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from restorebench.benchmark import environments, plan, provenance, registry, suite, weights
 from restorebench.benchmark.contracts import missing_packages
+from restorebench.benchmark.corpora import fetch as corpora
+from restorebench.benchmark.corpora.catalogue import CORPORA
 from restorebench.benchmark.environments import Environment
 from restorebench.benchmark.errors import RequestError, reason
 from restorebench.benchmark.locations import data_folder
@@ -12,7 +14,7 @@ from restorebench.benchmark.types import Table
 
 def examine() -> list[Table]:
     """What is here, what is missing, and what to do about it."""
-    return [_machine(), _components(), environments_table(), _weights(), _suites()]
+    return [_machine(), _components(), environments_table(), weights_table(), corpora_table(), _suites()]
 
 
 def _machine() -> Table:
@@ -57,16 +59,33 @@ def environments_table() -> Table:
     return Table("Environments of their own", ("key", "requirements", "size", "used by"), tuple(rows))
 
 
-def _weights() -> Table:
+FETCH = ("what is absent: restorebench data fetch NAME",)
+
+
+def weights_table() -> Table:
     rows = []
     for name, entry in weights.CATALOGUE.items():
         try:
-            path = weights.present(name)
-            state, fix = (str(path), "") if path else ("absent", f"restorebench data fetch {name}")
+            state = str(weights.present(name) or "absent")
         except RequestError as error:
-            state, fix = reason(error), "remove the file"
-        rows.append((name, f"{entry.bytes / 1e6:.1f} MB", entry.licence, state, fix))
-    return Table("Weights", ("name", "size", "licence", "where", "to do"), tuple(rows))
+            state = reason(error)
+        rows.append((name, size(entry.bytes), entry.licence, state))
+    return Table("Weights", ("name", "size", "licence", "where"), tuple(rows), FETCH)
+
+
+def corpora_table() -> Table:
+    rows = []
+    for name, entry in CORPORA.items():
+        folder = corpora.folder_of(name)
+        state = (corpora.lacking(entry, folder) or str(folder)) if folder.exists() else "absent"
+        rows.append((name, size(entry.bytes), entry.licence, state))
+    return Table("Corpora", ("name", "size", "licence", "where"), tuple(rows), FETCH)
+
+
+def size(count: int) -> str:
+    """Bytes for people."""
+    unit, name = next((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")) if count >= u or u == 1)
+    return f"{count / unit:.3g} {name}"
 
 
 def _suites() -> Table:

@@ -22,8 +22,18 @@ def offline() -> bool:
     return os.environ.get("RESTOREBENCH_OFFLINE", "") not in ("", "0")
 
 
-def download(url: str, target: Path, sha256: str, progress: Progress) -> None:
-    """Fetches a file; it gets its name only when it is whole and its hash (if known) is right.
+def kind(checksum: str) -> str:
+    """The algorithm of a hexadecimal checksum, by its length."""
+    return {32: "md5", 64: "sha256"}[len(checksum)]
+
+
+def file_hash(path: Path, algorithm: str) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, algorithm).hexdigest()
+
+
+def download(url: str, target: Path, checksum: str, progress: Progress) -> None:
+    """Fetches a file; it gets its name only when it is whole and its checksum (sha256 or md5, if known) is right.
 
     Raises RequestError naming the address and the network's words, or both hashes; nothing is deleted then.
     """
@@ -41,10 +51,10 @@ def download(url: str, target: Path, sha256: str, progress: Progress) -> None:
             _continue(url, part, progress)
         except requests.RequestException as error:
             raise RequestError(f"{url}: {_last_line(error)}; what came is kept, the same command goes on") from error
-        with part.open("rb") as file:
-            seen = hashlib.file_digest(file, "sha256").hexdigest()
-        if sha256 and seen != sha256:
-            raise RequestError(f"{part}: sha256 {seen}, wanted {sha256}; remove the file and fetch it again")
+        if checksum and (seen := file_hash(part, kind(checksum))) != checksum:
+            raise RequestError(
+                f"{part}: {kind(checksum)} {seen}, wanted {checksum}; remove the file and fetch it again"
+            )
         part.replace(target)
 
 

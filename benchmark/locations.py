@@ -11,6 +11,7 @@ import os
 from functools import cache
 from pathlib import Path
 
+from restorebench.benchmark.corpora.catalogue import hint
 from restorebench.benchmark.errors import RequestError
 
 BUNDLE = Path(__file__).resolve().parent / "corpora" / "demo_audio"
@@ -18,11 +19,18 @@ AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
 
 
 def data_folder() -> Path | None:
-    """$RESTOREBENCH_DATA, or `shared/data` beside a source checkout, or None."""
+    """$RESTOREBENCH_DATA, `shared/data` beside a source checkout, what `data fetch` made, or None."""
     if named := os.environ.get("RESTOREBENCH_DATA"):
         return Path(named)
     beside = Path(__file__).resolve().parents[2] / "shared" / "data"
-    return beside if beside.is_dir() else None
+    return next((folder for folder in (beside, users_data_folder()) if folder.is_dir()), None)
+
+
+def users_data_folder() -> Path:
+    """Where `data fetch` puts corpora when nobody named a folder."""
+    import platformdirs
+
+    return platformdirs.user_data_path("restorebench") / "data"
 
 
 def resolve(location: str) -> Path:
@@ -33,7 +41,8 @@ def resolve(location: str) -> Path:
     if colon and scheme == "data":
         root = data_folder()
         if root is None:
-            raise RequestError(f"{location} needs the data folder, and there is none; set RESTOREBENCH_DATA to it")
+            todo = hint(location) or "; set RESTOREBENCH_DATA to it"
+            raise RequestError(f"{location} needs the data folder, and there is none{todo}")
         return root / rest
     return Path(location)
 
@@ -47,7 +56,6 @@ def _splits(root: Path) -> dict[str, str]:
         return {row["path"]: row["split"] for row in csv.DictReader(file)}
 
 
-@cache
 def audio_files(folder: str, split: str = "") -> tuple[str, ...]:
     """Locations of the audio files below a folder, sorted. With `split`, only those that the data manifest puts there.
 
@@ -55,17 +63,23 @@ def audio_files(folder: str, split: str = "") -> tuple[str, ...]:
     """
     path = resolve(folder)
     if not path.is_dir():
-        raise RequestError(f"{folder}: no such folder ({path}); name a folder of audio files")
-    files = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
+        todo = hint(folder) or "; name a folder of audio files"
+        raise RequestError(f"{folder}: no such folder ({path}){todo}")
     head = folder if folder.endswith(("/", ":")) else f"{folder}/"
-    names = [f"{head}{p.relative_to(path).as_posix()}" for p in files]
+    names = tuple(f"{head}{below}" for below in _audio_below(path))
     if split:
         root = data_folder()
         known = _splits(root) if root else {}
-        names = [name for name in names if known.get(name.removeprefix("data:")) == split]
+        names = tuple(name for name in names if known.get(name.removeprefix("data:")) == split)
     if not names:
         raise RequestError(f"{folder}: no audio files" + (f" in split {split!r}" if split else "") + f" below {path}")
-    return tuple(names)
+    return names
+
+
+@cache
+def _audio_below(path: Path) -> tuple[str, ...]:
+    files = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
+    return tuple(p.relative_to(path).as_posix() for p in files)
 
 
 def file_sha256(path: Path) -> str:

@@ -245,7 +245,7 @@ def _degraded(
                 "leave [[condition]] out of a suite of recordings"
             )
         scene = pairs.scene(utterance, corpus)
-        rng = generator(suite.name, utterance.id, condition.name, FIRST_DRAW)
+        rng = generator(suite.draws or suite.name, utterance.id, condition.name, FIRST_DRAW)
         # A clip whose header cannot be read keeps its place; the run records why it has no sound.
         recipe = corruption.draw(rng, scene) if scene else None
         drawn = recipe.to_json() if recipe else "unreadable"

@@ -85,7 +85,7 @@ def score(judge: Metric, subject: Subject, estimates: Sequence[SharedClip | str]
             results[index] = failure(card, lacking)
             continue
         try:
-            usable.append((index, conformed(estimate, subject.reference) if "reference" in card.needs else estimate))
+            usable.append((index, conformed(estimate, subject.reference) if card.conforms else estimate))
         except AudioError as error:
             results[index] = failure(card, str(error))
     if usable:

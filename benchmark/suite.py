@@ -44,6 +44,8 @@ class PaperSet(_Table):
 
     paper: str
     test_set: str
+    table: str = ""
+    """The paper's table, where several tables use the test set; "" all of them."""
     clips: int | None = None
     """Clips of the published set; a run on another number is a subset."""
     differs: str = ""
@@ -52,6 +54,8 @@ class PaperSet(_Table):
 class Suite(_Table):
     name: Name
     version: int = Field(ge=1)
+    draws: str = ""
+    """The suite whose random draws it uses, so that both hear the same clips; "" its own."""
     summary: str
     corpus: CorpusSpec
     condition: tuple[Condition, ...] = ()

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import platformdirs
 
+from restorebench.benchmark.corpora.catalogue import CORPORA
 from restorebench.benchmark.download import Progress, download
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.files import write_whole
@@ -130,9 +131,9 @@ CATALOGUE: dict[str, Weights] = {
 def entry_of(name: str) -> Weights:
     """The catalogue's entry. Raises RequestError naming the nearest names."""
     if name not in CATALOGUE:
-        near = difflib.get_close_matches(name, CATALOGUE, n=3, cutoff=0.5)
+        near = difflib.get_close_matches(name, [*CATALOGUE, *CORPORA], n=3, cutoff=0.5)
         hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(CATALOGUE)}"
-        raise RequestError(f"no weights named {name!r}; {hint}")
+        raise RequestError(f"no weights or corpus named {name!r}; {hint}")
     return CATALOGUE[name]
 
 

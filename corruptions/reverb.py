@@ -11,12 +11,13 @@ from pydantic import BaseModel, ConfigDict, Field
 from restorebench.benchmark.contracts import CorruptionCard, Scene
 from restorebench.benchmark.locations import audio_files, file_sha256, resolve
 from restorebench.benchmark.types import Recipe
-from restorebench.corruptions.rooms import Room, draw_room
+from restorebench.corruptions.rooms import Room, WhamrRoom, draw_room
 from restorebench.corruptions.sources import load
 from restorebench.corruptions.step import Effect, Range, Samples, Sounds, Step, check_choice, check_range
 
 Target = Literal["dry", "early"]
 EARLY_S = 0.05
+SIMULATED: dict[str, type[Room] | type[WhamrRoom]] = {"simulated": Room, "whamr": WhamrRoom}
 
 
 class Measured(BaseModel):
@@ -34,7 +35,7 @@ class Measured(BaseModel):
 
 class ReverbStep(Step):
     name: Literal["reverb"] = "reverb"
-    rir: Annotated[Measured | Room, Field(discriminator="kind")]
+    rir: Annotated[Measured | Room | WhamrRoom, Field(discriminator="kind")]
     align: bool = True
     """Shift the RIR so that its largest peak is at sample 0 (specs D12); the samples before it are dropped."""
     normalise: bool = True
@@ -69,10 +70,10 @@ def convolve(samples: Samples, rir: Samples) -> Samples:
 
 def draw_rir(
     rng: np.random.Generator, scene: Scene, rir: str, split: str, t60_s: tuple[float, float]
-) -> Measured | Room:
-    """A file of the folder `rir`, or a simulated room when it is `simulated`."""
-    if rir == "simulated":
-        return draw_room(rng, scene, t60_s)
+) -> Measured | Room | WhamrRoom:
+    """A file of the folder `rir`, or a simulated room: `simulated` for the nominal T60, `whamr` as WHAMR!'s scripts."""
+    if rir in SIMULATED:
+        return draw_room(rng, scene, t60_s, SIMULATED[rir])
     files = audio_files(rir, split)
     uri = files[int(rng.integers(len(files)))]
     return Measured(uri=uri, sha256=file_sha256(resolve(uri)))
@@ -82,7 +83,7 @@ class Reverb(Effect):
     card = CorruptionCard(
         name="reverb",
         version=1,
-        summary="Reverberation: rir = folder|simulated, t60_s of simulated rooms, align, target dry|early",
+        summary="Reverberation: rir = folder|simulated|whamr, t60_s of simulated rooms, align, target dry|early",
         source="specs §4, §10, D12, D33",
         packages=("pyroomacoustics",),
         extra="rooms",

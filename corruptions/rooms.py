@@ -18,10 +18,9 @@ from restorebench.corruptions.step import Samples
 SPEED_OF_SOUND = 343.0
 
 
-class Room(BaseModel):
+class _Shoebox(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    kind: Literal["room"] = "room"
     size_m: tuple[float, float, float]
     source_m: tuple[float, float, float]
     microphone_m: tuple[float, float, float]
@@ -29,22 +28,50 @@ class Room(BaseModel):
     """Nominal reverberation time, by Sabine."""
 
     @property
-    def absorption(self) -> float:
-        """Energy absorption of the walls, 24 ln(10) V / (c S T60), at most 1."""
+    def sabine(self) -> float:
+        """24 ln(10) V / (c S T60), at most 1."""
         x, y, z = self.size_m
         surface = 2 * (x * y + x * z + y * z)
         return min(0.999, 24 * log(10) * x * y * z / (SPEED_OF_SOUND * surface * self.t60_s))
 
+
+class Room(_Shoebox):
+    kind: Literal["room"] = "room"
+
+    @property
+    def absorption(self) -> float:
+        """Energy absorption of the walls, for the nominal T60."""
+        return self.sabine
+
     def impulse_response(self, rate: int) -> Samples:
         """[time], cut at T60."""
-        return simulate(self, rate)
+        return simulate(self, rate, highpass=True)
+
+
+class WhamrRoom(_Shoebox):
+    """A room as WHAMR!'s scripts make it with the pyroomacoustics that they pin, 0.3.1 (specs §10).
+
+    There `absorption` is a loss of amplitude, so that a wall keeps (1 - a)^2 of the energy and the room decays faster
+    than its nominal T60; and responses are not high-passed.
+    """
+
+    kind: Literal["whamr-room"] = "whamr-room"
+
+    @property
+    def absorption(self) -> float:
+        return 1 - (1 - self.sabine) ** 2
+
+    def impulse_response(self, rate: int) -> Samples:
+        """[time], cut at the nominal T60."""
+        return simulate(self, rate, highpass=False)
 
 
 @lru_cache(maxsize=8)
-def simulate(room: Room, rate: int) -> Samples:
+def simulate(room: Room | WhamrRoom, rate: int, highpass: bool) -> Samples:
     import pyroomacoustics
 
     pyroomacoustics.constants.set("num_threads", 1)  # its sums depend on the number of threads
+    pyroomacoustics.constants.set("rir_hpf_enable", highpass)
     order = ceil(room.t60_s * SPEED_OF_SOUND / min(room.size_m))
     shoebox = pyroomacoustics.ShoeBox(
         list(room.size_m),
@@ -60,7 +87,9 @@ def simulate(room: Room, rate: int) -> Samples:
     return response[: ceil(room.t60_s * rate)]
 
 
-def draw_room(rng: np.random.Generator, scene: Scene, t60_s: tuple[float, float]) -> Room:
+def draw_room(
+    rng: np.random.Generator, scene: Scene, t60_s: tuple[float, float], like: type[Room] | type[WhamrRoom] = Room
+) -> Room | WhamrRoom:
     """A room of 5-10 × 5-10 × 3-4 m, microphone near its middle, source 0.66-2 m away."""
     size = (float(rng.uniform(5, 10)), float(rng.uniform(5, 10)), float(rng.uniform(3, 4)))
     microphone = (
@@ -74,4 +103,4 @@ def draw_room(rng: np.random.Generator, scene: Scene, t60_s: tuple[float, float]
         microphone[1] + distance * sin(azimuth),
         float(rng.uniform(0.9, 1.8)),
     )
-    return Room(size_m=size, source_m=source, microphone_m=microphone, t60_s=float(rng.uniform(*t60_s)))
+    return like(size_m=size, source_m=source, microphone_m=microphone, t60_s=float(rng.uniform(*t60_s)))

@@ -48,6 +48,7 @@ class SimO:
         weights=(WEIGHTS,),
         cost=1.5,
         needs=frozenset({"reference"}),
+        aligned=False,
         definition="encoder=wavlm-large-ecapa|resample=soxr-hq-16k",
         values=(Value(name="sim_o", label="SIM-O", unit="cos", direction="higher", decimals=3, ideal=1.0),),
     )

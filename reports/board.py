@@ -134,7 +134,9 @@ def comparisons(board: Board, name: str) -> list[Comparison]:
         if place is None or place.paper != name:
             continue
         for published in cells_of(source):
-            if published.test_set != place.test_set or not _same(source, published, cell, values):
+            if published.test_set != place.test_set or place.table not in ("", published.table):
+                continue
+            if not _same(source, published, cell, values):
                 continue
             value = values[cell.value_name]
             key = (cell.condition, published.system, published.variant, published.metric, f"{published.value:g}")

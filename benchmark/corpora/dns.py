@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from restorebench.benchmark.corpora.catalogue import hint
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.locations import file_sha256, resolve
 from restorebench.benchmark.types import Utterance
@@ -16,10 +17,7 @@ class DnsTestSet:
     def utterances(self) -> list[Utterance]:
         folder = resolve(f"{self.root}/{self.noisy}")
         if not folder.is_dir():
-            raise RequestError(
-                f"the DNS test set is not at {folder}; copy datasets/test_set of the challenge repository there "
-                "(github.com/microsoft/DNS-Challenge, its LICENSE names the sources)"
-            )
+            raise RequestError(f"the DNS Challenge's test set is not at {folder}{hint(self.root)}")
         paths = sorted(folder.glob("*.wav"))
         if not paths:
             raise RequestError(f"{folder} holds no .wav files; wanted the challenge's noisy clips")

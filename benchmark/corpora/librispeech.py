@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from itertools import groupby, islice
+from pathlib import Path
 
+from restorebench.benchmark.corpora.catalogue import hint
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.locations import file_sha256, resolve
 from restorebench.benchmark.types import Utterance
@@ -18,24 +20,34 @@ class LibriSpeech:
     def utterances(self) -> list[Utterance]:
         folder = resolve(f"{self.root}/{self.split}")
         if not folder.is_dir():
-            raise RequestError(f"LibriSpeech {self.split} is not at {folder}; put it there (CC BY 4.0, openslr.org/12)")
-        texts = {}
-        for path in sorted(folder.glob("*/*/*.trans.txt")):
-            for line in path.read_text(encoding="utf-8").splitlines():
-                clip, _, text = line.partition(" ")
-                texts[clip] = text
+            todo = hint(f"{self.root}/{self.split}") or "; put it there (CC BY 4.0, openslr.org/12)"
+            raise RequestError(f"LibriSpeech {self.split} is not at {folder}{todo}")
         paths = sorted(folder.glob("*/*/*.flac"))
         if not paths:
             raise RequestError(f"{folder} holds no SPEAKER/CHAPTER/*.flac; wanted LibriSpeech's own layout")
         chosen = [p for _, group in groupby(paths, lambda p: p.parts[-3]) for p in islice(group, self.per_speaker)]
+        texts = {}
+        for chapter in dict.fromkeys(path.parent for path in chosen):
+            texts.update(transcripts(chapter))
+        if without := next((path for path in chosen if path.stem not in texts), None):
+            raise RequestError(f"{without.parent}: no transcript of {without.stem}; the copy is not whole")
         return [
             Utterance(
                 id=path.stem,
                 uri=f"{self.root}/{self.split}/{path.relative_to(folder).as_posix()}",
                 sha256=file_sha256(path),
-                text=texts.get(path.stem),
+                text=texts[path.stem],
                 speaker=path.parts[-3],
                 licence="CC BY 4.0 (LibriSpeech)",
             )
             for path in chosen
         ]
+
+
+def transcripts(chapter: Path) -> dict[str, str]:
+    """Clip -> text. Raises RequestError when the chapter's transcript file is missing."""
+    path = chapter / f"{chapter.parent.name}-{chapter.name}.trans.txt"
+    if not path.is_file():
+        raise RequestError(f"{path}: no such file; wanted LibriSpeech's own layout")
+    lines = (line.partition(" ") for line in path.read_text(encoding="utf-8").splitlines())
+    return {clip: text for clip, _, text in lines}

@@ -1,42 +1,53 @@
 """SeedTTS test sets: `LANGUAGE/meta.lst`, lines of `utt|prompt_text|prompt_wav|infer_text[|infer_wav]`.
 
-The prompts are the clean speech that is degraded; the text of an utterance is its prompt's.
+Two uses. The prompts are clean speech that is degraded and restored; then a clip's text is its prompt's. Or `spoken`
+names a folder of generated speech, `SYSTEM/UTT.wav`: what a zero-shot TTS said when it was prompted with each system's
+restored prompts (`unprocessed`: with the degraded ones). Then the text is the one to be said, and the reference is the
+clean prompt.
 """
 
 from __future__ import annotations
 
+from restorebench.benchmark.corpora.catalogue import command
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.locations import file_sha256, resolve
 from restorebench.benchmark.types import Utterance
 
+LICENCES = {"en": "CC0 (Common Voice)", "zh": "DiDiSpeech's terms"}
+
 
 class SeedTts:
-    def __init__(self, language: str, root: str = "data:seedtts_testset") -> None:
-        self.language, self.root = language, root
+    def __init__(self, language: str, root: str = "data:seedtts_testset", spoken: str = "") -> None:
+        self.language, self.root, self.spoken = language, root, spoken
 
     def utterances(self) -> list[Utterance]:
         lines = resolve(f"{self.root}/{self.language}/meta.lst")
         if not lines.is_file():
+            raise RequestError(f"SeedTTS test-{self.language} is not at {lines}; run: {command('seedtts')}")
+        listed = enumerate(lines.read_text(encoding="utf-8").splitlines(), start=1)
+        return [self._utterance(line, f"{lines}, line {number}") for number, line in listed]
+
+    def _utterance(self, line: str, place: str) -> Utterance:
+        fields = line.split("|")
+        if len(fields) not in (4, 5):
+            raise RequestError(f"{place}: {len(fields)} fields; wanted 4 or 5, separated by |")
+        clip, prompt_text, prompt, said = fields[:4]
+        uri = f"{self.root}/{self.language}/{prompt}"
+        if not resolve(uri).is_file():
+            raise RequestError(f"{place}: its prompt is not at {resolve(uri)}; run: {command('seedtts')}")
+        degraded = f"{self.spoken}/unprocessed/{clip}.wav" if self.spoken else None
+        if degraded and not resolve(degraded).is_file():
             raise RequestError(
-                f"SeedTTS test-{self.language} is not at {lines}; unpack the archive that "
-                "github.com/BytedanceSpeech/seed-tts-eval links to there"
+                f"{resolve(degraded)}: no such file; wanted what the TTS said when prompted with the degraded prompt "
+                f"of {clip}, and beside it a folder for each system"
             )
-        found = []
-        for number, line in enumerate(lines.read_text(encoding="utf-8").splitlines(), start=1):
-            fields = line.split("|")
-            if len(fields) not in (4, 5):
-                raise RequestError(f"{lines}, line {number}: {len(fields)} fields; wanted 4 or 5, separated by |")
-            clip, text, prompt = fields[:3]
-            uri = f"{self.root}/{self.language}/{prompt}"
-            found.append(
-                Utterance(
-                    id=clip,
-                    uri=uri,
-                    sha256=file_sha256(resolve(uri)),
-                    text=text,
-                    language=self.language,
-                    speaker=clip.partition("-")[0],
-                    licence="see the SeedTTS test set",
-                )
-            )
-        return found
+        return Utterance(
+            id=clip,
+            uri=uri,
+            degraded=degraded,
+            sha256=file_sha256(resolve(degraded or uri)),
+            text=said if self.spoken else prompt_text,
+            language=self.language,
+            speaker=clip.partition("-")[0],
+            licence=LICENCES.get(self.language, "see the SeedTTS test set"),
+        )

@@ -2,32 +2,29 @@
 
 from __future__ import annotations
 
+from restorebench.benchmark.corpora.catalogue import VCTK_HELD_OUT, command
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.locations import file_sha256, resolve
 from restorebench.benchmark.types import Utterance
 
-HELD_OUT = ("p360", "p361", "p362", "p363", "p364", "p374", "p376", "s5")
-"""VoiceFixer's eight test speakers, which the MaskSR2 demo files name (specs D19)."""
-
 
 class Vctk:
     def __init__(
-        self, root: str = "data:vctk", speakers: tuple[str, ...] = HELD_OUT, per_speaker: int | None = None
+        self, root: str = "data:vctk", speakers: tuple[str, ...] = VCTK_HELD_OUT, per_speaker: int | None = None
     ) -> None:
         self.root, self.speakers, self.per_speaker = root, tuple(speakers), per_speaker
 
     def utterances(self) -> list[Utterance]:
         audio = resolve(f"{self.root}/wav48_silence_trimmed")
         if not audio.is_dir():
-            raise RequestError(
-                f"VCTK is not at {audio}; put VCTK-Corpus-0.92 (CC BY 4.0, 11 GB, datashare.ed.ac.uk) there"
-            )
+            raise RequestError(f"VCTK 0.92 is not at {audio}; run: {command('vctk')}")
         found = []
         for speaker in self.speakers:
             paths = sorted((audio / speaker).glob(f"{speaker}_*_mic1.flac"))
             if not paths:
+                wanted = ", ".join(self.speakers)
                 raise RequestError(
-                    f"{audio / speaker} has no mic1 files; wanted the speakers {', '.join(self.speakers)}"
+                    f"{audio / speaker} has no mic1 files; wanted the speakers {wanted}; run: {command('vctk')}"
                 )
             for path in paths[: self.per_speaker]:
                 clip = path.stem.removesuffix("_mic1")

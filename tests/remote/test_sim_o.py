@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
 
 torch = pytest.importorskip("torch")
@@ -20,6 +21,7 @@ from restorebench.benchmark.scoring import metric, score  # noqa: E402
 from restorebench.benchmark.types import Audio  # noqa: E402
 from restorebench.metrics.ecapa import load_encoder  # noqa: E402
 from tests.conftest import Cli  # noqa: E402
+from tests.fake_corpora import seedtts, sound  # noqa: E402
 from tests.remote.make_sim_o import STRIDES, official_names, write  # noqa: E402
 
 
@@ -184,3 +186,25 @@ def test_it_lands_in_the_store(checkpoint: Path, cli: Cli, tmp_path: Path) -> No
     assert text.count("sim_o:") >= 4
     assert "encoder=tiny.pth" in text
     assert "weights=" in text
+
+
+def test_generated_speech_beside_its_clean_prompt(
+    checkpoint: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SISE's Table 2 on one sentence: what was said is longer than the prompt, and is judged whole."""
+    seedtts(tmp_path / "data" / "seedtts_testset")
+    clip = "common_voice_en_10119832-common_voice_en_10119840"
+    spoken = tmp_path / "data" / "seedtts_spoken" / "en"
+    for seed, system in enumerate(("unprocessed", "ground-truth")):
+        sound(spoken / system / f"{clip}.wav", 24_000, seed, seconds=1.5)
+    monkeypatch.setenv("RESTOREBENCH_DATA", str(tmp_path / "data"))
+    name = f"sim_o:{checkpoint}"
+    done = cli("run", "sise-table2-seedtts-en", "--metrics", f"{name},dnsmos", "--store", "s")
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_csv(tmp_path / "s" / "records.csv")
+    assert set(rows["system"]) == {"unprocessed", "published:ground-truth"}
+    assert rows["value"].notna().all(), rows["why"].dropna().tolist()
+    assert not rows["signature"].str.contains("length=").any(), "a signature says that lengths were fitted"
+    absent = cli("run", "sise-table2-seedtts-en", "--systems", "published:FRCRN", "--metrics", name, "--store", "s")
+    assert absent.returncode == 2
+    assert "published:FRCRN has no sound for any clip" in absent.stderr

@@ -77,7 +77,7 @@ def test_a_same_set_in_full_is_comparable() -> None:
         c for c in cells_of(source)
         if (c.test_set, c.system, c.metric) == ("dns2020-no-reverb", "Unprocessed", "dnsmos.ovl")
     ]  # fmt: skip
-    place = load("masksr2-dns2020-no-reverb").paper["recorded"]
+    place = load("masksr2-table4-no-reverb").paper["recorded"]
     value = make(load("demo"), ["target"], ["dnsmos"]).metric_cards["dnsmos"].values[2]
     for n, planned, wanted in (
         (150, 150, "comparable"),
@@ -123,7 +123,7 @@ def test_the_papers_own_scorers_and_rows() -> None:
     from restorebench.reports.board import _comparison, _same, verdict
     from restorebench.reports.published import cells_of, paper
 
-    source, place = paper("masksr2"), load("masksr2-vctk").paper["*"]
+    source, place = paper("masksr2"), load("masksr2-table1").paper["*"]
     [published] = [
         c for c in cells_of(source)
         if (c.table, c.system, c.variant, c.metric) == ("I", "MaskSR2-S", "L9-K500", "wer@conformer-xl")

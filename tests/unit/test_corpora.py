@@ -37,12 +37,16 @@ def test_librispeech(tmp_path: Path) -> None:
         speaker, chapter, _ = clip.split("-")
         sound(tmp_path / "test-clean" / speaker / chapter / f"{clip}.flac")
     (tmp_path / "test-clean" / "1" / "2" / "1-2.trans.txt").write_text("1-2-0000 HELLO THERE\n1-2-0001 AGAIN\n")
+    (tmp_path / "test-clean" / "4" / "5" / "4-5.trans.txt").write_text("4-5-0000 THERE\n")
     found = LibriSpeech(str(tmp_path), per_speaker=2).utterances()
     assert [(u.id, u.speaker, u.text) for u in found] == [
         ("1-2-0000", "1", "HELLO THERE"),
         ("1-2-0001", "1", "AGAIN"),
-        ("4-5-0000", "4", None),
+        ("4-5-0000", "4", "THERE"),
     ]
+    (tmp_path / "test-clean" / "4" / "5" / "4-5.trans.txt").write_text("")
+    with pytest.raises(RequestError, match="no transcript of 4-5-0000"):
+        LibriSpeech(str(tmp_path), per_speaker=2).utterances()
 
 
 def test_dns(tmp_path: Path) -> None:
@@ -61,7 +65,13 @@ def test_seedtts(tmp_path: Path) -> None:
     sound(tmp_path / "en" / "prompt-wavs" / "a.wav")
     (tmp_path / "en" / "meta.lst").write_text("x-1|We asked.|prompt-wavs/a.wav|Say this.\n")
     [found] = SeedTts("en", str(tmp_path)).utterances()
-    assert (found.id, found.text, found.language) == ("x-1", "We asked.", "en")
+    assert (found.id, found.text, found.language, found.degraded) == ("x-1", "We asked.", "en", None)
+    with pytest.raises(RequestError, match="no such file; wanted what the TTS said"):
+        SeedTts("en", str(tmp_path), f"{tmp_path}/spoken").utterances()
+    sound(tmp_path / "spoken" / "unprocessed" / "x-1.wav")
+    [spoken] = SeedTts("en", str(tmp_path), f"{tmp_path}/spoken").utterances()
+    assert (spoken.text, spoken.uri) == ("Say this.", found.uri)
+    assert spoken.degraded == f"{tmp_path}/spoken/unprocessed/x-1.wav"
     (tmp_path / "en" / "meta.lst").write_text("x-1|We asked.\n")
     with pytest.raises(RequestError, match=r"line 1: 2 fields"):
         SeedTts("en", str(tmp_path)).utterances()

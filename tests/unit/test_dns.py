@@ -112,7 +112,9 @@ def test_sises_far_field_suite_runs_on_prompts(cli: Cli, tmp_path: Path, monkeyp
     soundfile.write(tmp_path / "dns_noise" / "n.wav", noise, RATE)
     monkeypatch.setenv("RESTOREBENCH_DATA", str(tmp_path))
     store = str(tmp_path / "store")
-    done = cli("run", "sise-seedtts-en", "--systems", "unprocessed,target", "--metrics", "si_sdr", "--store", store)
+    done = cli(
+        "run", "sise-table1-seedtts-en", "--systems", "unprocessed,target", "--metrics", "si_sdr", "--store", store
+    )
     assert done.returncode == 0, done.stderr
     board = cli("board", store)
     assert "unprocessed" in board.stdout

@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import functools
 import hashlib
-import threading
 from collections.abc import Iterator
-from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from typing import ClassVar
 
 import pytest
 
 from restorebench.benchmark import weights
 from restorebench.benchmark.errors import RequestError
+from tests.server import Ranged, serving
 
 CONTENT = b"weights" * 40_000
-
-
-class Ranged(SimpleHTTPRequestHandler):
-    """Serves byte ranges, as hubs do; `cut` ends the connection after so many bytes."""
-
-    cut: int | None = None
-    asked: ClassVar[list[str | None]] = []
-
-    def log_message(self, *_: object) -> None:
-        pass
-
-    def do_GET(self) -> None:
-        path = Path(self.translate_path(self.path))
-        if not path.is_file():
-            self.send_error(404)
-            return
-        data, wanted = path.read_bytes(), self.headers.get("Range")
-        self.asked.append(wanted)
-        start = int(wanted.removeprefix("bytes=").rstrip("-")) if wanted else 0
-        if start >= len(data) > 0 and wanted:
-            self.send_error(416)
-            return
-        self.send_response(206 if wanted else 200)
-        self.send_header("Content-Length", str(len(data) - start))
-        self.end_headers()
-        self.wfile.write(data[start:][: type(self).cut])
 
 
 @pytest.fixture
@@ -50,20 +21,16 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     site = tmp_path / "site"
     site.mkdir()
     (site / "toy.bin").write_bytes(CONTENT)
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Ranged, directory=str(site)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    url = f"http://127.0.0.1:{server.server_port}/toy.bin"
-    entry = weights.Weights("toy/toy.bin", url, hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), "MIT")
-    monkeypatch.setitem(weights.CATALOGUE, "toy", entry)
     monkeypatch.setenv("RESTOREBENCH_WEIGHTS", str(tmp_path / "mirror"))
     monkeypatch.setattr(weights, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setattr(Ranged, "cut", None)
     Ranged.asked.clear()
-    yield site
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    with serving(site) as address:
+        entry = weights.Weights(
+            "toy/toy.bin", f"{address}/toy.bin", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), "MIT"
+        )
+        monkeypatch.setitem(weights.CATALOGUE, "toy", entry)
+        yield site
 
 
 def test_fetched_once_then_present(served: Path, tmp_path: Path) -> None:

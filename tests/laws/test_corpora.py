@@ -1,0 +1,142 @@
+"""Every corpus of the catalogue, in its official layout: what readers make of it, and how it is had or missed."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from pathlib import Path
+
+import pytest
+import soundfile
+
+from restorebench.benchmark import registry, suite
+from restorebench.benchmark.contracts import Corpus
+from restorebench.benchmark.corpora import fetch
+from restorebench.benchmark.corpora.catalogue import CORPORA
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.locations import audio_files, resolve
+from restorebench.benchmark.plan import trials_of
+from tests.fake_corpora import FAKES, Reading, small
+
+READINGS = [(name, reading) for name, fake in FAKES.items() for reading in fake.readings]
+NOISES = [name for name, fake in FAKES.items() if fake.noise]
+IDS = [f"{name}-{'-'.join(str(v) for v in reading.options.values())}" for name, reading in READINGS]
+
+
+def quietly(stage: str, total: int, steps: object) -> None:
+    for _ in steps:  # type: ignore[attr-defined]
+        pass
+
+
+@pytest.fixture
+def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty data folder, and a catalogue whose corpora are as small as the fake ones."""
+    folder = tmp_path / "data"
+    monkeypatch.setenv("RESTOREBENCH_DATA", str(folder))
+    for name in CORPORA:
+        monkeypatch.setitem(CORPORA, name, small(name))
+    return folder
+
+
+def placed(name: str, tmp_path: Path) -> Path:
+    """A fake copy outside the data folder, taken into it."""
+    copy = tmp_path / "copies" / name
+    FAKES[name].write(copy)
+    fetch.take(name, copy, quietly)
+    return copy
+
+
+def reader(reading: Reading) -> Corpus:
+    made: Corpus = registry.make("corpora", reading.reader, **reading.options)
+    return made
+
+
+def test_every_corpus_has_a_fake_one_here() -> None:
+    assert set(FAKES) == set(CORPORA)
+    for name, fake in FAKES.items():
+        assert fake.readings or fake.noise, name
+
+
+@pytest.mark.parametrize(("name", "reading"), READINGS, ids=IDS)
+def test_count_ids_texts_speakers_rates_and_checksums(name: str, reading: Reading, data: Path, tmp_path: Path) -> None:
+    placed(name, tmp_path)
+    found = list(reader(reading).utterances())
+    assert [(u.id, u.text, u.speaker, u.uri is not None) for u in found] == [
+        (clip.id, clip.text, clip.speaker, clip.clean) for clip in reading.clips
+    ]
+    for utterance, clip in zip(found, reading.clips, strict=True):
+        heard = resolve(utterance.degraded or utterance.uri or "")
+        assert utterance.sha256 == hashlib.sha256(heard.read_bytes()).hexdigest()
+        assert soundfile.info(str(heard)).samplerate == clip.rate
+        assert utterance.licence
+        assert utterance.language == reading.language
+    assert found == list(reader(reading).utterances())
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_what_corruptions_draw_from(name: str, data: Path, tmp_path: Path) -> None:
+    placed(name, tmp_path)
+    folder = f"data:{CORPORA[name].folder}"
+    listed = [f for f in audio_files(folder) if "testset_wav" not in f]
+    assert listed == [f"{folder}/{file}" for file in FAKES[name].noise]
+
+
+@pytest.mark.parametrize(("name", "reading"), READINGS, ids=IDS)
+def test_an_absent_corpus_names_its_command(name: str, reading: Reading, data: Path) -> None:
+    with pytest.raises(RequestError) as caught:
+        list(reader(reading).utterances())
+    assert str(caught.value).endswith(f"run: restorebench data fetch {name}")
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", NOISES)
+def test_an_absent_noise_names_its_command(name: str, data: Path) -> None:
+    with pytest.raises(RequestError, match=f"run: restorebench data fetch {name}$"):
+        audio_files(f"data:{CORPORA[name].folder}")
+
+
+@pytest.mark.parametrize(("name", "reading"), READINGS, ids=IDS)
+def test_a_missing_piece_is_named(name: str, reading: Reading, data: Path, tmp_path: Path) -> None:
+    for piece in reading.pieces:
+        copy = data / CORPORA[name].folder
+        shutil.rmtree(copy, ignore_errors=True)
+        FAKES[name].write(copy)
+        broken = copy / piece
+        shutil.rmtree(broken) if broken.is_dir() else broken.unlink()
+        with pytest.raises(RequestError) as caught:
+            list(reader(reading).utterances())
+        assert broken.name in str(caught.value)
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("name", list(CORPORA))
+def test_a_copy_that_is_not_whole_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake copies are far from the real counts."""
+    monkeypatch.setenv("RESTOREBENCH_DATA", str(tmp_path / "data"))
+    if all(wanted <= 1 for wanted in CORPORA[name].holds.values()):
+        pytest.skip("its owner gives no counts")
+    with pytest.raises(RequestError, match=r"\d+ files .*; wanted \d+ or more"):
+        placed(name, tmp_path)
+    assert not os.path.lexists(fetch.folder_of(name))
+
+
+def test_every_suite_of_the_papers_can_be_planned(data: Path, tmp_path: Path) -> None:
+    for name in CORPORA:
+        placed(name, tmp_path)
+    for language, clip in (("en", "common_voice_en_10119832-common_voice_en_10119840"), ("zh", "10002287-00000095")):
+        spoken = data / "seedtts_spoken" / language / "unprocessed" / f"{clip}.wav"
+        spoken.parent.mkdir(parents=True)
+        soundfile.write(spoken, [0.1] * 24_000, 24_000)
+    tables = [n for n in suite.known() if "-table" in n]
+    assert len(tables) == 10
+    for name in tables:
+        assert list(trials_of(suite.load(name), None)), name
+
+
+def test_tables_i_and_v_hear_the_same_clips(data: Path, tmp_path: Path) -> None:
+    for name in ("vctk", "voicebank-demand"):
+        placed(name, tmp_path)
+    first, fifth = (list(trials_of(suite.load(f"masksr2-table{n}"), None)) for n in (1, 5))
+    assert [trial.key for trial in first] == [trial.key for trial in fifth]
+    assert len({trial.key for trial in first}) == 16

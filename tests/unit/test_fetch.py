@@ -1,0 +1,190 @@
+"""Corpora as archives on a real local server, and as copies that are there already."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import tarfile
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+from restorebench.benchmark.corpora import fetch
+from restorebench.benchmark.corpora.catalogue import CORPORA
+from restorebench.benchmark.errors import RequestError
+from tests.conftest import Cli
+from tests.fake_corpora import FAKES, small
+from tests.server import Ranged, serving
+
+FETCHED = [name for name, entry in CORPORA.items() if entry.archives]
+
+
+def quietly(stage: str, total: int, steps: object) -> None:
+    for _ in steps:  # type: ignore[attr-defined]
+        pass
+
+
+def pack(name: str, root: Path, site: Path) -> dict[str, Path]:
+    """The corpus's archives as the owner packs them: archive name -> file."""
+    FAKES[name].write(root)
+    files = sorted(p.relative_to(root) for p in root.rglob("*") if p.is_file())
+    archives = CORPORA[name].archives
+    made = {}
+    for place, archive in enumerate(archives):
+        path = site / archive.name
+        # Several archives share the files between them; the noisy and clean speech of VoiceBank have one each.
+        own = [f for f in files if f.parts[0] == archive.name.removesuffix(".zip")] or files[place :: len(archives)]
+        if path.suffix == ".zip":
+            with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
+                for file in own:
+                    zipped.write(root / file, f"{archive.top}/{file}" if archive.top else str(file))
+        else:
+            with tarfile.open(path, "w:bz2" if path.suffix == ".bz2" else "w:gz") as tarred:
+                for file in own:
+                    tarred.add(root / file, f"{archive.top}/{file}" if archive.top else str(file))
+                tarred.add(__file__, "READ_ME_BESIDE_IT.txt") if archive.top else None
+        made[archive.name] = path
+    return made
+
+
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Every corpus's archives on a server, with their true checksums in the catalogue; the data folder is empty."""
+    folder = tmp_path / "site"
+    folder.mkdir()
+    monkeypatch.setenv("RESTOREBENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setattr(Ranged, "cut", None)
+    Ranged.asked.clear()
+    with serving(folder) as address:
+        for name in FETCHED:
+            packed = pack(name, tmp_path / "packed" / name, folder)
+            archives = tuple(
+                replace(
+                    archive,
+                    url=f"{address}/{archive.name}",
+                    bytes=0,
+                    # VoiceBank's owner publishes md5, the others sha256 or nothing.
+                    checksum=hashlib.new(
+                        "md5" if name == "voicebank-demand" else "sha256", packed[archive.name].read_bytes()
+                    ).hexdigest(),
+                )
+                for archive in CORPORA[name].archives
+            )
+            monkeypatch.setitem(CORPORA, name, replace(small(name), archives=archives))
+        yield folder
+
+
+@pytest.mark.parametrize("name", FETCHED)
+def test_fetched_unpacked_and_whole(name: str, site: Path, tmp_path: Path) -> None:
+    folder = fetch.fetch(name, quietly)
+    assert folder == tmp_path / "data" / CORPORA[name].folder
+    packed = tmp_path / "packed" / name
+    for file in packed.rglob("*"):
+        if file.is_file():
+            assert (folder / file.relative_to(packed)).read_bytes() == file.read_bytes()
+    assert not (folder / "READ_ME_BESIDE_IT.txt").exists()
+    assert not (tmp_path / "data" / ".archives" / name).exists(), "archives are not kept beside their content"
+    shutil.rmtree(site)
+    assert fetch.fetch(name, quietly) == folder, "a whole corpus is not fetched again"
+
+
+def test_noise_is_noisy_minus_clean(site: Path) -> None:
+    folder = fetch.fetch("voicebank-demand", quietly)
+    for path in (folder / "noise").iterdir():
+        noise, rate = soundfile.read(path, dtype="int32")
+        noisy, _ = soundfile.read(folder / "noisy_testset_wav" / f"{path.stem}.wav", dtype="int16")
+        clean, _ = soundfile.read(folder / "clean_testset_wav" / f"{path.stem}.wav", dtype="int16")
+        assert rate == 48_000
+        assert np.array_equal(noise >> 16, noisy.astype(np.int32) - clean)
+
+
+def test_a_cut_connection_goes_on(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Ranged, "cut", 100_000)
+    with pytest.raises(RequestError, match="what came is kept, the same command goes on"):
+        fetch.fetch("vctk", quietly)
+    monkeypatch.setattr(Ranged, "cut", None)
+    assert fetch.fetch("vctk", quietly).is_dir()
+    assert Ranged.asked[-1] not in (None, "bytes=0-")
+
+
+def test_a_wrong_checksum_says_both(site: Path, tmp_path: Path) -> None:
+    name = CORPORA["voicebank-demand"].archives[1].name
+    (site / name).write_bytes((site / name).read_bytes() + b"x")
+    seen = hashlib.md5((site / name).read_bytes()).hexdigest()
+    with pytest.raises(RequestError, match=f"md5 {seen}, wanted {CORPORA['voicebank-demand'].archives[1].checksum}"):
+        fetch.fetch("voicebank-demand", quietly)
+    assert list((tmp_path / "data" / ".archives" / "voicebank-demand").glob("*")), "nothing is deleted"
+    with pytest.raises(RequestError, match=f"md5 {seen}, wanted"):
+        fetch.take("voicebank-demand", site, quietly)
+
+
+def test_archives_that_lie_there_already(site: Path, tmp_path: Path) -> None:
+    folder = fetch.take("dns2021", site, quietly)
+    assert fetch.lacking(CORPORA["dns2021"], folder) == ""
+    assert (site / CORPORA["dns2021"].archives[0].name).is_file(), "the user's archives stay"
+
+
+def test_a_copy_is_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTOREBENCH_DATA", str(tmp_path / "data"))
+    for name in ("vctk", "voicebank-demand"):
+        monkeypatch.setitem(CORPORA, name, small(name))
+        FAKES[name].write(tmp_path / name)
+    assert fetch.take("vctk", tmp_path / "vctk", quietly).is_symlink()
+    noise = fetch.take("voicebank-demand", tmp_path / "voicebank-demand", quietly)
+    assert len(list((noise / "noise").iterdir())) == 2
+    assert not (tmp_path / "voicebank-demand" / "noise").exists(), "nothing is written into the user's copy"
+
+
+@pytest.mark.parametrize("name", FETCHED)
+def test_a_broken_archive_leaves_no_corpus(name: str, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the owner publishes no checksum, the archive's own format tells."""
+    entry = CORPORA[name]
+    monkeypatch.setitem(CORPORA, name, replace(entry, archives=tuple(replace(a, checksum="") for a in entry.archives)))
+    broken = site / entry.archives[0].name
+    broken.write_bytes(broken.read_bytes()[:200])
+    with pytest.raises(RequestError, match=r"cannot be unpacked \(.+\); remove it and fetch it again"):
+        fetch.fetch(name, quietly)
+    assert not os.path.lexists(fetch.folder_of(name))
+
+
+def test_what_is_half_there_is_not_touched(site: Path, tmp_path: Path) -> None:
+    half = tmp_path / "data" / "vctk" / "wav48_silence_trimmed"
+    half.mkdir(parents=True)
+    with pytest.raises(RequestError, match="is there already and not whole; move it away"):
+        fetch.fetch("vctk", quietly)
+    assert half.is_dir()
+
+
+def test_a_small_disk_is_said_before_anything_is_fetched(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(CORPORA, "vctk", replace(CORPORA["vctk"], bytes=10**18))
+    with pytest.raises(RequestError, match=r"VCTK 0\.92 needs about 1000000000\.0 GB, .* has .* GB free"):
+        fetch.fetch("vctk", quietly)
+    assert not Ranged.asked
+
+
+def test_the_command_says_size_and_licence(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTOREBENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setenv("RESTOREBENCH_OFFLINE", "1")
+    done = cli("data", "fetch", "librispeech-test-clean")
+    assert done.returncode == 2
+    first, second = done.stderr.splitlines()
+    assert first.startswith("LibriSpeech test-clean: 0.4 GB, licence CC BY 4.0, to ")
+    assert second.endswith("is not fetched: RESTOREBENCH_OFFLINE is set")
+    by_hand = cli("data", "fetch", "seedtts")
+    assert by_hand.returncode == 2
+    assert "has no address to fetch it from; fetch seedtts_testset.tar (1.2 GB) by the link in" in by_hand.stderr
+    FAKES["vctk"].write(tmp_path / "vctk")
+    small_copy = cli("data", "fetch", "vctk", "--from", str(tmp_path / "vctk"))
+    assert small_copy.returncode == 2
+    assert "2 files wav48_silence_trimmed/p360/*_mic1.flac; wanted 125 or more or VCTK-Corpus-0.92.zip" in (
+        small_copy.stderr
+    )
+    assert cli("data", "fetch", "gtcrn", "--from", ".").returncode == 2
+    listed = cli("data", "list", "--format", "csv")
+    assert "vctk,13 GB,CC BY 4.0,absent" in listed.stdout
