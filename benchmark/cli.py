@@ -6,6 +6,7 @@ commands, so that `--help` answers at once.
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from enum import StrEnum
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 app = typer.Typer(
     name="restorebench",
     help="Benchmark speech-restoration systems beside the papers' published numbers.\n\n"
-    "Start with: restorebench run demo --store demo-store",
+    "Start with: restorebench run demo --store demo-store\n\n"
+    "With any command: --offline fetches nothing, --debug shows the traceback of an error.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
@@ -404,7 +406,9 @@ def _stop(*_: object) -> None:
 def main() -> None:
     """The `restorebench` command: expected errors are one line, the traceback is on --debug."""
     debug = "--debug" in sys.argv
-    arguments = [argument for argument in sys.argv[1:] if argument != "--debug"]
+    if "--offline" in sys.argv:
+        os.environ["RESTOREBENCH_OFFLINE"] = "1"  # workers and environments inherit it
+    arguments = [argument for argument in sys.argv[1:] if argument not in ("--debug", "--offline")]
     signal.signal(signal.SIGINT, _stop)
     try:
         app(arguments)

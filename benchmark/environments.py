@@ -6,6 +6,7 @@ A card's `environment` is a list of requirements. The environment of a list lies
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import shutil
@@ -15,6 +16,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import IO
 
 import platformdirs
 
@@ -153,8 +155,29 @@ def _size_of(folder: Path) -> int:
     return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
 
 
+def hold(environment: Environment) -> IO[bytes]:
+    """Keeps `prune` off an environment until the file is closed, or the process ends."""
+    held = (environment.folder / READY).open("rb")
+    fcntl.flock(held, fcntl.LOCK_SH)
+    return held
+
+
+def _in_use(folder: Path) -> bool:
+    if not (folder / READY).is_file():
+        return False
+    with (folder / READY).open("rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+    return False
+
+
 def prune(keep: Iterable[Environment]) -> list[str]:
-    """Removes every environment of ours that is not in `keep`, unfinished ones too; their keys. Other folders stay."""
+    """Removes every environment of ours that is not in `keep`, unfinished ones too; their keys.
+
+    What a worker runs in stays, and so do folders that are not ours.
+    """
     from filelock import FileLock
 
     kept = {environment.key for environment in keep}
@@ -163,6 +186,8 @@ def prune(keep: Iterable[Environment]) -> list[str]:
         if folder.name in kept or not any((folder / mark).is_file() for mark in (READY, "pyvenv.cfg")):
             continue
         with FileLock(f"{folder}.lock"):
+            if _in_use(folder):
+                continue
             shutil.rmtree(folder)
         Path(f"{folder}.lock").unlink(missing_ok=True)
         removed.append(folder.name)

@@ -55,6 +55,7 @@ class Remote:
     def __post_init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
         self._said: IO[bytes] | None = None
+        self._held: IO[bytes] | None = None
         self._unusable = ""
         """Why the component could not be made; it is not tried for every clip."""
 
@@ -86,8 +87,9 @@ class Remote:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        if self._said is not None:
-            self._said.close()
+        for file in (self._said, self._held):
+            if file is not None:
+                file.close()
         atexit.unregister(self.close)
 
     def _ask(self, request: Mapping[str, Any], arrays: Sequence[Array], limit_s: float) -> tuple[Any, list[Array]]:
@@ -99,6 +101,7 @@ class Remote:
             return
         self.close()
         python = environments.require(self.environment)
+        self._held = environments.hold(self.environment)
         dropped = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", *THREAD_VARIABLES)  # one worker uses all cores
         kept = {name: value for name, value in os.environ.items() if name not in dropped}
         # -I: the script's folder, which holds a `types.py`, must not come first on the path.

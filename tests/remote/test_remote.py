@@ -201,3 +201,13 @@ def test_prune_touches_nothing_of_others(folder: Path) -> None:
     environments.prune([])
     assert (folder / "mine" / "notes.txt").is_file()
     assert (folder / "0123456789abcdee" / "notes.txt").is_file()
+
+
+def test_prune_leaves_what_a_worker_runs_in(toy: Remote) -> None:
+    """Its card may be gone: an older version of the package may still be at work."""
+    toy.call("double", [np.ones(2)])
+    assert environments.prune([]) == []
+    assert toy.call("double", [np.ones(3)])[0] == [3]
+    key = toy.environment.key
+    toy.close()
+    assert environments.prune([]) == [key]

@@ -170,8 +170,7 @@ def test_a_small_disk_is_said_before_anything_is_fetched(site: Path, monkeypatch
 
 def test_the_command_says_size_and_licence(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESTOREBENCH_DATA", str(tmp_path / "data"))
-    monkeypatch.setenv("RESTOREBENCH_OFFLINE", "1")
-    done = cli("data", "fetch", "librispeech-test-clean")
+    done = cli("data", "fetch", "librispeech-test-clean", "--offline")
     assert done.returncode == 2
     first, second = done.stderr.splitlines()
     assert first.startswith("LibriSpeech test-clean: 0.4 GB, licence CC BY 4.0, to ")
