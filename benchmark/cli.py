@@ -19,6 +19,7 @@ from restorebench.benchmark.errors import AudioError, RequestError
 
 if TYPE_CHECKING:
     from restorebench.benchmark.plan import Plan
+    from restorebench.benchmark.samples import Scores
     from restorebench.benchmark.store import Store
     from restorebench.benchmark.types import Table
 
@@ -197,6 +198,20 @@ def board(
 ) -> None:
     """Print the board of a store; with --against every measured cell beside the published one."""
     _board(store, suite, against, form)
+
+
+@app.command(epilog="Example: restorebench compare demo-store dtln gtcrn")
+def compare(
+    store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
+    first: Annotated[str, typer.Argument(metavar="A", help="A system of the store.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
+    form: Format_ = Format.terminal,
+) -> None:
+    """Say which of two systems is better on their common clips, by how much, and how sure that is."""
+    from restorebench.benchmark.registry import find
+
+    _print(find("renderers", "compare")(_scores(store, suite), first, second), form)
 
 
 @app.command(epilog="Example: restorebench degrade demo --out test-set")
@@ -392,6 +407,15 @@ def _board(store: Path, suite: str, against: str | None, form: Format) -> None:
         _print(find("renderers", "against-long" if form is Format.csv else "against")(made, against), form)
     else:
         _print(find("renderers", "long" if form is Format.csv else "results")(made), form)
+
+
+def _scores(store: Path, suite: str) -> list[Scores]:
+    """Paired samples of a store's suite."""
+    from restorebench.benchmark.aggregate import planned_records
+    from restorebench.benchmark.samples import scores
+
+    opened, plan = _stored_plan(store, suite)
+    return list(scores(plan, planned_records(plan, opened)))
 
 
 class Stopped(BaseException):

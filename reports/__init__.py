@@ -7,6 +7,7 @@ BUILTIN = {
     "md": "render:markdown",
     "against": "board:against",
     "against-long": "board:against_long",
+    "compare": "compare:report",
     "published": "published:cells",
     "long": "board:long",
     "results": "board:results",

@@ -90,3 +90,21 @@ def test_dnsmos_against_the_published_way(benchmark: BenchmarkFixture, seconds: 
     benchmark.pedantic(lambda: metric("dnsmos").score(None, [SharedClip(clean)]), warmup_rounds=1, rounds=3)
     benchmark.extra_info["times_as_fast"] = theirs / benchmark.stats.stats.median
     print(f"\nDNSMOS, {seconds} s: {theirs / benchmark.stats.stats.median:.1f} times as fast as speechmos")
+
+
+def test_statistics_of_a_large_table(benchmark: BenchmarkFixture) -> None:
+    """12 systems x 1000 clips x 10 metrics x 10 000 draws: every interval, every pair, Holm. Bar: 10 s on 2 cores."""
+    from restorebench.benchmark.stats import Draws, Sample, holm, pairs, pairwise, score_interval
+
+    rng = np.random.default_rng(0)
+    tables = [Sample(rng.standard_normal((12, 1000)), np.ones((12, 1000)), np.arange(1000)) for _ in range(10)]
+
+    def everything() -> None:
+        draws = Draws("benchmark")
+        for sample in tables:
+            for system in range(12):
+                score_interval(sample, system, draws)
+            holm([found.p for found in pairwise(sample, pairs(12), draws).values()])
+
+    with threadpool_limits(2):
+        benchmark.pedantic(everything, rounds=3)

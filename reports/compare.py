@@ -1,0 +1,144 @@
+"""Two systems on their common clips, in words: which is better, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import floor, log10
+
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.samples import Scores
+from restorebench.benchmark.stats import Difference, holm, pairwise
+from restorebench.benchmark.types import Table
+
+SURE = 0.05
+COLUMNS = ("value", "A", "B", "A - B", "95 % interval", "p", "what it says")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One value of one condition. Numbers are in the value's unit."""
+
+    scores: Scores
+    first: float
+    second: float
+    difference: Difference
+    p: float
+    """Corrected over the values of the condition (Holm)."""
+    rows: int
+    """How many values it was corrected over."""
+
+    @property
+    def separated(self) -> bool:
+        return self.p < SURE
+
+    @property
+    def better(self) -> str:
+        """ "A" or "B": the better one by its score."""
+        up = self.difference.value > 0
+        return "A" if up == (self.scores.value.direction == "higher") else "B"
+
+
+def report(everything: Sequence[Scores], first: str, second: str) -> list[Table]:
+    """The comparison of two systems. Raises RequestError for one that was not measured, or nothing in common."""
+    known = list(dict.fromkeys(system for scores in everything for system in scores.systems))
+    first, second = named(first, known), named(second, known)
+    return tables(compared(everything, first, second), first, second)
+
+
+def named(name: str, known: Sequence[str]) -> str:
+    """The measured system of this name: whole, or without `published:` or its checkpoint where that is unique."""
+    if name in known:
+        return name
+    close = [system for system in known if name in (system.partition(":")[2], system.partition("@")[0])]
+    if len(close) != 1:
+        raise RequestError(f"the store has no scores of {name!r}; it has {', '.join(known) or 'none'}")
+    return close[0]
+
+
+def compared(everything: Sequence[Scores], first: str, second: str) -> list[Compared]:
+    """Every value that both systems have on common clips. Raises RequestError when there is nothing in common."""
+    found = []
+    for condition in dict.fromkeys(scores.condition for scores in everything):
+        here = [s for s in everything if s.condition == condition and {first, second} <= set(s.systems)]
+        found += _condition(here, (first, second))
+    if not found:
+        where = {name: sorted({s.condition for s in everything if name in s.systems}) for name in (first, second)}
+        places = "; ".join(f"{name} has scores for {', '.join(conditions)}" for name, conditions in where.items())
+        raise RequestError(f"{first} and {second} have no clip in common: {places}")
+    return found
+
+
+def _condition(everything: Sequence[Scores], names: tuple[str, str]) -> list[Compared]:
+    measured: list[tuple[Scores, Difference]] = []
+    for scores in everything:
+        pair = (scores.systems.index(names[0]), scores.systems.index(names[1]))
+        measured += [(scores, difference) for difference in pairwise(scores.sample, [pair], scores.draws()).values()]
+    corrected = holm([difference.p for _, difference in measured])
+    found = []
+    for (scores, difference), p in zip(measured, corrected, strict=True):
+        systems = [scores.systems.index(name) for name in names]
+        over, under = scores.sample.sums(systems, scores.sample.common(systems))
+        first, second = (float(value) * scores.factor for value in over.sum(1) / under.sum(1))
+        found.append(Compared(scores, first, second, difference, float(p), len(measured)))
+    return found
+
+
+def tables(rows: Sequence[Compared], first: str, second: str) -> list[Table]:
+    """A table per condition: numbers, and what they say."""
+    made = []
+    for condition in dict.fromkeys(row.scores.condition for row in rows):
+        mine = [row for row in rows if row.scores.condition == condition]
+        clips, clusters = (max(getattr(row.difference, what) for row in mine) for what in ("clips", "clusters"))
+        grouped = mine[0].scores.grouped
+        who = f"{clips} clips" + (f" of {clusters} speakers" if grouped == "speaker" else "")
+        notes = [
+            f"A: {first}, B: {second}, on the {who} that both have a value for",
+            f"interval: 95 %, BCa bootstrap over {grouped}s; p: sign flips of {grouped}s, corrected over the "
+            f"{len(mine)} values (Holm)",
+            "clips needed: for 80 % power at 5 %, if the true difference is the one measured, before any correction",
+        ]
+        fewer = [row for row in mine if row.difference.clips < clips]
+        notes += [f"{row.scores.value.label}: {row.difference.clips} clips" for row in fewer]
+        made.append(Table(f"{first} and {second}: {condition} ({who})", COLUMNS, tuple(map(_row, mine)), tuple(notes)))
+    return made
+
+
+def _row(row: Compared) -> tuple[str, ...]:
+    value, difference, factor = row.scores.value, row.difference, row.scores.factor
+    decimals = value.decimals + 1
+    interval = difference.interval
+    return (
+        f"{value.label}{' %' if value.unit == '%' else ''} {'↑' if value.direction == 'higher' else '↓'}",
+        f"{row.first:.{decimals}f}",
+        f"{row.second:.{decimals}f}",
+        f"{difference.value * factor:+.{decimals}f}",
+        f"[{interval.low * factor:+.{decimals}f}, {interval.high * factor:+.{decimals}f}]" if interval else "–",
+        shown_p(row.p),
+        verdict(row),
+    )
+
+
+def shown_p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def verdict(row: Compared) -> str:
+    """What the row says, to someone who knows the metric and not the method."""
+    difference, grouped = row.difference, row.scores.grouped
+    if row.separated:
+        return f"{row.better} is better"
+    if 2 / 2**difference.clusters * row.rows > SURE:
+        return f"{difference.clusters} {grouped}s are too few to tell"
+    if difference.value == 0:
+        return f"no difference at n = {difference.clips}"
+    needed = difference.clips_needed
+    if needed is None or needed <= difference.clips:
+        return f"not separable among {row.rows} values"
+    return f"not separable at n = {difference.clips}; {rounded(needed)} clips would be needed"
+
+
+def rounded(count: int) -> str:
+    """Two digits of a count that is no more exact than that."""
+    step = 10 ** max(0, floor(log10(count)) - 1)
+    return f"{round(count / step) * step:,}"

@@ -1,0 +1,104 @@
+"""`compare` on real published outputs: what it separates, and what it says where nothing can be told."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from restorebench.benchmark.contracts import Value
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.samples import Scores
+from restorebench.benchmark.stats import Sample
+from restorebench.reports.compare import compared, named, report, rounded, verdict
+from tests.conftest import Cli
+
+HIGHER = Value(name="ovl", label="OVL", unit="MOS", direction="higher", decimals=2)
+GSR = """
+name = "gsr"
+version = 1
+summary = "one task of published-masksr"
+metrics = ["dnsmos"]
+systems = ["unprocessed", "published:VoiceFixer", "published:MaskSR-M", "target"]
+[corpus]
+reader = "published"
+options = { tasks = ["GSR"] }
+"""
+WER = Value(name="wer", label="WER", unit="%", direction="lower", reduction="rate")
+
+
+def measured(over: np.ndarray, under: np.ndarray | None = None, value: Value = HIGHER) -> Scores:
+    systems, clips = ("one", "published:Two", "three@ckpt")[: len(over)], tuple(map(str, range(over.shape[1])))
+    sample = Sample(over, np.ones(over.shape) if under is None else under, np.arange(over.shape[1]))
+    return Scores("noise", value, systems, clips, sample, "clip")
+
+
+def test_a_clear_difference_has_a_winner() -> None:
+    clips = np.random.default_rng(0).normal(size=40)
+    [row] = compared([measured(np.stack([clips + 0.5, clips]))], "one", "published:Two")
+    assert (row.first - row.second) == pytest.approx(0.5)
+    assert verdict(row) == "A is better"
+    [worse] = compared([measured(np.stack([clips + 0.5, clips]), value=WER)], "one", "published:Two")
+    assert verdict(worse) == "B is better"
+    assert worse.difference.value * 100 == pytest.approx(worse.first - worse.second)
+
+
+def test_what_cannot_be_told_says_what_would_be_needed() -> None:
+    rng = np.random.default_rng(1)
+    clips, noise = rng.normal(size=12), rng.normal(size=12)
+    noise = (noise - noise.mean()) / noise.std()
+    [row] = compared([measured(np.stack([clips + 0.3 * noise + 0.1, clips]))], "one", "published:Two")
+    assert verdict(row).startswith("not separable at n = 12; ")
+    assert row.difference.clips_needed is not None
+    assert 60 < row.difference.clips_needed < 120
+    assert f"{rounded(row.difference.clips_needed)} clips would be needed" in verdict(row)
+    [few] = compared([measured(np.stack([clips[:4] + 9, clips[:4]]))], "one", "published:Two")
+    assert verdict(few) == "4 clips are too few to tell"
+    [same] = compared([measured(np.stack([clips, clips]))], "one", "published:Two")
+    assert verdict(same) == "no difference at n = 12"
+    assert [rounded(count) for count in (7, 85, 123, 300_493)] == ["7", "85", "120", "300,000"]
+
+
+def test_rows_of_a_condition_are_corrected_together() -> None:
+    rng = np.random.default_rng(2)
+    tables = [measured(np.stack([rng.normal(0.5, 1, 30), np.zeros(30)])) for _ in range(5)]
+    rows = compared(tables, "one", "published:Two")
+    assert all(row.p >= row.difference.p for row in rows)
+    assert any(row.p == pytest.approx(5 * row.difference.p) for row in rows)
+
+
+def test_names_may_be_short_where_they_are_unique() -> None:
+    known = ["one", "published:Two", "three@a.ckpt"]
+    assert [named(name, known) for name in ("one", "Two", "three")] == known
+    with pytest.raises(RequestError, match="no scores of 'four'; it has one, published:Two, three"):
+        named("four", known)
+    with pytest.raises(RequestError, match="no scores of 'three'"):
+        named("three", [*known, "three@b.ckpt"])
+    clips = np.random.default_rng(0).normal(size=(2, 5))
+    [table] = report([measured(clips)], "Two", "one")
+    assert table.title.startswith("published:Two and one: noise (5 clips)")
+
+
+def test_published_outputs(material: Path, cli: Cli, tmp_path: Path) -> None:
+    """On the authors' GSR clips VoiceFixer is better than its input, and MaskSR-M cannot be told from the target."""
+    (tmp_path / "gsr.toml").write_text(GSR)
+    done = cli("run", "gsr.toml", "--store", "s")
+    assert done.returncode == 0, done.stderr
+    far = cli("compare", "s", "VoiceFixer", "unprocessed", "--format", "csv")
+    assert far.returncode == 0, far.stderr
+    assert says(far.stdout, "GSR", "OVL ↑") == "A is better"
+    close = cli("compare", "s", "MaskSR-M", "target", "--format", "csv")
+    assert says(close.stdout, "GSR", "OVL ↑").startswith("not separable at n = 13; ")
+    assert "clips would be needed" in says(close.stdout, "GSR", "OVL ↑")
+    wrong = cli("compare", "s", "DEMUCS", "unprocessed")
+    assert wrong.returncode == 2
+    assert "no scores of 'DEMUCS'; it has unprocessed, published:VoiceFixer" in wrong.stderr
+
+
+def says(text: str, condition: str, value: str) -> str:
+    rows = list(csv.reader(io.StringIO(text)))
+    [found] = [row for row in rows if f": {condition} (" in row[0] and value in row]
+    return found[-1]
