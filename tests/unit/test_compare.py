@@ -89,16 +89,15 @@ def test_published_outputs(material: Path, cli: Cli, tmp_path: Path) -> None:
     assert done.returncode == 0, done.stderr
     far = cli("compare", "s", "VoiceFixer", "unprocessed", "--format", "csv")
     assert far.returncode == 0, far.stderr
-    assert says(far.stdout, "GSR", "OVL ↑") == "A is better"
+    assert says(far.stdout, "OVL ↑") == "A is better"
     close = cli("compare", "s", "MaskSR-M", "target", "--format", "csv")
-    assert says(close.stdout, "GSR", "OVL ↑").startswith("not separable at n = 13; ")
-    assert "clips would be needed" in says(close.stdout, "GSR", "OVL ↑")
+    assert says(close.stdout, "OVL ↑").startswith("not separable at n = 13; ")
+    assert "clips would be needed" in says(close.stdout, "OVL ↑")
     wrong = cli("compare", "s", "DEMUCS", "unprocessed")
     assert wrong.returncode == 2
     assert "no scores of 'DEMUCS'; it has unprocessed, published:VoiceFixer" in wrong.stderr
 
 
-def says(text: str, condition: str, value: str) -> str:
-    rows = list(csv.reader(io.StringIO(text)))
-    [found] = [row for row in rows if f": {condition} (" in row[0] and value in row]
+def says(text: str, value: str) -> str:
+    [found] = [row for row in csv.reader(io.StringIO(text)) if value in row]
     return found[-1]
