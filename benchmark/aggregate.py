@@ -1,7 +1,7 @@
 """Records -> cells: one number per planned value, with how many clips stand behind it, and a bootstrap interval.
 
 The plan decides how many clips there should be; a cell knows both counts, and a failed clip leaves a hole in it, not a
-smaller set. Intervals are percentile bootstraps over utterances (several seeds of one clip move together).
+smaller set. Intervals are BCa bootstraps over utterances (several seeds of one clip move together).
 """
 
 from __future__ import annotations
@@ -16,11 +16,9 @@ import pandas as pd
 from restorebench.benchmark.contracts import MetricCard, Value
 from restorebench.benchmark.plan import Plan
 from restorebench.benchmark.scoring import score_key
-from restorebench.benchmark.seeds import generator
+from restorebench.benchmark.stats import Draws, Sample, score_interval
 from restorebench.benchmark.store import Store
 from restorebench.benchmark.types import Cell
-
-DRAWS = 1000
 
 
 @dataclass(frozen=True)
@@ -44,11 +42,14 @@ def board(plan: Plan, store: Store) -> Board:
     """The board of a plan, from whatever the store holds of it."""
     rows = planned_records(plan, store)
     cells = []
+    draws = Draws(plan.suite.name)
     for name, card in plan.metric_cards.items():
         for value in card.values:
             mine = rows[(rows["metric"] == name) & (rows["value_name"] == value.name)]
             for (condition, system), group in mine.groupby(["condition", "system"], sort=False):
-                cells.append(_cell(plan.suite.name, str(condition), str(system), value, plan.signatures[name], group))
+                cells.append(
+                    _cell(plan.suite.name, str(condition), str(system), value, plan.signatures[name], group, draws)
+                )
     failed = rows[rows["value"].isna() & rows["done"]]
     counts = {str(system): len(group) for system, group in failed.groupby("system")}
     return Board(plan, tuple(cells), plan.metric_cards, _failures(failed), counts)
@@ -83,14 +84,17 @@ def planned_records(plan: Plan, store: Store) -> pd.DataFrame:
     return rows
 
 
-def _cell(suite: str, condition: str, system: str, value: Value, signature: str, group: pd.DataFrame) -> Cell:
+def _cell(
+    suite: str, condition: str, system: str, value: Value, signature: str, group: pd.DataFrame, draws: Draws
+) -> Cell:
     known = group[group["value"].notna()]
     planned, n = len(group), len(known)
     result = low = high = None
     if n:
         over, under = _sums(known, value)
         result = scaled(over.sum() / under.sum(), value)
-        low, high = _interval(over, under, value, (suite, condition, system, value.name))
+        if interval := score_interval(Sample(over[None], under[None], np.arange(len(over))), 0, draws):
+            low, high = scaled(interval.low, value), scaled(interval.high, value)
     whys = Counter(group[group["value"].isna()]["why"])
     why = f"{planned - n} of {planned} clips have no value: {whys.most_common(1)[0][0]}" if n < planned else ""
     return Cell(suite, condition, system, value.name, signature, result, low, high, n, planned, why)
@@ -110,18 +114,6 @@ def _sums(known: pd.DataFrame, value: Value) -> tuple[np.ndarray, np.ndarray]:
 def scaled(ratio: float, value: Value) -> float:
     """A pooled rate in the value's unit; a mean as it is."""
     return float(ratio * 100 if value.reduction == "rate" and value.unit == "%" else ratio)
-
-
-def _interval(
-    over: np.ndarray, under: np.ndarray, value: Value, identity: tuple[str, ...]
-) -> tuple[float | None, float | None]:
-    """95 % percentile bootstrap over utterances; None for a single one."""
-    n = len(over)
-    if n < 2:
-        return None, None
-    counts = generator("bootstrap", *identity).multinomial(n, np.full(n, 1 / n), size=DRAWS)
-    low, high = np.quantile((counts @ over) / (counts @ under), [0.025, 0.975])
-    return scaled(low, value), scaled(high, value)
 
 
 def _failures(missing: pd.DataFrame) -> dict[tuple[str, str], str]:

@@ -40,7 +40,7 @@ class Condition(_Table):
 
 
 class PaperSet(_Table):
-    """Which published test set a condition stands for, and how ours differs; empty `differs` means it does not."""
+    """Which published test set a condition stands for, and how ours differs."""
 
     paper: str
     test_set: str
@@ -49,6 +49,9 @@ class PaperSet(_Table):
     clips: int | None = None
     """Clips of the published set; a run on another number is a subset."""
     differs: str = ""
+    """Why numbers on it may not be compared with the published ones."""
+    caveat: str = ""
+    """What to know when comparing them."""
 
 
 class Suite(_Table):

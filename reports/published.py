@@ -29,6 +29,8 @@ class PublishedMetric(_Table):
     """The value by the paper's own scorer; where it was measured, `ours` stays out."""
     unstated: str = ""
     """What the paper leaves open about its own scorer."""
+    spread: float = Field(default=0.0, ge=0)
+    """By how much implementations of the scorer are known to differ on equal clips, in the metric's unit."""
 
 
 class PublishedTable(_Table):
@@ -49,6 +51,11 @@ class Paper(_Table):
     systems: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Published row, or "row, variant", to names of ours; a name stands for every checkpoint of it."""
     table: tuple[PublishedTable, ...]
+
+    def ours(self, cell: PublishedCell) -> tuple[str, ...]:
+        """Names of our systems that are the cell's row."""
+        rows = (cell.system, f"{cell.system}, {cell.variant}")
+        return tuple(name for row in rows for name in self.systems.get(row, ()))
 
 
 class PublishedCell(_Table):

@@ -9,10 +9,13 @@ import pytest
 from restorebench.benchmark.aggregate import board
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.execute import execute
-from restorebench.benchmark.plan import make
+from restorebench.benchmark.plan import make, metric_card
 from restorebench.benchmark.store import Store
 from restorebench.benchmark.suite import load
-from restorebench.reports.board import against, against_long, results
+from restorebench.benchmark.types import Cell
+from restorebench.reports.board import results
+from restorebench.reports.published import cells_of, paper
+from restorebench.reports.verdicts import against, against_long, stands_beside, verdict
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +55,7 @@ def test_published_cells_stand_beside_with_reasons(store: Store) -> None:
     assert row[3] == "1.917"
     assert float(row[4]) == pytest.approx(float(row[2]) - 1.917, abs=1.1e-3)
     assert row[5] == "I, V"
-    assert row[6] == "no: 1"
+    assert row[6] == "n/c: 1"
     assert table.notes[0].startswith("1: other test set")
     [long] = against_long(board(plan, store), "masksr2")
     assert all(row[-1].startswith("not comparable: other test set") for row in long.rows)
@@ -66,26 +69,45 @@ def test_a_paper_without_counterpart_and_an_unknown_one(store: Store) -> None:
         against(board(plan, store), "masksr")
 
 
-def test_a_same_set_in_full_is_comparable() -> None:
-    """The verdict of a cell whose suite and metric are the paper's own, with and without a hole."""
-    from restorebench.benchmark.types import Cell
-    from restorebench.reports.board import _comparison, verdict
-    from restorebench.reports.published import cells_of, paper
-
+@pytest.mark.parametrize(
+    ("value", "n", "planned", "system", "wanted"),
+    [
+        (2.483, 150, 150, "unprocessed", "reproduced"),
+        (2.51, 150, 150, "unprocessed", "reproduced"),  # within our interval of +-0.05
+        (2.56, 150, 150, "unprocessed", "close"),
+        (2.60, 150, 150, "unprocessed", "differs"),
+        (2.483, 149, 150, "unprocessed", "not comparable: only 149 of 150 clips have a value"),
+        (2.483, 5, 5, "unprocessed", "not comparable: 5 of the published set's 150 clips"),
+        (None, 0, 150, "unprocessed", "not measured: only 0 of 150 clips have a value"),
+    ],
+)
+def test_the_verdict_of_a_cell(value: float | None, n: int, planned: int, system: str, wanted: str) -> None:
+    """DNS 2020 without reverb, the paper's own set and scorer; the paper prints 2.483."""
     source = paper("masksr2")
     [published] = [
         c for c in cells_of(source)
         if (c.test_set, c.system, c.metric) == ("dns2020-no-reverb", "Unprocessed", "dnsmos.ovl")
     ]  # fmt: skip
     place = load("masksr2-table4-no-reverb").paper["recorded"]
-    value = make(load("demo"), ["target"], ["dnsmos"]).metric_cards["dnsmos"].values[2]
-    for n, planned, wanted in (
-        (150, 150, "comparable"),
-        (149, 150, "not comparable: only 149 of 150 clips have a value"),
-        (5, 5, "not comparable: 5 of the published set's 150 clips"),
-    ):
-        cell = Cell("s", "recorded", "unprocessed", "dnsmos.ovl", "x", 2.48, 2.4, 2.5, n, planned)
-        assert verdict(_comparison(source, published, cell, value, place, ["IV"], planned).reasons) == wanted
+    judged = make(load("demo"), ["target"], ["dnsmos"]).metric_cards["dnsmos"].values[2]
+    low, high = (None, None) if value is None else (value - 0.05, value + 0.05)
+    cell = Cell("s", "recorded", system, "dnsmos.ovl", "x", value, low, high, n, planned)
+    found = verdict(source, published, cell, judged, place, planned)
+    assert found.text == wanted
+    assert found.tolerance == pytest.approx(0.05 if value else 0.01)
+
+
+def test_the_tolerance_is_never_below_what_the_paper_prints() -> None:
+    source = paper("masksr2")
+    [published] = [
+        c for c in cells_of(source) if (c.table, c.system, c.metric) == ("I", "VoiceFixer", "spk_sim@wespeaker")
+    ]
+    value = metric_card("spk_sim@wespeaker").values[0]
+    cell = Cell("s", "c", "published:VoiceFixer", value.name, "x", 0.7683, 0.7683, 0.7683, 1000, 1000)
+    found = verdict(source, published, cell, value, load("masksr2-table1").paper["*"], 1000)
+    assert found.tolerance == 0.0005
+    assert found.status == "reproduced"
+    assert found.caveats[0].startswith("same design, other draws")
 
 
 def test_the_store_keeps_systems_of_earlier_runs(store: Store, tmp_path: Path) -> None:
@@ -118,11 +140,6 @@ def test_a_board_needs_no_package_of_the_day_it_was_made(
 
 def test_the_papers_own_scorers_and_rows() -> None:
     """A published row meets its system whatever the checkpoint; the paper's scorer goes before its stand-in."""
-    from restorebench.benchmark.plan import metric_card
-    from restorebench.benchmark.types import Cell
-    from restorebench.reports.board import _comparison, _same, verdict
-    from restorebench.reports.published import cells_of, paper
-
     source, place = paper("masksr2"), load("masksr2-table1").paper["*"]
     [published] = [
         c for c in cells_of(source)
@@ -134,15 +151,15 @@ def test_the_papers_own_scorers_and_rows() -> None:
         return Cell("s", "c", system, name, "x", 4.0, 3.9, 4.1, 1000, 1000)
 
     own = cell("masksr2-s-l9-k500@runs/a.safetensors", "wer@nemo")
-    assert _same(source, published, own, values)
-    assert not _same(source, published, cell("masksr2-s@a.safetensors", "wer@nemo"), values)
+    assert stands_beside(source, published, own, place, values)
+    assert not stands_beside(source, published, cell("masksr2-s@a.safetensors", "wer@nemo"), place, values)
+    assert not stands_beside(source, published, own, load("masksr2-table5").paper["*"], values)
     stand_in = cell(own.system, "wer")
-    assert not _same(source, published, stand_in, values)
-    assert _same(source, published, stand_in, {"wer": values["wer"]})
-    said = verdict(_comparison(source, published, own, values["wer@nemo"], place, ["I"], 1000).reasons)
-    assert "other recogniser" not in said
-    assert "states neither text normalisation nor aggregation" in said
-    assert "other weights: the authors published none" in said
+    assert not stands_beside(source, published, stand_in, place, values)
+    assert stands_beside(source, published, stand_in, place, {"wer": values["wer"]})
+    found = verdict(source, published, own, values["wer@nemo"], place, 1000)
+    assert found.reasons == ("other checkpoint: the authors published none",)
+    assert "the paper states neither text normalisation nor aggregation of its WER" in found.caveats
 
 
 def test_what_papers_name_is_registered() -> None:
@@ -151,16 +168,16 @@ def test_what_papers_name_is_registered() -> None:
     from restorebench.reports.published import papers
 
     values = {value.name for name in registry.table("metrics") for value in metric_card(name).values}
-    for paper in papers().values():
+    for source in papers().values():
         rows = {
             row
-            for table in paper.table
+            for table in source.table
             for system, variant, *_ in table.rows
             for row in (system, f"{system}, {variant}")
         }
-        assert set(paper.systems) <= rows
-        for names in paper.systems.values():
+        assert set(source.systems) <= rows
+        for names in source.systems.values():
             for name in names:
                 registry.find("systems", name)
-        for metric in paper.metric.values():
+        for metric in source.metric.values():
             assert {metric.ours, metric.exact} - {""} <= values
