@@ -133,10 +133,7 @@ def against(board: Board, name: str) -> list[Table]:
         notes = list(dict.fromkeys(note for v, _ in mine for note in (*v.reasons, *v.caveats)))
         rows = tuple(_row(v, printed, numbered(v, notes)) for v, printed in mine)
         legend = [f"{number}: {note}" for number, note in enumerate(notes, start=1)]
-        legend.append(
-            "tolerance: the largest of half the last printed digit, half our 95 % interval, and the spread of"
-        )
-        legend[-1] += " implementations; reproduced within it, close within twice of it"
+        legend.append(LEGEND)
         place = board.plan.suite.paper_set(condition)
         title = f"{board.plan.suite.name}: {condition}, beside {name} {place.test_set if place else ''}"
         tables.append(Table(title, COLUMNS, rows, tuple(legend)))
