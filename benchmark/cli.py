@@ -214,6 +214,21 @@ def compare(
     _print(find("renderers", "compare")(_scores(store, suite), first, second), form)
 
 
+@app.command(epilog="Example: restorebench ledger demo-store --format csv > ledger.csv")
+def ledger(
+    stores: Annotated[list[Path] | None, typer.Argument(readable=False, help="Folders that `run` filled.")] = None,
+    form: Format_ = Format.terminal,
+) -> None:
+    """List every published cell with its verdict or what is missing to measure it, and the papers' claims."""
+    from restorebench.benchmark.aggregate import board as make_board
+    from restorebench.benchmark.registry import find
+    from restorebench.benchmark.store import open_store
+
+    opened = [open_store(store) for store in stores or ()]
+    boards = [make_board(plan, store) for store in opened for plan in store.plans()]
+    _print(find("renderers", "ledger")(boards), form)
+
+
 @app.command(epilog="Example: restorebench degrade demo --out test-set")
 def degrade(
     suite: Annotated[str, typer.Argument(help="A suite's name, or a path to a .toml file.")],

@@ -25,6 +25,8 @@ Name = Annotated[str, Field(pattern=r"^[\w.@-]+$")]
 class CorpusSpec(_Table):
     reader: str
     options: dict[str, Any] = Field(default_factory=dict)
+    fetch: tuple[str, ...] = ()
+    """Names in the catalogue of corpora: speech, and the noise that a condition draws from."""
     needs: str = ""
     """What a user must have for it, in one line, with licence and where it comes from."""
 

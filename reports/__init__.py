@@ -9,6 +9,7 @@ BUILTIN = {
     "against-long": "verdicts:against_long",
     "compare": "compare:report",
     "published": "published:cells",
+    "ledger": "ledger:ledger",
     "long": "board:long",
     "results": "board:results",
     "terminal": "render:terminal",

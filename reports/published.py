@@ -29,6 +29,7 @@ class PublishedMetric(_Table):
     """The value by the paper's own scorer; where it was measured, `ours` stays out."""
     unstated: str = ""
     """What the paper leaves open about its own scorer."""
+    lower_is_better: bool = False
     spread: float = Field(default=0.0, ge=0)
     """By how much implementations of the scorer are known to differ on equal clips, in the metric's unit."""
 
@@ -43,6 +44,23 @@ class PublishedTable(_Table):
     """Half-widths of the first column's 95 % intervals, row by row."""
 
 
+class Claim(_Table):
+    """A sentence of a paper that follows from its cells: some rows are better than others, maybe by so much."""
+
+    quote: str
+    table: tuple[str, ...]
+    metric: tuple[str, ...]
+    better: tuple[str, ...]
+    """Rows: "system" or "system, variant"; each of them is better than each of `than`."""
+    than: tuple[str, ...]
+    percent: float | None = None
+    """The relative reduction that the sentence names."""
+    margin: float = 0.0
+    """By how much, at least; 0 means strictly better."""
+    test_set: tuple[str, ...] = ()
+    """Only these of the tables' test sets."""
+
+
 class Paper(_Table):
     paper: str
     title: str
@@ -51,6 +69,7 @@ class Paper(_Table):
     systems: dict[str, tuple[str, ...]] = Field(default_factory=dict)
     """Published row, or "row, variant", to names of ours; a name stands for every checkpoint of it."""
     table: tuple[PublishedTable, ...]
+    claim: tuple[Claim, ...] = ()
 
     def ours(self, cell: PublishedCell) -> tuple[str, ...]:
         """Names of our systems that are the cell's row."""
