@@ -214,6 +214,48 @@ def compare(
     _print(find("renderers", "compare")(_scores(store, suite), first, second), form)
 
 
+@app.command(epilog="Example: restorebench gate demo-store --baseline baseline.json")
+def gate(
+    store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
+    baseline: Annotated[Path, typer.Option(help="The committed file to judge against.")],
+    system: Annotated[str, typer.Option(help="The store's system; default: the baseline's, whatever checkpoint.")] = "",
+    suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
+    update_baseline: Annotated[bool, typer.Option("--update-baseline", help="Write the file from this store.")] = False,
+    reason: Annotated[str, typer.Option(help="Why the baseline changes; kept in it.")] = "",
+    margin: Annotated[list[str] | None, typer.Option(help="VALUE=NUMBER, for a new baseline; may be repeated.")] = None,
+    junit: Annotated[Path | None, typer.Option(help="Also write a JUnit file.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="Also append a Markdown summary to this file.")] = None,
+    form: Format_ = Format.terminal,
+) -> None:
+    """Judge a store against a baseline: exit code 0 pass, 1 regression, 2 cannot be judged."""
+    from restorebench.benchmark import gate as judge
+    from restorebench.benchmark.files import write_whole
+    from restorebench.benchmark.registry import find
+
+    opened, plan = _stored_plan(store, suite)
+    if update_baseline:
+        if not reason or not (system or baseline.is_file()):
+            raise RequestError("--update-baseline needs --reason TEXT, and --system NAME for a new file")
+        old = judge.read_baseline(baseline) if baseline.is_file() else None
+        margins = {**(old.margins if old else {}), **judge.margins_of(margin or [])}
+        made = judge.baseline_of(opened, plan, system or (old.system if old else ""), reason, margins)
+        judge.write_baseline(baseline, made)
+        _say(f"{baseline}: {made.system}, {', '.join(made.margins)}")
+        return
+    if margin or reason:
+        raise RequestError(
+            "--margin and --reason belong to --update-baseline; the file's margins are what is judged by"
+        )
+    verdict = judge.gate(opened, plan, judge.read_baseline(baseline), system)
+    if junit:
+        write_whole(junit, judge.junit(verdict))
+    if summary:
+        with summary.open("a", encoding="utf-8") as file:
+            file.write(find("renderers", "md")([judge.table(verdict)]))
+    _print([judge.table(verdict)], form)
+    raise typer.Exit(judge.exit_code(verdict))
+
+
 @app.command(epilog="Example: restorebench ledger demo-store --format csv > ledger.csv")
 def ledger(
     stores: Annotated[list[Path] | None, typer.Argument(readable=False, help="Folders that `run` filled.")] = None,
@@ -401,15 +443,10 @@ def _unusable(kind: Literal["systems", "metrics"], names: tuple[str, ...]) -> di
 
 def _stored_plan(store: Path, suite: str) -> tuple[Store, Plan]:
     """The plan of a suite, by default of the latest one."""
-    from restorebench.benchmark.registry import unknown
-    from restorebench.benchmark.store import open_store
+    from restorebench.benchmark.store import open_store, plan_of
 
     opened = open_store(store)
-    plans = {kept.suite.name: kept for kept in opened.plans()}
-    name = suite or next(iter(plans))
-    if name not in plans:
-        raise unknown("suites in this store", name, list(plans))
-    return opened, plans[name]
+    return opened, plan_of(opened, suite)
 
 
 def _board(store: Path, suite: str, against: str | None, form: Format) -> None:

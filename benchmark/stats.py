@@ -17,7 +17,7 @@ from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.stats import norm, t
+from scipy.special import ndtr, ndtri, stdtrit  # scipy.stats takes a second to import
 
 from restorebench.benchmark.seeds import generator
 
@@ -78,11 +78,11 @@ def bca(drawn: Array, jackknife: Array, estimate: float, confidence: float = CON
     if squares == 0:
         return Interval(estimate, estimate)
     below = (np.sum(drawn < estimate) + 0.5 * np.sum(drawn == estimate)) / len(drawn)
-    bias = float(norm.ppf(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn))))
+    bias = float(ndtri(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn))))
     acceleration = float((spread**3).sum() / (6 * squares**1.5))
-    tail = sqrt(clusters / (clusters - 1)) * float(t.ppf((1 + confidence) / 2, clusters - 1))
+    tail = sqrt(clusters / (clusters - 1)) * float(stdtrit(clusters - 1, (1 + confidence) / 2))
     edges = [bias + z for z in (-tail, tail)]
-    shares = [float(norm.cdf(bias + edge / (1 - acceleration * edge))) for edge in edges]
+    shares = [float(ndtr(bias + edge / (1 - acceleration * edge))) for edge in edges]
     low, high = np.quantile(drawn, np.clip(shares, 0, 1))
     return Interval(float(low), float(high))
 
@@ -97,6 +97,11 @@ def permutation(flips: NDArray[np.float32], differences: Array) -> Array:
     reached = (flipped >= observed * (1 - 1e-5) - 1e-12).sum(0)
     exact = len(flips) == 2 ** differences.shape[1]
     return np.asarray(reached / len(flips) if exact else (reached + 1) / (len(flips) + 1), dtype=np.float64)
+
+
+def one_sided(p: float, towards: bool) -> float:
+    """The p of "greater" from a two-sided one: sign flips are symmetric. `towards`: the difference points there."""
+    return p / 2 if towards else 1 - p / 2
 
 
 def holm(p: Sequence[float] | Array) -> Array:
@@ -155,7 +160,7 @@ class Difference:
         if self.clusters < 2:
             return float("inf")
         freedom = self.clusters - 1
-        return float((t.ppf((1 + CONFIDENCE) / 2, freedom) + t.ppf(POWER, freedom)) * self.error)
+        return float((stdtrit(freedom, (1 + CONFIDENCE) / 2) + stdtrit(freedom, POWER)) * self.error)
 
     @property
     def clips_needed(self) -> int | None:
@@ -247,6 +252,13 @@ def pairwise(sample: Sample, wanted: Sequence[tuple[int, int]], draws: Draws) ->
         if clips.any():
             found.update(_compared(sample, group, clips, draws))
     return {pair: found[pair] for pair in wanted if pair in found}
+
+
+def worse_by_chance(sample: Sample, draws: Draws) -> float:
+    """One-sided p that system 0 scores as much above system 1 on their common clips when neither is above the other."""
+    over, under = sample.sums([0, 1], sample.common([0, 1]))
+    differences = (over[0] - over[1])[None] / under.mean(0).sum()
+    return one_sided(float(permutation(draws.signs(over.shape[1]), differences)[0]), bool(differences.sum() > 0))
 
 
 def _compared(

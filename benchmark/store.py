@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.files import write_whole
 from restorebench.benchmark.plan import Plan, digest
+from restorebench.benchmark.registry import unknown
 from restorebench.benchmark.types import Record, Rows
 
 _ARROW = {"str": pa.string(), "int": pa.int64(), "float | None": pa.float64()}
@@ -124,3 +125,12 @@ def open_store(path: Path) -> Store:
             f"{path}: no store there (no plan in it); make one with: restorebench run SUITE --store {path}"
         )
     return Store(path)
+
+
+def plan_of(store: Store, suite: str = "") -> Plan:
+    """The plan of a suite, by default of the latest one. Raises RequestError for a suite that the store has not."""
+    plans = {kept.suite.name: kept for kept in store.plans()}
+    name = suite or next(iter(plans))
+    if name not in plans:
+        raise unknown("suites in this store", name, list(plans))
+    return plans[name]

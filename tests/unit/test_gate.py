@@ -1,0 +1,184 @@
+"""The gate finds what was planted and leaves other seeds alone; it refuses to judge what it cannot."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from restorebench.benchmark.contracts import Value
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.execute import execute
+from restorebench.benchmark.gate import MARGINS, Baseline, judge, margins_of
+from restorebench.benchmark.plan import make
+from restorebench.benchmark.samples import Scores
+from restorebench.benchmark.stats import Draws, Sample
+from restorebench.benchmark.suite import load
+from tests.conftest import Cli
+
+TABLES = 200
+DRAWS = Draws("test", draws=2000)
+QUALITY = ("dnsmos.sig", "dnsmos.bak", "dnsmos.ovl", "dnsmos.p808")
+
+
+def simulated(seed: int, clips: int, quality: float = 0.0, wer: float = 0.0) -> tuple[list[Scores], Baseline]:
+    """A checkpoint with another sampling seed, and its baseline: DNSMOS of four kinds that go together, and WER.
+
+    A seed moves a clip's MOS by 0.15 and an error or two come and go; both are larger than what GSR's published outputs
+    of good systems show. `quality` is lost in MOS, `wer` gained in percent.
+    """
+    rng = np.random.default_rng(seed)
+    names = tuple(map(str, range(clips)))
+    before: dict[str, dict[str, tuple[float, float]]] = {}
+    measured = []
+    level = rng.normal(3.2, 0.4, clips)
+    drift = [rng.normal(0, 0.1, clips) for _ in range(2)]
+    for name in QUALITY:
+        old, new = (level + both + rng.normal(0, 0.11, clips) for both in drift)
+        before[name] = {clip: (float(score), 1.0) for clip, score in zip(names, old, strict=True)}
+        value = Value(name=name, label=name, unit="MOS", direction="higher")
+        sample = Sample((new - quality)[None], np.ones((1, clips)), np.arange(clips))
+        measured.append(Scores("c", value, ("new",), names, sample, "clip"))
+    words = rng.integers(6, 14, clips).astype(float)
+    hard = rng.binomial(words.astype(int), 0.04)
+    old_errors, new_errors = (hard + rng.poisson(0.01 * words) for _ in range(2))
+    new_errors = new_errors + rng.poisson(wer / 100 * words)
+    before["wer"] = {clip: (float(e), float(w)) for clip, e, w in zip(names, old_errors, words, strict=True)}
+    value = Value(name="wer", label="WER", unit="%", direction="lower", reduction="rate")
+    sample = Sample(new_errors[None].astype(float), words[None], np.arange(clips))
+    measured.append(Scores("c", value, ("new",), names, sample, "clip"))
+    margins = {name: MARGINS[name] for name in (*QUALITY, "wer")}
+    baseline = Baseline(
+        suite="s", trials="t", system="new", reason="r", margins=margins, signatures={}, clips={"c": before}
+    )
+    return measured, baseline
+
+
+def passing(clips: int, **planted: float) -> float:
+    """The share of tables that pass."""
+    return float(np.mean([judge(*simulated(seed, clips, **planted), "new", DRAWS).passes for seed in range(TABLES)]))
+
+
+def test_other_seeds_pass() -> None:
+    assert passing(100) >= 0.95
+    assert passing(1000) >= 0.95
+
+
+def test_a_tenth_of_a_mos_is_found_with_a_hundred_clips() -> None:
+    """The size that the README recommends for quality."""
+    assert passing(100, quality=0.1) <= 0.05
+
+
+def test_one_percent_of_wer_is_found_with_a_thousand_clips() -> None:
+    """The size that the README recommends for word error rates."""
+    assert passing(1000, wer=1.0) <= 0.05
+
+
+def test_certain_but_tiny_differences_pass() -> None:
+    """Below the margin, on so many clips that nobody doubts them."""
+    measured, baseline = simulated(0, 4000, quality=0.03)
+    verdict = judge(measured, baseline, "new")
+    assert verdict.passes
+    assert "significantly worse, but within the margin" in {one.why for one in verdict.judged}
+
+
+def test_a_value_that_is_lost_fails() -> None:
+    measured, baseline = simulated(0, 30)
+    measured[0].sample.over[0, 3] = np.nan
+    [failed] = [one for one in judge(measured, baseline, "new").judged if one.fails]
+    assert failed.why == "no value any more for 3"
+    assert failed.clips == 29
+
+
+@pytest.fixture(scope="module")
+def measured_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    plan = make(load("demo"), ["unprocessed", "target"], ["lsd", "stoi"])
+    return execute(plan, tmp_path_factory.mktemp("gate") / "s", workers=1).root
+
+
+@pytest.fixture
+def store(measured_store: Path, tmp_path: Path) -> Path:
+    shutil.copytree(measured_store, tmp_path / "s")
+    return tmp_path / "s"
+
+
+def made(cli: Cli, system: str = "target") -> None:
+    done = cli("gate", "s", "--baseline", "b.json", "--update-baseline", "--reason", "first", "--system", system)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_command_passes_fails_and_refuses(cli: Cli, store: Path, tmp_path: Path) -> None:
+    assert cli("gate", "s", "--baseline", "b.json").returncode == 2
+    made(cli)
+    same = cli("gate", "s", "--baseline", "b.json", "--junit", "j.xml", "--summary", "sum.md")
+    assert same.returncode == 0, same.stderr
+    assert "Gate: passes" in same.stdout
+    assert ElementTree.parse(tmp_path / "j.xml").getroot().attrib["failures"] == "0"
+    worse = cli(
+        "gate", "s", "--baseline", "b.json", "--system", "unprocessed", "--junit", "j.xml", "--summary", "sum.md"
+    )
+    assert worse.returncode == 1, worse.stdout + worse.stderr
+    assert "FAIL" in worse.stdout
+    root = ElementTree.parse(tmp_path / "j.xml").getroot()
+    assert int(root.attrib["failures"]) > 0
+    assert "worse by" in str(root.find("testcase/failure").attrib["message"])  # type: ignore[union-attr]
+    summary = (tmp_path / "sum.md").read_text()
+    assert "### Gate: passes" in summary
+    assert "values regressed" in summary
+
+    text = (tmp_path / "b.json").read_text()
+    changed = json.loads(text)
+    changed["signatures"]["lsd"] = "lsd@0|another"
+    (tmp_path / "b.json").write_text(json.dumps(changed))
+    refused = cli("gate", "s", "--baseline", "b.json")
+    assert refused.returncode == 2
+    assert "cannot judge: lsd is measured by lsd@" in refused.stderr
+    assert "the baseline by lsd@0|another" in refused.stderr
+    (tmp_path / "b.json").write_text(text.replace('"trials": "', '"trials": "0'))
+    assert "cannot judge: the store holds demo with clips" in cli("gate", "s", "--baseline", "b.json").stderr
+    (tmp_path / "b.json").write_text("{}")
+    broken = cli("gate", "s", "--baseline", "b.json")
+    assert broken.returncode == 2
+    assert "b.json: not a baseline: suite: Field required" in broken.stderr
+
+
+def test_a_baseline_changes_only_with_a_reason(cli: Cli, store: Path, tmp_path: Path) -> None:
+    unreasoned = cli("gate", "s", "--baseline", "b.json", "--update-baseline", "--system", "unprocessed")
+    assert unreasoned.returncode == 2
+    assert "--update-baseline needs --reason TEXT" in unreasoned.stderr
+    made(cli)
+    again = cli(
+        "gate", "s", "--baseline", "b.json", "--update-baseline", "--reason", "tighter", "--margin", "lsd=0.001"
+    )
+    assert again.returncode == 0, again.stderr
+    kept = json.loads((tmp_path / "b.json").read_text())
+    assert (kept["reason"], kept["margins"]["lsd"], kept["system"]) == ("tighter", 0.001, "target")
+    assert cli("gate", "s", "--baseline", "b.json", "--margin", "lsd=9").returncode == 2
+    for wrong in ("lsd", "lsd=-1", "=1", "lsd=x"):
+        with pytest.raises(RequestError, match=f"--margin {wrong}: wanted VALUE=NUMBER"):
+            margins_of([wrong])
+
+
+PLUGIN = """
+def test_no_regression(restorebench_gate):
+    restorebench_gate("s", "b.json")
+
+def test_regression(restorebench_gate):
+    restorebench_gate("s", "b.json", system="unprocessed")
+"""
+
+
+def test_the_pytest_fixture(cli: Cli, store: Path, tmp_path: Path) -> None:
+    """In a pytest of its own, as a user's."""
+    made(cli)
+    (tmp_path / "test_checkpoint.py").write_text(PLUGIN)
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "test_checkpoint.py"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
+    assert "worse by" in done.stdout
