@@ -256,6 +256,30 @@ def gate(
     raise typer.Exit(judge.exit_code(verdict))
 
 
+@app.command(epilog="Example: restorebench report demo-store --out demo-report")
+def report(
+    store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to; an earlier report in it is replaced.")],
+    suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
+    clips: Annotated[int, typer.Option(min=0, help="Keep the sounds of so many clips.")] = 60,
+) -> None:
+    """Write an HTML report: leaderboard, clips to listen to, breakdowns, failures. It opens from disk, offline."""
+    from restorebench.benchmark import provenance
+    from restorebench.benchmark.aggregate import board as make_board
+    from restorebench.benchmark.registry import find
+    from restorebench.benchmark.run import versions_of_clip
+    from restorebench.benchmark.show import progress
+
+    opened, plan = _stored_plan(store, suite)
+    facts = {name: str(fact) for name, fact in provenance.collect().items() if isinstance(fact, str | int)}
+    facts |= {f"version of {name}": number for name, number in provenance.versions().items()}
+    sounds = versions_of_clip(opened, plan)
+    page = find("renderers", "report")(
+        make_board(plan, opened), _scores(store, suite), sounds, facts, out, progress, clips
+    )
+    _say(f"report: {page}")
+
+
 @app.command(epilog="Example: restorebench ledger demo-store --format csv > ledger.csv")
 def ledger(
     stores: Annotated[list[Path] | None, typer.Argument(readable=False, help="Folders that `run` filled.")] = None,

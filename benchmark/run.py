@@ -316,6 +316,25 @@ def delivered(store: Store, job: Job, pair: Pair) -> Delivered | str:
     return Delivered(audio, float(note["seconds"]))
 
 
+def versions_of_clip(store: Store, plan: Plan) -> Callable[[Trial], dict[str, Audio]]:
+    """Reads what there is of a trial: input, target, and what each system delivered with its first seed."""
+
+    def versions(trial: Trial) -> dict[str, Audio]:
+        try:
+            pair = load_pair(store, trial)
+        except AudioError:
+            return {}
+        found = {"unprocessed": pair.degraded}
+        for job in plan.by_trial[trial.id]:
+            if job.system not in (*found, "target"):
+                sound = delivered(store, job, pair)
+                if isinstance(sound, Delivered):
+                    found[job.system] = sound.audio
+        return found | ({"target": pair.reference} if pair.reference else {})
+
+    return versions
+
+
 def score_trial_unit(unit: TrialUnit) -> int:
     store = Store(unit.store)
     trial = unit.jobs[0].trial

@@ -11,6 +11,7 @@ BUILTIN = {
     "published": "published:cells",
     "ledger": "ledger:ledger",
     "long": "board:long",
+    "report": "site:report",
     "results": "board:results",
     "terminal": "render:terminal",
 }

@@ -1,0 +1,204 @@
+"use strict";
+// Enhances a page that is complete without it: sorting, filtering, listening, links to clips and cells (in the hash).
+// Every text goes through textContent, so nothing in the data can become markup.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const clips = new Map(data.clips.map((clip) => [clip.id, clip]));
+const values = new Map(data.values.map((value) => [value.name, value]));
+
+function make(tag, attributes = {}, ...children) {
+  const element = document.createElement(tag);
+  for (const [name, value] of Object.entries(attributes)) {
+    if (name.startsWith("on")) element.addEventListener(name.slice(2), value);
+    else if (value === true) element.setAttribute(name, "");
+    else if (value !== false && value !== null) element.setAttribute(name, value);
+  }
+  element.append(...children);
+  return element;
+}
+
+// Sorting: a click on a column's head, a second one turns it round. Rows without a number come last.
+
+function sortBy(head) {
+  const table = head.closest("table");
+  const column = [...head.parentElement.children].indexOf(head);
+  const down = head.getAttribute("aria-sort") === "descending" || (!head.hasAttribute("aria-sort") && head.dataset.first === "ascending");
+  const rows = [...table.tBodies[0].rows];
+  const key = (row) => row.cells[column].dataset.sort ?? row.cells[column].textContent;
+  const numeric = rows.some((row) => row.cells[column].dataset.sort !== undefined);
+  rows.sort((a, b) => {
+    const [x, y] = [key(a), key(b)];
+    if (!numeric) return down ? x.localeCompare(y) : y.localeCompare(x);
+    if (x === "" || y === "") return (x === "") - (y === "");
+    return down ? x - y : y - x;
+  });
+  for (const other of head.parentElement.children) other.removeAttribute("aria-sort");
+  head.setAttribute("aria-sort", down ? "ascending" : "descending");
+  table.tBodies[0].append(...rows);
+}
+
+for (const button of document.querySelectorAll("th button.sort")) button.addEventListener("click", () => sortBy(button.closest("th")));
+
+// Filtering.
+
+const systemFilter = document.getElementById("system-filter");
+const conditionFilter = document.getElementById("condition-filter");
+
+function filter() {
+  const text = systemFilter.value.trim().toLowerCase();
+  for (const section of document.querySelectorAll("[data-condition]")) {
+    section.hidden = conditionFilter.value !== "" && section.dataset.condition !== conditionFilter.value;
+  }
+  for (const row of document.querySelectorAll("tr[data-system]")) {
+    row.hidden = !row.dataset.system.toLowerCase().includes(text);
+  }
+}
+
+systemFilter.addEventListener("input", filter);
+conditionFilter.addEventListener("change", filter);
+
+// A cell's clips, the worst first.
+
+function shown(number, value) {
+  return number === null || number === undefined ? "–" : number.toFixed(value.decimals);
+}
+
+function showCell(condition, system, name) {
+  const value = values.get(name);
+  const panel = document.getElementById("cell");
+  if (!value) return;
+  const known = data.clips.filter((clip) => clip.condition === condition && clip.scores[system]?.[name] !== undefined);
+  const worse = value.direction === "higher" ? 1 : -1;
+  known.sort((a, b) => worse * (a.scores[system][name] - b.scores[system][name]));
+  const items = known.map((clip) => make("li", {}, clipLink(clip, `${clip.name}: ${shown(clip.scores[system][name], value)}`, system)));
+  panel.replaceChildren(
+    make("h3", { tabindex: "-1" }, `${system}, ${value.label}, ${condition}: ${known.length} clips, the worst first`),
+    make("ol", { class: "lists" }, ...items),
+  );
+  panel.hidden = false;
+  panel.querySelector("h3").focus({ preventScroll: true });
+  panel.scrollIntoView({ block: "nearest" });
+}
+
+function clipLink(clip, text, system) {
+  if (!clip.sounds) return document.createTextNode(text);
+  return make("a", { href: "#" + new URLSearchParams({ clip: clip.id, system }) }, text);
+}
+
+// Listening: one version at a time; a switch keeps the position and whether it plays.
+
+const player = document.getElementById("player");
+let current = null; // { clip, system, audios }
+
+function volume(clip, system) {
+  const matched = document.getElementById("matched").checked;
+  return matched ? 1 : clip.sounds[system].volume;
+}
+
+function openClip(id, system) {
+  const clip = clips.get(id);
+  if (!clip || !clip.sounds) return;
+  const names = Object.keys(clip.sounds);
+  const wanted = names.includes(system) ? system : names[0];
+  if (current?.clip.id !== id) {
+    stop();
+    const audios = new Map(names.map((name) => [name, new Audio(clip.sounds[name].file)]));
+    current = { clip, system: wanted, audios };
+    for (const [name, audio] of audios) {
+      audio.preload = "auto";
+      audio.addEventListener("ended", () => name === current?.system && showTransport());
+      audio.addEventListener("timeupdate", () => name === current?.system && showTransport());
+      audio.addEventListener("loadedmetadata", () => name === current?.system && showTransport());
+    }
+    document.getElementById("clip-title").textContent = `${clip.condition}: ${clip.name}`;
+    document.getElementById("clip-text").textContent = [clip.text && `“${clip.text}”`, clip.speaker && `speaker ${clip.speaker}`, clip.facts].filter(Boolean).join(" · ");
+    document.getElementById("versions").replaceChildren(
+      ...names.map((name, place) => make("button", { type: "button", "data-system": name, onclick: () => choose(name), title: place < 9 ? `key ${place + 1}` : null }, name)),
+    );
+    document.getElementById("clip-scores").replaceChildren(scoreTable(clip, names));
+  }
+  player.hidden = false;
+  choose(wanted);
+}
+
+function scoreTable(clip, names) {
+  const columns = data.values.filter((value) => names.some((name) => clip.scores[name]?.[value.name] !== undefined));
+  const head = make("tr", {}, make("th", { scope: "col" }, "system"), ...columns.map((value) => make("th", { scope: "col" }, value.label)));
+  const rows = names.map((name) => make("tr", {}, make("th", { scope: "row" }, name), ...columns.map((value) => make("td", {}, shown(clip.scores[name]?.[value.name], value)))));
+  return make("table", {}, make("caption", { class: "soft" }, "scores of this clip"), make("thead", {}, head), make("tbody", {}, ...rows));
+}
+
+function audio() {
+  return current.audios.get(current.system);
+}
+
+function choose(system) {
+  const before = audio();
+  const playing = !before.paused;
+  const position = before.currentTime;
+  before.pause();
+  current.system = system;
+  const now = audio();
+  now.volume = volume(current.clip, system);
+  seek(now, position);
+  if (playing) now.play();
+  for (const button of document.querySelectorAll("#versions button")) button.setAttribute("aria-pressed", button.dataset.system === system);
+  const sound = current.clip.sounds[system];
+  const picture = document.getElementById("spectrogram");
+  picture.src = sound.spectrogram;
+  picture.alt = `spectrogram of ${system}, up to ${sound.khz} kHz`;
+  document.getElementById("khz").textContent = `0 to ${sound.khz} kHz, ${sound.seconds.toFixed(2)} s`;
+  history.replaceState(null, "", "#" + new URLSearchParams({ clip: current.clip.id, system }));
+  showTransport();
+}
+
+function seek(sound, position) {
+  if (sound.readyState > 0) sound.currentTime = Math.min(position, sound.duration || position);
+  else sound.addEventListener("loadedmetadata", () => (sound.currentTime = Math.min(position, sound.duration)), { once: true });
+}
+
+function toggle() {
+  const sound = audio();
+  if (sound.paused) sound.play();
+  else sound.pause();
+  showTransport();
+}
+
+function stop() {
+  if (current) for (const sound of current.audios.values()) sound.pause();
+}
+
+function showTransport() {
+  const sound = audio();
+  document.getElementById("play").textContent = sound.paused ? "Play" : "Pause";
+  const position = document.getElementById("position");
+  position.max = sound.duration || current.clip.sounds[current.system].seconds;
+  if (document.activeElement !== position) position.value = sound.currentTime;
+  document.getElementById("time").textContent = `${sound.currentTime.toFixed(1)} s`;
+}
+
+document.getElementById("play").addEventListener("click", toggle);
+document.getElementById("position").addEventListener("input", (event) => seek(audio(), Number(event.target.value)));
+document.getElementById("matched").addEventListener("change", () => current && (audio().volume = volume(current.clip, current.system)));
+document.addEventListener("keydown", (event) => {
+  if (!current || player.hidden || event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const names = Object.keys(current.clip.sounds);
+  if (/^[1-9]$/.test(event.key) && names[event.key - 1]) choose(names[event.key - 1]);
+  else if (event.key === "p") toggle();
+});
+
+// Deep links: #clip=CONDITION/ID&system=NAME, #condition=…&system=…&value=…
+
+function follow() {
+  const wanted = new URLSearchParams(location.hash.slice(1));
+  if (wanted.has("clip")) {
+    openClip(wanted.get("clip"), wanted.get("system"));
+    player.scrollIntoView({ block: "nearest" });
+  } else if (wanted.has("value")) showCell(wanted.get("condition"), wanted.get("system"), wanted.get("value"));
+}
+
+window.addEventListener("hashchange", follow);
+for (const button of document.querySelectorAll("button.cell")) {
+  button.addEventListener("click", () => (location.hash = new URLSearchParams({ condition: button.dataset.condition, system: button.dataset.system, value: button.dataset.value })));
+}
+follow();

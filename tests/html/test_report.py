@@ -1,0 +1,217 @@
+"""The report in a real browser, opened from disk: sorting, filtering, listening, links, a phone, and hostile names."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from restorebench.benchmark.locations import BUNDLE
+from tests.conftest import Cli
+
+sync_api = pytest.importorskip("playwright.sync_api")
+CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+HOSTILE = "<img src=x onerror=alert(1)>"
+SUITE = """
+name = "heard"
+version = 1
+summary = "Bundled clips in noise <b>and more</b>"
+metrics = ["lsd", "stoi", "si_sdr"]
+systems = ["unprocessed", "spectral-gate", "target"]
+[corpus]
+reader = "folder"
+options = { path = "clips", texts = "texts.csv" }
+[[condition]]
+name = "noise"
+corruption = "noise"
+options = { snr_db = [0, 20], noise = "pink" }
+[[condition]]
+name = "clip"
+corruption = "clipping"
+options = { ratio = [0.1, 0.5] }
+"""
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of eight clips under two conditions; one clip's name and transcript are hostile."""
+    import os
+    import subprocess
+
+    from tests.conftest import COMMAND
+
+    root = tmp_path_factory.mktemp("report")
+    (root / "clips").mkdir()
+    names = sorted(BUNDLE.glob("*.flac"))[:8]
+    for place, path in enumerate(names):
+        name = f"{HOSTILE}.flac" if place == 0 else path.name
+        shutil.copy(path, root / "clips" / name)
+    (root / "texts.csv").write_text(f"id,text\n{HOSTILE},</script><script>alert(2)</script>\n")
+    (root / "heard.toml").write_text(SUITE)
+    for command in (["run", "heard.toml", "--store", "s"], ["report", "s", "--out", "r"]):
+        done = subprocess.run(
+            [str(COMMAND), *command], cwd=root, env=os.environ, capture_output=True, text=True, timeout=600, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    return root / "r" / "index.html"
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with sync_api.sync_playwright() as playwright:
+        options = ["--no-sandbox", "--autoplay-policy=no-user-gesture-required"]
+        started = playwright.chromium.launch(executable_path=CHROMIUM, args=options)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def tab(browser: Any, page: Path) -> Iterator[Any]:
+    """The page, opened from disk; console errors, dialogs and requests beyond the folder fail the test."""
+    opened = browser.new_page(viewport={"width": 1200, "height": 900})
+    faults: list[str] = []
+    opened.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
+    opened.on("pageerror", lambda e: faults.append(str(e)))
+    opened.on("dialog", lambda d: (faults.append(f"dialog {d.message}"), d.dismiss()))
+    opened.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else faults.append(r.url))
+    opened.on(
+        "requestfailed", lambda r: faults.append(f"failed: {r.url}") if r.url.endswith((".png", ".svg")) else None
+    )
+    opened.goto(page.as_uri())
+    yield opened
+    opened.close()
+    assert not faults
+
+
+def first_column(tab: Any, table: int = 0) -> list[str]:
+    return [row.strip() for row in tab.locator("#leaderboard table").nth(table).locator("tbody th").all_inner_texts()]
+
+
+def test_sorting(tab: Any) -> None:
+    planned = first_column(tab)
+    assert planned == ["unprocessed ⚓", "spectral-gate", "target ⚓"]
+    lsd = tab.locator("#leaderboard table").first.locator("th button", has_text="LSD")
+    lsd.click()
+    assert first_column(tab)[0] == "target ⚓", "lower is better: the best comes first"
+    lsd.click()
+    assert first_column(tab)[-1] == "target ⚓"
+    assert tab.locator("#leaderboard th[aria-sort=descending]").count() == 1
+    tab.locator("#leaderboard table").first.locator("th button", has_text="STOI").press("Enter")
+    assert first_column(tab)[0] == "target ⚓"
+
+
+def test_filtering(tab: Any) -> None:
+    tab.locator("#system-filter").fill("GATE")
+    assert tab.locator("tr[data-system]:visible").count() == 2
+    tab.locator("#condition-filter").select_option("clip")
+    assert tab.locator("[data-condition]:visible").locator("h3").all_inner_texts() == ["clip (8 clips)"]
+
+
+def test_a_number_leads_to_its_clips_and_a_clip_to_its_sounds(tab: Any) -> None:
+    tab.locator("button.cell").first.click()
+    assert tab.locator("#cell li").count() == 8
+    numbers = [float(text.rpartition(": ")[2]) for text in tab.locator("#cell li").all_inner_texts()]
+    assert numbers == sorted(numbers, reverse=True), "LSD: the worst first"
+    tab.locator("#cell li a").last.click()
+    tab.locator("#player").wait_for(state="visible")
+    assert tab.locator("#versions button").all_inner_texts() == ["unprocessed", "spectral-gate", "target"]
+
+
+def test_listening_keeps_the_position_over_a_switch(tab: Any) -> None:
+    tab.locator("#listen ol a").last.click()
+    tab.locator("#play").click()
+    tab.wait_for_function("current.audios.get(current.system).currentTime > 0.4")
+    before = tab.evaluate("current.audios.get(current.system).currentTime")
+    tab.keyboard.press("3")
+    assert tab.locator("#versions button[aria-pressed=true]").inner_text() == "target"
+    tab.wait_for_function("!current.audios.get('target').paused")
+    after = tab.evaluate("current.audios.get('target').currentTime")
+    assert before - 0.05 <= after <= before + 0.6
+    assert tab.evaluate("[...current.audios.values()].filter((sound) => !sound.paused).length") == 1
+    assert "target" in tab.locator("#spectrogram").get_attribute("alt")
+    assert tab.evaluate("document.getElementById('spectrogram').naturalWidth") > 100
+    tab.keyboard.press("p")
+    assert tab.evaluate("current.audios.get('target').paused")
+    tab.locator("#matched").uncheck()
+    assert tab.evaluate("[...Object.values(current.clip.sounds)].some((sound) => sound.volume < 0.99)")
+
+
+def test_versions_are_equally_loud(page: Path) -> None:
+    import json
+    import re
+
+    from restorebench.benchmark.audio import read
+    from restorebench.reports.sounds import loudness
+
+    data = json.loads(re.search(r'id="data">(.*?)</script>', page.read_text(), re.S).group(1))  # type: ignore[union-attr]
+    for clip in data["clips"][:3]:
+        levels = [loudness(read(page.parent / sound["file"])) for sound in clip["sounds"].values()]
+        assert max(levels) - min(levels) < 1.0
+
+
+def test_a_link_opens_its_clip(browser: Any, page: Path) -> None:
+    opened = browser.new_page()
+    opened.goto(f"{page.as_uri()}#clip=noise%2Fawb_06&system=spectral-gate")
+    opened.locator("#player").wait_for(state="visible")
+    assert opened.locator("#clip-title").inner_text() == "noise: awb_06"
+    assert opened.locator("#versions button[aria-pressed=true]").inner_text() == "spectral-gate"
+    opened.close()
+
+
+def test_a_phone_scrolls_no_sideways(tab: Any) -> None:
+    tab.set_viewport_size({"width": 360, "height": 740})
+    tab.locator("#listen ol a").first.click()
+    assert tab.evaluate("document.documentElement.scrollWidth") <= 360
+
+
+def test_hostile_names_are_text(tab: Any) -> None:
+    """The fixture fails on any dialog."""
+    tab.evaluate("location.hash = new URLSearchParams({ clip: data.clips[0].id })")
+    tab.locator("#player").wait_for(state="visible")
+    assert HOSTILE in tab.locator("#clip-title").inner_text()
+    assert "alert(2)" in tab.locator("#clip-text").inner_text()
+    assert tab.locator("img[src=x]").count() == 0
+    assert "<b>and more</b>" in tab.locator("header p").first.inner_text()
+
+
+def test_axe_finds_nothing_serious(tab: Any) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    tab.locator("#listen ol a").first.click()
+    tab.locator("button.cell").first.click()
+    found = Axe().run(tab).response["violations"]
+    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    assert not [f"{v['id']}: {v['help']} ({v['nodes'][0]['html'][:90]})" for v in serious]
+
+
+def test_every_score_of_the_store_is_on_the_page(page: Path) -> None:
+    """One number, one place: the page's cells are the board's."""
+    import csv
+    import io
+    import subprocess
+
+    from tests.conftest import COMMAND
+
+    done = subprocess.run(
+        [str(COMMAND), "board", str(page.parents[1] / "s"), "--format", "csv"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    text = page.read_text()
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert len(rows) == 2 * 3 * 3
+    for row in rows:
+        assert f'data-sort="{float(row["value"])!r}"' in text or float(row["value"]) == 0
+
+
+def test_a_report_replaces_only_a_report(cli: Cli, page: Path, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "thesis.tex").write_text("mine")
+    done = cli("report", page.parents[1] / "s", "--out", "other")
+    assert done.returncode == 2
+    assert "holds other files" in done.stderr
