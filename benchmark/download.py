@@ -40,6 +40,8 @@ def download(url: str, target: Path, checksum: str, progress: Progress) -> None:
     import requests
     from filelock import FileLock
 
+    if target.is_file():
+        return
     if offline():
         raise RequestError(f"{url} is not fetched: RESTOREBENCH_OFFLINE is set")
     target.parent.mkdir(parents=True, exist_ok=True)

@@ -156,10 +156,19 @@ def _size_of(folder: Path) -> int:
 
 
 def hold(environment: Environment) -> IO[bytes]:
-    """Keeps `prune` off an environment until the file is closed, or the process ends."""
-    held = (environment.folder / READY).open("rb")
-    fcntl.flock(held, fcntl.LOCK_SH)
-    return held
+    """The environment, built if need be and safe from `prune` until the file is closed or the process ends.
+
+    Raises RequestError with the resolver's own words.
+    """
+    from filelock import FileLock
+
+    while True:
+        require(environment)
+        with FileLock(f"{environment.folder}.lock"):  # prune holds it while it looks and removes
+            if environment.is_ready:
+                held = (environment.folder / READY).open("rb")
+                fcntl.flock(held, fcntl.LOCK_SH)
+                return held
 
 
 def _in_use(folder: Path) -> bool:

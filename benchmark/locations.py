@@ -66,20 +66,21 @@ def audio_files(folder: str, split: str = "") -> tuple[str, ...]:
         todo = hint(folder) or "; name a folder of audio files"
         raise RequestError(f"{folder}: no such folder ({path}){todo}")
     head = folder if folder.endswith(("/", ":")) else f"{folder}/"
-    names = tuple(f"{head}{below}" for below in _audio_below(path))
-    if split:
-        root = data_folder()
-        known = _splits(root) if root else {}
-        names = tuple(name for name in names if known.get(name.removeprefix("data:")) == split)
+    names = _audio_names(path, head, split, data_folder() if split else None)
     if not names:
         raise RequestError(f"{folder}: no audio files" + (f" in split {split!r}" if split else "") + f" below {path}")
     return names
 
 
 @cache
-def _audio_below(path: Path) -> tuple[str, ...]:
+def _audio_names(path: Path, head: str, split: str, root: Path | None) -> tuple[str, ...]:
+    """Once per folder: a draw must not list 60 000 files again."""
     files = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
-    return tuple(p.relative_to(path).as_posix() for p in files)
+    names = (f"{head}{p.relative_to(path).as_posix()}" for p in files)
+    if not split:
+        return tuple(names)
+    known = _splits(root) if root else {}
+    return tuple(name for name in names if known.get(name.removeprefix("data:")) == split)
 
 
 def file_sha256(path: Path) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import soundfile
 
 from restorebench.benchmark import registry
-from restorebench.benchmark.audio import read, settle
+from restorebench.benchmark.audio import read, resample, settle
 from restorebench.benchmark.contracts import Corruption, Scene
 from restorebench.benchmark.errors import AudioError
 from restorebench.benchmark.locations import file_sha256, resolve
@@ -24,14 +24,19 @@ def scene(utterance: Utterance, corpus: Sequence[Utterance]) -> Scene | None:
     if info.frames == 0 or info.channels != 1:
         return None
     others = tuple(o.uri for o in corpus if o.uri is not None and o.uri != utterance.uri)
-    return Scene(rate=info.samplerate, seconds=info.frames / info.samplerate, uri=utterance.uri, others=others)
+    rate = utterance.rate or info.samplerate
+    return Scene(rate=rate, seconds=info.frames / info.samplerate, uri=utterance.uri, others=others)
 
 
 def read_reference(utterance: Utterance) -> Audio | None:
     """The clean sound; None for a recording without one."""
     if utterance.uri is None:
         return None
-    return read_listed(utterance.uri, utterance.sha256 if utterance.degraded is None else "")
+    return at_rate(read_listed(utterance.uri, utterance.sha256 if utterance.degraded is None else ""), utterance.rate)
+
+
+def at_rate(audio: Audio, rate: int | None) -> Audio:
+    return audio if rate in (None, audio.rate) else Audio(resample(audio.samples, audio.rate, rate), rate)
 
 
 def read_listed(location: str, sha256: str) -> Audio:
@@ -47,7 +52,8 @@ def make(utterance: Utterance, recipe: Recipe | None, corruption: Corruption | N
     """The pair of a trial. A recorded one is taken as it is; a rendered one is settled. Raises AudioError."""
     reference = read_reference(utterance)
     if utterance.degraded is not None:
-        return Pair(reference=reference, degraded=read_listed(utterance.degraded, utterance.sha256))
+        degraded = at_rate(read_listed(utterance.degraded, utterance.sha256), utterance.rate)
+        return Pair(reference=reference, degraded=degraded)
     if reference is None or recipe is None or corruption is None:
         raise AudioError(f"{utterance.id}: no clean sound to degrade")
     return settle(corruption.render(recipe, reference))

@@ -215,7 +215,7 @@ def why_not(kind: registry.Kind, name: str) -> str:
 def trials_of(suite: Suite, limit: int | None) -> Iterator[Trial]:
     """The trials of a suite, in order. Raises RequestError when its corpus or noise is absent, or ids repeat."""
     corpus: Corpus = registry.make("corpora", suite.corpus.reader, **suite.corpus.options)
-    everything = list(corpus.utterances())
+    everything = [replace(utterance, rate=suite.corpus.rate) for utterance in corpus.utterances()]
     utterances = everything[: limit or suite.limit]
     seen: set[tuple[str, str]] = set()
     for utterance in utterances:
@@ -224,7 +224,7 @@ def trials_of(suite: Suite, limit: int | None) -> Iterator[Trial]:
         seen.add((utterance.group, utterance.id))
     if not suite.condition:
         for utterance in sorted(utterances, key=lambda u: u.group):
-            key = digest("recorded", utterance.sha256, _reference_sha(utterance))
+            key = digest("recorded", utterance.sha256, _reference_sha(utterance), *_rate(utterance))
             yield Trial(suite.name, utterance.group or "recorded", utterance, None, key)
     for condition in suite.condition:
         yield from _degraded(suite, condition, utterances, everything)
@@ -232,6 +232,10 @@ def trials_of(suite: Suite, limit: int | None) -> Iterator[Trial]:
 
 def _reference_sha(utterance: Utterance) -> str:
     return file_sha256(resolve(utterance.uri)) if utterance.uri else ""
+
+
+def _rate(utterance: Utterance) -> list[str]:
+    return [f"{utterance.rate} Hz"] if utterance.rate else []
 
 
 def _degraded(
@@ -249,7 +253,7 @@ def _degraded(
         # A clip whose header cannot be read keeps its place; the run records why it has no sound.
         recipe = corruption.draw(rng, scene) if scene else None
         drawn = recipe.to_json() if recipe else "unreadable"
-        key = digest(str(corruption.card.version), utterance.sha256, drawn)
+        key = digest(str(corruption.card.version), utterance.sha256, drawn, *_rate(utterance))
         yield Trial(suite.name, condition.name, utterance, recipe, key)
 
 

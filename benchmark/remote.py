@@ -100,8 +100,8 @@ class Remote:
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
-        python = environments.require(self.environment)
         self._held = environments.hold(self.environment)
+        python = self.environment.python
         dropped = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", *THREAD_VARIABLES)  # one worker uses all cores
         kept = {name: value for name, value in os.environ.items() if name not in dropped}
         # -I: the script's folder, which holds a `types.py`, must not come first on the path.

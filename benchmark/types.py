@@ -48,6 +48,8 @@ class Utterance:
     degraded: str | None = None
     """A recording that arrives already degraded; None where a corruption makes it."""
     sha256: str = ""
+    rate: int | None = None
+    """Hz that it is resampled to when it is read; None: its own."""
     text: str | None = None
     language: str = "en"
     speaker: str = ""

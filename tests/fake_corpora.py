@@ -60,7 +60,7 @@ def vctk(root: Path) -> None:
         for clip in ("001", "002"):
             for mic in ("mic1", "mic2"):
                 sound(root / "wav48_silence_trimmed" / speaker / f"{speaker}_{clip}_{mic}.flac", 48_000, seed)
-        text(root / "txt" / speaker / f"{speaker}_001.txt", f"Please call Stella, {speaker}.\n")
+            text(root / "txt" / speaker / f"{speaker}_{clip}.txt", f"Please call Stella, {speaker} {clip}.\n")
 
 
 def voicebank_demand(root: Path) -> None:
@@ -88,7 +88,7 @@ def dns2020(root: Path) -> None:
 
 
 def dns2021(root: Path) -> None:
-    for name in ("realrec_fileid_1", "realrec_fileid_2"):
+    for name in ("ms_realrec_fileid_1", "ms_realrec_fileid_2", "nonenglish_synthetic_male_SNR_21.0dB_german_1"):
         sound(root / BLIND_V3 / f"{name}.wav", 16_000)
 
 
@@ -103,8 +103,12 @@ def seedtts(root: Path) -> None:
         text(root / language / "meta.lst", f"{clip}|{prompt}|{wav}|{said}\n")
 
 
+NOISES = tuple(f"door_Freesound_validated_{number}.wav" for number in range(9))
+"""One for each of the nine archives."""
+
+
 def dns_noise(root: Path) -> None:
-    for name in ("door_Freesound_validated_1.wav", "q__3zYkCp0w.wav"):
+    for name in NOISES:
         sound(root / name, 48_000, seconds=1.0)
 
 
@@ -128,7 +132,7 @@ def _seedtts(language: str, clip: str, prompt: str) -> Reading:
 
 
 def _vctk_clip(speaker: str, clip: str) -> Expected:
-    return Expected(f"{speaker}_{clip}", f"Please call Stella, {speaker}." if clip == "001" else None, speaker, 48_000)
+    return Expected(f"{speaker}_{clip}", f"Please call Stella, {speaker} {clip}.", speaker, 48_000)
 
 
 FAKES: dict[str, FakeCorpus] = {
@@ -139,7 +143,7 @@ FAKES: dict[str, FakeCorpus] = {
                 "vctk",
                 {"per_speaker": 125},
                 tuple(_vctk_clip(speaker, clip) for speaker in VCTK_HELD_OUT for clip in ("001", "002")),
-                ("wav48_silence_trimmed", "wav48_silence_trimmed/p362"),
+                ("wav48_silence_trimmed", "wav48_silence_trimmed/p362", "txt/p364"),
             ),
         ),
     ),
@@ -180,8 +184,8 @@ FAKES: dict[str, FakeCorpus] = {
         (
             Reading(
                 "dns",
-                {"root": "data:dns2021", "noisy": BLIND_V3, "clean": ""},
-                tuple(Expected(f"realrec_fileid_{n}", None, "", 16_000, clean=False) for n in (1, 2)),
+                {"root": "data:dns2021", "noisy": BLIND_V3, "clean": "", "only": "*realrec*.wav"},
+                tuple(Expected(f"ms_realrec_fileid_{n}", None, "", 16_000, clean=False) for n in (1, 2)),
                 (BLIND_V3,),
             ),
         ),
@@ -193,7 +197,7 @@ FAKES: dict[str, FakeCorpus] = {
             _seedtts("zh", "10002287-00000095", "一年之后"),
         ),
     ),
-    "dns-noise": FakeCorpus(dns_noise, noise=("door_Freesound_validated_1.wav", "q__3zYkCp0w.wav")),
+    "dns-noise": FakeCorpus(dns_noise, noise=NOISES),
     "dns-rir": FakeCorpus(
         dns_rir,
         noise=(

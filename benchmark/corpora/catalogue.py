@@ -22,11 +22,11 @@ _DNS_BLOBS = "https://dns4public.blob.core.windows.net/dns4archive/datasets_full
 class Archive:
     url: str
     bytes: int
-    """About; 0 where the owner does not say."""
+    """About, where the checksum is not known."""
     checksum: str = ""
     """Its sha256 or md5, by their length."""
-    top: str = ""
-    """Folder within the archive that becomes the corpus's folder."""
+    top: tuple[str, ...] = ("",)
+    """Folder within the archive that becomes the corpus's folder; several where the owner's words and users differ."""
 
     @property
     def name(self) -> str:
@@ -56,7 +56,11 @@ CORPORA: dict[str, CorpusEntry] = {
         folder="vctk",
         licence="CC BY 4.0",
         bytes=13_000_000_000,
-        holds={f"wav48_silence_trimmed/{speaker}/*_mic1.flac": VCTK_CLIPS for speaker in VCTK_HELD_OUT},
+        holds={
+            f"{folder}/{speaker}/*{ending}": VCTK_CLIPS
+            for speaker in VCTK_HELD_OUT
+            for folder, ending in (("wav48_silence_trimmed", "_mic1.flac"), ("txt", ".txt"))
+        },
         archives=(
             Archive(
                 f"{_DATASHARE}/3443/VCTK-Corpus-0.92.zip",
@@ -88,7 +92,7 @@ CORPORA: dict[str, CorpusEntry] = {
                 "https://www.openslr.org/resources/12/test-clean.tar.gz",
                 346_663_984,
                 "39fde525e59672dc6d1551919b1478f724438a95aa55f874b576be21967e6c23",
-                top="LibriSpeech/test-clean",
+                top=("LibriSpeech/test-clean",),
             ),
         ),
     ),
@@ -118,8 +122,8 @@ CORPORA: dict[str, CorpusEntry] = {
         archives=(
             Archive(
                 "https://dnschallengepublic.blob.core.windows.net/dns3archive/V2_V3_Challenge_Combined_Blindset.zip",
-                0,
-                top="V2_V3_Challenge_Combined_Blindset",
+                1_000_000_000,
+                top=("V2_V3_DNSChallenge_Blindset", "V2_V3_Challenge_Combined_Blindset"),
             ),
         ),
     ),
@@ -143,8 +147,8 @@ CORPORA: dict[str, CorpusEntry] = {
         archives=tuple(
             Archive(
                 f"{_DNS_BLOBS}/noise_fullband/datasets_fullband.noise_fullband.{part}.tar.bz2",
-                0,
-                top="datasets_fullband/noise_fullband",
+                39_000_000_000 // 9,
+                top=("datasets_fullband/noise_fullband",),
             )
             for part in (*(f"audioset_{n:03d}" for n in range(7)), "freesound_000", "freesound_001")
         ),
@@ -159,7 +163,7 @@ CORPORA: dict[str, CorpusEntry] = {
             Archive(
                 f"{_DNS_BLOBS}/datasets_fullband.impulse_responses_000.tar.bz2",
                 265_000_000,
-                top="datasets_fullband/impulse_responses",
+                top=("datasets_fullband/impulse_responses",),
             ),
         ),
     ),

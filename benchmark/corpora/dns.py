@@ -11,16 +11,17 @@ from restorebench.benchmark.types import Utterance
 
 
 class DnsTestSet:
-    def __init__(self, root: str, noisy: str = "noisy", clean: str = "clean") -> None:
-        self.root, self.noisy, self.clean = root, noisy, clean
+    def __init__(self, root: str, noisy: str = "noisy", clean: str = "clean", only: str = "*.wav") -> None:
+        """only: a pattern of file names, where a folder mixes recorded and synthetic clips."""
+        self.root, self.noisy, self.clean, self.only = root, noisy, clean, only
 
     def utterances(self) -> list[Utterance]:
         folder = resolve(f"{self.root}/{self.noisy}")
         if not folder.is_dir():
             raise RequestError(f"the DNS Challenge's test set is not at {folder}{hint(self.root)}")
-        paths = sorted(folder.glob("*.wav"))
+        paths = sorted(folder.glob(self.only))
         if not paths:
-            raise RequestError(f"{folder} holds no .wav files; wanted the challenge's noisy clips")
+            raise RequestError(f"{folder} holds no {self.only} files; wanted the challenge's noisy clips")
         return [
             Utterance(
                 id=path.stem,

@@ -5,11 +5,14 @@ An existing copy is linked, not copied. `--from` also takes a folder that holds 
 
 from __future__ import annotations
 
+import lzma
 import os
 import shutil
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 from restorebench.benchmark.corpora.catalogue import CORPORA, Archive, CorpusEntry
@@ -19,6 +22,9 @@ from restorebench.benchmark.locations import data_folder, users_data_folder
 from restorebench.benchmark.registry import unknown
 
 CLEAN, NOISY, NOISE = "clean_testset_wav", "noisy_testset_wav", "noise"
+LFS = b"version https://git-lfs"
+"""How a file begins that git-lfs has not fetched."""
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
 
 
 def entry_of(name: str) -> CorpusEntry:
@@ -40,9 +46,12 @@ def folder_of(name: str) -> Path:
 def lacking(entry: CorpusEntry, folder: Path) -> str:
     """What a copy lacks, in words; "" when it is whole."""
     for pattern, wanted in entry.holds.items():
-        seen = sum(1 for _ in folder.glob(pattern))
-        if seen < wanted:
-            return f"{folder}: {seen} files {pattern}; wanted {wanted} or more"
+        files = list(folder.glob(pattern))
+        if len(files) < wanted:
+            return f"{folder}: {len(files)} files {pattern}; wanted {wanted} or more"
+        with files[0].open("rb") as file:
+            if file.read(len(LFS)) == LFS:
+                return f"{folder}: its files are git-lfs pointers; run: git lfs pull"
     return ""
 
 
@@ -53,17 +62,19 @@ def fetch(name: str, progress: Progress) -> Path:
     the network's own words.
     """
     entry = entry_of(name)
-    if not lacking(entry, folder_of(name)):
-        return folder_of(name)
-    if not entry.archives:
-        raise RequestError(f"{entry.title} has no address to fetch it from; {entry.by_hand}")
-    _room(entry)
-    kept = home() / ".archives" / name
-    for archive in entry.archives:
-        download(archive.url, kept / archive.name, archive.checksum, progress)
-    made = _make(name, lambda folder: _unpack_all(entry, kept, folder, progress))
-    shutil.rmtree(kept)
-    return made
+    with _locked(name) as target:
+        if not lacking(entry, target):
+            return target
+        if not entry.archives:
+            raise RequestError(f"{entry.title} has no address to fetch it from; {entry.by_hand}")
+        _free(target)
+        kept = home() / ".archives" / name
+        _room(entry, kept)
+        for archive in entry.archives:
+            download(archive.url, kept / archive.name, archive.checksum, progress)
+        _make(name, lambda folder: _unpack_all(entry, kept, folder, progress))
+        shutil.rmtree(kept)
+        return target
 
 
 def take(name: str, source: Path, progress: Progress) -> Path:
@@ -72,45 +83,57 @@ def take(name: str, source: Path, progress: Progress) -> Path:
     Raises RequestError when `source` is neither.
     """
     entry = entry_of(name)
-    if not lacking(entry, folder_of(name)):
-        return folder_of(name)
-    if not source.is_dir():
-        raise RequestError(f"{source}: no such folder; wanted {entry.title} or its archives")
-    if entry.archives and all((source / archive.name).is_file() for archive in entry.archives):
-        for archive in entry.archives:
-            _verify(source / archive.name, archive)
-        _room(entry)
-        return _make(name, lambda folder: _unpack_all(entry, source, folder, progress))
-    if entry.derived:
-        return _make(name, lambda folder: _link_children(source, folder))
-    if lack := lacking(entry, source):
-        archives = f" or {', '.join(archive.name for archive in entry.archives)}" if entry.archives else ""
-        raise RequestError(f"{lack}{archives}")
-    target = folder_of(name)
-    _free(target)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.symlink_to(source.resolve(), target_is_directory=True)
-    return target
+    with _locked(name) as target:
+        if not lacking(entry, target):
+            return target
+        _free(target)
+        if not source.is_dir():
+            raise RequestError(f"{source}: no such folder; wanted {entry.title} or its archives")
+        if entry.archives and all((source / archive.name).is_file() for archive in entry.archives):
+            for archive in entry.archives:
+                _verify(source / archive.name, archive)
+            _room(entry, source)
+            _make(name, lambda folder: _unpack_all(entry, source, folder, progress))
+        elif entry.derived:
+            _make(name, lambda folder: _link_children(source, folder))
+        elif lack := lacking(entry, source):
+            archives = f" or {', '.join(archive.name for archive in entry.archives)}" if entry.archives else ""
+            raise RequestError(f"{lack}{archives}")
+        else:
+            target.symlink_to(source.resolve(), target_is_directory=True)
+        return target
 
 
-def _make(name: str, fill: Callable[[Path], None]) -> Path:
-    """Fills a folder aside and names it when it is whole."""
+@contextmanager
+def _locked(name: str) -> Iterator[Path]:
+    """The corpus's folder, with nobody else at it; what an earlier try left half done is removed."""
     from filelock import FileLock
 
-    entry, target = entry_of(name), folder_of(name)
+    target = folder_of(name)
     target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.part")
     with FileLock(target.with_name(f".{target.name}.lock")):
-        _free(target)
-        shutil.rmtree(part, ignore_errors=True)
-        part.mkdir()
+        shutil.rmtree(_part(target), ignore_errors=True)
+        yield target
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
+
+
+def _make(name: str, fill: Callable[[Path], None]) -> None:
+    """Fills a folder aside and names it when it is whole."""
+    entry, target = entry_of(name), folder_of(name)
+    part = _part(target)
+    part.mkdir()
+    try:
         fill(part)
         if entry.derived:
             subtract(part)
         if lack := lacking(entry, part):
             raise RequestError(f"{entry.title} is not whole: {lack}")
         part.rename(target)
-    return target
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
 
 
 def _free(target: Path) -> None:
@@ -118,14 +141,16 @@ def _free(target: Path) -> None:
         raise RequestError(f"{target} is there already and not whole; move it away, then run the command again")
 
 
-def _room(entry: CorpusEntry) -> None:
-    """Raises RequestError when the disk is too small for archives and files."""
-    folder = home()
-    folder.mkdir(parents=True, exist_ok=True)
-    free, needed = shutil.disk_usage(folder).free, entry.bytes + sum(archive.bytes for archive in entry.archives)
+def _room(entry: CorpusEntry, archives: Path) -> None:
+    """Raises RequestError when the disk is too small for the files and what has not come yet of the archives."""
+    coming = 0
+    for archive in entry.archives:
+        here = [path for path in (archives / archive.name, archives / f"{archive.name}.part") if path.is_file()]
+        coming += max(0, archive.bytes - here[0].stat().st_size) if here else archive.bytes
+    free, needed = shutil.disk_usage(home()).free, entry.bytes + coming
     if free < needed:
         raise RequestError(
-            f"{entry.title} needs about {needed / 1e9:.1f} GB, {folder} has {free / 1e9:.1f} GB free; "
+            f"{entry.title} needs about {needed / 1e9:.1f} GB more, {home()} has {free / 1e9:.1f} GB free; "
             "set RESTOREBENCH_DATA to a folder on a larger disk"
         )
 
@@ -141,40 +166,76 @@ def _verify(path: Path, archive: Archive) -> None:
 def _unpack_all(entry: CorpusEntry, source: Path, folder: Path, progress: Progress) -> None:
     for archive in entry.archives:
         path = source / archive.name
-        steps = _unzip if path.suffix == ".zip" else _untar
+        unpack = _unzip if path.suffix == ".zip" else _untar
         try:
-            progress(f"unpack {archive.name}", path.stat().st_size, steps(path, archive.top, folder))
-        except (tarfile.TarError, zipfile.BadZipFile, EOFError) as error:
-            raise RequestError(f"{path}: cannot be unpacked ({reason(error)}); remove it and fetch it again") from error
+            progress(f"unpack {archive.name}", path.stat().st_size, unpack(path, archive.top, folder))
+        except DAMAGED as error:
+            raise _unusable(path, reason(error)) from error
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise _unusable(path, reason(error)) from error  # bz2's and gzip's own complaints have no number
 
 
-def _below(top: str, member: str) -> str:
-    """The member's path below the folder `top` of the archive; "" when it lies outside."""
+def _unusable(path: Path, why: str) -> RequestError:
+    return RequestError(f"{path}: cannot be unpacked ({why}); remove it and fetch it again")
+
+
+def _below(tops: Sequence[str], member: str) -> str:
+    """The member's path below one of the folders `tops` of the archive; "" when it lies outside."""
     member = member.removeprefix("./")
-    if not top:
-        return member
-    return member.removeprefix(f"{top}/") if member.startswith(f"{top}/") else ""
+    for top in tops:
+        if not top:
+            return member
+        if member.startswith(f"{top}/"):
+            return member.removeprefix(f"{top}/")
+    return ""
 
 
-def _unzip(path: Path, top: str, folder: Path) -> Iterator[int]:
+def _require(found: bool, tops: Sequence[str], names: Iterable[str], path: Path) -> None:
+    if not found:
+        seen = sorted({name.removeprefix("./").partition("/")[0] for name in names})
+        raise RequestError(f"{path}: holds {', '.join(seen[:5]) or 'nothing'}; wanted {' or '.join(tops)}")
+
+
+def _unzip(path: Path, tops: Sequence[str], folder: Path) -> Iterator[int]:
     with zipfile.ZipFile(path) as archive:
+        _require(any(_below(tops, name) for name in archive.namelist()), tops, archive.namelist(), path)
         for member in archive.infolist():
-            below = _below(top, member.filename)
+            below = _below(tops, member.filename)
             if below and not member.is_dir():
                 member.filename = below
                 archive.extract(member, folder)
             yield member.compress_size
 
 
-def _untar(path: Path, top: str, folder: Path) -> Iterator[int]:
-    done = 0
+def _untar(path: Path, tops: Sequence[str], folder: Path) -> Iterator[int]:
+    done, found, names = 0, False, set()
     with path.open("rb") as file, tarfile.open(fileobj=file) as archive:
         for member in archive:
-            below = _below(top, member.name)
+            below = _below(tops, member.name)
+            names.add(member.name.removeprefix("./").partition("/")[0])
             if below and member.isfile():
+                found = True
                 archive.extract(member.replace(name=below), folder, filter="data")
             yield file.tell() - done
             done = file.tell()
+        _require_end(archive)
+        _require(found, tops, names, path)
+
+
+def _require_end(archive: tarfile.TarFile) -> None:
+    """tarfile stops without a word at a damaged header; a whole archive goes on with zeros to the end of its stream."""
+    stream = archive.fileobj
+    assert stream is not None
+    stream.seek(archive.offset)
+    size = 0
+    while chunk := stream.read(1 << 20):
+        size += len(chunk)
+        if any(chunk):
+            raise tarfile.ReadError("damaged: a member has no readable header")
+    if size < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError("cut off: the end mark is missing")
 
 
 def _link_children(source: Path, folder: Path) -> None:

@@ -7,6 +7,9 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.locations import file_sha256, resolve
 from restorebench.benchmark.types import Utterance
 
+TEXTLESS = ("p315",)
+"""Whose transcripts the owners lost."""
+
 
 class Vctk:
     def __init__(
@@ -26,9 +29,12 @@ class Vctk:
                 raise RequestError(
                     f"{audio / speaker} has no mic1 files; wanted the speakers {wanted}; run: {command('vctk')}"
                 )
+            texts = resolve(f"{self.root}/txt/{speaker}")
+            if not texts.is_dir() and speaker not in TEXTLESS:
+                raise RequestError(f"{texts}: no such folder; VCTK has transcripts of {speaker}: {command('vctk')}")
             for path in paths[: self.per_speaker]:
                 clip = path.stem.removesuffix("_mic1")
-                text = resolve(f"{self.root}/txt/{speaker}/{clip}.txt")
+                text = texts / f"{clip}.txt"
                 found.append(
                     Utterance(
                         id=clip,

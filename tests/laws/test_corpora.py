@@ -140,3 +140,20 @@ def test_tables_i_and_v_hear_the_same_clips(data: Path, tmp_path: Path) -> None:
     first, fifth = (list(trials_of(suite.load(f"masksr2-table{n}"), None)) for n in (1, 5))
     assert [trial.key for trial in first] == [trial.key for trial in fifth]
     assert len({trial.key for trial in first}) == 16
+
+
+def test_table_i_is_at_the_papers_rate(data: Path, tmp_path: Path) -> None:
+    """VCTK is sampled at 48 kHz, the paper's set at 44.1 kHz: LSD of a 44.1 kHz system would be far off otherwise."""
+    from restorebench.benchmark.pairs import make
+    from restorebench.benchmark.registry import make as made
+
+    for name in ("vctk", "voicebank-demand"):
+        placed(name, tmp_path)
+    for table in (1, 5):
+        trial = next(iter(trials_of(suite.load(f"masksr2-table{table}"), 1)))
+        assert trial.recipe is not None
+        pair = make(trial.utterance, trial.recipe, made("corruptions", trial.recipe.corruption))
+        assert pair.reference is not None
+        assert (pair.reference.rate, pair.degraded.rate) == (44_100, 44_100)
+        [cutoff] = [step["cutoff_hz"] for step in trial.recipe.steps if step["name"] == "lowpass"]
+        assert cutoff <= 22_050

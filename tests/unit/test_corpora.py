@@ -22,7 +22,8 @@ def test_vctk(tmp_path: Path) -> None:
     for clip in ("p360_001", "p360_002", "p361_001", "p225_001"):
         sound(tmp_path / "wav48_silence_trimmed" / clip[:4] / f"{clip}_mic1.flac")
         sound(tmp_path / "wav48_silence_trimmed" / clip[:4] / f"{clip}_mic2.flac")
-    (tmp_path / "txt" / "p360").mkdir(parents=True)
+    for speaker in ("p360", "p361"):
+        (tmp_path / "txt" / speaker).mkdir(parents=True)
     (tmp_path / "txt" / "p360" / "p360_001.txt").write_text("Please call Stella.\n")
     found = Vctk(str(tmp_path), speakers=("p360", "p361")).utterances()
     assert [u.id for u in found] == ["p360_001", "p360_002", "p361_001"]

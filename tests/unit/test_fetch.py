@@ -30,11 +30,18 @@ def quietly(stage: str, total: int, steps: object) -> None:
         pass
 
 
+TOPS = {
+    "dns2021": "V2_V3_DNSChallenge_Blindset", "librispeech-test-clean": "LibriSpeech/test-clean",
+    "dns-noise": "datasets_fullband/noise_fullband", "dns-rir": "./datasets_fullband/impulse_responses",
+}  # fmt: skip
+"""Folders that the owners' archives begin with, as people who unpacked them tell."""
+
+
 def pack(name: str, root: Path, site: Path) -> dict[str, Path]:
     """The corpus's archives as the owner packs them: archive name -> file."""
     FAKES[name].write(root)
     files = sorted(p.relative_to(root) for p in root.rglob("*") if p.is_file())
-    archives = CORPORA[name].archives
+    archives, top = CORPORA[name].archives, TOPS.get(name, "")
     made = {}
     for place, archive in enumerate(archives):
         path = site / archive.name
@@ -43,12 +50,12 @@ def pack(name: str, root: Path, site: Path) -> dict[str, Path]:
         if path.suffix == ".zip":
             with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
                 for file in own:
-                    zipped.write(root / file, f"{archive.top}/{file}" if archive.top else str(file))
+                    zipped.write(root / file, f"{top}/{file}" if top else str(file))
         else:
             with tarfile.open(path, "w:bz2" if path.suffix == ".bz2" else "w:gz") as tarred:
                 for file in own:
-                    tarred.add(root / file, f"{archive.top}/{file}" if archive.top else str(file))
-                tarred.add(__file__, "READ_ME_BESIDE_IT.txt") if archive.top else None
+                    tarred.add(root / file, f"{top}/{file}" if top else str(file))
+                tarred.add(__file__, "READ_ME_BESIDE_IT.txt") if top else None
         made[archive.name] = path
     return made
 
@@ -153,6 +160,67 @@ def test_a_broken_archive_leaves_no_corpus(name: str, site: Path, monkeypatch: p
     assert not os.path.lexists(fetch.folder_of(name))
 
 
+@pytest.mark.parametrize("name", [name for name in FETCHED if name != "vctk"])
+def test_a_flipped_bit_is_found(name: str, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Anywhere in the archive, without a checksum of the owner's: never a traceback, never a corpus."""
+    entry = CORPORA[name]
+    monkeypatch.setitem(CORPORA, name, replace(entry, archives=tuple(replace(a, checksum="") for a in entry.archives)))
+    path = site / entry.archives[0].name
+    whole = path.read_bytes()
+    for share in (0.05, 0.2, 0.5, 0.8):
+        damaged = bytearray(whole)
+        damaged[int(share * len(whole))] ^= 0x10
+        path.write_bytes(bytes(damaged))
+        with pytest.raises(RequestError, match=r"cannot be unpacked \(.+\); remove it and fetch it again"):
+            fetch.take(name, site, quietly)
+        assert not os.path.lexists(fetch.folder_of(name))
+
+
+def test_an_archive_of_another_layout_says_what_it_holds(site: Path, tmp_path: Path) -> None:
+    [archive] = CORPORA["dns2021"].archives
+    with zipfile.ZipFile(site / archive.name, "w") as zipped:
+        zipped.write(__file__, "another_folder/clip.wav")
+    with pytest.raises(RequestError, match="sha256"):
+        fetch.take("dns2021", site, quietly)
+    CORPORA["dns2021"] = replace(CORPORA["dns2021"], archives=(replace(archive, checksum=""),))
+    with pytest.raises(RequestError, match="holds another_folder; wanted V2_V3_DNSChallenge_Blindset or V2_V3"):
+        fetch.take("dns2021", site, quietly)
+
+
+def test_two_fetches_at_once_agree(site: Path) -> None:
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(3) as pool:
+        folders = list(pool.map(lambda _: fetch.fetch("dns2021", quietly), range(3)))
+    assert len(set(folders)) == 1
+    assert len(Ranged.asked) == 1, "it was fetched once"
+
+
+def test_git_lfs_pointers_are_no_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTOREBENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setitem(CORPORA, "dns2020", small("dns2020"))
+    FAKES["dns2020"].write(tmp_path / "copy")
+    for path in (tmp_path / "copy").rglob("*.wav"):
+        path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
+    with pytest.raises(RequestError, match="git-lfs pointers; run: git lfs pull"):
+        fetch.take("dns2020", tmp_path / "copy", quietly)
+
+
+def test_what_has_come_already_needs_no_room(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same command goes on, on a disk that was large enough at first."""
+    entry = CORPORA["dns2021"]
+    [archive] = entry.archives
+    sized = replace(archive, bytes=(site / archive.name).stat().st_size)
+    monkeypatch.setitem(CORPORA, "dns2021", replace(entry, archives=(sized,)))
+    kept = fetch.home() / ".archives" / "dns2021"
+    kept.mkdir(parents=True)
+    shutil.copy(site / archive.name, kept / archive.name)
+    free = CORPORA["dns2021"].bytes + sized.bytes // 2
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 0, free))  # type: ignore[attr-defined]
+    monkeypatch.setenv("RESTOREBENCH_OFFLINE", "1")
+    assert fetch.fetch("dns2021", quietly).is_dir()
+
+
 def test_what_is_half_there_is_not_touched(site: Path, tmp_path: Path) -> None:
     half = tmp_path / "data" / "vctk" / "wav48_silence_trimmed"
     half.mkdir(parents=True)
@@ -163,7 +231,7 @@ def test_what_is_half_there_is_not_touched(site: Path, tmp_path: Path) -> None:
 
 def test_a_small_disk_is_said_before_anything_is_fetched(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CORPORA, "vctk", replace(CORPORA["vctk"], bytes=10**18))
-    with pytest.raises(RequestError, match=r"VCTK 0\.92 needs about 1000000000\.0 GB, .* has .* GB free"):
+    with pytest.raises(RequestError, match=r"VCTK 0\.92 needs about 1000000000\.0 GB more, .* has .* GB free"):
         fetch.fetch("vctk", quietly)
     assert not Ranged.asked
 
