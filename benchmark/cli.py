@@ -43,6 +43,7 @@ class Format(StrEnum):
     md = "md"
     csv = "csv"
     html = "html"
+    json = "json"
     latex = "latex"
 
 
@@ -280,6 +281,20 @@ def report(
     _say(f"report: {page}")
 
 
+@app.command(epilog="Example: restorebench notebook demo-store --out demo.ipynb")
+def notebook(
+    store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
+    out: Annotated[Path, typer.Option(help="The .ipynb file to write; it is executed.")],
+    suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
+) -> None:
+    """Write an executed notebook with the tables and plots of a store, for going on by hand."""
+    from restorebench.benchmark.registry import find
+
+    _, plan = _stored_plan(store, suite)
+    find("renderers", "notebook")(store, plan.suite.name, out)
+    _say(f"notebook: {out}")
+
+
 @app.command(epilog="Example: restorebench ledger demo-store --format csv > ledger.csv")
 def ledger(
     stores: Annotated[list[Path] | None, typer.Argument(readable=False, help="Folders that `run` filled.")] = None,
@@ -479,10 +494,13 @@ def _board(store: Path, suite: str, against: str | None, form: Format) -> None:
 
     opened, plan = _stored_plan(store, suite)
     made = make_board(plan, opened)
+    for_programs = form in (Format.csv, Format.json)
     if against:
-        _print(find("renderers", "against-long" if form is Format.csv else "against")(made, against), form)
+        _print(find("renderers", "against-long" if for_programs else "against")(made, against), form)
+    elif for_programs:
+        _print(find("renderers", "long")(made), form)
     else:
-        _print(find("renderers", "long" if form is Format.csv else "results")(made), form)
+        _print(find("renderers", "results")(made, _scores(store, suite)), form)
 
 
 def _scores(store: Path, suite: str) -> list[Scores]:

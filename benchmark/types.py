@@ -167,6 +167,8 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
+    bold: frozenset[tuple[int, int]] = frozenset()
+    """(row, column) of the cells that stand out: winners that are sure."""
 
 
 Rows = Literal["scores", "timings"]

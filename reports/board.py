@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.contracts import Value
+from restorebench.benchmark.samples import Scores
 from restorebench.benchmark.types import Cell, Table
+from restorebench.reports.leaderboard import columns
 
 DASH = "–"
+WINNER = "bold: significantly better than every other system that is ranked (sign flips, Holm over the column's pairs)"
 ANCHOR, FINISHED = " ⚓", " ▪"
 
 
-def results(board: Board) -> list[Table]:
-    """One table per condition: systems in the plan's order, a column per value."""
+def results(board: Board, scores: Sequence[Scores] = ()) -> list[Table]:
+    """One table per condition: systems in the plan's order, a column per value.
+
+    With paired scores, a system that is significantly better than every other ranked one stands out.
+    """
     conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
-    return [_condition(board, condition, last=condition == conditions[-1]) for condition in conditions]
+    found = columns(scores, board.plan.system_cards)
+    winners = {(c.condition, c.value.name, system) for c in found for system, e in c.entries.items() if e.winner}
+    return [_condition(board, condition, condition == conditions[-1], winners) for condition in conditions]
 
 
-def _condition(board: Board, condition: str, last: bool) -> Table:
+def _condition(board: Board, condition: str, last: bool, winners: set[tuple[str, str, str]]) -> Table:
     cells = {(c.system, c.value_name): c for c in board.cells if c.condition == condition}
     measured = [v for v in board.values() if any((s, v.name) in cells for s in board.plan.systems)]
-    rows = []
+    rows: list[tuple[str, ...]] = []
+    bold = set()
     for system in board.plan.systems:
         mine = [cells.get((system, value.name)) for value in measured]
         if any(mine):
             shown = [shown_cell(cell, value.decimals) for cell, value in zip(mine, measured, strict=True)]
+            won = [at for at, v in enumerate(measured, start=1) if (condition, v.name, system) in winners]
+            bold |= {(len(rows), at) for at in won}
             rows.append((marked(system, board.plan.system_cards[system].kind), *shown))
     clips = sum(1 for trial in board.plan.trials if trial.condition == condition)
     return Table(
         title=f"{board.plan.suite.name}: {condition} ({clips} clips)",
         columns=("system", *(header(value) for value in measured)),
         rows=tuple(rows),
-        notes=tuple(notes(board)) if last else (),
+        notes=(*((WINNER,) if bold else ()), *(notes(board) if last else ())),
+        bold=frozenset(bold),
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv as csv_module
 import html as html_module
 import io
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import replace
@@ -32,6 +33,7 @@ table { border-collapse: collapse; font-variant-numeric: tabular-nums; }
 th, td { padding: .35rem .7rem; text-align: right; border-bottom: 1px solid #e3e3e6; white-space: nowrap; }
 th { border-bottom: 2px solid #1c1c1e; font-weight: 600; }
 th:first-child, td:first-child { text-align: left; }
+td.bold { font-weight: 700; }
 td.text { text-align: left; white-space: normal; }
 ul { color: #55555c; font-size: .85rem; overflow-wrap: anywhere; }
 </style>
@@ -43,8 +45,9 @@ ul { color: #55555c; font-size: .85rem; overflow-wrap: anywhere; }
 <div class="scroll"><table>
 <thead><tr>{% for column in table.columns %}<th scope="col">{{ column }}</th>{% endfor %}</tr></thead>
 <tbody>
-{% for row in table.rows %}<tr>
-{% for cell in row %}<td{% if cell|length > 20 %} class="text"{% endif %}>{{ cell }}</td>{% endfor %}
+{% for row in table.rows %}{% set place = loop.index0 %}<tr>
+{% for cell in row %}{% set bold = (place, loop.index0) in table.bold -%}
+<td class="{{ 'text' if cell|length > 20 }}{{ ' bold' if bold }}">{{ cell }}</td>{% endfor %}
 </tr>
 {% endfor %}</tbody>
 </table></div>
@@ -61,7 +64,10 @@ def markdown(tables: Sequence[Table]) -> str:
     for table in tables:
         lines = [f"### {_md(table.title)}", ""]
         lines += [_md_row(table.columns), _md_row(["---", *["---:"] * (len(table.columns) - 1)], escape=False)]
-        lines += [_md_row(row) for row in table.rows]
+        for place, row in enumerate(table.rows):
+            cells = [_md(cell) for cell in row]
+            shown = [f"**{cell}**" if (place, at) in table.bold else cell for at, cell in enumerate(cells)]
+            lines.append(_md_row(shown, escape=False))
         lines += ["", *(f"- {_md(note)}" for note in table.notes)]
         parts.append("\n".join(lines).rstrip() + "\n")
     return "\n".join(parts)
@@ -91,6 +97,15 @@ def csv(tables: Sequence[Table]) -> str:
     return sink.getvalue()
 
 
+def as_json(tables: Sequence[Table]) -> str:
+    """A list of tables, each with its title, notes, and a mapping per row."""
+    made = [
+        {"title": t.title, "notes": t.notes, "rows": [dict(zip(t.columns, row, strict=True)) for row in t.rows]}
+        for t in tables
+    ]
+    return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+
+
 def html(tables: Sequence[Table]) -> str:
     """One self-contained page."""
     from jinja2 import Environment
@@ -109,7 +124,12 @@ def latex(tables: Sequence[Table]) -> str:
             rf"\caption{{{_tex(table.title)}}}",
             rf"\begin{{tabular}}{{{columns}}}",
         ]
-        lines += [r"\toprule", _tex_row(table.columns), r"\midrule", *(_tex_row(row) for row in table.rows)]
+        lines += [
+            r"\toprule",
+            _tex_row(table.columns),
+            r"\midrule",
+            *_tex_rows(table),
+        ]
         lines += [r"\bottomrule", r"\end{tabular}", r"\end{table}"]
         parts.append("\n".join(lines) + "\n" + "".join(f"% {' '.join(note.split())}\n" for note in table.notes))
     return "\n".join(parts)
@@ -123,6 +143,15 @@ def _tex_row(cells: Sequence[str]) -> str:
     return " & ".join(_tex(cell) for cell in cells) + r" \\"
 
 
+def _tex_rows(table: Table) -> list[str]:
+    lines = []
+    for place, row in enumerate(table.rows):
+        cells = [_tex(cell) for cell in row]
+        shown = [rf"\textbf{{{cell}}}" if (place, at) in table.bold else cell for at, cell in enumerate(cells)]
+        lines.append(" & ".join(shown) + r" \\")
+    return lines
+
+
 def width(table: Table) -> int:
     """Characters that a table takes in the terminal without folding a cell."""
     lines = [table.columns, *table.rows]
@@ -132,7 +161,8 @@ def width(table: Table) -> int:
 def turned(table: Table) -> Table:
     """Rows as columns: a board of many values and few systems fits a narrow terminal that way."""
     grid = list(zip(table.columns, *table.rows, strict=True))
-    return replace(table, columns=tuple(grid[0]), rows=tuple(grid[1:]))
+    bold = frozenset((column - 1, row + 1) for row, column in table.bold if column)
+    return replace(table, columns=tuple(grid[0]), rows=tuple(grid[1:]), bold=bold)
 
 
 def terminal(tables: Sequence[Table]) -> str:
@@ -152,8 +182,9 @@ def terminal(tables: Sequence[Table]) -> str:
             )
             for index, column in enumerate(shown.columns):
                 grid.add_column(Text(column), justify="right" if index and numbers else "left", overflow="fold")
-            for row in shown.rows:
-                grid.add_row(*(Text(cell) for cell in row))
+            for place, row in enumerate(shown.rows):
+                styles = ("bold" if (place, at) in shown.bold else "" for at in range(len(row)))
+                grid.add_row(*(Text(cell, style=style) for cell, style in zip(row, styles, strict=True)))
             console.print(grid)
             for note in table.notes:
                 console.print(Text(f"  {note}", style="dim"))

@@ -2,7 +2,13 @@
 
 from __future__ import annotations
 
+import csv
+import io
+import json
+import os
+import re
 import shutil
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -10,7 +16,7 @@ from typing import Any
 import pytest
 
 from restorebench.benchmark.locations import BUNDLE
-from tests.conftest import Cli
+from tests.conftest import COMMAND, Cli
 
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
@@ -39,11 +45,6 @@ options = { ratio = [0.1, 0.5] }
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of eight clips under two conditions; one clip's name and transcript are hostile."""
-    import os
-    import subprocess
-
-    from tests.conftest import COMMAND
-
     root = tmp_path_factory.mktemp("report")
     (root / "clips").mkdir()
     names = sorted(BUNDLE.glob("*.flac"))[:8]
@@ -141,9 +142,6 @@ def test_listening_keeps_the_position_over_a_switch(tab: Any) -> None:
 
 
 def test_versions_are_equally_loud(page: Path) -> None:
-    import json
-    import re
-
     from restorebench.benchmark.audio import read
     from restorebench.reports.sounds import loudness
 
@@ -188,25 +186,37 @@ def test_axe_finds_nothing_serious(tab: Any) -> None:
     assert not [f"{v['id']}: {v['help']} ({v['nodes'][0]['html'][:90]})" for v in serious]
 
 
-def test_every_score_of_the_store_is_on_the_page(page: Path) -> None:
-    """One number, one place: the page's cells are the board's."""
-    import csv
-    import io
-    import subprocess
+def printed(store: Path, form: str) -> str:
+    command = [str(COMMAND), "board", str(store), "--format", form]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout
 
-    from tests.conftest import COMMAND
 
-    done = subprocess.run(
-        [str(COMMAND), "board", str(page.parents[1] / "s"), "--format", "csv"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    text = page.read_text()
-    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+def test_every_format_shows_the_same_figures(page: Path, tmp_path: Path) -> None:
+    """HTML report, HTML board, Markdown, LaTeX, CSV, JSON and notebook, cell by cell."""
+    store = page.parents[1] / "s"
+    command = [str(COMMAND), "notebook", str(store), "--out", str(tmp_path / "n.ipynb")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    made = json.loads((tmp_path / "n.ipynb").read_text())
+    outputs = [output for cell in made["cells"] for output in cell.get("outputs", [])]
+    notebook = "".join("".join(output.get("data", {}).get("text/html", "")) for output in outputs)
+    assert not [output for output in outputs if output["output_type"] == "error"]
+    assert "<img src=x" not in notebook
+
+    report, rows = page.read_text(), list(csv.DictReader(io.StringIO(printed(store, "csv"))))
+    [table] = json.loads(printed(store, "json"))
+    assert table["rows"] == rows
+    boards = [printed(store, form) for form in ("md", "latex", "html")]
+    decimals = {"lsd": 3, "stoi": 3, "si_sdr": 1}
     assert len(rows) == 2 * 3 * 3
     for row in rows:
-        assert f'data-sort="{float(row["value"])!r}"' in text or float(row["value"]) == 0
+        value = float(row["value"])
+        shown = f"{value:.{decimals[row['value_name']]}f}"
+        assert f'data-sort="{value!r}"' in report
+        assert f">{shown}</button>" in report
+        for board in boards:
+            assert shown in board
+        assert f"{value:.3f}" in notebook
 
 
 def test_a_report_replaces_only_a_report(cli: Cli, page: Path, tmp_path: Path) -> None:

@@ -17,7 +17,16 @@ TABLES = [
 ]
 
 
-@pytest.mark.parametrize("name", ["terminal", "md", "csv", "html", "latex"])
+def test_winners_stand_out() -> None:
+    table = Table("T", ("system", "SIG"), (("a_b", "1.00"), ("c", "2.00")), bold=frozenset({(1, 1)}))
+    assert "| **2.00** |" in render.markdown([table])
+    assert r"\textbf{2.00} \\" in render.latex([table])
+    assert '<td class=" bold">2.00</td>' in render.html([table])
+    assert r"\textbf{1.00}" not in render.latex([table])
+    assert "**" not in render.csv([table])
+
+
+@pytest.mark.parametrize("name", ["terminal", "md", "csv", "html", "latex", "json"])
 def test_every_figure_is_shown(name: str) -> None:
     text = registry.find("renderers", name)(TABLES)
     assert "3.14" in text

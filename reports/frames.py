@@ -1,0 +1,56 @@
+"""A store as pandas frames, for notebooks and scripts: what boards and reports show, in numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from restorebench.benchmark.aggregate import planned_records
+from restorebench.benchmark.plan import Plan
+from restorebench.benchmark.samples import Scores, scores
+from restorebench.benchmark.store import Store, open_store, plan_of
+from restorebench.reports.leaderboard import columns
+
+
+class Results:
+    """The results of one suite of a store. Raises RequestError when there is no store."""
+
+    def __init__(self, store: str | Path, suite: str = "") -> None:
+        self.store: Store = open_store(Path(store))
+        self.plan: Plan = plan_of(self.store, suite)
+        self.records: pd.DataFrame = planned_records(self.plan, self.store)
+        """One row per planned value of a clip; `value` is empty, and `why` says why, where it was not measured."""
+        self.scores: list[Scores] = list(scores(self.plan, self.records))
+
+    @property
+    def conditions(self) -> list[str]:
+        return list(dict.fromkeys(found.condition for found in self.scores))
+
+    def cells(self) -> pd.DataFrame:
+        """A row per condition, system and value: value, 95 % interval, n, ranks, tie letters, winner."""
+        rows = [
+            {
+                "condition": column.condition, "system": system, "value_name": column.value.name,
+                "label": column.value.label, "value": entry.value, "low": entry.low, "high": entry.high, "n": entry.n,
+                "planned": entry.planned, "best_rank": entry.rank[0] if entry.rank else None,
+                "worst_rank": entry.rank[1] if entry.rank else None, "ties": entry.ties, "winner": entry.winner,
+            }
+            for column in columns(self.scores, self.plan.system_cards)
+            for system, entry in column.entries.items()
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def leaderboard(self, condition: str) -> pd.DataFrame:
+        """Systems by values of one condition."""
+        cells = self.cells()
+        here = cells[cells["condition"] == condition]
+        order = [system for system in self.plan.systems if system in set(here["system"])]
+        wide = here.pivot_table(index="system", columns="label", values="value", sort=False)
+        return wide.reindex(order)
+
+    def clips(self, condition: str, value_name: str) -> pd.DataFrame:
+        """Clips by systems: the scores of one value."""
+        [found] = [s for s in self.scores if (s.condition, s.value.name) == (condition, value_name)]
+        per_clip = found.sample.over / found.sample.under * found.factor
+        return pd.DataFrame(per_clip.T, index=pd.Index(found.clips, name="clip"), columns=list(found.systems))
