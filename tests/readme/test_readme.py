@@ -64,7 +64,10 @@ def test_own_corpus(cli: Cli, tmp_path: Path) -> None:
 def test_every_command_of_the_readme_exists(cli: Cli) -> None:
     text = (ROOT / "README.md").read_text(encoding="utf-8")
     named = set(re.findall(r"^restorebench (\w+)", text, re.MULTILINE))
-    assert named == {"list", "run", "board", "degrade", "verify", "restore", "doctor", "score", "train", "env", "data"}
+    assert named == {
+        "list", "run", "board", "compare", "ledger", "report", "notebook", "gate", "degrade", "verify", "restore",
+        "doctor", "score", "train", "env", "data",
+    }  # fmt: skip
     for command in sorted(named):
         done = cli(*(["data", "fetch"] if command == "data" else [command]), "--help")
         assert done.returncode == 0
