@@ -267,17 +267,19 @@ def report(
     """Write an HTML report: leaderboard, clips to listen to, breakdowns, failures. It opens from disk, offline."""
     from restorebench.benchmark import provenance
     from restorebench.benchmark.aggregate import board as make_board
+    from restorebench.benchmark.aggregate import planned_records
     from restorebench.benchmark.registry import find
     from restorebench.benchmark.run import versions_of_clip
+    from restorebench.benchmark.samples import scores
     from restorebench.benchmark.show import progress
 
     opened, plan = _stored_plan(store, suite)
     facts = {name: str(fact) for name, fact in provenance.collect().items() if isinstance(fact, str | int)}
     facts |= {f"version of {name}": number for name, number in provenance.versions().items()}
-    sounds = versions_of_clip(opened, plan)
-    page = find("renderers", "report")(
-        make_board(plan, opened), _scores(store, suite), sounds, facts, out, progress, clips
-    )
+    records = planned_records(plan, opened)
+    found = list(scores(plan, records))
+    write = find("renderers", "report")
+    page = write(make_board(plan, opened), records, found, versions_of_clip(opened, plan), facts, out, progress, clips)
     _say(f"report: {page}")
 
 

@@ -4,6 +4,7 @@ BUILTIN = {
     "cer@seed-tts-zh": "asr_wer:seed_tts_zh",
     "dnsmos": "dnsmos:Dnsmos",
     "dnsmos@full": "dnsmos:DnsmosFull",
+    "ghost": "ghost:Ghost",
     "lsd": "lsd:Lsd",
     "lsd@active": "lsd:LsdActive",
     "pesq": "intrusive:Pesq",

@@ -16,6 +16,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 import numpy as np
+import pandas as pd
 
 from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.contracts import Value
@@ -26,6 +27,8 @@ from restorebench.benchmark.samples import Scores
 from restorebench.benchmark.types import Audio, Table, Trial
 from restorebench.reports.board import DASH, header, marked, notes
 from restorebench.reports.breakdown import Breakdown, breakdowns, factors
+from restorebench.reports.cost import cost, seeds
+from restorebench.reports.hallucination import panel
 from restorebench.reports.leaderboard import Column, Entry, columns
 from restorebench.reports.sounds import matched_gains, mp3, spectrogram
 
@@ -46,6 +49,8 @@ class Material:
     """Everything that a report is made of."""
 
     board: Board
+    records: pd.DataFrame
+    """The plan's records (`planned_records`)."""
     scores: Sequence[Scores]
     sounds: Sounds
     facts: Mapping[str, str]
@@ -54,6 +59,7 @@ class Material:
 
 def report(
     board: Board,
+    records: pd.DataFrame,
     scores: Sequence[Scores],
     sounds: Sounds,
     facts: Mapping[str, str],
@@ -62,7 +68,7 @@ def report(
     clips: int = CLIPS,
 ) -> Path:
     """Writes the report; returns its page. Raises RequestError when `out` holds something else."""
-    return build(Material(board, scores, sounds, facts), out, progress, clips)
+    return build(Material(board, records, scores, sounds, facts), out, progress, clips)
 
 
 def build(material: Material, out: Path, progress: Progress, clips: int) -> Path:
@@ -210,6 +216,8 @@ def _page(
         breakdowns=[breakdown_table(b) for b in made],
         plots=[_plot(b, out) for b in made],
         agreement=agreement(material.scores),
+        hallucinations=panel(material.records),
+        costs=[t for t in (cost(board.plan, material.records), seeds(board.plan, material.records)) if t and t.rows],
         failures=[f"{system}: {why}: {where}" for (system, why), where in board.failures.items()],
         provenance=[*notes(board), *(f"{name}: {fact}" for name, fact in material.facts.items())],
         made=date.today().isoformat(),

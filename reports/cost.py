@@ -1,0 +1,47 @@
+"""What a system costs beside what it scores, and how much of its scores is the sampling seed's."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from restorebench.benchmark.plan import Plan
+from restorebench.benchmark.stats import seed_variance
+from restorebench.benchmark.types import Table
+from restorebench.reports.board import DASH
+
+
+def cost(plan: Plan, records: pd.DataFrame) -> Table:
+    """Real-time factor (mean over clips), parameters and rate of every system that ran."""
+    rows = []
+    times = records[(records["value_name"] == "rtf") & records["value"].notna()]
+    for name, card in plan.system_cards.items():
+        if card.kind != "system":
+            continue
+        own = times[times["system"] == name]["value"]
+        rows.append(
+            (
+                name,
+                f"{own.mean():.3g}" if len(own) else DASH,
+                f"{card.parameters / 1e6:.3g}" if card.parameters else DASH,
+                f"{card.rate / 1000:g}" if card.rate else "any",
+            )
+        )
+    notes = ("RTF: seconds of processing per second of sound on this machine, never from a cache",)
+    return Table("Cost", ("system", "RTF", "million parameters", "kHz"), tuple(rows), notes)
+
+
+def seeds(plan: Plan, records: pd.DataFrame) -> Table | None:
+    """Variance between seeds and between clips of systems that sampled more than once; None when none did."""
+    rows = []
+    several = records[records["value"].notna()].groupby(["condition", "system", "value_name"], sort=False)
+    for (condition, system, name), mine in several:
+        table = mine.pivot_table(index="utterance", columns="seed", values="value").dropna()
+        parts = seed_variance(table.to_numpy(float)) if table.shape[1] > 1 else None
+        if parts is not None:
+            spread, seed = parts.between_clips**0.5, parts.between_seeds**0.5
+            share = f"{100 * parts.share_of_seeds:.0f} %"
+            rows.append(
+                (str(system), str(condition), str(name), str(parts.seeds), f"{spread:.3g}", f"{seed:.3g}", share)
+            )
+    columns = ("system", "condition", "value", "seeds", "sd of clips", "sd of seeds", "seeds' share of the variance")
+    return Table("Seeds", columns, tuple(rows)) if rows else None
