@@ -72,6 +72,8 @@ class Judged:
     p: float
     """One-sided, corrected."""
     clips: int
+    clusters: int
+    """Speakers, or clips: what is flipped as a whole."""
     lost: tuple[str, ...]
     """Clips that had a value and have none now."""
 
@@ -134,9 +136,21 @@ def judge(measured: Sequence[Scores], baseline: Baseline, system: str, draws: Dr
             if new is None or system not in new.systems:
                 raise RequestError(f"cannot judge: {system} has no {name} on {condition}; run it with that metric")
             found.append(_judge(new, new.systems.index(system), clips, baseline.margins[name], draws))
+    _require_power(found)
     corrected = holm([p for _, p in found])
     judged = tuple(replace(one, p=float(p)) for (one, _), p in zip(found, corrected, strict=True))
     return Verdict(system, baseline, judged)
+
+
+def _require_power(found: Sequence[tuple[Judged, float]]) -> None:
+    """Raises RequestError when so few clips could never show a regression: a gate that cannot fail guards nothing."""
+    fewest = min((one.clusters for one, _ in found if not one.lost), default=0)
+    needed = math.ceil(math.log2(len(found) / SURE))
+    if any(not one.lost for one, _ in found) and fewest < needed:
+        raise RequestError(
+            f"cannot judge: {fewest} clips (or speakers) can never show a regression among {len(found)} values; "
+            f"wanted {needed} or more, or fewer values"
+        )
 
 
 def _measured(plan: Plan, store: Store) -> list[Scores]:
@@ -169,13 +183,24 @@ def _judge(new: Scores, system: int, before: Mapping[str, Clip], margin: float, 
     common = [clip for clip in before if clip not in lost]
     sign = -1.0 if new.value.direction == "higher" else 1.0
     if not common:
-        return Judged(new.condition, new.value.name, math.nan, math.nan, math.nan, margin, 1.0, 0, lost), 1.0
+        return Judged(new.condition, new.value.name, math.nan, math.nan, math.nan, margin, 1.0, 0, 0, lost), 1.0
     # Above and below the fraction bar, [now and before, clip]; turned so that more is worse.
     over, under = np.array([[now[clip], before[clip]] for clip in common]).transpose(2, 1, 0)
     sample = Sample(sign * over, under, new.sample.cluster[[own[clip] for clip in common]])
     first, second = (float(part) * new.factor for part in over.sum(1) / under.sum(1))
     worse = sign * (first - second)
-    judged = Judged(new.condition, new.value.name, second, first, worse, margin, 1.0, len(common), lost)
+    judged = Judged(
+        new.condition,
+        new.value.name,
+        second,
+        first,
+        worse,
+        margin,
+        1.0,
+        len(common),
+        len(np.unique(sample.cluster)),
+        lost,
+    )
     return judged, worse_by_chance(sample, draws)
 
 

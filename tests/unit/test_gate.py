@@ -96,6 +96,14 @@ def test_a_value_that_is_lost_fails() -> None:
     assert failed.clips == 29
 
 
+def test_too_few_clips_cannot_be_judged() -> None:
+    """A gate that could never fail must not pass."""
+    measured, baseline = simulated(0, 6, quality=3.0)
+    with pytest.raises(RequestError, match=r"cannot judge: 6 clips .* among 5 values; wanted 7 or more"):
+        judge(measured, baseline, "new")
+    assert not judge(*simulated(0, 7, quality=3.0), "new").passes
+
+
 @pytest.fixture(scope="module")
 def measured_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = make(load("demo"), ["unprocessed", "target"], ["lsd", "stoi"])
