@@ -22,6 +22,10 @@ from scipy.special import ndtr, ndtri, stdtrit  # scipy.stats takes a second to 
 from restorebench.benchmark.seeds import generator
 
 Array = NDArray[np.float64]
+Counts = NDArray[np.uint8] | NDArray[np.int8]
+"""Small whole numbers [draw, cluster]."""
+PIECE = 500
+"""Draws multiplied at once."""
 DRAWS = 10_000
 CONFIDENCE = 0.95
 POWER = 0.8
@@ -35,24 +39,34 @@ class Interval:
     high: float
 
 
-def resampling(rng: np.random.Generator, clusters: int, draws: int = DRAWS) -> NDArray[np.float32]:
+def resampling(rng: np.random.Generator, clusters: int, draws: int = DRAWS) -> Counts:
     """How often each cluster is drawn: [draw, cluster], rows sum to the number of clusters."""
-    picks = rng.integers(clusters, size=(draws, clusters))
-    flat = picks + clusters * np.arange(draws)[:, None]
-    return np.bincount(flat.ravel(), minlength=draws * clusters).reshape(draws, clusters).astype(np.float32)
+    counts = np.empty((draws, clusters), dtype=np.uint8)  # of n picks none repeats 256 times
+    for start in range(0, draws, PIECE):
+        rows = counts[start : start + PIECE]
+        flat = rng.integers(clusters, size=rows.shape) + clusters * np.arange(len(rows))[:, None]
+        rows[:] = np.bincount(flat.ravel(), minlength=rows.size).reshape(rows.shape)
+    return counts
 
 
-def signs(rng: np.random.Generator, clusters: int, draws: int = DRAWS) -> NDArray[np.float32]:
+def signs(rng: np.random.Generator, clusters: int, draws: int = DRAWS) -> Counts:
     """Sign patterns [draw, cluster]; all of them, once each, for few clusters."""
     if clusters <= EXACT:
         patterns = np.arange(2**clusters)[:, None] >> np.arange(clusters) & 1
-        return (1 - 2 * patterns).astype(np.float32)
-    return (1 - 2 * rng.integers(2, size=(draws, clusters), dtype=np.int8)).astype(np.float32)
+        return (1 - 2 * patterns).astype(np.int8)
+    return 1 - 2 * rng.integers(2, size=(draws, clusters), dtype=np.int8)
 
 
-def ratios(counts: NDArray[np.float32], over: Array, under: Array) -> Array:
+def products(draws: Counts, columns: Array) -> NDArray[np.float32]:
+    """[draw, cluster] times [cluster, column], piece by piece: memory does not grow with the number of clips."""
+    wide = columns.astype(np.float32)
+    pieces = range(0, len(draws), PIECE)
+    return np.concatenate([draws[start : start + PIECE].astype(np.float32) @ wide for start in pieces])
+
+
+def ratios(counts: Counts, over: Array, under: Array) -> Array:
     """Scores [draw, system] of resampled clusters; NaN where nothing was drawn that counts."""
-    above, below = (counts @ part.T.astype(np.float32) for part in (over, under))
+    above, below = (products(counts, part.T) for part in (over, under))
     with np.errstate(divide="ignore", invalid="ignore"):
         return (above / below).astype(np.float64)
 
@@ -87,13 +101,13 @@ def bca(drawn: Array, jackknife: Array, estimate: float, confidence: float = CON
     return Interval(float(low), float(high))
 
 
-def permutation(flips: NDArray[np.float32], differences: Array) -> Array:
+def permutation(flips: Counts, differences: Array) -> Array:
     """Two-sided p [comparison] that flipping the sign of clusters' differences [comparison, cluster] gives as much.
 
     With all patterns the p is exact; with drawn ones the observed pattern counts as one of them.
     """
     observed = np.abs(differences.sum(1))
-    flipped = np.abs(flips @ differences.T.astype(np.float32))
+    flipped = np.abs(products(flips, differences.T))
     reached = (flipped >= observed * (1 - 1e-5) - 1e-12).sum(0)
     exact = len(flips) == 2 ** differences.shape[1]
     return np.asarray(reached / len(flips) if exact else (reached + 1) / (len(flips) + 1), dtype=np.float64)
@@ -187,16 +201,16 @@ class Draws:
 
     def __init__(self, *identity: str, draws: int = DRAWS) -> None:
         self.identity, self.draws = identity, draws
-        self._counts: dict[int, NDArray[np.float32]] = {}
-        self._signs: dict[int, NDArray[np.float32]] = {}
+        self._counts: dict[int, Counts] = {}
+        self._signs: dict[int, Counts] = {}
 
-    def counts(self, clusters: int) -> NDArray[np.float32]:
+    def counts(self, clusters: int) -> Counts:
         if clusters not in self._counts:
             rng = generator("bootstrap", *self.identity, str(clusters))
             self._counts[clusters] = resampling(rng, clusters, self.draws)
         return self._counts[clusters]
 
-    def signs(self, clusters: int) -> NDArray[np.float32]:
+    def signs(self, clusters: int) -> Counts:
         if clusters not in self._signs:
             self._signs[clusters] = signs(generator("signs", *self.identity, str(clusters)), clusters, self.draws)
         return self._signs[clusters]
