@@ -1,22 +1,21 @@
 """Records -> cells: one number per planned value, with how many clips stand behind it, and a bootstrap interval.
 
 The plan decides how many clips there should be; a cell knows both counts, and a failed clip leaves a hole in it, not a
-smaller set. Intervals are BCa bootstraps over utterances (several seeds of one clip move together).
+smaller set. Intervals are those of the paired samples (samples.py), so that every page shows the same ones.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import dataclass
 
-import numpy as np
 import pandas as pd
 
 from restorebench.benchmark.contracts import MetricCard, Value
 from restorebench.benchmark.plan import Plan
+from restorebench.benchmark.samples import Scores, scores
 from restorebench.benchmark.scoring import score_key
-from restorebench.benchmark.stats import Draws, Sample, score_interval
+from restorebench.benchmark.stats import Draws
 from restorebench.benchmark.store import Store
 from restorebench.benchmark.types import Cell
 
@@ -32,6 +31,8 @@ class Board:
     """(system, reason) -> where, for values that could not be had."""
     missing: dict[str, int]
     """System -> number of values that could not be had."""
+    scores: tuple[Scores, ...] = ()
+    """The paired samples that the cells sum up."""
 
     def values(self) -> list[Value]:
         """The columns, in the order of the plan's metrics."""
@@ -40,19 +41,32 @@ class Board:
 
 def board(plan: Plan, store: Store) -> Board:
     """The board of a plan, from whatever the store holds of it."""
-    rows = planned_records(plan, store)
+    return board_of(plan, planned_records(plan, store))
+
+
+def board_of(plan: Plan, rows: pd.DataFrame) -> Board:
+    """The board of a plan's records (`planned_records`)."""
+    found = {(paired.condition, paired.value.name): paired for paired in scores(plan, rows)}
+    draws = {condition: Draws(condition) for condition, _ in found}
     cells = []
-    draws = Draws(plan.suite.name)
     for name, card in plan.metric_cards.items():
         for value in card.values:
             mine = rows[(rows["metric"] == name) & (rows["value_name"] == value.name)]
             for (condition, system), group in mine.groupby(["condition", "system"], sort=False):
+                paired = found.get((str(condition), value.name))
+                result, low, high = paired.summary(str(system), draws[str(condition)]) if paired else (None,) * 3
+                planned, n = len(group), int(group["value"].notna().sum())
+                whys = Counter(group[group["value"].isna()]["why"])
+                why = f"{planned - n} of {planned} clips have no value: {whys.most_common(1)[0][0]}" if whys else ""
                 cells.append(
-                    _cell(plan.suite.name, str(condition), str(system), value, plan.signatures[name], group, draws)
-                )
+                    Cell(
+                        plan.suite.name, str(condition), str(system), value.name, plan.signatures[name],
+                        result, low, high, n, planned, why,
+                    )
+                )  # fmt: skip
     failed = rows[rows["value"].isna() & rows["done"]]
     counts = {str(system): len(group) for system, group in failed.groupby("system")}
-    return Board(plan, tuple(cells), plan.metric_cards, _failures(failed), counts)
+    return Board(plan, tuple(cells), plan.metric_cards, _failures(failed), counts, tuple(found.values()))
 
 
 def planned_records(plan: Plan, store: Store) -> pd.DataFrame:
@@ -82,38 +96,6 @@ def planned_records(plan: Plan, store: Store) -> pd.DataFrame:
     rows["done"] = rows["done"].eq(True)
     rows["why"] = rows["why"].where(rows["done"], "not measured yet").fillna("")
     return rows
-
-
-def _cell(
-    suite: str, condition: str, system: str, value: Value, signature: str, group: pd.DataFrame, draws: Draws
-) -> Cell:
-    known = group[group["value"].notna()]
-    planned, n = len(group), len(known)
-    result = low = high = None
-    if n:
-        over, under = _sums(known, value)
-        result = scaled(over.sum() / under.sum(), value)
-        if interval := score_interval(Sample(over[None], under[None], np.arange(len(over))), 0, draws):
-            low, high = scaled(interval.low, value), scaled(interval.high, value)
-    whys = Counter(group[group["value"].isna()]["why"])
-    why = f"{planned - n} of {planned} clips have no value: {whys.most_common(1)[0][0]}" if n < planned else ""
-    return Cell(suite, condition, system, value.name, signature, result, low, high, n, planned, why)
-
-
-def _sums(known: pd.DataFrame, value: Value) -> tuple[np.ndarray, np.ndarray]:
-    """Per utterance: what is summed above and below the fraction bar."""
-    if value.reduction == "rate":
-        parts = known["components"].map(json.loads)
-        over, under = parts.map(lambda c: c["errors"]), parts.map(lambda c: c["total"])
-    else:
-        over, under = known["value"], known["value"] * 0 + 1
-    sums = pd.DataFrame({"over": over, "under": under}).groupby(known["utterance"]).sum()
-    return sums["over"].to_numpy(float), sums["under"].to_numpy(float)
-
-
-def scaled(ratio: float, value: Value) -> float:
-    """A pooled rate in the value's unit; a mean as it is."""
-    return float(ratio * 100 if value.reduction == "rate" and value.unit == "%" else ratio)
 
 
 def _failures(missing: pd.DataFrame) -> dict[tuple[str, str], str]:

@@ -19,7 +19,6 @@ from restorebench.benchmark.errors import AudioError, RequestError
 
 if TYPE_CHECKING:
     from restorebench.benchmark.plan import Plan
-    from restorebench.benchmark.samples import Scores
     from restorebench.benchmark.store import Store
     from restorebench.benchmark.types import Table
 
@@ -210,9 +209,11 @@ def compare(
     form: Format_ = Format.terminal,
 ) -> None:
     """Say which of two systems is better on their common clips, by how much, and how sure that is."""
+    from restorebench.benchmark.aggregate import board as make_board
     from restorebench.benchmark.registry import find
 
-    _print(find("renderers", "compare")(_scores(store, suite), first, second), form)
+    opened, plan = _stored_plan(store, suite)
+    _print(find("renderers", "compare")(make_board(plan, opened), first, second), form)
 
 
 @app.command(epilog="Example: restorebench gate demo-store --baseline baseline.json")
@@ -266,20 +267,17 @@ def report(
 ) -> None:
     """Write an HTML report: leaderboard, clips to listen to, breakdowns, failures. It opens from disk, offline."""
     from restorebench.benchmark import provenance
-    from restorebench.benchmark.aggregate import board as make_board
-    from restorebench.benchmark.aggregate import planned_records
+    from restorebench.benchmark.aggregate import board_of, planned_records
     from restorebench.benchmark.registry import find
     from restorebench.benchmark.run import versions_of_clip
-    from restorebench.benchmark.samples import scores
     from restorebench.benchmark.show import progress
 
     opened, plan = _stored_plan(store, suite)
     facts = {name: str(fact) for name, fact in provenance.collect().items() if isinstance(fact, str | int)}
     facts |= {f"version of {name}": number for name, number in provenance.versions().items()}
     records = planned_records(plan, opened)
-    found = list(scores(plan, records))
     write = find("renderers", "report")
-    page = write(make_board(plan, opened), records, found, versions_of_clip(opened, plan), facts, out, progress, clips)
+    page = write(board_of(plan, records), records, versions_of_clip(opened, plan), facts, out, progress, clips)
     _say(f"report: {page}")
 
 
@@ -499,19 +497,8 @@ def _board(store: Path, suite: str, against: str | None, form: Format) -> None:
     for_programs = form in (Format.csv, Format.json)
     if against:
         _print(find("renderers", "against-long" if for_programs else "against")(made, against), form)
-    elif for_programs:
-        _print(find("renderers", "long")(made), form)
     else:
-        _print(find("renderers", "results")(made, _scores(store, suite)), form)
-
-
-def _scores(store: Path, suite: str) -> list[Scores]:
-    """Paired samples of a store's suite."""
-    from restorebench.benchmark.aggregate import planned_records
-    from restorebench.benchmark.samples import scores
-
-    opened, plan = _stored_plan(store, suite)
-    return list(scores(plan, planned_records(plan, opened)))
+        _print(find("renderers", "long" if for_programs else "results")(made), form)
 
 
 class Stopped(BaseException):

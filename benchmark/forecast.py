@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import soundfile
-
-from restorebench.benchmark.locations import resolve
+from restorebench.benchmark.pairs import seconds_of
 from restorebench.benchmark.plan import Plan
 from restorebench.benchmark.scoring import score_key
 from restorebench.benchmark.store import Store
-from restorebench.benchmark.types import Table, Trial
+from restorebench.benchmark.types import Table
 
 
 def forecast(plan: Plan, store: Store | None) -> Table:
     """One row per system and per metric: planned, cached, to do, estimated seconds on one core."""
-    seconds = {trial.id: _seconds(trial) for trial in plan.trials}
+    seconds = {trial.id: seconds_of(trial) or 0.0 for trial in plan.trials}
     scored = store.keys("scores") | store.keys("timings") if store else frozenset()
     rows = []
     total = 0.0
@@ -39,12 +37,3 @@ def forecast(plan: Plan, store: Store | None) -> Table:
         tuple(rows),
         (f"about {total / 60:.1f} core-minutes; divide by the number of cores",),
     )
-
-
-def _seconds(trial: Trial) -> float:
-    location = trial.utterance.degraded or trial.utterance.uri
-    assert location is not None
-    try:
-        return float(soundfile.info(str(resolve(location))).duration)
-    except (soundfile.LibsndfileError, OSError):
-        return 0.0

@@ -9,9 +9,9 @@ import soundfile
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import read, resample, settle
 from restorebench.benchmark.contracts import Corruption, Scene
-from restorebench.benchmark.errors import AudioError
+from restorebench.benchmark.errors import AudioError, RequestError
 from restorebench.benchmark.locations import file_sha256, resolve
-from restorebench.benchmark.types import Audio, Pair, Recipe, Utterance
+from restorebench.benchmark.types import Audio, Pair, Recipe, Trial, Utterance
 
 
 def scene(utterance: Utterance, corpus: Sequence[Utterance]) -> Scene | None:
@@ -26,6 +26,15 @@ def scene(utterance: Utterance, corpus: Sequence[Utterance]) -> Scene | None:
     others = tuple(o.uri for o in corpus if o.uri is not None and o.uri != utterance.uri)
     rate = utterance.rate or info.samplerate
     return Scene(rate=rate, seconds=info.frames / info.samplerate, uri=utterance.uri, others=others)
+
+
+def seconds_of(trial: Trial) -> float | None:
+    """A clip's length, from its file's header; None when the file is not there."""
+    location = trial.utterance.degraded or trial.utterance.uri
+    try:
+        return float(soundfile.info(str(resolve(location))).duration) if location else None
+    except (soundfile.LibsndfileError, OSError, RequestError):
+        return None
 
 
 def read_reference(utterance: Utterance) -> Audio | None:

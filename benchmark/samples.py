@@ -8,10 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.plan import Plan
-from restorebench.benchmark.stats import Draws, Sample
+from restorebench.benchmark.stats import Draws, Sample, score_interval
 
 FEW = 8
 """Speakers from which on clips are grouped by speaker; fewer say too little about other speakers."""
@@ -41,6 +42,26 @@ class Scores:
         over, under = self.sample.over[system, clips].sum(), self.sample.under[system, clips].sum()
         return float(over / under) * self.factor
 
+    def summary(self, system: str, draws: Draws) -> tuple[float | None, float | None, float | None]:
+        """A system's score, and its 95 % interval where there is one; in the value's own unit."""
+        if system not in self.systems:
+            return None, None, None
+        row = self.systems.index(system)
+        interval = score_interval(self.sample, row, draws)
+        low, high = (interval.low * self.factor, interval.high * self.factor) if interval else (None, None)
+        return self.pooled(row), low, high
+
+    def per_clip(self) -> NDArray[np.float64]:
+        """Scores [system, clip] in the value's own unit; NaN where there is none."""
+        return np.asarray(self.sample.over / self.sample.under * self.factor)
+
+    def standings(self) -> NDArray[np.float64]:
+        """Scores [system, clip] turned so that more is better, in standard deviations of the value."""
+        values = self.per_clip()
+        spread = np.nanstd(values) or 1.0
+        centred = (values - np.nanmean(values)) / spread
+        return np.asarray(centred if self.value.direction == "higher" else -centred)
+
     @property
     def factor(self) -> float:
         """From a ratio to the value's unit: 100 for a pooled rate in percent."""
@@ -56,12 +77,13 @@ def scores(plan: Plan, rows: pd.DataFrame) -> Iterator[Scores]:
             for value in card.values:
                 mine = here[(here["metric"] == card.name) & (here["value_name"] == value.name)]
                 if mine["value"].notna().any():
-                    yield _scores(condition, value, mine, speakers, plan.systems)
+                    yield paired(condition, value, mine, speakers, plan.systems)
 
 
-def _scores(
+def paired(
     condition: str, value: Value, rows: pd.DataFrame, speakers: dict[tuple[str, str], str], order: tuple[str, ...]
 ) -> Scores:
+    """The paired samples of one value's records, of any number of seeds per clip."""
     clips = tuple(dict.fromkeys(rows["utterance"]))
     systems = tuple(system for system in order if (rows["system"] == system).any())
     known = rows[rows["value"].notna()]

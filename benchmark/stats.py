@@ -5,7 +5,7 @@ Arrays are [system, cluster]; what is resampled, flipped or left out is always a
 product of draws with clusters, so that all systems and metrics share the same draws.
 
 Efron 1987 (BCa); Hesterberg 2015 (small samples); Holm 1979; Phipson & Smyth 2010 (permutation p); Piepho 2004 (tie
-letters).
+letters); Mogstad et al. 2024 (ranks).
 """
 
 from __future__ import annotations
@@ -128,12 +128,13 @@ def holm(p: Sequence[float] | Array) -> Array:
     return adjusted
 
 
-def ranks(drawn: Array, higher_is_better: bool, confidence: float = CONFIDENCE) -> list[tuple[int, int]]:
-    """Best and worst rank of each system over resampled sets [draw, system], 1 the best; equals share the better."""
-    scores = -drawn if higher_is_better else drawn
-    placed = 1 + (scores[:, None, :] < scores[:, :, None]).sum(2)
-    low, high = np.quantile(placed, [(1 - confidence) / 2, (1 + confidence) / 2], axis=0, method="nearest")
-    return [(int(a), int(b)) for a, b in zip(low, high, strict=True)]
+def ranks(above: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Best and worst rank of each system, 1 the best, from which is surely above which [system, system].
+
+    With tests that keep the family error, all ranks hold at once (Mogstad, Romano, Shaikh & Wilhelm 2024).
+    """
+    better, worse = above.sum(axis=0), above.sum(axis=1)
+    return [(1 + int(b), len(above) - int(w)) for b, w in zip(better, worse, strict=True)]
 
 
 def letters(count: int, separated: set[tuple[int, int]]) -> list[str]:

@@ -6,27 +6,30 @@ from collections.abc import Sequence
 
 from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.contracts import Value
-from restorebench.benchmark.samples import Scores
 from restorebench.benchmark.types import Cell, Table
-from restorebench.reports.leaderboard import columns
+from restorebench.reports.leaderboard import Column, columns
 
 DASH = "–"
 WINNER = "bold: significantly better than every other system that is ranked (sign flips, Holm over the column's pairs)"
+DETECTABLE = "differences that these clips can show (80 % power, half of the pairs)"
 ANCHOR, FINISHED = " ⚓", " ▪"
 
 
-def results(board: Board, scores: Sequence[Scores] = ()) -> list[Table]:
+def results(board: Board) -> list[Table]:
     """One table per condition: systems in the plan's order, a column per value.
 
-    With paired scores, a system that is significantly better than every other ranked one stands out.
+    A system that is significantly better than every other ranked one stands out.
     """
     conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
-    found = columns(scores, board.plan.system_cards)
-    winners = {(c.condition, c.value.name, system) for c in found for system, e in c.entries.items() if e.winner}
-    return [_condition(board, condition, condition == conditions[-1], winners) for condition in conditions]
+    found = columns(board)
+    return [
+        _condition(board, condition, condition == conditions[-1], [c for c in found if c.condition == condition])
+        for condition in conditions
+    ]
 
 
-def _condition(board: Board, condition: str, last: bool, winners: set[tuple[str, str, str]]) -> Table:
+def _condition(board: Board, condition: str, last: bool, found: Sequence[Column]) -> Table:
+    winners = {(column.value.name, system) for column in found for system, e in column.entries.items() if e.winner}
     cells = {(c.system, c.value_name): c for c in board.cells if c.condition == condition}
     measured = [v for v in board.values() if any((s, v.name) in cells for s in board.plan.systems)]
     rows: list[tuple[str, ...]] = []
@@ -35,7 +38,7 @@ def _condition(board: Board, condition: str, last: bool, winners: set[tuple[str,
         mine = [cells.get((system, value.name)) for value in measured]
         if any(mine):
             shown = [shown_cell(cell, value.decimals) for cell, value in zip(mine, measured, strict=True)]
-            won = [at for at, v in enumerate(measured, start=1) if (condition, v.name, system) in winners]
+            won = [at for at, v in enumerate(measured, start=1) if (v.name, system) in winners]
             bold |= {(len(rows), at) for at in won}
             rows.append((marked(system, board.plan.system_cards[system].kind), *shown))
     clips = sum(1 for trial in board.plan.trials if trial.condition == condition)
@@ -43,9 +46,16 @@ def _condition(board: Board, condition: str, last: bool, winners: set[tuple[str,
         title=f"{board.plan.suite.name}: {condition} ({clips} clips)",
         columns=("system", *(header(value) for value in measured)),
         rows=tuple(rows),
-        notes=(*((WINNER,) if bold else ()), *(notes(board) if last else ())),
+        notes=(*((WINNER,) if bold else ()), *detectable(found), *(notes(board) if last else ())),
         bold=frozenset(bold),
     )
+
+
+def detectable(found: Sequence[Column]) -> list[str]:
+    """What differences so many clips can show; nothing where no two systems are ranked."""
+    told = [(c.value, c.detectable) for c in found if c.detectable is not None]
+    shown = [f"{value.label} {number:.{value.decimals}f}{' %' * (value.unit == '%')}" for value, number in told]
+    return [f"{DETECTABLE}: {', '.join(shown)}"] if shown else []
 
 
 def header(value: Value) -> str:

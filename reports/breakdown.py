@@ -1,22 +1,53 @@
-"""Scores by what was done to the clips: how severe each distortion was, how long the clip is, who speaks."""
+"""Scores by what was done to the clips: how severe each distortion was, how long the clip is, who speaks.
+
+How much a factor explains is the share of the variance between clips that goes with it (R squared, adjusted for the
+number of parameters: a straight line in a number, a mean per speaker); its p is the F test's, clips taken as
+independent.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import fdtrc
 
+from restorebench.benchmark.pairs import seconds_of
 from restorebench.benchmark.samples import Scores
 from restorebench.benchmark.types import Trial
 
 BINS = 3
 """Of about equal numbers of clips."""
 FEWEST = 6
-"""Clips below which no bins are made."""
+"""Clips below which nothing is broken down."""
+SHOWN = 8
+"""Speakers that are shown: the worst and the best half of so many."""
 UNITS = {"SNR": "dB", "T60": "s", "bandwidth": "Hz", "clip ratio": "", "duration": "s", "level": "dBFS"}
+Facts = Mapping[str, float | str]
+"""What is known of a clip, by factor: a number, or a name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """What differs between the clips of a condition."""
+
+    name: str
+    bins: tuple[str, ...]
+    place: NDArray[np.int64]
+    """The bin of each clip [clip]; -1 where the factor is not known."""
+    numbers: NDArray[np.float64] | None
+    """The factor itself [clip]; None for names."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """How much of the variance of some numbers a factor explains."""
+
+    share: float
+    p: float
 
 
 @dataclass(frozen=True)
@@ -31,14 +62,38 @@ class Breakdown:
     bins: tuple[str, ...]
     clips: tuple[int, ...]
     means: Mapping[str, tuple[float | None, ...]]
-    """System -> mean in each bin."""
-    explained: Mapping[str, float]
-    """System -> share of the variance of its clips' scores that the factor explains (R squared of a line)."""
+    """System -> score in each bin."""
+    explained: Mapping[str, Explained]
+    """System -> what the factor explains of its clips' scores."""
 
 
-def factors(trial: Trial, seconds: float | None) -> dict[str, float]:
-    """What a clip's recipe says of it, by name."""
-    found = {} if seconds is None else {"duration": seconds}
+@dataclass(frozen=True)
+class Gap:
+    """How the difference between two systems depends on a factor."""
+
+    factor: str
+    explained: Explained
+    bins: tuple[str, ...]
+    differences: tuple[float | None, ...]
+    """First minus second in each bin, in the value's unit."""
+
+
+def facts_of(trials: Iterable[Trial]) -> dict[str, Facts]:
+    """Trial -> what its recipe, its speaker and its file say of it."""
+    return {trial.id: facts(trial) for trial in trials}
+
+
+def facts(trial: Trial) -> Facts:
+    seconds = seconds_of(trial)
+    found: dict[str, float | str] = {} if seconds is None else {"duration": seconds}
+    if trial.utterance.speaker:
+        found["speaker"] = trial.utterance.speaker
+    return found | severities(trial)
+
+
+def severities(trial: Trial) -> dict[str, float]:
+    """What was drawn for a clip, by factor."""
+    found = {}
     for step in trial.recipe.steps if trial.recipe else ():
         name = step["name"]
         if name == "noise":
@@ -54,48 +109,124 @@ def factors(trial: Trial, seconds: float | None) -> dict[str, float]:
     return found
 
 
-def breakdowns(scores: Scores, facts: Mapping[str, Mapping[str, float]]) -> Iterator[Breakdown]:
-    """By every factor that differs between clips. facts: clip -> factor -> number."""
-    for factor in dict.fromkeys(name for clip in scores.clips for name in facts.get(clip, {})):
-        known = np.array([facts.get(clip, {}).get(factor, np.nan) for clip in scores.clips])
-        usable = np.isfinite(known)
-        if usable.sum() < FEWEST or np.ptp(known[usable]) == 0:
-            continue
-        edges = np.unique(np.quantile(known[usable], np.linspace(0, 1, BINS + 1)))
-        place = np.clip(np.searchsorted(edges, known, side="right") - 1, 0, len(edges) - 2)
-        per_clip = scores.sample.over / scores.sample.under * scores.factor
-        inside = [usable & (place == number) for number in range(len(edges) - 1)]
+def factors(scores: Scores, facts: Mapping[str, Facts]) -> Iterator[Factor]:
+    """Every factor that differs between the clips. facts: trial -> what is known of it."""
+    known = [facts.get(f"{scores.condition}/{clip}", {}) for clip in scores.clips]
+    for name in dict.fromkeys(name for clip in known for name in clip):
+        column = [clip.get(name) for clip in known]
+        made = _names(name, column) if name == "speaker" else _numbers(name, column)
+        if made and len(made.bins) > 1 and (made.place >= 0).sum() >= FEWEST:
+            yield made
+
+
+def _numbers(name: str, column: Sequence[float | str | None]) -> Factor | None:
+    numbers = np.array([np.nan if fact is None else float(fact) for fact in column])
+    usable = np.isfinite(numbers)
+    if not usable.any():
+        return None
+    edges = np.unique(np.quantile(numbers[usable], np.linspace(0, 1, BINS + 1)))
+    place = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, max(0, len(edges) - 2))
+    bins = tuple(f"{low:.3g} to {high:.3g} {UNITS[name]}".rstrip() for low, high in pairwise(edges))
+    return Factor(name, bins, np.where(usable, place, -1).astype(np.int64), numbers)
+
+
+def _names(name: str, column: Sequence[float | str | None]) -> Factor | None:
+    """None where most have a single clip: it could not be told from its speaker."""
+    names = sorted({str(fact) for fact in column if fact is not None})
+    place = np.array([-1 if fact is None else names.index(str(fact)) for fact in column], dtype=np.int64)
+    return Factor(name, tuple(names), place, None) if (place >= 0).sum() >= 2 * len(names) else None
+
+
+def breakdowns(scores: Scores, facts: Mapping[str, Facts]) -> Iterator[Breakdown]:
+    """By every factor that differs between the clips."""
+    per_clip = scores.per_clip()
+    for factor in factors(scores, facts):
+        inside = [factor.place == number for number in range(len(factor.bins))]
+        means = np.array([[_pooled(scores, row, mask) for mask in inside] for row in range(len(scores.systems))])
+        shown = _shown(means) if factor.numbers is None else range(len(factor.bins))
         yield Breakdown(
             condition=scores.condition,
             value=scores.value.name,
             label=scores.value.label,
             decimals=scores.value.decimals,
-            factor=factor,
-            bins=tuple(_bin(low, high, UNITS[factor]) for low, high in pairwise(edges)),
-            clips=tuple(int(mask.sum()) for mask in inside),
+            factor=factor.name,
+            bins=tuple(factor.bins[place] for place in shown),
+            clips=tuple(int(inside[place].sum()) for place in shown),
             means={
-                system: tuple(_pooled(scores, row, mask) for mask in inside)
-                for row, system in enumerate(scores.systems)
+                system: tuple(_known(means[row, place]) for place in shown) for row, system in enumerate(scores.systems)
             },
             explained={
-                system: explained(known[usable], per_clip[row, usable]) for row, system in enumerate(scores.systems)
+                system: explained(factor, per_clip[row], least(scores)) for row, system in enumerate(scores.systems)
             },
         )
 
 
-def _bin(low: float, high: float, unit: str) -> str:
-    return f"{low:.3g} to {high:.3g} {unit}".rstrip()
+def gaps(scores: Scores, facts: Mapping[str, Facts], first: str, second: str) -> list[Gap]:
+    """What the difference between two systems depends on, factor by factor."""
+    a, b = scores.systems.index(first), scores.systems.index(second)
+    per_clip = scores.per_clip()
+    difference = per_clip[a] - per_clip[b]
+    common = np.isfinite(difference)
+    found = []
+    for factor in factors(scores, facts):
+        inside = [common & (factor.place == number) for number in range(len(factor.bins))]
+        apart = np.array([_pooled(scores, a, mask) - _pooled(scores, b, mask) for mask in inside])
+        shown = _shown(apart[None]) if factor.numbers is None else range(len(factor.bins))
+        found.append(
+            Gap(
+                factor.name,
+                explained(factor, difference, least(scores)),
+                tuple(factor.bins[place] for place in shown),
+                tuple(_known(apart[place]) for place in shown),
+            )
+        )
+    return found
 
 
-def _pooled(scores: Scores, row: int, mask: NDArray[np.bool_]) -> float | None:
+def _shown(means: NDArray[np.float64]) -> list[int]:
+    """The bins [system, bin] that stand for all: the lowest and the highest, in this order."""
+    present = np.flatnonzero(np.isfinite(means).any(axis=0))
+    order = [int(place) for place in present[np.argsort(np.nanmean(means[:, present], axis=0), kind="stable")]]
+    return order if len(order) <= SHOWN else [*order[: SHOWN // 2], *order[-SHOWN // 2 :]]
+
+
+def _pooled(scores: Scores, row: int, mask: NDArray[np.bool_]) -> float:
+    """NaN where the system has no score in the bin."""
     over, under = scores.sample.over[row, mask], scores.sample.under[row, mask]
     known = np.isfinite(over)
-    return float(over[known].sum() / under[known].sum()) * scores.factor if known.any() else None
+    return float(over[known].sum() / under[known].sum()) * scores.factor if known.any() else float("nan")
 
 
-def explained(factor: NDArray[np.float64], values: NDArray[np.float64]) -> float:
-    """R squared of a straight line; 0 where there is nothing to explain."""
-    known = np.isfinite(values)
-    if known.sum() < 3 or np.ptp(factor[known]) == 0 or np.ptp(values[known]) == 0:
-        return 0.0
-    return float(np.corrcoef(factor[known], values[known])[0, 1] ** 2)
+def _known(number: float) -> float | None:
+    return float(number) if np.isfinite(number) else None
+
+
+def least(scores: Scores) -> float:
+    """A standard deviation that no page would show."""
+    return 0.1 * float(10.0**-scores.value.decimals)
+
+
+def explained(factor: Factor, values: NDArray[np.float64], least: float = 0.0) -> Explained:
+    """What a factor explains of values [clip], unless they hardly differ; NaN values are left out."""
+    known = np.isfinite(values) & (factor.place >= 0)
+    chosen, count = values[known], int(known.sum())
+    if factor.numbers is None:
+        _, place = np.unique(factor.place[known], return_inverse=True)
+        groups = np.bincount(place)
+        parameters = len(groups)
+        fitted = (np.bincount(place, weights=chosen) / np.maximum(groups, 1))[place]
+    else:
+        numbers = factor.numbers[known]
+        parameters = 2
+        centred = numbers - numbers.mean() if count else numbers
+        slope = centred @ chosen / (centred @ centred) if np.any(centred) else 0.0
+        fitted = slope * centred + (chosen.mean() if count else 0.0)
+    total = float(((chosen - chosen.mean()) ** 2).sum()) if count else 0.0
+    rest = float(((chosen - fitted) ** 2).sum())
+    if parameters < 2 or count <= parameters or total <= max(least**2 * count, 1e-20 * float((chosen**2).sum())):
+        return Explained(0.0, 1.0)
+    freedom = (parameters - 1, count - parameters)
+    share = 1 - rest / total
+    ratio = np.inf if rest == 0 else (total - rest) / freedom[0] / (rest / freedom[1])
+    adjusted = 1 - (1 - share) * (count - 1) / freedom[1]
+    return Explained(max(0.0, adjusted), float(fdtrc(*freedom, ratio)) if np.isfinite(ratio) else 0.0)

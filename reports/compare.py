@@ -6,12 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import floor, log10
 
+from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.samples import Scores
 from restorebench.benchmark.stats import Difference, holm, pairwise
 from restorebench.benchmark.types import Table
+from restorebench.reports.breakdown import facts_of, gaps
+from restorebench.reports.explain import EXPLAINS, GAP, names, said, telling
 
 SURE = 0.05
+DEPENDS = ("value", "factor", "explains", "p", "A - B")
 COLUMNS = ("value", "A", "B", "A - B", "95 % interval", "p", "what it says")
 
 
@@ -39,11 +43,29 @@ class Compared:
         return "A" if up == (self.scores.value.direction == "higher") else "B"
 
 
-def report(everything: Sequence[Scores], first: str, second: str) -> list[Table]:
-    """The comparison of two systems. Raises RequestError for one that was not measured, or nothing in common."""
-    known = list(dict.fromkeys(system for scores in everything for system in scores.systems))
+def report(board: Board, first: str, second: str) -> list[Table]:
+    """The comparison of two systems, and what their gap depends on.
+
+    Raises RequestError for one that was not measured, or nothing in common.
+    """
+    known = list(dict.fromkeys(system for scores in board.scores for system in scores.systems))
     first, second = named(first, known), named(second, known)
-    return tables(compared(everything, first, second), first, second)
+    made = tables(compared(board.scores, first, second), first, second)
+    return [*made, *_gaps(board, first, second)]
+
+
+def _gaps(board: Board, first: str, second: str) -> list[Table]:
+    facts = facts_of(board.plan.trials)
+    made = []
+    for condition in dict.fromkeys(scores.condition for scores in board.scores):
+        here = [s for s in board.scores if s.condition == condition and {first, second} <= set(s.systems)]
+        rows = [(s, "", gap) for s in telling(here) for gap in gaps(s, facts, first, second)]
+        if rows:
+            told = [(value, *rest) for value, _, *rest in said(rows)]
+            none = f"none of {', '.join(dict.fromkeys(s.value.label for s, _, _ in rows))} depends on {names(rows)}"
+            notes = (GAP, EXPLAINS) if told else (none, GAP)
+            made.append(Table(f"What A - B depends on: {condition}", DEPENDS, tuple(told), notes))
+    return made
 
 
 def named(name: str, known: Sequence[str]) -> str:

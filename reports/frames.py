@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from restorebench.benchmark.aggregate import planned_records
+from restorebench.benchmark.aggregate import Board, board_of, planned_records
 from restorebench.benchmark.plan import Plan
-from restorebench.benchmark.samples import Scores, scores
+from restorebench.benchmark.samples import Scores
 from restorebench.benchmark.store import Store, open_store, plan_of
 from restorebench.reports.leaderboard import columns
 
@@ -21,7 +21,12 @@ class Results:
         self.plan: Plan = plan_of(self.store, suite)
         self.records: pd.DataFrame = planned_records(self.plan, self.store)
         """One row per planned value of a clip; `value` is empty, and `why` says why, where it was not measured."""
-        self.scores: list[Scores] = list(scores(self.plan, self.records))
+        self.board: Board = board_of(self.plan, self.records)
+
+    @property
+    def scores(self) -> tuple[Scores, ...]:
+        """Paired samples, one per condition and value."""
+        return self.board.scores
 
     @property
     def conditions(self) -> list[str]:
@@ -32,11 +37,12 @@ class Results:
         rows = [
             {
                 "condition": column.condition, "system": system, "value_name": column.value.name,
-                "label": column.value.label, "value": entry.value, "low": entry.low, "high": entry.high, "n": entry.n,
-                "planned": entry.planned, "best_rank": entry.rank[0] if entry.rank else None,
+                "label": column.value.label, "value": entry.cell.value, "low": entry.cell.low,
+                "high": entry.cell.high, "n": entry.cell.n, "planned": entry.cell.planned,
+                "best_rank": entry.rank[0] if entry.rank else None,
                 "worst_rank": entry.rank[1] if entry.rank else None, "ties": entry.ties, "winner": entry.winner,
             }
-            for column in columns(self.scores, self.plan.system_cards)
+            for column in columns(self.board)
             for system, entry in column.entries.items()
         ]  # fmt: skip
         return pd.DataFrame(rows)
@@ -52,5 +58,4 @@ class Results:
     def clips(self, condition: str, value_name: str) -> pd.DataFrame:
         """Clips by systems: the scores of one value."""
         [found] = [s for s in self.scores if (s.condition, s.value.name) == (condition, value_name)]
-        per_clip = found.sample.over / found.sample.under * found.factor
-        return pd.DataFrame(per_clip.T, index=pd.Index(found.clips, name="clip"), columns=list(found.systems))
+        return pd.DataFrame(found.per_clip().T, index=pd.Index(found.clips, name="clip"), columns=list(found.systems))

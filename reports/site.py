@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlencode
 
-import numpy as np
 import pandas as pd
 
 from restorebench.benchmark.aggregate import Board
@@ -24,10 +23,13 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.files import write_whole
 from restorebench.benchmark.plan import digest
 from restorebench.benchmark.samples import Scores
-from restorebench.benchmark.types import Audio, Table, Trial
+from restorebench.benchmark.types import Audio, Trial
+from restorebench.reports.agreement import agreement
 from restorebench.reports.board import DASH, header, marked, notes
-from restorebench.reports.breakdown import Breakdown, breakdowns, factors
+from restorebench.reports.breakdown import Breakdown, facts_of, severities
+from restorebench.reports.choice import choose, standings
 from restorebench.reports.cost import cost, seeds
+from restorebench.reports.explain import behind_the_best, breakdown_tables
 from restorebench.reports.hallucination import panel
 from restorebench.reports.leaderboard import Column, Entry, columns
 from restorebench.reports.sounds import matched_gains, mp3, spectrogram
@@ -38,7 +40,6 @@ Sounds = Callable[[Trial], Mapping[str, Audio]]
 
 CLIPS = 60
 """Sounds are kept of so many clips: the worst, those that systems and metrics disagree on, and some of every kind."""
-EXPLAINS = "explains: how much of the variance between clips a straight line in the factor explains (R squared)"
 OURS = {"index.html", "sounds", "spectrograms", "plots"}
 LISTED = 8
 """Clips in a list."""
@@ -51,7 +52,6 @@ class Material:
     board: Board
     records: pd.DataFrame
     """The plan's records (`planned_records`)."""
-    scores: Sequence[Scores]
     sounds: Sounds
     facts: Mapping[str, str]
     """Of the run: versions, commit, machine."""
@@ -60,7 +60,6 @@ class Material:
 def report(
     board: Board,
     records: pd.DataFrame,
-    scores: Sequence[Scores],
     sounds: Sounds,
     facts: Mapping[str, str],
     out: Path,
@@ -68,7 +67,7 @@ def report(
     clips: int = CLIPS,
 ) -> Path:
     """Writes the report; returns its page. Raises RequestError when `out` holds something else."""
-    return build(Material(board, records, scores, sounds, facts), out, progress, clips)
+    return build(Material(board, records, sounds, facts), out, progress, clips)
 
 
 def build(material: Material, out: Path, progress: Progress, clips: int) -> Path:
@@ -76,7 +75,7 @@ def build(material: Material, out: Path, progress: Progress, clips: int) -> Path
         raise RequestError(f"{out}: holds other files; name an empty folder or an earlier report")
     board = material.board
     trials = {trial.id: trial for trial in board.plan.trials}
-    chosen = choose(material.scores, [*trials], clips)
+    chosen = choose(board.scores, [*trials], clips)
     exported: dict[str, dict[str, Any]] = {}
 
     def steps() -> Iterator[int]:
@@ -87,60 +86,10 @@ def build(material: Material, out: Path, progress: Progress, clips: int) -> Path
     progress("report", len(chosen), steps())
     page = {
         "values": [_value(value) for value in board.values()],
-        "clips": [_clip(trial, material.scores, exported.get(trial.id)) for trial in trials.values()],
+        "clips": [_clip(trial, board.scores, exported.get(trial.id)) for trial in trials.values()],
     }
-    facts = {trial.id: factors(trial, _seconds(exported.get(trial.id))) for trial in trials.values()}
-    made = [b for scores in _telling(material.scores) for b in breakdowns(scores, _by_clip(scores, facts))]
-    found = columns(material.scores, board.plan.system_cards)
-    write_whole(out / "index.html", _page(material, page, found, made, exported, out).encode())
+    write_whole(out / "index.html", _page(material, page, exported, out).encode())
     return out / "index.html"
-
-
-# Which clips.
-
-
-def per_clip(scores: Scores) -> np.ndarray:
-    """Scores [system, clip] turned so that more is better, in standard deviations of the value."""
-    values = scores.sample.over / scores.sample.under
-    spread = np.nanstd(values) or 1.0
-    centred = (values - np.nanmean(values)) / spread
-    return centred if scores.value.direction == "higher" else -centred
-
-
-def standings(everything: Sequence[Scores]) -> dict[str, dict[str, float]]:
-    """Trial -> "worst" (its lowest standing), "systems" (how far systems lie apart), "metrics" (how far values do)."""
-    table: dict[str, list[np.ndarray]] = {}
-    for scores in everything:
-        turned = per_clip(scores)
-        for place, clip in enumerate(scores.clips):
-            table.setdefault(f"{scores.condition}/{clip}", []).append(turned[:, place])
-    found = {}
-    for trial, rows in table.items():
-        known = np.concatenate(rows)
-        known = known[np.isfinite(known)]
-        if len(known):
-            means = [float(np.nanmean(row)) for row in rows if np.isfinite(row).any()]
-            apart = [float(np.nanmax(row) - np.nanmin(row)) for row in rows if np.isfinite(row).any()]
-            found[trial] = {
-                "worst": float(known.min()), "systems": float(np.mean(apart)), "metrics": float(np.ptp(means)),
-            }  # fmt: skip
-    return found
-
-
-def choose(everything: Sequence[Scores], trials: Sequence[str], count: int) -> list[str]:
-    """Trials whose sounds are kept, in the plan's order."""
-    if len(trials) <= count:
-        return list(trials)
-    told = standings(everything)
-    orders = [sorted(told, key=lambda t: told[t]["worst"])]
-    orders += [sorted(told, key=lambda t, k=kind: -told[t][k]) for kind in ("systems", "metrics")]  # type: ignore[misc]
-    orders.append([trials[int(place)] for place in np.linspace(0, len(trials) - 1, count)])
-    kept: dict[str, None] = {}
-    for turn in range(count):
-        for order in orders:
-            if turn < len(order) and len(kept) < count:
-                kept[order[turn]] = None
-    return [trial for trial in trials if trial in kept]
 
 
 # Sounds.
@@ -166,10 +115,6 @@ def export(trial: Trial, versions: Mapping[str, Audio], out: Path) -> dict[str, 
     return made
 
 
-def _seconds(sounds: Mapping[str, Any] | None) -> float | None:
-    return next((float(sound["seconds"]) for sound in sounds.values()), None) if sounds else None
-
-
 # The page.
 
 
@@ -186,7 +131,7 @@ def _clip(trial: Trial, everything: Sequence[Scores], sounds: Mapping[str, Any] 
                 number = found.sample.over[row, place] / found.sample.under[row, place] * found.factor
                 if math.isfinite(number):
                     scores.setdefault(system, {})[found.value.name] = round(float(number), 6)
-    facts = ", ".join(f"{name} {number:.3g}" for name, number in factors(trial, None).items())
+    facts = ", ".join(f"{name} {number:.3g}" for name, number in severities(trial).items())
     return {
         "id": trial.id, "condition": trial.condition, "name": trial.utterance.id, "text": trial.utterance.text or "",
         "speaker": trial.utterance.speaker, "facts": facts, "scores": scores, "sounds": sounds or None,
@@ -196,15 +141,16 @@ def _clip(trial: Trial, everything: Sequence[Scores], sounds: Mapping[str, Any] 
 def _page(
     material: Material,
     page: dict[str, Any],
-    found: Sequence[Column],
-    made: Sequence[Breakdown],
     exported: Mapping[str, Any],
     out: Path,
 ) -> str:
     from jinja2 import Environment, PackageLoader
     from markupsafe import Markup
 
-    board = material.board
+    board, scores = material.board, material.board.scores
+    found = columns(board)
+    facts = facts_of(board.plan.trials)
+    broken = breakdown_tables(scores, facts)
     environment = Environment(loader=PackageLoader("restorebench.reports", "html"), autoescape=True)
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # systems keep their order
     text = {name: environment.loader.get_source(environment, f"report.{name}")[0] for name in ("css", "js")}  # type: ignore[union-attr]
@@ -212,10 +158,11 @@ def _page(
         suite=board.plan.suite,
         systems=board.plan.systems,
         boards=[_board(board, condition, found) for condition in _conditions(board)],
-        lists=_lists(material.scores, exported),
-        breakdowns=[breakdown_table(b) for b in made],
-        plots=[_plot(b, out) for b in made],
-        agreement=agreement(material.scores),
+        lists=_lists(scores, exported),
+        gaps=behind_the_best(scores, found, facts),
+        breakdowns=[table for _, table in broken],
+        plots=[_plot(breakdown, out) for breakdown, _ in broken],
+        agreement=agreement(scores),
         hallucinations=panel(material.records),
         costs=[t for t in (cost(board.plan, material.records), seeds(board.plan, material.records)) if t and t.rows],
         failures=[f"{system}: {why}: {where}" for (system, why), where in board.failures.items()],
@@ -245,10 +192,15 @@ def _board(board: Board, condition: str, found: Sequence[Column]) -> dict[str, A
         "condition": condition,
         "clips": sum(1 for trial in board.plan.trials if trial.condition == condition),
         "columns": [
-            {"header": header(column.value), "direction": column.value.direction} for column in mine
+            {"header": header(column.value), "direction": column.value.direction, "detectable": _detectable(column)}
+            for column in mine
         ],
         "rows": rows,
     }  # fmt: skip
+
+
+def _detectable(column: Column) -> str:
+    return DASH if column.detectable is None else f"{column.detectable:.{column.value.decimals}f}"
 
 
 def _cell(column: Column, entry: Entry | None) -> dict[str, Any]:
@@ -256,16 +208,17 @@ def _cell(column: Column, entry: Entry | None) -> dict[str, Any]:
         return {"text": "", "sort": ""}
     decimals = column.value.decimals
     small = []
-    if entry.low is not None and entry.high is not None:
-        small.append(f"{entry.low:.{decimals}f} to {entry.high:.{decimals}f}")
+    cell = entry.cell
+    if cell.low is not None and cell.high is not None:
+        small.append(f"{cell.low:.{decimals}f} to {cell.high:.{decimals}f}")
     if entry.rank:
         best, worst = entry.rank
         small.append(f"rank {best}" if best == worst else f"rank {best}–{worst}")
-    if entry.n < entry.planned:
-        small.append(f"n={entry.n}/{entry.planned}")
+    if cell.n < cell.planned:
+        small.append(f"n={cell.n}/{cell.planned}")
     return {
-        "text": DASH if entry.value is None else f"{entry.value:.{decimals}f}",
-        "sort": "" if entry.value is None else repr(entry.value),
+        "text": DASH if cell.value is None else f"{cell.value:.{decimals}f}",
+        "sort": "" if cell.value is None else repr(cell.value),
         "value": column.value.name, "small": ", ".join(small), "letters": entry.ties, "best": entry.winner,
     }  # fmt: skip
 
@@ -287,27 +240,6 @@ def _lists(everything: Sequence[Scores], exported: Mapping[str, Any]) -> list[di
         entries = [{"link": urlencode({"clip": trial}), "text": trial} for trial in order if exported.get(trial)]
         made.append({"title": title, "entries": entries})
     return [entry for entry in (*made[1:], made[0]) if entry["entries"]]
-
-
-def _telling(everything: Sequence[Scores]) -> list[Scores]:
-    """The values that breakdowns are made of: overall quality, intelligibility, voice, as far as they are there."""
-    wanted = ("dnsmos.ovl", "wer", "lsd", "spk_sim")
-    chosen = [s for s in everything if s.value.name.partition("@")[0] in wanted and "@mean" not in s.value.name]
-    return chosen or list(everything[:1])
-
-
-def _by_clip(scores: Scores, facts: Mapping[str, Mapping[str, float]]) -> dict[str, Mapping[str, float]]:
-    return {clip: facts.get(f"{scores.condition}/{clip}", {}) for clip in scores.clips}
-
-
-def breakdown_table(found: Breakdown) -> Table:
-    heads = [f"{text} (n={count})" for text, count in zip(found.bins, found.clips, strict=True)]
-    rows = []
-    for system, means in found.means.items():
-        shown = (DASH if mean is None else f"{mean:.{found.decimals}f}" for mean in means)
-        rows.append((system, *shown, f"{100 * found.explained[system]:.0f} %"))
-    title = f"{found.label} by {found.factor}: {found.condition}"
-    return Table(title, ("system", *heads, "explains"), tuple(rows), (EXPLAINS,))
 
 
 def _plot(found: Breakdown, out: Path) -> dict[str, str]:
@@ -332,32 +264,3 @@ def _plot(found: Breakdown, out: Path) -> dict[str, str]:
 
 def _plain(text: str) -> str:
     return text.replace("$", r"\$")  # matplotlib would read formulas
-
-
-def agreement(everything: Sequence[Scores]) -> list[Table]:
-    """Rank correlations of values over clips and systems, per condition: where metrics contradict each other."""
-    from scipy.stats import spearmanr
-
-    tables = []
-    for condition in dict.fromkeys(scores.condition for scores in everything):
-        mine = [scores for scores in everything if scores.condition == condition]
-        flat = {}
-        for scores in mine:
-            turned = per_clip(scores)
-            flat[scores.value.label] = {
-                (system, clip): turned[row, place]
-                for row, system in enumerate(scores.systems)
-                for place, clip in enumerate(scores.clips)
-            }
-        rows = []
-        for first, own in flat.items():
-            cells = [first]
-            for others in flat.values():
-                shared = [key for key in own if key in others and np.isfinite(own[key]) and np.isfinite(others[key])]
-                pairs = np.array([[own[key], others[key]] for key in shared])
-                varied = len(pairs) > 2 and (np.ptp(pairs, axis=0) > 0).all()
-                cells.append(f"{spearmanr(pairs).statistic:.2f}" if varied else DASH)
-            rows.append(tuple(cells))
-        note = "Spearman's rank correlation over all systems and clips; every value turned so that more is better"
-        tables.append(Table(f"{condition}", ("", *flat), tuple(rows), (note,)))
-    return tables

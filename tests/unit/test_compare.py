@@ -9,10 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.plan import make
 from restorebench.benchmark.samples import Scores
 from restorebench.benchmark.stats import Sample
+from restorebench.benchmark.suite import load
 from restorebench.reports.compare import compared, named, report, rounded, verdict
 from tests.conftest import Cli
 
@@ -78,7 +81,8 @@ def test_names_may_be_short_where_they_are_unique() -> None:
     with pytest.raises(RequestError, match="no scores of 'three'"):
         named("three", [*known, "three@b.ckpt"])
     clips = np.random.default_rng(0).normal(size=(2, 5))
-    [table] = report([measured(clips)], "Two", "one")
+    plan = make(load("demo"), ["unprocessed"], ["lsd"])
+    [table] = report(Board(plan, (), {}, {}, {}, (measured(clips),)), "Two", "one")
     assert table.title.startswith("published:Two and one: noise (5 clips)")
 
 
@@ -93,6 +97,7 @@ def test_published_outputs(material: Path, cli: Cli, tmp_path: Path) -> None:
     close = cli("compare", "s", "MaskSR-M", "target", "--format", "csv")
     assert says(close.stdout, "OVL ↑").startswith("not separable at n = 13; ")
     assert "clips would be needed" in says(close.stdout, "OVL ↑")
+    assert "What A - B depends on: GSR" not in far.stdout, "all 13 clips are equally long"
     wrong = cli("compare", "s", "DEMUCS", "unprocessed")
     assert wrong.returncode == 2
     assert "no scores of 'DEMUCS'; it has unprocessed, published:VoiceFixer" in wrong.stderr

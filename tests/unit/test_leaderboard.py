@@ -8,9 +8,10 @@ import pytest
 from restorebench.benchmark.contracts import SystemCard, Value
 from restorebench.benchmark.samples import Scores
 from restorebench.benchmark.stats import Draws, Sample
-from restorebench.benchmark.types import Recipe, Trial, Utterance
-from restorebench.reports.breakdown import breakdowns, explained, factors
-from restorebench.reports.leaderboard import column
+from restorebench.benchmark.types import Cell, Recipe, Trial, Utterance
+from restorebench.reports.breakdown import Explained, Facts, breakdowns, gaps, severities
+from restorebench.reports.explain import said
+from restorebench.reports.leaderboard import Column, column
 
 VALUE = Value(name="v", label="V", unit="MOS", direction="higher")
 SYSTEMS = ("target", "good", "alike", "bad", "holed")
@@ -29,8 +30,18 @@ def scores(shifts: tuple[float, ...], clips: int = 40) -> Scores:
     return Scores("c", VALUE, SYSTEMS, tuple(map(str, range(clips))), sample, "clip")
 
 
+def placed(found: Scores) -> Column:
+    clips = len(found.clips)
+    cells = {}
+    for row, system in enumerate(found.systems):
+        n = int(np.isfinite(found.sample.over[row]).sum())
+        low_high = found.summary(system, Draws("x"))
+        cells[system] = Cell("s", "c", system, "v", "v@1", *low_high, n, clips)
+    return column(found, cells, CARDS, Draws("x"))
+
+
 def test_a_tie_has_no_winner() -> None:
-    made = column(scores((2.0, 1.0, 1.0, 0.0, 5.0)), CARDS, Draws("x")).entries
+    made = placed(scores((2.0, 1.0, 1.0, 0.0, 5.0))).entries
     assert made["good"].ties == made["alike"].ties == "a"
     assert made["bad"].ties == "b"
     assert not any(entry.winner for entry in made.values())
@@ -38,15 +49,26 @@ def test_a_tie_has_no_winner() -> None:
     assert made["good"].rank == (1, 2)
     assert made["target"].rank is None
     assert made["holed"].rank is None
-    assert (made["holed"].n, made["holed"].planned) == (39, 40)
+    assert (made["holed"].cell.n, made["holed"].cell.planned) == (39, 40)
 
 
 def test_a_sure_winner_is_one() -> None:
-    made = column(scores((2.0, 1.0, 0.5, 0.0, 5.0)), CARDS, Draws("x")).entries
+    made = placed(scores((2.0, 1.0, 0.5, 0.0, 5.0))).entries
     assert [name for name, entry in made.items() if entry.winner] == ["good"]
-    assert made["good"].low is not None
-    assert made["good"].high is not None
-    assert made["good"].low < (made["good"].value or 0) < made["good"].high
+    cell = made["good"].cell
+    assert cell.low is not None
+    assert cell.high is not None
+    assert cell.low < (cell.value or 0) < cell.high
+
+
+def test_the_detectable_difference_is_found_in_80_of_100_tables() -> None:
+    """Its definition, by simulation: two systems that lie just so far apart."""
+    claimed = placed(scores((2.0, 1.0, 1.0, 1.0, 1.0))).detectable
+    assert claimed is not None
+    rng = np.random.default_rng(5)
+    noise = rng.normal(0, 0.1 * np.sqrt(2), (2000, 40)) + claimed
+    t = noise.mean(1) / (noise.std(1, ddof=1) / np.sqrt(40))
+    assert np.mean(np.abs(t) > 2.023) == pytest.approx(0.8, abs=0.12)
 
 
 def test_what_a_recipe_says_of_a_clip() -> None:
@@ -58,7 +80,7 @@ def test_what_a_recipe_says_of_a_clip() -> None:
         ),
     )  # fmt: skip
     trial = Trial("s", "c", Utterance(id="a", uri=None), recipe, "k")
-    assert factors(trial, 2.0) == {"duration": 2.0, "clip ratio": 0.25, "T60": 0.5, "bandwidth": 4000.0, "SNR": 5.0}
+    assert severities(trial) == {"clip ratio": 0.25, "T60": 0.5, "bandwidth": 4000.0, "SNR": 5.0}
 
 
 def test_bins_hold_every_clip_once_and_the_factor_that_matters_explains() -> None:
@@ -67,7 +89,7 @@ def test_bins_hold_every_clip_once_and_the_factor_that_matters_explains() -> Non
     over = (3 + 0.05 * snr)[None]
     sample = Sample(over, np.ones((1, clips)), np.arange(clips))
     one = Scores("c", VALUE, ("one",), tuple(map(str, range(clips))), sample, "clip")
-    facts = {str(place): {"SNR": float(number), "T60": 0.5} for place, number in enumerate(snr)}
+    facts: dict[str, Facts] = {f"c/{place}": {"SNR": float(x), "T60": 0.5} for place, x in enumerate(snr)}
     [found] = breakdowns(one, facts)
     assert found.factor == "SNR"
     assert sum(found.clips) == clips
@@ -75,5 +97,64 @@ def test_bins_hold_every_clip_once_and_the_factor_that_matters_explains() -> Non
     means = found.means["one"]
     assert all(mean is not None for mean in means)
     assert sorted(means) == list(means)  # type: ignore[type-var]
-    assert found.explained["one"] == pytest.approx(1.0)
-    assert explained(snr, np.random.default_rng(2).normal(size=clips)) < 0.2
+    assert found.explained["one"].share == pytest.approx(1.0)
+    assert found.explained["one"].p < 1e-9
+
+
+def two(slope: float, voices: float = 0.0) -> tuple[Scores, dict[str, Facts]]:
+    """Two systems; what they differ by depends on the SNR and on the speaker, twelve of whom have ten clips each."""
+    rng = np.random.default_rng(3)
+    clips = 120
+    snr, speaker = rng.uniform(-5, 20, clips), np.arange(clips) % 12
+    base = rng.normal(3, 0.5, clips)
+    gap = 0.2 + slope * snr + voices * (speaker == 7) + rng.normal(0, 0.1, clips)
+    sample = Sample(np.stack([base + gap, base]), np.ones((2, clips)), np.arange(clips))
+    facts: dict[str, Facts] = {f"c/{n}": {"SNR": float(snr[n]), "speaker": f"p{speaker[n]:02d}"} for n in range(clips)}
+    return Scores("c", VALUE, ("a", "b"), tuple(map(str, range(clips))), sample, "clip"), facts
+
+
+def test_the_factor_behind_a_gap_is_named() -> None:
+    found, facts = two(slope=0.02)
+    snr, speaker = gaps(found, facts, "a", "b")
+    assert (snr.factor, speaker.factor) == ("SNR", "speaker")
+    assert snr.explained.share == pytest.approx(0.02**2 * 52 / (0.02**2 * 52 + 0.01), abs=0.1)
+    assert [d for d in snr.differences if d is not None] == sorted(d for d in snr.differences if d is not None)
+    [row] = said([(found, "a - b", gap) for gap in (snr, speaker)])
+    assert row[:3] == ("V", "a - b", "SNR")
+    assert "+0" in row[5]
+    assert " dB" in row[5]
+
+
+def test_a_speaker_behind_a_gap_is_among_those_shown() -> None:
+    found, facts = two(slope=0.0, voices=1.0)
+    snr, speaker = gaps(found, facts, "a", "b")
+    assert speaker.explained.share > 0.8
+    assert len(speaker.bins) == 8, "the worst four and the best four of twelve"
+    assert speaker.bins[-1] == "p07"
+    assert speaker.differences[-1] == pytest.approx(1.2, abs=0.1)
+    assert said([(found, "", snr)]) == ()
+
+
+def test_nothing_is_explained_where_nothing_differs_or_nothing_is_known() -> None:
+    found, facts = two(slope=0.0)
+    assert said([(found, "", gap) for gap in gaps(found, facts, "a", "b")]) == ()
+    assert {gap.explained for gap in gaps(found, facts, "a", "a")} == {Explained(0.0, 1.0)}
+    assert gaps(found, {}, "a", "b") == []
+
+
+def test_speakers_with_a_clip_each_are_no_factor() -> None:
+    found, facts = two(slope=0.0)
+    alone: dict[str, Facts] = {clip: {"speaker": clip} for clip in facts}
+    assert gaps(found, alone, "a", "b") == []
+
+
+def test_a_factor_that_means_nothing_is_seldom_named() -> None:
+    """The F test's error over 400 random factors."""
+    found, _ = two(slope=0.0)
+    rng = np.random.default_rng(9)
+    named = 0
+    for _ in range(400):
+        facts: dict[str, Facts] = {f"c/{clip}": {"SNR": float(rng.normal())} for clip in found.clips}
+        [gap] = gaps(found, facts, "a", "b")
+        named += gap.explained.p < 0.05
+    assert 8 <= named <= 33

@@ -3,7 +3,7 @@
 import pandas as pd
 import pytest
 
-from restorebench.benchmark.aggregate import _sums, scaled
+from restorebench.benchmark.samples import paired
 from restorebench.metrics.text import paper, seed_tts
 from restorebench.metrics.wer import ErrorCount, Wer, count_errors
 from restorebench.metrics.wespeaker import mapped as wespeaker_mapped
@@ -14,14 +14,15 @@ def test_two_reductions_of_the_same_counts() -> None:
     rows = pd.DataFrame(
         {
             "utterance": list("abcd"),
+            "system": "s",
             "value": [100 * e / w for e, w in counts],
             "components": [f'{{"errors": {e}, "total": {w}}}' for e, w in counts],
         }
     )
     results = {}
     for value in Wer.card.values:
-        over, under = _sums(rows, value)
-        results[value.name] = scaled(over.sum() / under.sum(), value)
+        found = paired("c", value, rows, {("c", clip): "" for clip in "abcd"}, ("s",))
+        results[value.name] = found.pooled(0)
     assert results == {"wer": pytest.approx(18.75), "wer@mean": pytest.approx(32.5)}
 
 
