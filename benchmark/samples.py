@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
@@ -29,6 +29,10 @@ class Scores:
     sample: Sample
     grouped: str
     """What a cluster is: "speaker" or "clip"."""
+    speakers: int = 0
+    """How many speak; 0 where the corpus does not say."""
+    seeds: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
+    """Seeds that have a value [system, clip]."""
 
     def draws(self) -> Draws:
         """One stream per condition, so that all values of it see the same resampled clips."""
@@ -99,4 +103,6 @@ def paired(
     labels = voices if grouped == "speaker" else list(clips)
     _, cluster = np.unique(labels, return_inverse=True)
     sample = Sample(table["over"], table["under"], cluster.astype(np.int64))
-    return Scores(condition, value, systems, clips, sample, grouped)
+    seeds = known.groupby(["system", "utterance"]).size().unstack().reindex(index=systems, columns=clips)
+    count = len(set(voices)) if all(voices) else 0
+    return Scores(condition, value, systems, clips, sample, grouped, count, seeds.fillna(0).to_numpy(np.int64))

@@ -31,6 +31,12 @@ CONFIDENCE = 0.95
 POWER = 0.8
 EXACT = 13
 """Clusters up to which every sign pattern is tried."""
+BOOTSTRAPPED = 8
+"""Clusters from which on intervals are bootstrapped."""
+EQUAL = 1e-12
+"""Relative differences of two scores that the order of a sum explains."""
+ROUNDING = 1e-6
+"""Of sums in float32, relative."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,7 @@ def ratios(counts: Counts, over: Array, under: Array) -> Array:
     """Scores [draw, system] of resampled clusters; NaN where nothing was drawn that counts."""
     above, below = (products(counts, part.T) for part in (over, under))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return (above / below).astype(np.float64)
+        return above.astype(np.float64) / below.astype(np.float64)
 
 
 def left_out(over: Array, under: Array) -> Array:
@@ -77,24 +83,33 @@ def left_out(over: Array, under: Array) -> Array:
         return np.asarray((over.sum(1, keepdims=True) - over) / (under.sum(1, keepdims=True) - under)).T
 
 
-def bca(drawn: Array, jackknife: Array, estimate: float, confidence: float = CONFIDENCE) -> Interval | None:
-    """Bias-corrected, accelerated interval of one score; None when it cannot be told (one cluster, all equal).
+def interval(drawn: Array, jackknife: Array, estimate: float, scale: float) -> Interval | None:
+    """The 95 % interval of one score; None when it cannot be told (one cluster, or nothing left without one).
 
-    drawn [draw], jackknife [cluster]. The tails are widened as Student's t is over the normal (Hesterberg 2015), which
-    brings the coverage of few clusters, such as eight speakers, near the nominal one.
+    drawn [draw], jackknife [cluster]; scale: the size of the scores that it was computed from. BCa bootstrap, its tails
+    widened as Student's t is over the normal (Hesterberg 2015). Resampling a handful of clusters cannot leave their
+    range, and covers far less than it says: below `BOOTSTRAPPED` clusters Student's t of the jackknife takes its place.
     """
-    drawn = drawn[np.isfinite(drawn)]
     clusters = len(jackknife)
-    if clusters < 2 or not len(drawn):
+    if clusters < 2 or not np.isfinite(jackknife).all():
         return None
+    quantile = float(stdtrit(clusters - 1, (1 + CONFIDENCE) / 2))
+    if clusters < BOOTSTRAPPED:
+        half = quantile * jackknife_error(jackknife)
+        return Interval(estimate - half, estimate + half)
+    return bca(drawn[np.isfinite(drawn)], jackknife, estimate, scale, sqrt(clusters / (clusters - 1)) * quantile)
+
+
+def bca(drawn: Array, jackknife: Array, estimate: float, scale: float, tail: float) -> Interval | None:
+    """Bias-corrected, accelerated bootstrap interval, out to `tail` standard errors on each side."""
     spread = jackknife.mean() - jackknife
     squares = float((spread**2).sum())
     if squares == 0:
         return Interval(estimate, estimate)
-    below = (np.sum(drawn < estimate) + 0.5 * np.sum(drawn == estimate)) / len(drawn)
+    equal = np.abs(drawn - estimate) <= ROUNDING * scale
+    below = float(np.mean((drawn < estimate) & ~equal) + 0.5 * np.mean(equal))
     bias = float(ndtri(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn))))
     acceleration = float((spread**3).sum() / (6 * squares**1.5))
-    tail = sqrt(clusters / (clusters - 1)) * float(stdtrit(clusters - 1, (1 + confidence) / 2))
     edges = [bias + z for z in (-tail, tail)]
     shares = [float(ndtr(bias + edge / (1 - acceleration * edge))) for edge in edges]
     low, high = np.quantile(drawn, np.clip(shares, 0, 1))
@@ -178,11 +193,11 @@ class Difference:
         return float((stdtrit(freedom, (1 + CONFIDENCE) / 2) + stdtrit(freedom, POWER)) * self.error)
 
     @property
-    def clips_needed(self) -> int | None:
-        """Clips with which a true difference of this size would be found with 80 % power; None when it is nothing."""
+    def clusters_needed(self) -> int | None:
+        """Clusters with which a true difference of this size is found with 80 % power; None when it is nothing."""
         if not self.value or not np.isfinite(self.detectable):
             return None
-        return int(np.ceil(self.clips * (self.detectable / self.value) ** 2))
+        return int(np.ceil(self.clusters * (self.detectable / self.value) ** 2))
 
     @property
     def effect(self) -> float:
@@ -234,12 +249,11 @@ class Sample:
 
     def sums(self, systems: Sequence[int], clips: NDArray[np.bool_]) -> tuple[Array, Array]:
         """Sums [system, cluster] over the given clips; clusters without such clips are left out."""
-        _, place = np.unique(self.cluster[clips], return_inverse=True)
-        count = int(place.max(initial=-1)) + 1
-        member = np.zeros((len(place), count))
-        member[np.arange(len(place)), place] = 1
-        rows = np.array(systems)[:, None]
-        return self.over[rows, clips] @ member, self.under[rows, clips] @ member
+        chosen = np.flatnonzero(clips)
+        chosen = chosen[np.argsort(self.cluster[chosen], kind="stable")]
+        starts = np.flatnonzero(np.diff(self.cluster[chosen], prepend=-1))
+        over, under = (part[np.array(systems)[:, None], chosen] for part in (self.over, self.under))
+        return np.add.reduceat(over, starts, axis=1), np.add.reduceat(under, starts, axis=1)
 
 
 def score_interval(sample: Sample, system: int, draws: Draws) -> Interval | None:
@@ -250,7 +264,7 @@ def score_interval(sample: Sample, system: int, draws: Draws) -> Interval | None
     over, under = sample.sums([system], clips)
     estimate = float(over.sum() / under.sum())
     drawn = ratios(draws.counts(over.shape[1]), over, under)[:, 0]
-    return bca(drawn, left_out(over, under)[:, 0], estimate)
+    return interval(drawn, left_out(over, under)[:, 0], estimate, abs(estimate))
 
 
 def pairwise(sample: Sample, wanted: Sequence[tuple[int, int]], draws: Draws) -> dict[tuple[int, int], Difference]:
@@ -291,14 +305,16 @@ def _compared(
     p = permutation(draws.signs(clusters), (over[firsts] - over[seconds]) / below)
     found = {}
     for index, (pair, a, b) in enumerate(zip(group, firsts, seconds, strict=True)):
+        scale = float(np.abs(scores[[a, b]]).max())
         value, gap = float(scores[a] - scores[b]), alone[:, a] - alone[:, b]
+        value = 0.0 if abs(value) <= EQUAL * scale else value
         found[pair] = Difference(
             value=value,
-            interval=bca(drawn[:, a] - drawn[:, b], gap, value),
+            interval=interval(drawn[:, a] - drawn[:, b], gap, value, scale),
             p=float(p[index]),
             clips=int(clips.sum()),
             clusters=clusters,
-            error=jackknife_error(gap) if clusters > 1 else float("inf"),
+            error=jackknife_error(gap) if clusters > 1 and np.isfinite(gap).all() else float("inf"),
         )
     return found
 

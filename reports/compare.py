@@ -16,7 +16,7 @@ from restorebench.reports.explain import EXPLAINS, GAP, names, said, telling
 
 SURE = 0.05
 DEPENDS = ("value", "factor", "explains", "p", "A - B")
-COLUMNS = ("value", "A", "B", "A - B", "95 % interval", "p", "what it says")
+COLUMNS = ("value", "A", "B", "A - B", "95 % interval", "p", "effect", "what it says")
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,12 @@ def tables(rows: Sequence[Compared], first: str, second: str) -> list[Table]:
             f"A: {first}, B: {second}, on the {who} that both have a value for",
             f"interval: 95 %, BCa bootstrap over {grouped}s; p: sign flips of {grouped}s, corrected over the "
             f"{len(mine)} values (Holm)",
-            "clips needed: for 80 % power at 5 %, if the true difference is the one measured, before any correction",
+            f"effect: the difference in standard deviations of a {grouped}'s difference",
+            f"{grouped}s needed: for 80 % power at 5 %, if the true difference is the measured one, before correction",
         ]
+        if grouped == "clip" and (speakers := mine[0].scores.speakers):
+            few = "one speaker" if speakers == 1 else f"{speakers} speakers"
+            notes.append(f"the clips are of {few}: what it says holds for clips like these, not for other speakers")
         fewer = [row for row in mine if row.difference.clips < clips]
         notes += [f"{row.scores.value.label}: {row.difference.clips} clips" for row in fewer]
         made.append(Table(f"{first} and {second}: {condition} ({who})", COLUMNS, tuple(map(_row, mine)), tuple(notes)))
@@ -137,6 +141,7 @@ def _row(row: Compared) -> tuple[str, ...]:
         f"{difference.value * factor:+.{decimals}f}",
         f"[{interval.low * factor:+.{decimals}f}, {interval.high * factor:+.{decimals}f}]" if interval else "–",
         shown_p(row.p),
+        f"{difference.effect:+.2f}",
         verdict(row),
     )
 
@@ -154,13 +159,17 @@ def verdict(row: Compared) -> str:
         return f"{difference.clusters} {grouped}s are too few to tell"
     if difference.value == 0:
         return f"no difference at n = {difference.clips}"
-    needed = difference.clips_needed
-    if needed is None or needed <= difference.clips:
-        return f"not separable among {row.rows} values"
-    return f"not separable at n = {difference.clips}; {rounded(needed)} clips would be needed"
+    needed = difference.clusters_needed
+    if needed is None or needed <= difference.clusters:
+        return f"not separable at n = {difference.clips}" + (f" among {row.rows} values" if row.rows > 1 else "")
+    clips = rounded(needed * difference.clips / difference.clusters)
+    wanted = (
+        f"{rounded(needed)} speakers ({clips} clips)" if difference.clips > difference.clusters else f"{clips} clips"
+    )
+    return f"not separable at n = {difference.clips}; {wanted} would be needed"
 
 
-def rounded(count: int) -> str:
+def rounded(count: float) -> str:
     """Two digits of a count that is no more exact than that."""
     step = 10 ** max(0, floor(log10(count)) - 1)
     return f"{round(count / step) * step:,}"

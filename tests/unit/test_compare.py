@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -55,9 +56,13 @@ def test_what_cannot_be_told_says_what_would_be_needed() -> None:
     noise = (noise - noise.mean()) / noise.std()
     [row] = compared([measured(np.stack([clips + 0.3 * noise + 0.1, clips]))], "one", "published:Two")
     assert verdict(row).startswith("not separable at n = 12; ")
-    assert row.difference.clips_needed is not None
-    assert 60 < row.difference.clips_needed < 120
-    assert f"{rounded(row.difference.clips_needed)} clips would be needed" in verdict(row)
+    assert row.difference.clusters_needed is not None
+    assert 60 < row.difference.clusters_needed < 120
+    assert f"{rounded(row.difference.clusters_needed)} clips would be needed" in verdict(row)
+    spoken = measured(np.repeat(np.stack([clips + 0.3 * noise + 0.1, clips]), 2, axis=1))
+    voices = replace(spoken.sample, cluster=np.repeat(np.arange(12), 2))
+    [row] = compared([replace(spoken, sample=voices, grouped="speaker", speakers=12)], "one", "published:Two")
+    assert "n = 24; 88 speakers (180 clips) would be needed" in verdict(row)
     [few] = compared([measured(np.stack([clips[:4] + 9, clips[:4]]))], "one", "published:Two")
     assert verdict(few) == "4 clips are too few to tell"
     [same] = compared([measured(np.stack([clips, clips]))], "one", "published:Two")
