@@ -57,6 +57,8 @@ class Plan:
     """Metric name -> signature."""
     jobs: tuple[Job, ...]
     """Every planned restoration, system by system: one system is in memory at a time."""
+    left_out: int = 0
+    """Clips of the suite that a limit left out."""
 
     @property
     def systems(self) -> tuple[str, ...]:
@@ -117,6 +119,7 @@ class Plan:
                 "systems": [card.model_dump(mode="json") | {"as": name} for name, card in self.system_cards.items()],
                 "metrics": [card.model_dump(mode="json") for card in self.metric_cards.values()],
                 "signatures": self.signatures,
+                "left_out": self.left_out,
                 "jobs": [[place[job.trial.id], job.system, job.draw, job.seed, job.key] for job in self.jobs],
             },
             indent=1,
@@ -137,6 +140,7 @@ class Plan:
             metric_cards={raw["name"]: MetricCard.model_validate(raw) for raw in data["metrics"]},
             signatures=data["signatures"],
             jobs=tuple(Job(trials[index], *rest) for index, *rest in data["jobs"]),
+            left_out=data.get("left_out", 0),
         )
 
 
@@ -164,6 +168,7 @@ def make(
         metric_cards=judges,
         signatures={name: card.signature() for name, card in judges.items()},
         jobs=tuple(job for name in chosen for job in _jobs(name, suite, trials)),
+        left_out=max(0, len(clips_of(suite)[: suite.limit]) - limit) if limit else 0,
     )
 
 
@@ -212,10 +217,15 @@ def why_not(kind: registry.Kind, name: str) -> str:
     return f"its weights are not here; run: restorebench data fetch {' '.join(lacking)}" if lacking else ""
 
 
+def clips_of(suite: Suite) -> list[Utterance]:
+    """Every clip of a suite's corpus, in order. Raises RequestError when the corpus is absent."""
+    corpus: Corpus = registry.make("corpora", suite.corpus.reader, **suite.corpus.options)
+    return [replace(utterance, rate=suite.corpus.rate) for utterance in corpus.utterances()]
+
+
 def trials_of(suite: Suite, limit: int | None) -> Iterator[Trial]:
     """The trials of a suite, in order. Raises RequestError when its corpus or noise is absent, or ids repeat."""
-    corpus: Corpus = registry.make("corpora", suite.corpus.reader, **suite.corpus.options)
-    everything = [replace(utterance, rate=suite.corpus.rate) for utterance in corpus.utterances()]
+    everything = clips_of(suite)
     utterances = everything[: limit or suite.limit]
     seen: set[tuple[str, str]] = set()
     for utterance in utterances:

@@ -19,30 +19,34 @@ from restorebench.reports.verdicts import Verdict, verdicts
 
 COLUMNS = ("paper", "table", "test set", "system", "value", "published", "measured", "status", "missing")
 ORDER = ("reproduced", "close", "differs", "not comparable", "not measured")
-"""Statuses, the best first."""
+"""Statuses, the most flattering first."""
 
 Cells = dict[PublishedCell, Verdict]
 
 
 def ledger(boards: Sequence[Board]) -> list[Table]:
     """All published cells, beside whatever the given boards have measured of them; and the papers' claims."""
-    best = best_verdicts(boards)
+    found = [(board, [v for name in papers() for v in verdicts(board, name)]) for board in boards]
+    best = chosen([verdict for _, mine in found for verdict in mine])
     rows = [_row(source, cell, best.get(cell)) for source in papers().values() for cell in cells_of(source)]
     counts = Counter(row[7] for row in rows)
     notes = (f"{len(rows)} published cells: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()),)
-    return [Table("Published cells", COLUMNS, tuple(rows), notes), claims_table(best)]
+    return [Table("Published cells", COLUMNS, tuple(rows), notes), claims_table(found)]
 
 
-def best_verdicts(boards: Sequence[Board]) -> Cells:
-    """The best that any board says of each cell."""
+def chosen(everything: Sequence[Verdict]) -> Cells:
+    """The verdict that stands for each cell: a comparable one, on most clips, of equals the least flattering."""
     best: Cells = {}
-    for board in boards:
-        for name in papers():
-            for found in verdicts(board, name):
-                known = best.get(found.published)
-                if known is None or ORDER.index(found.status) < ORDER.index(known.status):
-                    best[found.published] = found
+    for found in everything:
+        known = best.get(found.published)
+        if known is None or _weight(found) > _weight(known):
+            best[found.published] = found
     return best
+
+
+def _weight(verdict: Verdict) -> tuple[int, int, int]:
+    comparable = {"not measured": 0, "not comparable": 1}.get(verdict.status, 2)
+    return comparable, verdict.cell.n, ORDER.index(verdict.status)
 
 
 def _row(source: Paper, cell: PublishedCell, verdict: Verdict | None) -> tuple[str, ...]:

@@ -62,15 +62,17 @@ def verdicts(board: Board, name: str) -> list[Verdict]:
     """
     source = paper(name)
     values = {value.name: value for value in board.values()}
-    clips = Counter(trial.condition for trial in board.plan.trials)
     found = []
+    counts, left_out = Counter(trial.condition for trial in board.plan.trials), board.plan.left_out
     for cell in board.cells:
         place = board.plan.suite.paper_set(cell.condition)
         if place is None or place.paper != name:
             continue
         for published in cells_of(source):
             if stands_beside(source, published, cell, place, values):
-                found.append(verdict(source, published, cell, values[cell.value_name], place, clips[cell.condition]))
+                found.append(
+                    verdict(source, published, cell, values[cell.value_name], place, counts[cell.condition], left_out)
+                )
     conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
     systems = list(dict.fromkeys(published.system for published in cells_of(source)))
     return sorted(found, key=lambda v: (conditions.index(v.cell.condition), systems.index(v.published.system)))
@@ -87,15 +89,22 @@ def stands_beside(
     return cell.value_name == wanted and cell.system.partition("@")[0] in source.ours(published)
 
 
-def verdict(source: Paper, published: PublishedCell, cell: Cell, value: Value, place: PaperSet, clips: int) -> Verdict:
+def verdict(
+    source: Paper, published: PublishedCell, cell: Cell, value: Value, place: PaperSet, clips: int, left_out: int = 0
+) -> Verdict:
+    """What a measured cell says of a published one. clips: of the condition; left_out: by a limit."""
     metric = source.metric[published.metric]
     exact = cell.value_name == metric.exact
     reasons = [place.differs, "" if exact else metric.differs]
     reasons.append("other checkpoint: the authors published none" if "@" in cell.system else "")
+    if left_out:
+        reasons.append(f"a limit left out {left_out} clips")
     if place.clips is not None and clips != place.clips:
         reasons.append(f"{clips} of the published set's {place.clips} clips")
     if cell.n < cell.planned:
         reasons.append(f"only {cell.n} of {cell.planned} clips have a value")
+    if cell.value is not None and cell.low is None:
+        reasons.append("too few clips for an interval")
     decimals = printed_decimals(source, published.metric)
     interval = (cell.high - cell.low) / 2 if cell.low is not None and cell.high is not None else 0.0
     tolerance = max(0.5 * 10**-decimals, interval, metric.spread)

@@ -55,8 +55,9 @@ def test_published_cells_stand_beside_with_reasons(store: Store) -> None:
     assert row[3] == "1.917"
     assert float(row[4]) == pytest.approx(float(row[2]) - 1.917, abs=1.1e-3)
     assert row[5] == "I, V"
-    assert row[6] == "n/c: 1"
+    assert row[6] == "n/c: 1, 2"
     assert table.notes[0].startswith("1: other test set")
+    assert table.notes[1] == "2: a limit left out 9 clips"
     [long] = against_long(board(plan, store), "masksr2")
     assert all(row[-1].startswith("not comparable: other test set") for row in long.rows)
 

@@ -94,3 +94,10 @@ def test_the_papers_profile_judges_with_their_scorers(cli: Cli, material: Path) 
     absent = cli("plan", "demo", "--profile", "paper")
     assert absent.returncode == 2
     assert "demo has no metrics of the profile paper" in absent.stderr
+
+
+def test_a_suite_that_claims_a_published_set_says_how_many_clips_it_has() -> None:
+    """Or a part of the set would count as the whole. SISE's paper gives no counts."""
+    for name in suite.known():
+        for place in suite.load(name).paper.values():
+            assert place.differs or place.clips or place.paper == "sise", name
