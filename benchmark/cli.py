@@ -224,38 +224,89 @@ def gate(
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
     update_baseline: Annotated[bool, typer.Option("--update-baseline", help="Write the file from this store.")] = False,
     reason: Annotated[str, typer.Option(help="Why the baseline changes; kept in it.")] = "",
-    margin: Annotated[list[str] | None, typer.Option(help="VALUE=NUMBER, for a new baseline; may be repeated.")] = None,
+    margin: Annotated[list[str] | None, typer.Option(help="VALUE=NUMBER, for the new file; may be repeated.")] = None,
+    value: Annotated[list[str] | None, typer.Option(help="Guard this value only; may be repeated.")] = None,
+    condition: Annotated[list[str] | None, typer.Option(help="Guard this condition only; may be repeated.")] = None,
+    allow_less: Annotated[
+        bool, typer.Option("--allow-less", help="Accept a new file that guards less, or clips without a value.")
+    ] = False,
     junit: Annotated[Path | None, typer.Option(help="Also write a JUnit file.")] = None,
     summary: Annotated[Path | None, typer.Option(help="Also append a Markdown summary to this file.")] = None,
     form: Format_ = Format.terminal,
 ) -> None:
     """Judge a store against a baseline: exit code 0 pass, 1 regression, 2 cannot be judged."""
     from restorebench.benchmark import gate as judge
+    from restorebench.benchmark.baseline import read_baseline
+    from restorebench.benchmark.errors import reason as reason_of
     from restorebench.benchmark.files import write_whole
     from restorebench.benchmark.registry import find
 
-    opened, plan = _stored_plan(store, suite)
     if update_baseline:
-        if not reason or not (system or baseline.is_file()):
-            raise RequestError("--update-baseline needs --reason TEXT, and --system NAME for a new file")
-        old = judge.read_baseline(baseline) if baseline.is_file() else None
-        margins = {**(old.margins if old else {}), **judge.margins_of(margin or [])}
-        made = judge.baseline_of(opened, plan, system or (old.system if old else ""), reason, margins)
-        judge.write_baseline(baseline, made)
-        _say(f"{baseline}: {made.system}, {', '.join(made.margins)}")
+        _update_baseline(store, suite, baseline, system, reason, margin or [], value or [], condition or [], allow_less)
         return
-    if margin or reason:
+    if margin or reason or value or condition or allow_less:
         raise RequestError(
-            "--margin and --reason belong to --update-baseline; the file's margins are what is judged by"
+            "--margin, --reason, --value, --condition and --allow-less belong to --update-baseline; "
+            "the file says what is judged"
         )
-    verdict = judge.gate(opened, plan, judge.read_baseline(baseline), system)
-    if junit:
-        write_whole(junit, judge.junit(verdict))
-    if summary:
-        with summary.open("a", encoding="utf-8") as file:
-            file.write(find("renderers", "md")([judge.table(verdict)]))
+
+    def put(said: Table, xml: bytes) -> None:
+        if junit:
+            write_whole(junit, xml)
+        if summary:
+            with summary.open("a", encoding="utf-8") as file:
+                file.write(find("renderers", "md")([said]))
+
+    try:
+        verdict = judge.gate(*_stored_plan(store, suite), read_baseline(baseline), system)
+    except Exception as error:
+        why = str(error) if isinstance(error, RequestError) else f"cannot judge: {reason_of(error)}"
+        put(judge.refusal(why), judge.junit_refusal(why))
+        raise RequestError(why) from error
+    put(judge.table(verdict), judge.junit(verdict))
     _print([judge.table(verdict)], form)
-    raise typer.Exit(judge.exit_code(verdict))
+    raise typer.Exit(verdict.exit_code)
+
+
+def _update_baseline(
+    store: Path,
+    suite: str,
+    path: Path,
+    system: str,
+    reason: str,
+    margin: list[str],
+    values: list[str],
+    conditions: list[str],
+    allow_less: bool,
+) -> None:
+    """Writes the gate's file. What is not named stays as the earlier file has it."""
+    from restorebench.benchmark import baseline
+
+    old = baseline.read_baseline(path) if path.is_file() else None
+    if not reason.strip() or not (system or old):
+        raise RequestError("--update-baseline needs --reason TEXT, and --system NAME for a new file")
+    opened, plan = _stored_plan(store, suite)
+    named = baseline.margins_of(margin)
+    margins = {**(old.margins if old else {}), **named}
+    chosen = system or baseline.successor(plan.systems, old.system if old else "")
+    made = baseline.baseline_of(
+        opened,
+        plan,
+        chosen,
+        reason.strip(),
+        margins,
+        values or (old.values if old else ()),
+        conditions or (list(old.clips) if old else ()),
+    )
+    if unused := sorted(set(named) - set(made.margins)):
+        raise RequestError(f"--margin {unused[0]}: not among the guarded values: {', '.join(made.margins)}")
+    less = [*(baseline.dropped(old, made) if old else []), *baseline.holes(opened, plan, made)]
+    if less and not allow_less:
+        raise RequestError(f"not guarded: {'; '.join(less)}; if that is meant, add --allow-less")
+    baseline.write_baseline(path, made)
+    for line in less:
+        _say(f"not guarded: {line}")
+    _say(f"{path}: {made.system}, {', '.join(made.margins)}")
 
 
 @app.command(epilog="Example: restorebench report demo-store --out demo-report")

@@ -19,12 +19,13 @@ def restorebench_gate() -> Gate:
 
     def judge(store: str | Path, baseline: str | Path, system: str = "", suite: str = "") -> None:
         from restorebench.benchmark import gate
+        from restorebench.benchmark.baseline import read_baseline
         from restorebench.benchmark.errors import RequestError
         from restorebench.benchmark.store import open_store, plan_of
 
         try:
             opened = open_store(Path(store))
-            verdict = gate.gate(opened, plan_of(opened, suite), gate.read_baseline(Path(baseline)), system)
+            verdict = gate.gate(opened, plan_of(opened, suite), read_baseline(Path(baseline)), system)
         except RequestError as error:
             pytest.fail(str(error), pytrace=False)
         if not verdict.passes:

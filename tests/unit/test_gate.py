@@ -6,16 +6,18 @@ import json
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 
+from restorebench.benchmark.baseline import MARGINS, Baseline, Clip, margins_of, named_system, successor
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.execute import execute
-from restorebench.benchmark.gate import MARGINS, Baseline, judge, margins_of
+from restorebench.benchmark.gate import judge
 from restorebench.benchmark.plan import make
 from restorebench.benchmark.samples import Scores
 from restorebench.benchmark.stats import Draws, Sample
@@ -35,28 +37,29 @@ def simulated(seed: int, clips: int, quality: float = 0.0, wer: float = 0.0) -> 
     """
     rng = np.random.default_rng(seed)
     names = tuple(map(str, range(clips)))
-    before: dict[str, dict[str, tuple[float, float]]] = {}
+    before: dict[str, dict[str, Clip]] = {}
     measured = []
     level = rng.normal(3.2, 0.4, clips)
     drift = [rng.normal(0, 0.1, clips) for _ in range(2)]
     for name in QUALITY:
         old, new = (level + both + rng.normal(0, 0.11, clips) for both in drift)
-        before[name] = {clip: (float(score), 1.0) for clip, score in zip(names, old, strict=True)}
+        before[name] = {clip: (float(score), 1.0, 1) for clip, score in zip(names, old, strict=True)}
         value = Value(name=name, label=name, unit="MOS", direction="higher")
         sample = Sample((new - quality)[None], np.ones((1, clips)), np.arange(clips))
-        measured.append(Scores("c", value, ("new",), names, sample, "clip"))
+        measured.append(Scores("c", value, ("new",), names, sample, "clip", 0, np.ones((1, clips), np.int64)))
     words = rng.integers(6, 14, clips).astype(float)
     hard = rng.binomial(words.astype(int), 0.04)
     old_errors, new_errors = (hard + rng.poisson(0.01 * words) for _ in range(2))
     new_errors = new_errors + rng.poisson(wer / 100 * words)
-    before["wer"] = {clip: (float(e), float(w)) for clip, e, w in zip(names, old_errors, words, strict=True)}
+    before["wer"] = {clip: (float(e), float(w), 1) for clip, e, w in zip(names, old_errors, words, strict=True)}
     value = Value(name="wer", label="WER", unit="%", direction="lower", reduction="rate")
     sample = Sample(new_errors[None].astype(float), words[None], np.arange(clips))
-    measured.append(Scores("c", value, ("new",), names, sample, "clip"))
+    measured.append(Scores("c", value, ("new",), names, sample, "clip", 0, np.ones((1, clips), np.int64)))
     margins = {name: MARGINS[name] for name in (*QUALITY, "wer")}
     baseline = Baseline(
-        suite="s", trials="t", system="new", reason="r", margins=margins, signatures={}, clips={"c": before}
-    )
+        suite="s", trials="t", system="new", reason="r", margins=margins,
+        signatures=dict.fromkeys(margins, "s"), clips={"c": before},
+    )  # fmt: skip
     return measured, baseline
 
 
@@ -96,10 +99,49 @@ def test_a_value_that_is_lost_fails() -> None:
     assert failed.clips == 29
 
 
+def test_a_seed_that_is_lost_fails() -> None:
+    """A generative system that crashes on one of its seeds is worse than it was."""
+    measured, baseline = simulated(0, 30)
+    baseline.clips["c"]["wer"]["5"] = (*baseline.clips["c"]["wer"]["5"][:2], 3)
+    [failed] = [one for one in judge(measured, baseline, "new").judged if one.fails]
+    assert (failed.value, failed.lost) == ("wer", ("5",))
+
+
+def test_a_value_that_is_lost_everywhere_fails_with_its_reason() -> None:
+    measured, baseline = simulated(0, 30)
+    whys = {("c", "dnsmos.sig", str(clip)): "the model said NaN" for clip in range(30)}
+    [failed] = [one for one in judge(measured[1:], baseline, "new", whys=whys).judged if one.fails]
+    assert failed.why == "no value any more for 0, 1, 2 and 27 more: the model said NaN"
+
+
+def test_speakers_do_not_weaken_a_gate() -> None:
+    """Eight speakers in a thousand clips: a flip of whole speakers could find next to nothing among seven values."""
+    found = []
+    for seed in range(50):
+        measured, baseline = simulated(seed, 1000, wer=1.0)
+        voices = [
+            replace(one, sample=replace(one.sample, cluster=np.arange(1000) % 8), grouped="speaker") for one in measured
+        ]
+        found.append(judge(voices, baseline, "new", DRAWS).passes)
+    assert np.mean(found) <= 0.05
+
+
+def test_the_system_that_is_judged_is_the_one_that_was_named() -> None:
+    both = ("net@old.ckpt", "net@new.ckpt", "other")
+    assert named_system(both, "net@new.ckpt") == "net@new.ckpt"
+    assert named_system(["net@new.ckpt", "other"], "net") == "net@new.ckpt"
+    assert successor(["net@new.ckpt", "other"], "net@old.ckpt") == "net@new.ckpt"
+    for known, wanted in ((both, "net"), (["net@old.ckpt"], "net@new.ckpt"), (both, "nothing")):
+        with pytest.raises(RequestError, match="name one of them with --system"):
+            named_system(known, wanted)
+    with pytest.raises(RequestError, match=r"the store has net@old\.ckpt, net@new\.ckpt, other, the baseline is"):
+        successor(both, "net@old.ckpt")
+
+
 def test_too_few_clips_cannot_be_judged() -> None:
     """A gate that could never fail must not pass."""
     measured, baseline = simulated(0, 6, quality=3.0)
-    with pytest.raises(RequestError, match=r"cannot judge: 6 clips .* among 5 values; wanted 7 or more"):
+    with pytest.raises(RequestError, match=r"cannot judge: 6 clips can never .* among 5 values; wanted 7 or more"):
         judge(measured, baseline, "new")
     assert not judge(*simulated(0, 7, quality=3.0), "new").passes
 
@@ -141,9 +183,7 @@ def test_the_command_passes_fails_and_refuses(cli: Cli, store: Path, tmp_path: P
     assert "values regressed" in summary
 
     text = (tmp_path / "b.json").read_text()
-    changed = json.loads(text)
-    changed["signatures"]["lsd"] = "lsd@0|another"
-    (tmp_path / "b.json").write_text(json.dumps(changed))
+    changed(tmp_path / "b.json", ("signatures", "lsd"), "lsd@0|another")
     refused = cli("gate", "s", "--baseline", "b.json")
     assert refused.returncode == 2
     assert "cannot judge: lsd is measured by lsd@" in refused.stderr
@@ -154,6 +194,86 @@ def test_the_command_passes_fails_and_refuses(cli: Cli, store: Path, tmp_path: P
     broken = cli("gate", "s", "--baseline", "b.json")
     assert broken.returncode == 2
     assert "b.json: not a baseline: suite: Field required" in broken.stderr
+
+
+def changed(path: Path, place: tuple[str, ...], value: object) -> None:
+    """Sets one entry of a JSON file."""
+    whole = json.loads(path.read_text())
+    inner = whole
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    path.write_text(json.dumps(whole))
+
+
+@pytest.mark.parametrize(
+    ("place", "value", "says"),
+    [
+        (("signatures",), {}, "lsd has no signature"),
+        (("margins",), {"lsd": 1.0}, "stoi has no margin"),
+        (("margins", "lsd"), float("nan"), "margins.lsd: Input should be a finite number"),
+        (("margins", "lsd"), -1.0, "greater than or equal to 0"),
+        (("clips",), {}, "clips: Dictionary should have at least 1 item"),
+        (("clips", "voicefixer", "lsd"), {}, "at least 1 item"),
+    ],
+)
+def test_a_file_that_guards_nothing_is_none(
+    cli: Cli, store: Path, tmp_path: Path, place: tuple[str, ...], value: object, says: str
+) -> None:
+    made(cli)
+    changed(tmp_path / "b.json", place, value)
+    done = cli("gate", "s", "--baseline", "b.json", "--junit", "j.xml", "--summary", "s.md")
+    assert done.returncode == 2
+    assert says in done.stderr
+    assert ElementTree.parse(tmp_path / "j.xml").getroot().attrib["errors"] == "1"
+    assert "### Gate: cannot judge" in (tmp_path / "s.md").read_text()
+
+
+def test_files_of_another_kind_are_refused(cli: Cli, store: Path, tmp_path: Path) -> None:
+    for content in (b"\xff\xfe\x00", b"", b"[]"):
+        (tmp_path / "b.json").write_bytes(content)
+        done = cli("gate", "s", "--baseline", "b.json")
+        assert done.returncode == 2
+        assert "b.json: not a baseline" in done.stderr
+
+
+def test_an_interrupted_run_is_not_judged(cli: Cli, store: Path, tmp_path: Path) -> None:
+    made(cli)
+    next((store / "scores").iterdir()).unlink()
+    done = cli("gate", "s", "--baseline", "b.json")
+    assert done.returncode == 2
+    assert "are not measured yet; run the suite again" in done.stderr
+
+
+def test_a_new_file_never_guards_less_in_silence(cli: Cli, store: Path, tmp_path: Path) -> None:
+    made(cli)
+    update = ("gate", "s", "--baseline", "b.json", "--update-baseline", "--reason", "r")
+    silent = cli(*update, "--value", "stoi")
+    assert silent.returncode == 2
+    assert "not guarded: lsd on voicefixer; if that is meant, add --allow-less" in silent.stderr
+    assert cli(*update, "--value", "stoi", "--allow-less").returncode == 0
+    assert json.loads((tmp_path / "b.json").read_text())["margins"] == {"stoi": 0.01}
+    assert cli(*update).returncode == 0
+    assert json.loads((tmp_path / "b.json").read_text())["margins"] == {"stoi": 0.01}, "it stays as it was"
+    for wrong, says in (
+        (("--value", "pesq"), "value pesq: not measured here; there is lsd, stoi"),
+        (("--condition", "x"), "condition x: not measured here; there is voicefixer"),
+        (("--margin", "dnsmos.ovll=0.1"), "--margin dnsmos.ovll: not among the guarded values: stoi"),
+        (("--reason", " "), "needs --reason TEXT"),
+        (("--margin", "stoi=inf"), "a finite number"),
+    ):
+        done = cli(*update, *wrong)
+        assert done.returncode == 2
+        assert says in done.stderr
+
+
+def test_a_store_too_small_to_guard_makes_no_file(cli: Cli, tmp_path: Path) -> None:
+    execute(make(load("demo"), ["unprocessed"], ["lsd", "stoi"], limit=3), tmp_path / "small", workers=1)
+    update = ("--baseline", "b.json", "--update-baseline", "--reason", "r", "--system", "unprocessed")
+    done = cli("gate", "small", *update)
+    assert done.returncode == 2
+    assert "3 clips can never show a regression among 2 values; wanted 6 or more" in done.stderr
+    assert not (tmp_path / "b.json").exists()
 
 
 def test_a_baseline_changes_only_with_a_reason(cli: Cli, store: Path, tmp_path: Path) -> None:

@@ -1,0 +1,62 @@
+"""The GitHub action's steps, run as GitHub runs them: composite steps in bash, inputs through the environment."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import yaml
+
+from restorebench.benchmark.execute import execute
+from restorebench.benchmark.plan import make
+from restorebench.benchmark.suite import load
+from tests.conftest import COMMAND, ROOT, Cli
+
+FOLDER = ROOT / ".github" / "actions" / "gate"
+ACTION: dict[str, Any] = yaml.safe_load((FOLDER / "action.yml").read_text(encoding="utf-8"))
+STEPS = {step["name"]: step for step in ACTION["runs"]["steps"] if "name" in step}
+SHELL = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"]
+
+
+def run(name: str, where: Path, before: str = "", **inputs: str) -> subprocess.CompletedProcess[str]:
+    """A step with the given inputs, the others at their defaults."""
+    values = {f"inputs.{key}": str(what.get("default", "")) for key, what in ACTION["inputs"].items()}
+    values |= {f"inputs.{key}": value for key, value in inputs.items()} | {"github.action_path": str(FOLDER)}
+    given = {
+        key: re.sub(r"\$\{\{ (.+?) \}\}", lambda found: values[found[1]], text)
+        for key, text in STEPS[name]["env"].items()
+    }
+    path = f"{COMMAND.parent}:{os.environ['PATH']}"
+    env = {**os.environ, **given, "PATH": path, "GITHUB_STEP_SUMMARY": str(where / "summary.md")}
+    command = [*SHELL, before + STEPS[name]["run"]]
+    return subprocess.run(command, cwd=where, env=env, capture_output=True, text=True, check=False)
+
+
+def test_it_installs_the_version_it_lies_beside(tmp_path: Path) -> None:
+    done = run("Install", tmp_path, before='python() { printf "%s\n" "$@"; }; ')
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["-m", "pip", "install", "--quiet", f"{ROOT}[demo,models]"]
+    assert (ROOT / "pyproject.toml").is_file()
+
+
+def test_it_runs_and_judges(cli: Cli, tmp_path: Path) -> None:
+    """A system that lost its quality fails the job, and the summary says why; odd names are only names."""
+    execute(make(load("demo"), ["target"], ["lsd"]), tmp_path / "first", workers=1)
+    update = ("--update-baseline", "--reason", "r", "--system", "target")
+    assert cli("gate", "first", "--baseline", "a b.json", *update).returncode == 0
+    for system, code in (("target", 0), ("unprocessed", 1)):
+        inputs = {"suite": "demo", "metrics": "lsd", "baseline": "a b.json", "store": f"$(id) {system}"}
+        ran = run("Run", tmp_path, system=system, **inputs)
+        assert ran.returncode == 0, ran.stderr
+        judged = run("Gate", tmp_path, system=system, **inputs)
+        assert judged.returncode == code, judged.stderr
+    assert ElementTree.parse(tmp_path / ACTION["outputs"]["junit"]["value"]).getroot().attrib["failures"] == "1"
+    summary = (tmp_path / "summary.md").read_text()
+    assert "### Gate: passes" in summary
+    assert "### Gate: 1 of 1 values regressed" in summary
+    unknown = run("Run", tmp_path, system="nothing", **inputs)
+    assert unknown.returncode != 0
