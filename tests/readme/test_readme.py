@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
 import shutil
 from pathlib import Path
+from xml.etree import ElementTree
 
 import pandas as pd
 import pytest
+import yaml
 
 from restorebench.benchmark.locations import BUNDLE
 from tests.conftest import ROOT, Cli, install
@@ -29,12 +32,12 @@ def my_restorers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def test_the_examples_are_there_and_short() -> None:
     assert set(BLOCKS) == {
-        "mine.toml", "my-codec.toml", "pyproject.toml",
+        "gate.yml", "mine.toml", "my-codec.toml", "pyproject.toml",
         "my_restorers/louder.py", "my_restorers/peak.py", "my_restorers/tremolo.py",
     }  # fmt: skip
     for name, text in BLOCKS.items():
         code = [line for line in text.splitlines() if line and not line.startswith(("from", "import"))]
-        assert name.endswith("toml") or len(code) <= 11
+        assert name.endswith(("toml", "yml")) or len(code) <= 11
 
 
 def test_system_metric_and_corruption_run_together(cli: Cli, tmp_path: Path, my_restorers: dict[str, str]) -> None:
@@ -72,6 +75,30 @@ def test_every_command_of_the_readme_exists(cli: Cli) -> None:
         done = cli(*(["data", "fetch"] if command == "data" else [command]), "--help")
         assert done.returncode == 0
         assert "Example: restorebench" in done.stdout
+
+
+def test_the_gate_example_guards_a_checkpoint(cli: Cli, tmp_path: Path) -> None:
+    """Line by line, with an untrained checkpoint and its copy."""
+    pytest.importorskip("torch")
+    from tests.tiny import random_checkpoint
+
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    random_checkpoint(tmp_path / "old.safetensors")
+    shutil.copy(tmp_path / "old.safetensors", tmp_path / "new.safetensors")
+    block = text.split("### Guard a checkpoint\n\n```\n")[1].split("```")[0]
+    example = [line.removeprefix("restorebench ").split("     ")[0] for line in block.splitlines()]
+    assert len(example) == 4
+    for line in example:
+        done = cli(*shlex.split(line))
+        assert done.returncode == 0, f"{line}: {done.stderr}"
+    assert ElementTree.parse(tmp_path / "gate.xml").getroot().attrib["failures"] == "0"
+
+
+def test_the_action_example_names_the_actions_inputs() -> None:
+    [step] = [step for step in yaml.safe_load(BLOCKS["gate.yml"])["jobs"]["gate"]["steps"] if "with" in step]
+    assert "/.github/actions/gate@" in step["uses"]
+    inputs = yaml.safe_load((ROOT / ".github" / "actions" / "gate" / "action.yml").read_text())["inputs"]
+    assert {name for name, what in inputs.items() if what.get("required")} <= set(step["with"]) <= set(inputs)
 
 
 def test_the_training_example_trains(cli: Cli, tmp_path: Path) -> None:
