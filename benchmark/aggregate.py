@@ -66,7 +66,9 @@ def board_of(plan: Plan, rows: pd.DataFrame) -> Board:
                 )  # fmt: skip
     failed = rows[rows["value"].isna() & rows["done"]]
     counts = {str(system): len(group) for system, group in failed.groupby("system")}
-    return Board(plan, tuple(cells), plan.metric_cards, _failures(failed), counts, tuple(found.values()))
+    return Board(
+        plan, tuple(cells), plan.metric_cards, _failures(failed, len(plan.systems)), counts, tuple(found.values())
+    )
 
 
 def planned_records(plan: Plan, store: Store) -> pd.DataFrame:
@@ -98,12 +100,22 @@ def planned_records(plan: Plan, store: Store) -> pd.DataFrame:
     return rows
 
 
-def _failures(missing: pd.DataFrame) -> dict[tuple[str, str], str]:
-    """(system, reason) -> which clips and metrics."""
-    found = {}
-    for (system, why), group in missing.groupby(["system", "why"], sort=True):
-        clips = list(dict.fromkeys(group["condition"] + "/" + group["utterance"]))
-        metrics = list(dict.fromkeys(group["metric"]))
-        shown = ", ".join(clips[:3]) + (f" and {len(clips) - 3} more" if len(clips) > 3 else "")
-        found[(str(system), str(why))] = f"{shown} [{', '.join(metrics)}]"
-    return found
+EVERY = "every system"
+
+
+def _failures(missing: pd.DataFrame, systems: int) -> dict[tuple[str, str], str]:
+    """(system, reason) -> which clips and metrics; what befell every system alike is told once."""
+    found: dict[tuple[str, str], str] = {}
+    for why, alike in missing.groupby("why", sort=True):
+        told = {str(system): _where(group) for system, group in alike.groupby("system", sort=True)}
+        if len(told) == systems > 1 and len(set(told.values())) == 1:
+            told = {EVERY: next(iter(told.values()))}
+        found |= {(system, str(why)): where for system, where in told.items()}
+    return dict(sorted(found.items()))
+
+
+def _where(group: pd.DataFrame) -> str:
+    clips = list(dict.fromkeys(group["condition"] + "/" + group["utterance"]))
+    metrics = list(dict.fromkeys(group["metric"]))
+    shown = ", ".join(clips[:3]) + (f" and {len(clips) - 3} more" if len(clips) > 3 else "")
+    return f"{shown} [{', '.join(metrics)}]"

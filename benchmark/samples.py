@@ -41,10 +41,8 @@ class Scores:
     def pooled(self, system: int) -> float | None:
         """The score over all clips that have a value; in the value's own unit."""
         clips = self.sample.common([system])
-        if not clips.any():
-            return None
         over, under = self.sample.over[system, clips].sum(), self.sample.under[system, clips].sum()
-        return float(over / under) * self.factor
+        return float(over / under) * self.factor if under else None
 
     def summary(self, system: str, draws: Draws) -> tuple[float | None, float | None, float | None]:
         """A system's score, and its 95 % interval where there is one; in the value's own unit."""
@@ -57,7 +55,8 @@ class Scores:
 
     def per_clip(self) -> NDArray[np.float64]:
         """Scores [system, clip] in the value's own unit; NaN where there is none."""
-        return np.asarray(self.sample.over / self.sample.under * self.factor)
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.sample.over / self.sample.under * self.factor)
 
     def standings(self) -> NDArray[np.float64]:
         """Scores [system, clip] turned so that more is better, in standard deviations of the value."""

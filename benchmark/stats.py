@@ -259,7 +259,7 @@ class Sample:
 def score_interval(sample: Sample, system: int, draws: Draws) -> Interval | None:
     """The interval of one system's score, over the clips that it has values for."""
     clips = sample.common([system])
-    if not clips.any():
+    if not sample.under[system, clips].any():
         return None
     over, under = sample.sums([system], clips)
     estimate = float(over.sum() / under.sum())
@@ -278,7 +278,7 @@ def pairwise(sample: Sample, wanted: Sequence[tuple[int, int]], draws: Draws) ->
     found = {}
     for mask, group in together.items():
         clips = np.frombuffer(mask, dtype=np.bool_)
-        if clips.any():
+        if sample.under[:, clips].any():
             found.update(_compared(sample, group, clips, draws))
     return {pair: found[pair] for pair in wanted if pair in found}
 

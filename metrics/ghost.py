@@ -1,12 +1,15 @@
 """Ghost speech: how much of the target's pauses the estimate fills with sound as loud as its quieter speech.
 
 Generative restorers speak where nobody spoke, and no error rate shows it when the recogniser makes no words of it.
-Noise that was left in counts too: read it beside DNSMOS BAK. Own definition; no paper has one.
+Sound is what is no pause by the target's own measure, and within 25 dB of what the estimate makes of the target's
+speech. Noise that was left in counts too: read it beside DNSMOS BAK. A clip without pauses adds none to the pooled
+rate. Own definition; no paper has one.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +27,17 @@ PAUSE_DB = 45.0
 GUARD = 3
 """Frames on either side of a pause that must be quiet too: reverberation and filters smear edges."""
 SOUND_DB = 25.0
-"""Below the estimate's speech level a frame still counts as sound."""
+"""Below the estimate's level over the target's speech a frame still counts as sound."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """Of a clip's target, frame by frame [frame]."""
+
+    pause: NDArray[np.bool_]
+    speech: NDArray[np.bool_]
+    floor: float
+    """Below this level in dB the target is silent."""
 
 
 def levels(samples: FloatArray) -> NDArray[np.float64]:
@@ -35,41 +48,38 @@ def levels(samples: FloatArray) -> NDArray[np.float64]:
     return np.asarray(10 * np.log10(power + 1e-20))
 
 
-def pauses(reference: FloatArray) -> NDArray[np.bool_]:
-    """Frames in which the target is silent."""
+def target(reference: FloatArray) -> Target:
+    """Where the target speaks and where it pauses; edges belong to neither."""
     level = levels(reference)
-    loud = level >= np.percentile(level, SPEECH) - PAUSE_DB
-    near = np.convolve(loud, np.ones(2 * GUARD + 1), mode="same") > 0
-    return ~near
+    floor = float(np.percentile(level, SPEECH)) - PAUSE_DB
+    loud = level >= floor
+    near = np.convolve(loud, np.ones(2 * GUARD + 1), mode="same")[: len(loud)] > 0
+    return Target(~near, loud, floor)
 
 
 class Ghost:
     card = MetricCard(
         name="ghost",
-        version=1,
+        version=2,
         summary="Ghost speech: share of the target's pauses that the estimate fills with sound",
         source="RestoreBench: metrics/ghost.py",
         cost=0.001,
         needs=frozenset({"reference"}),
-        definition="frame=32ms/16ms|speech=p95|pause=-45dB+-3frames|sound=-25dB|resample=soxr-hq-16k",
-        invariant_to_gain=True,
+        definition="frame=32ms/16ms|speech=p95|pause=-45dB+-3frames|sound=-25dB-of-target-frames,no-pause|resample=soxr-hq-16k",
         values=(
             Value(name="ghost", label="Ghost", unit="%", direction="lower", reduction="rate", decimals=1, ideal=0.0),
         ),
     )
 
-    def prepare(self, subject: Subject) -> NDArray[np.bool_]:
-        found = pauses(subject.reference.at(RATE))
-        if not found.any():
-            raise ValueError("the target has no pause")
-        return found
+    def prepare(self, subject: Subject) -> Target:
+        return target(subject.reference.at(RATE))
 
-    def score(self, prepared: NDArray[np.bool_], estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
+    def score(self, prepared: Target, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
         return [{"ghost": self._outcome(prepared, clip.at(RATE))} for clip in estimates]
 
-    def _outcome(self, silent: NDArray[np.bool_], samples: FloatArray) -> Outcome:
-        level = levels(samples)[: len(silent)]
-        sounds = level > np.percentile(level, SPEECH) - SOUND_DB
-        filled = float((sounds & silent).sum()) if np.any(samples) else 0.0
-        total = float(silent.sum())
-        return Outcome(100 * filled / total, {"errors": filled, "total": total})
+    def _outcome(self, target: Target, samples: FloatArray) -> Outcome:
+        level = levels(samples)[: len(target.pause)]
+        own = np.percentile(level[target.speech], SPEECH) - SOUND_DB
+        filled = float(((level > max(own, target.floor)) & target.pause).sum())
+        total = float(target.pause.sum())
+        return Outcome(100 * filled / total if total else 0.0, {"errors": filled, "total": total})

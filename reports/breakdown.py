@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,12 +19,18 @@ from restorebench.benchmark.samples import Scores
 from restorebench.benchmark.types import Trial
 
 BINS = 3
-"""Of about equal numbers of clips."""
+"""Of about equal numbers of clips, where a factor takes many values."""
+LEVELS = 6
+"""Values of a factor up to which each has a bin of its own."""
 FEWEST = 6
 """Clips below which nothing is broken down."""
 SHOWN = 8
 """Speakers that are shown: the worst and the best half of so many."""
-UNITS = {"SNR": "dB", "T60": "s", "bandwidth": "Hz", "clip ratio": "", "duration": "s", "level": "dBFS"}
+UNITS = {
+    "SNR": ("dB", 1), "T60": ("s", 2), "bandwidth": ("kHz", 2), "clip ratio": ("", 2), "packet loss": ("%", 1),
+    "duration": ("s", 1), "level": ("dBFS", 1),
+}  # fmt: skip
+"""Unit and decimals of a factor that is a number."""
 Facts = Mapping[str, float | str]
 """What is known of a clip, by factor: a number, or a name."""
 
@@ -63,8 +68,8 @@ class Breakdown:
     clips: tuple[int, ...]
     means: Mapping[str, tuple[float | None, ...]]
     """System -> score in each bin."""
-    explained: Mapping[str, Explained]
-    """System -> what the factor explains of its clips' scores."""
+    explained: Mapping[str, Explained | None]
+    """System -> what the factor explains of its clips' scores, where that can be told."""
 
 
 @dataclass(frozen=True)
@@ -72,7 +77,7 @@ class Gap:
     """How the difference between two systems depends on a factor."""
 
     factor: str
-    explained: Explained
+    explained: Explained | None
     bins: tuple[str, ...]
     differences: tuple[float | None, ...]
     """First minus second in each bin, in the value's unit."""
@@ -88,11 +93,11 @@ def facts(trial: Trial) -> Facts:
     found: dict[str, float | str] = {} if seconds is None else {"duration": seconds}
     if trial.utterance.speaker:
         found["speaker"] = trial.utterance.speaker
-    return found | severities(trial)
+    return found | severities(trial, seconds)
 
 
-def severities(trial: Trial) -> dict[str, float]:
-    """What was drawn for a clip, by factor."""
+def severities(trial: Trial, seconds: float | None) -> dict[str, float]:
+    """What was drawn for a clip, by factor, in the units of UNITS."""
     found = {}
     for step in trial.recipe.steps if trial.recipe else ():
         name = step["name"]
@@ -101,12 +106,22 @@ def severities(trial: Trial) -> dict[str, float]:
         elif name == "reverb" and "t60_s" in step["rir"]:
             found["T60"] = float(step["rir"]["t60_s"])
         elif name == "lowpass":
-            found["bandwidth"] = float(step["cutoff_hz"])
+            found["bandwidth"] = float(step["cutoff_hz"]) / 1000
         elif name == "clip":
             found["clip ratio"] = float(step["ratio"])
+        elif name == "packet-loss" and seconds:
+            found["packet loss"] = 100 * sum(count for _, count in step["bursts"]) * float(step["packet_s"]) / seconds
         elif name in ("level", "joint-rms"):
             found["level"] = float(step["dbfs"])
     return found
+
+
+def shown_fact(name: str, fact: float | str) -> str:
+    """A fact with its unit."""
+    if isinstance(fact, str):
+        return fact
+    unit, decimals = UNITS[name]
+    return f"{fact:.{decimals}f} {unit}".rstrip()
 
 
 def factors(scores: Scores, facts: Mapping[str, Facts]) -> Iterator[Factor]:
@@ -124,10 +139,21 @@ def _numbers(name: str, column: Sequence[float | str | None]) -> Factor | None:
     usable = np.isfinite(numbers)
     if not usable.any():
         return None
-    edges = np.unique(np.quantile(numbers[usable], np.linspace(0, 1, BINS + 1)))
-    place = np.clip(np.searchsorted(edges, numbers, side="right") - 1, 0, max(0, len(edges) - 2))
-    bins = tuple(f"{low:.3g} to {high:.3g} {UNITS[name]}".rstrip() for low, high in pairwise(edges))
-    return Factor(name, bins, np.where(usable, place, -1).astype(np.int64), numbers)
+    levels = np.unique(numbers[usable])
+    if len(levels) > LEVELS:
+        edges = np.quantile(numbers[usable], np.linspace(0, 1, BINS + 1)[1:-1])
+        place = np.searchsorted(edges, numbers)
+        inside = [numbers[usable & (place == number)] for number in range(BINS)]
+        bins = [f"{_bare(name, part.min())} to {shown_fact(name, float(part.max()))}" for part in inside if len(part)]
+        place = np.searchsorted(np.unique(place[usable]), place)
+    else:
+        place = np.searchsorted(levels, numbers)
+        bins = [shown_fact(name, float(level)) for level in levels]
+    return Factor(name, tuple(bins), np.where(usable, place, -1).astype(np.int64), numbers)
+
+
+def _bare(name: str, number: float) -> str:
+    return f"{number:.{UNITS[name][1]}f}"
 
 
 def _names(name: str, column: Sequence[float | str | None]) -> Factor | None:
@@ -194,7 +220,8 @@ def _pooled(scores: Scores, row: int, mask: NDArray[np.bool_]) -> float:
     """NaN where the system has no score in the bin."""
     over, under = scores.sample.over[row, mask], scores.sample.under[row, mask]
     known = np.isfinite(over)
-    return float(over[known].sum() / under[known].sum()) * scores.factor if known.any() else float("nan")
+    total = under[known].sum()
+    return float(over[known].sum() / total) * scores.factor if total else float("nan")
 
 
 def _known(number: float) -> float | None:
@@ -206,8 +233,8 @@ def least(scores: Scores) -> float:
     return 0.1 * float(10.0**-scores.value.decimals)
 
 
-def explained(factor: Factor, values: NDArray[np.float64], least: float = 0.0) -> Explained:
-    """What a factor explains of values [clip], unless they hardly differ; NaN values are left out."""
+def explained(factor: Factor, values: NDArray[np.float64], least: float = 0.0) -> Explained | None:
+    """What a factor explains of values [clip]; None when they are too few or hardly differ. NaN is left out."""
     known = np.isfinite(values) & (factor.place >= 0)
     chosen, count = values[known], int(known.sum())
     if factor.numbers is None:
@@ -224,7 +251,7 @@ def explained(factor: Factor, values: NDArray[np.float64], least: float = 0.0) -
     total = float(((chosen - chosen.mean()) ** 2).sum()) if count else 0.0
     rest = float(((chosen - fitted) ** 2).sum())
     if parameters < 2 or count <= parameters or total <= max(least**2 * count, 1e-20 * float((chosen**2).sum())):
-        return Explained(0.0, 1.0)
+        return None
     freedom = (parameters - 1, count - parameters)
     share = 1 - rest / total
     ratio = np.inf if rest == 0 else (total - rest) / freedom[0] / (rest / freedom[1])

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 import pandas as pd
 
+from restorebench.benchmark.aggregate import Board
+from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.plan import Plan
 from restorebench.benchmark.stats import seed_variance
 from restorebench.benchmark.types import Table
-from restorebench.reports.board import DASH
+from restorebench.reports.board import DASH, header, shown_cell
+
+WIDEST = 4
+"""Conditions up to which quality stands beside cost."""
 
 
-def cost(plan: Plan, records: pd.DataFrame) -> Table:
-    """Real-time factor (mean over clips), parameters and rate of every system that ran."""
+def cost(board: Board, records: pd.DataFrame) -> Table:
+    """Real-time factor (mean over clips), parameters and rate of every system that ran, beside its first value."""
+    plan, quality = board.plan, _quality(board)
+    conditions = list(dict.fromkeys(trial.condition for trial in plan.trials))
+    shown = conditions if len(conditions) <= WIDEST else []
+    cells = {(c.system, c.condition): c for c in board.cells if c.value_name == quality.name}
     rows = []
     times = records[(records["value_name"] == "rtf") & records["value"].notna()]
     for name, card in plan.system_cards.items():
@@ -24,10 +33,17 @@ def cost(plan: Plan, records: pd.DataFrame) -> Table:
                 f"{own.mean():.3g}" if len(own) else DASH,
                 f"{card.parameters / 1e6:.3g}" if card.parameters else DASH,
                 f"{card.rate / 1000:g}" if card.rate else "any",
+                *(shown_cell(cells.get((name, condition)), quality.decimals) for condition in shown),
             )
         )
     notes = ("RTF: seconds of processing per second of sound on this machine, never from a cache",)
-    return Table("Cost", ("system", "RTF", "million parameters", "kHz"), tuple(rows), notes)
+    columns = ("system", "RTF", "million parameters", "kHz", *(f"{header(quality)} {c}" for c in shown))
+    return Table("Cost", columns, tuple(rows), notes)
+
+
+def _quality(board: Board) -> Value:
+    """Overall quality where it was measured, else the first value."""
+    return next((value for value in board.values() if value.name == "dnsmos.ovl"), board.values()[0])
 
 
 def seeds(plan: Plan, records: pd.DataFrame) -> Table | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.samples import Scores
 from restorebench.benchmark.stats import holm
 from restorebench.benchmark.types import Table
@@ -41,9 +42,44 @@ def _table(found: Breakdown) -> Table:
     rows = []
     for system, means in found.means.items():
         shown = (DASH if mean is None else f"{mean:.{found.decimals}f}" for mean in means)
-        rows.append((system, *shown, f"{100 * found.explained[system].share:.0f} %"))
+        told = found.explained.get(system)
+        rows.append((system, *shown, f"{100 * told.share:.0f} %" if told else DASH))
     title = f"{found.label} by {found.factor}: {found.condition}"
+    if not any(found.explained.values()):
+        return Table(title, ("system", *heads), tuple(row[:-1] for row in rows))
     return Table(title, ("system", *heads, "explains"), tuple(rows), (EXPLAINS,))
+
+
+def severity_tables(board: Board) -> list[tuple[Breakdown, Table]]:
+    """The values that are broken down, over conditions that differ in how severe one distortion is."""
+    found = []
+    for factor in dict.fromkeys(c.factor for c in board.plan.suite.condition if c.factor and c.severity is not None):
+        steps = sorted(
+            (condition.severity, condition.name)
+            for condition in board.plan.suite.condition
+            if condition.factor == factor and condition.severity is not None
+        )
+        names = [name for _, name in steps]
+        here = [scores for scores in telling(board.scores) if scores.condition in names]
+        for value in dict.fromkeys(scores.value for scores in here):
+            cells = {(c.system, c.condition): c for c in board.cells if c.value_name == value.name}
+            made = Breakdown(
+                condition="all conditions of it",
+                value=value.name,
+                label=value.label,
+                decimals=value.decimals,
+                factor=factor,
+                bins=tuple(names),
+                clips=tuple(max((c.n for (_, at), c in cells.items() if at == name), default=0) for name in names),
+                means={
+                    system: tuple(c.value if (c := cells.get((system, name))) else None for name in names)
+                    for system in board.plan.systems
+                },
+                explained={},
+            )
+            if len(steps) > 1:
+                found.append((made, _table(made)))
+    return found
 
 
 def behind_the_best(
@@ -75,14 +111,15 @@ def _best(column: Column) -> list[tuple[str, str]]:
 
 def said(rows: Sequence[tuple[Scores, str, Gap]]) -> tuple[tuple[str, ...], ...]:
     """The (value, systems, gap) whose factor matters: value, systems, factor, share, p, and the gap in each bin."""
-    corrected = holm([gap.explained.p for _, _, gap in rows])
-    sure = [(*row, float(p)) for row, p in zip(rows, corrected, strict=True) if p < SURE]
+    told = [(scores, systems, gap, gap.explained) for scores, systems, gap in rows if gap.explained]
+    corrected = holm([explained.p for *_, explained in told])
+    sure = [(*row, float(p)) for row, p in zip(told, corrected, strict=True) if p < SURE]
     return tuple(
         (
             scores.value.label,
             systems,
             gap.factor,
-            f"{100 * gap.explained.share:.0f} %",
+            f"{100 * explained.share:.0f} %",
             "< 0.001" if p < 0.001 else f"{p:.3f}",
             "; ".join(
                 f"{difference:+.{scores.value.decimals}f} at {text}"
@@ -90,7 +127,7 @@ def said(rows: Sequence[tuple[Scores, str, Gap]]) -> tuple[tuple[str, ...], ...]
                 if difference is not None
             ),
         )
-        for scores, systems, gap, p in sure
+        for scores, systems, gap, explained, p in sure
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -21,8 +21,11 @@ WORDS = ("wer@nemo", "wer@whisper", "wer@seed-tts-en", "cer@seed-tts-zh", "wer")
 LISTED = 3
 
 
-def panel(records: pd.DataFrame) -> list[Table]:
-    """A table per condition, from the plan's records; nothing where neither words nor pauses nor voices were judged."""
+def panel(records: pd.DataFrame, shown: Callable[[str], str] = str) -> list[Table]:
+    """A table per condition, from the plan's records; nothing where neither words nor pauses nor voices were judged.
+
+    shown: how a system is written.
+    """
     tables = []
     for condition, here in records[records["value"].notna()].groupby("condition", sort=False):
         measured = set(here["value_name"])
@@ -31,23 +34,28 @@ def panel(records: pd.DataFrame) -> list[Table]:
         if words is None and voice is None and "ghost" not in measured:
             continue
         rows = [
-            _row(str(system), mine, words, voice) for system, mine in here.groupby("system", sort=False)
+            (shown(str(system)), *_row(mine, words, voice)) for system, mine in here.groupby("system", sort=False)
         ]  # fmt: skip
-        notes = [f"words by {words}; good but wrong: DNSMOS OVL of {GOOD_OVL} or more and {100 * WRONG:.0f} % errors"]
+        notes = []
+        if words:
+            notes.append(
+                f"words by {words}; good but wrong: DNSMOS OVL of {GOOD_OVL} or more and {100 * WRONG:.0f} % errors"
+            )
         if voice:
             notes.append(f"other voice: {voice} below {OTHER_VOICE[voice]}")
-        notes.append("ghost: share of the target's pauses that are filled with sound")
+        if "ghost" in measured:
+            notes.append("ghost: share of the target's pauses that are filled with sound")
         columns = ("system", "inserted %", "deleted %", "substituted %", "good but wrong", "other voice", "ghost %")
         tables.append(Table(f"{condition}", columns, tuple(rows), tuple(notes)))
     return tables
 
 
-def _row(system: str, mine: pd.DataFrame, words: str | None, voice: str | None) -> tuple[str, ...]:
+def _row(mine: pd.DataFrame, words: str | None, voice: str | None) -> tuple[str, ...]:
     parts = _components(mine, words)
     total = parts["total"].sum() if len(parts) else 0
     kinds = ("insertions", "deletions", "substitutions")
     rates = [f"{100 * parts[kind].sum() / total:.1f}" if total else DASH for kind in kinds]
-    return (system, *rates, _wrong(mine, parts), _voices(mine, voice), _ghost(mine))
+    return (*rates, _wrong(mine, parts), _voices(mine, voice), _ghost(mine))
 
 
 def _components(mine: pd.DataFrame, name: str | None) -> pd.DataFrame:
@@ -61,8 +69,9 @@ def _wrong(mine: pd.DataFrame, parts: pd.DataFrame) -> str:
     quality = mine[mine["value_name"] == "dnsmos.ovl"].groupby("utterance")["value"].mean()
     if not len(parts) or not len(quality):
         return DASH
-    wrong = parts.index[parts["errors"] >= WRONG * parts["total"]]
-    return _clips([clip for clip in wrong if quality.get(clip, 0.0) >= GOOD_OVL], len(parts))
+    both = parts[parts.index.isin(quality.index)]
+    wrong = both.index[both["errors"] >= WRONG * both["total"]]
+    return _clips([clip for clip in wrong if quality[clip] >= GOOD_OVL], len(both))
 
 
 def _voices(mine: pd.DataFrame, name: str | None) -> str:
@@ -74,7 +83,8 @@ def _voices(mine: pd.DataFrame, name: str | None) -> str:
 
 def _ghost(mine: pd.DataFrame) -> str:
     parts = _components(mine, "ghost")
-    return f"{100 * parts['errors'].sum() / parts['total'].sum():.1f}" if len(parts) else DASH
+    total = parts["total"].sum() if len(parts) else 0
+    return f"{100 * parts['errors'].sum() / total:.1f}" if total else DASH
 
 
 def _clips(found: Sequence[str], of: int) -> str:

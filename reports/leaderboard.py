@@ -1,7 +1,8 @@
 """The leaderboard: every cell with its interval, the ranks that it leaves open, tie groups, and winners that are sure.
 
-Anchors are shown and not ranked; neither is a system with a hole in a column, whose mean is over other clips. Pairs are
-tested on the clips that all ranked systems of the column share, and corrected over the column (Holm).
+Anchors are shown and not ranked; neither is a system with a hole of its own in a column, whose mean is over other clips
+than the others'. A clip that has no value for any system is no hole. Pairs are tested on their common clips, and
+corrected over the column (Holm).
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.contracts import SystemCard, Value
@@ -44,31 +46,42 @@ class Column:
 
 
 def columns(board: Board) -> list[Column]:
-    """A column per condition and value with at least one number."""
-    shared: dict[str, Draws] = {}
+    """A column per condition and planned value, in the order of conditions and metrics."""
+    draws: dict[str, Draws] = {}
+    paired = {(scores.condition, scores.value.name): scores for scores in board.scores}
+    cells: dict[tuple[str, str], dict[str, Cell]] = {}
+    for cell in board.cells:
+        cells.setdefault((cell.condition, cell.value_name), {})[cell.system] = cell
     made = []
-    for scores in board.scores:
-        cells = {
-            cell.system: cell
-            for cell in board.cells
-            if (cell.condition, cell.value_name) == (scores.condition, scores.value.name)
-        }
-        draws = shared.setdefault(scores.condition, scores.draws())
-        made.append(column(scores, cells, board.plan.system_cards, draws))
+    for condition in dict.fromkeys(trial.condition for trial in board.plan.trials):
+        for value in board.values():
+            mine, scores = cells.get((condition, value.name), {}), paired.get((condition, value.name))
+            if scores:
+                shared = draws.setdefault(condition, scores.draws())
+                made.append(column(scores, mine, board.plan.system_cards, shared))
+            elif mine:
+                made.append(Column(condition, value, {system: Entry(cell) for system, cell in mine.items()}))
     return made
 
 
 def column(scores: Scores, cells: Mapping[str, Cell], cards: Mapping[str, SystemCard], draws: Draws) -> Column:
     """The column of paired scores and the cells that sum them up."""
     entries = {system: Entry(cell) for system, cell in cells.items()}
+    known = np.isfinite(scores.sample.over)
+    anybody = known.any(axis=0)
     ranked = [
         row
         for row, system in enumerate(scores.systems)
-        if cards[system].kind != "anchor" and cells[system].n == cells[system].planned
+        if cards[system].kind != "anchor" and known[row, anybody].all() and _whole(cells[system], known[row])
     ]
     if len(ranked) < 2:
         return Column(scores.condition, scores.value, entries)
     return _ranked(scores, ranked, entries, draws)
+
+
+def _whole(cell: Cell, known: NDArray[np.bool_]) -> bool:
+    """Whether every seed of the known clips has a value."""
+    return cell.n * len(known) == cell.planned * int(known.sum())
 
 
 def _ranked(scores: Scores, rows: Sequence[int], entries: Mapping[str, Entry], draws: Draws) -> Column:

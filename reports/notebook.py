@@ -20,16 +20,16 @@ CELLS = (
     "# Every cell with its 95 % interval (BCa over clips or speakers), the ranks it leaves open, and its tie letters.\n"
     "cells = results.cells()\ncells",
     "# How the clips' scores spread.\nimport matplotlib.pyplot as plt\n\n"
-    "value = results.scores[0].value\n"
-    "for condition in results.conditions:\n"
-    "    if any(s.condition == condition and s.value.name == value.name for s in results.scores):\n"
-    "        clips = results.clips(condition, value.name)\n"
-    "        ax = clips.rename(columns=lambda name: name.replace('$', r'\\$')).plot.box(vert=False, figsize=(7, 3))\n"
-    "        ax.set_title(condition)\n        ax.set_xlabel(value.label)\n        plt.show()",
+    "def plain(text: str) -> str:  # no formulas\n    return text.replace('$', r'\\$')\n\n\n"
+    "first_of = {scores.condition: scores.value for scores in reversed(results.scores)}\n"
+    "for condition, value in reversed(first_of.items()):\n"
+    "    clips = results.clips(condition, value.name).rename(columns=plain)\n"
+    "    ax = clips.plot.box(vert=False, figsize=(7, 3))\n"
+    "    ax.set_title(plain(condition))\n    ax.set_xlabel(value.label)\n    plt.show()",
     "# Which of two systems is better, and how sure that is.\n"
     "from restorebench.reports.compare import compared, tables\n\n"
     "first, second, *_ = [*results.plan.systems, None]\n"
-    "if second:\n"
+    "if second and results.scores:\n"
     "    for table in tables(compared(results.scores, first, second), first, second):\n"
     "        print(table.title, *(' | '.join(row) for row in (table.columns, *table.rows)), *table.notes, sep='\\n')",
     "# What failed, and why.\nfailed = results.records[results.records['value'].isna()]\n"

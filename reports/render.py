@@ -76,7 +76,7 @@ def markdown(tables: Sequence[Table]) -> str:
 def _md(text: str) -> str:
     """Markdown's and HTML's special characters, made plain; cells stay on one line."""
     flat = " ".join(text.split())
-    return re.sub(r"([\\`*_\[\]|#])", r"\\\1", html_module.escape(flat, quote=False))
+    return re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", html_module.escape(flat, quote=False))
 
 
 def _md_row(cells: Sequence[str], escape: bool = True) -> str:

@@ -14,6 +14,8 @@ from restorebench.benchmark.types import Audio, FloatArray
 LOUDNESS = -23.0
 """LUFS that versions are brought to, or lower where a peak would pass full scale."""
 PEAK = 0.97
+LOWEST = 0.25
+"""One click must not make the other versions whispers: beyond 12 dB it is clipped instead."""
 SHORTEST_S = 0.4
 """One block of BS.1770."""
 QUALITY = 0.6
@@ -35,11 +37,11 @@ def loudness(audio: Audio) -> float:
 
 
 def matched_gains(versions: Mapping[str, Audio]) -> dict[str, float]:
-    """Factors that bring the versions of a clip to one loudness, none of them beyond full scale."""
+    """Factors that bring the versions of a clip to one loudness, all lower where a peak would pass full scale."""
     levels = {name: loudness(audio) for name, audio in versions.items()}
     gains = {n: 10 ** ((LOUDNESS - level) / 20) if np.isfinite(level) else 1.0 for n, level in levels.items()}
     peaks = [gains[n] * float(np.abs(versions[n].samples).max(initial=0.0)) for n in versions]
-    lower = min(1.0, PEAK / max([*peaks, 1e-9]))
+    lower = min(1.0, max(LOWEST, PEAK / max([*peaks, 1e-9])))
     return {name: gain * lower for name, gain in gains.items()}
 
 

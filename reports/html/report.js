@@ -56,6 +56,7 @@ function filter() {
 
 systemFilter.addEventListener("input", filter);
 conditionFilter.addEventListener("change", filter);
+filter(); // browsers keep what was typed over a reload
 
 // A cell's clips, the worst first.
 
@@ -81,7 +82,6 @@ function showCell(condition, system, name) {
 }
 
 function clipLink(clip, text, system) {
-  if (!clip.sounds) return document.createTextNode(text);
   return make("a", { href: "#" + new URLSearchParams({ clip: clip.id, system }) }, text);
 }
 
@@ -89,6 +89,7 @@ function clipLink(clip, text, system) {
 
 const player = document.getElementById("player");
 let current = null; // { clip, system, audios }
+let dragging = false; // the position is being moved
 
 function volume(clip, system) {
   const matched = document.getElementById("matched").checked;
@@ -97,28 +98,36 @@ function volume(clip, system) {
 
 function openClip(id, system) {
   const clip = clips.get(id);
-  if (!clip || !clip.sounds) return;
-  const names = Object.keys(clip.sounds);
-  const wanted = names.includes(system) ? system : names[0];
+  if (!clip) return;
+  const names = Object.keys(clip.sounds ?? clip.scores);
   if (current?.clip.id !== id) {
     stop();
-    const audios = new Map(names.map((name) => [name, new Audio(clip.sounds[name].file)]));
-    current = { clip, system: wanted, audios };
-    for (const [name, audio] of audios) {
-      audio.preload = "auto";
-      audio.addEventListener("ended", () => name === current?.system && showTransport());
-      audio.addEventListener("timeupdate", () => name === current?.system && showTransport());
-      audio.addEventListener("loadedmetadata", () => name === current?.system && showTransport());
-    }
+    const audios = new Map(Object.entries(clip.sounds ?? {}).map(([name, sound]) => [name, loaded(name, sound)]));
+    current = { clip, system: null, audios };
     document.getElementById("clip-title").textContent = `${clip.condition}: ${clip.name}`;
-    document.getElementById("clip-text").textContent = [clip.text && `“${clip.text}”`, clip.speaker && `speaker ${clip.speaker}`, clip.facts].filter(Boolean).join(" · ");
+    document.getElementById("clip-text").textContent = [clip.text && `“${clip.text}”`, clip.facts].filter(Boolean).join(" · ");
+    document.getElementById("clip-fault").textContent = clip.sounds ? "" : "No sounds of this clip were kept; --clips keeps more.";
+    document.getElementById("listening").hidden = !clip.sounds;
     document.getElementById("versions").replaceChildren(
-      ...names.map((name, place) => make("button", { type: "button", "data-system": name, onclick: () => choose(name), title: place < 9 ? `key ${place + 1}` : null }, name)),
+      ...[...audios.keys()].map((name, place) => make("button", { type: "button", "data-system": name, onclick: () => choose(name), title: place < 9 ? `key ${place + 1}` : null }, name)),
     );
     document.getElementById("clip-scores").replaceChildren(scoreTable(clip, names));
   }
   player.hidden = false;
-  choose(wanted);
+  if (clip.sounds) choose(names.includes(system) ? system : names[0]);
+}
+
+function loaded(name, sound) {
+  const audio = new Audio(sound.file);
+  audio.preload = "auto";
+  const told = (text) => current?.audios.get(current.system) === audio && (text === undefined ? showTransport() : fault(text));
+  for (const event of ["ended", "timeupdate", "loadedmetadata", "pause", "play"]) audio.addEventListener(event, () => told());
+  audio.addEventListener("error", () => told(`${sound.file} cannot be played: keep the folder sounds beside index.html.`));
+  return audio;
+}
+
+function fault(text) {
+  document.getElementById("clip-fault").textContent = text;
 }
 
 function scoreTable(clip, names) {
@@ -129,19 +138,20 @@ function scoreTable(clip, names) {
 }
 
 function audio() {
-  return current.audios.get(current.system);
+  return current?.audios.get(current.system);
 }
 
 function choose(system) {
   const before = audio();
-  const playing = !before.paused;
-  const position = before.currentTime;
-  before.pause();
+  const playing = before && !before.paused;
+  const position = before?.currentTime ?? 0;
+  before?.pause();
   current.system = system;
   const now = audio();
+  fault(now.error ? "This sound cannot be played: keep the folder sounds beside index.html." : "");
   now.volume = volume(current.clip, system);
   seek(now, position);
-  if (playing) now.play();
+  if (playing) play(now);
   for (const button of document.querySelectorAll("#versions button")) button.setAttribute("aria-pressed", button.dataset.system === system);
   const sound = current.clip.sounds[system];
   const picture = document.getElementById("spectrogram");
@@ -152,6 +162,12 @@ function choose(system) {
   showTransport();
 }
 
+function play(sound) {
+  if (sound.duration && sound.currentTime > sound.duration - 0.05) sound.currentTime = 0;
+  // A switch interrupts a start; anything else is told.
+  sound.play().catch((error) => error.name === "AbortError" || (sound === audio() && fault(`It cannot be played: ${error.message}`)));
+}
+
 function seek(sound, position) {
   if (sound.readyState > 0) sound.currentTime = Math.min(position, sound.duration || position);
   else sound.addEventListener("loadedmetadata", () => (sound.currentTime = Math.min(position, sound.duration)), { once: true });
@@ -159,7 +175,7 @@ function seek(sound, position) {
 
 function toggle() {
   const sound = audio();
-  if (sound.paused) sound.play();
+  if (sound.paused) play(sound);
   else sound.pause();
   showTransport();
 }
@@ -173,16 +189,19 @@ function showTransport() {
   document.getElementById("play").textContent = sound.paused ? "Play" : "Pause";
   const position = document.getElementById("position");
   position.max = sound.duration || current.clip.sounds[current.system].seconds;
-  if (document.activeElement !== position) position.value = sound.currentTime;
+  if (!dragging) position.value = sound.currentTime;
   document.getElementById("time").textContent = `${sound.currentTime.toFixed(1)} s`;
 }
 
 document.getElementById("play").addEventListener("click", toggle);
-document.getElementById("position").addEventListener("input", (event) => seek(audio(), Number(event.target.value)));
-document.getElementById("matched").addEventListener("change", () => current && (audio().volume = volume(current.clip, current.system)));
+const slider = document.getElementById("position");
+slider.addEventListener("input", (event) => seek(audio(), Number(event.target.value)));
+slider.addEventListener("pointerdown", () => (dragging = true));
+for (const event of ["pointerup", "pointercancel", "blur"]) slider.addEventListener(event, () => (dragging = false));
+document.getElementById("matched").addEventListener("change", () => audio() && (audio().volume = volume(current.clip, current.system)));
 document.addEventListener("keydown", (event) => {
-  if (!current || player.hidden || event.target.closest("input, select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const names = Object.keys(current.clip.sounds);
+  if (!audio() || player.hidden || event.target.closest("input[type=search], select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
+  const names = [...current.audios.keys()];
   if (/^[1-9]$/.test(event.key) && names[event.key - 1]) choose(names[event.key - 1]);
   else if (event.key === "p") toggle();
 });

@@ -17,11 +17,15 @@ import pytest
 
 from restorebench.benchmark.locations import BUNDLE
 from tests.conftest import COMMAND, Cli
+from tests.tiny import random_checkpoint
 
+pytest.importorskip("torch")
 sync_api = pytest.importorskip("playwright.sync_api")
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 HOSTILE = "<img src=x onerror=alert(1)>"
+SYSTEM = f"masksr@a|b_$x$ &50% {HOSTILE}.safetensors"
+"""A row is named after its checkpoint, and a file may be called anything."""
 SUITE = """
 name = "heard"
 version = 1
@@ -44,7 +48,7 @@ options = { ratio = [0.1, 0.5] }
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of eight clips under two conditions; one clip's name and transcript are hostile."""
+    """A report of eight clips and two broken files under two conditions; names and a transcript are hostile."""
     root = tmp_path_factory.mktemp("report")
     (root / "clips").mkdir()
     names = sorted(BUNDLE.glob("*.flac"))[:8]
@@ -53,7 +57,11 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copy(path, root / "clips" / name)
     (root / "texts.csv").write_text(f"id,text\n{HOSTILE},</script><script>alert(2)</script>\n")
     (root / "heard.toml").write_text(SUITE)
-    for command in (["run", "heard.toml", "--store", "s"], ["report", "s", "--out", "r"]):
+    random_checkpoint(root / SYSTEM.partition("@")[2])
+    (root / "clips" / "cut.flac").write_bytes(names[0].read_bytes()[:2000])
+    (root / "clips" / f"{'a' * 150}.flac").write_bytes(b"no sound")
+    systems = f"unprocessed,spectral-gate,{SYSTEM},target"
+    for command in (["run", "heard.toml", "--store", "s", "--systems", systems], ["report", "s", "--out", "r"]):
         done = subprocess.run(
             [str(COMMAND), *command], cwd=root, env=os.environ, capture_output=True, text=True, timeout=600, check=False
         )
@@ -94,7 +102,7 @@ def first_column(tab: Any, table: int = 0) -> list[str]:
 
 def test_sorting(tab: Any) -> None:
     planned = first_column(tab)
-    assert planned == ["unprocessed ⚓", "spectral-gate", "target ⚓"]
+    assert planned == ["unprocessed ⚓", "spectral-gate", SYSTEM, "target ⚓"]
     lsd = tab.locator("#leaderboard table").first.locator("th button", has_text="LSD")
     lsd.click()
     assert first_column(tab)[0] == "target ⚓", "lower is better: the best comes first"
@@ -109,7 +117,7 @@ def test_filtering(tab: Any) -> None:
     tab.locator("#system-filter").fill("GATE")
     assert tab.locator("tr[data-system]:visible").count() == 2
     tab.locator("#condition-filter").select_option("clip")
-    assert tab.locator("[data-condition]:visible").locator("h3").all_inner_texts() == ["clip (8 clips)"]
+    assert tab.locator("[data-condition]:visible").locator("h3").all_inner_texts() == ["clip (10 clips)"]
 
 
 def test_a_number_leads_to_its_clips_and_a_clip_to_its_sounds(tab: Any) -> None:
@@ -119,7 +127,9 @@ def test_a_number_leads_to_its_clips_and_a_clip_to_its_sounds(tab: Any) -> None:
     assert numbers == sorted(numbers, reverse=True), "LSD: the worst first"
     tab.locator("#cell li a").last.click()
     tab.locator("#player").wait_for(state="visible")
-    assert tab.locator("#versions button").all_inner_texts() == ["unprocessed", "spectral-gate", "target"]
+    assert tab.locator("#versions button").all_inner_texts() == [
+        "unprocessed", "spectral-gate", SYSTEM, "target"
+    ]  # fmt: skip
 
 
 def test_listening_keeps_the_position_over_a_switch(tab: Any) -> None:
@@ -127,7 +137,7 @@ def test_listening_keeps_the_position_over_a_switch(tab: Any) -> None:
     tab.locator("#play").click()
     tab.wait_for_function("current.audios.get(current.system).currentTime > 0.4")
     before = tab.evaluate("current.audios.get(current.system).currentTime")
-    tab.keyboard.press("3")
+    tab.keyboard.press("4")
     assert tab.locator("#versions button[aria-pressed=true]").inner_text() == "target"
     tab.wait_for_function("!current.audios.get('target').paused")
     after = tab.evaluate("current.audios.get('target').currentTime")
@@ -141,12 +151,111 @@ def test_listening_keeps_the_position_over_a_switch(tab: Any) -> None:
     assert tab.evaluate("[...Object.values(current.clip.sounds)].some((sound) => sound.volume < 0.99)")
 
 
+def playing(tab: Any) -> dict[str, Any]:
+    found: dict[str, Any] = tab.evaluate(
+        "({ system: current.system, paused: audio().paused, at: audio().currentTime, length: audio().duration })"
+    )
+    return found
+
+
+def test_the_keys_work_after_the_slider_and_the_slider_moves_on(tab: Any) -> None:
+    """Seek, then compare: what a listener does."""
+    tab.locator("#listen ol a").last.click()
+    tab.wait_for_function("audio().readyState > 0")
+    tab.locator("#position").click()
+    tab.keyboard.press("2")
+    assert playing(tab)["system"] == "spectral-gate"
+    sought = playing(tab)["at"]
+    assert sought > 0.5
+    tab.locator("#matched").click()
+    tab.keyboard.press("p")
+    tab.wait_for_function(f"audio().currentTime > {sought + 0.2}")
+    tab.wait_for_function(f"Number(document.getElementById('position').value) > {sought + 0.1}")
+    tab.keyboard.press("1")
+    assert playing(tab)["system"] == "unprocessed"
+
+
+def test_after_the_end_it_plays_from_the_start(tab: Any) -> None:
+    tab.locator("#listen ol a").last.click()
+    tab.wait_for_function("audio().readyState > 0")
+    tab.evaluate("seek(audio(), audio().duration - 0.1)")
+    tab.locator("#play").click()
+    tab.wait_for_function("audio().ended")
+    assert tab.locator("#play").inner_text() == "Play"
+    tab.keyboard.press("2")
+    tab.keyboard.press("p")
+    tab.wait_for_function("!audio().paused && audio().currentTime > 0.05 && audio().currentTime < 2")
+
+
+def test_fast_switching_is_quiet_in_the_console(tab: Any) -> None:
+    """The fixture fails on page errors, such as an interrupted start."""
+    tab.locator("#listen ol a").last.click()
+    tab.keyboard.press("p")
+    for key in "2341234123412341":
+        tab.keyboard.press(key)
+    tab.wait_for_function("audio().currentTime > 0.1")
+    assert tab.evaluate("[...current.audios.values()].filter((sound) => !sound.paused).length") == 1
+
+
+def test_a_clip_without_sounds_shows_its_scores(browser: Any, page: Path, tmp_path: Path) -> None:
+    """And a report that replaces another leaves nothing of it."""
+    shutil.copytree(page.parent, tmp_path / "r")
+    before = set((tmp_path / "r" / "sounds").iterdir())
+    command = [str(COMMAND), "report", str(page.parents[1] / "s"), "--out", str(tmp_path / "r"), "--clips", "2"]
+    assert subprocess.run(command, capture_output=True, cwd=page.parents[1], check=False).returncode == 0
+    kept = set((tmp_path / "r" / "sounds").iterdir())
+    assert kept < before
+    assert len(kept) == 2 * 4
+    opened = browser.new_page()
+    opened.goto((tmp_path / "r" / "index.html").as_uri())
+    without = opened.evaluate("data.clips.find((clip) => !clip.sounds && clip.scores.target).id")
+    opened.evaluate("(id) => { location.hash = new URLSearchParams({ clip: id }); }", without)
+    opened.locator("#player").wait_for(state="visible")
+    assert opened.locator("#clip-title").inner_text() == without.replace("/", ": ")
+    assert "No sounds of this clip were kept" in opened.locator("#clip-fault").inner_text()
+    assert opened.locator("#clip-scores td").count() > 6
+    assert not opened.locator("#play").is_visible()
+    opened.close()
+
+
+def test_missing_sounds_are_told(browser: Any, page: Path, tmp_path: Path) -> None:
+    shutil.copytree(page.parent, tmp_path / "r")
+    shutil.rmtree(tmp_path / "r" / "sounds")
+    opened = browser.new_page()
+    faults: list[str] = []
+    opened.on("pageerror", lambda e: faults.append(str(e)))
+    opened.goto((tmp_path / "r" / "index.html").as_uri())
+    opened.locator("#listen ol a").last.click()
+    opened.wait_for_function("document.getElementById('clip-fault').textContent.includes('cannot be played')")
+    opened.keyboard.press("p")
+    opened.wait_for_timeout(300)
+    opened.close()
+    assert not faults
+
+
+def test_an_unfinished_run_says_so(browser: Any, page: Path, tmp_path: Path) -> None:
+    shutil.copytree(page.parents[1], tmp_path / "all")
+    for path in (tmp_path / "all" / "s" / "scores").iterdir():
+        path.unlink()
+    for command in (["report", "s", "--out", "new"], ["notebook", "s", "--out", "n.ipynb"]):
+        done = subprocess.run(
+            [str(COMMAND), *command], cwd=tmp_path / "all", capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr
+    opened = browser.new_page()
+    opened.goto((tmp_path / "all" / "new" / "index.html").as_uri())
+    assert "Unfinished: 240 planned values are not measured yet" in opened.locator("main > p").first.inner_text()
+    assert "Every planned value was measured" not in opened.content()
+    assert opened.locator("#leaderboard th button", has_text="LSD").count() == 2
+    opened.close()
+
+
 def test_versions_are_equally_loud(page: Path) -> None:
     from restorebench.benchmark.audio import read
     from restorebench.reports.sounds import loudness
 
     data = json.loads(re.search(r'id="data">(.*?)</script>', page.read_text(), re.S).group(1))  # type: ignore[union-attr]
-    for clip in data["clips"][:3]:
+    for clip in [clip for clip in data["clips"] if clip["sounds"]][:3]:
         levels = [loudness(read(page.parent / sound["file"])) for sound in clip["sounds"].values()]
         assert max(levels) - min(levels) < 1.0
 
@@ -163,6 +272,7 @@ def test_a_link_opens_its_clip(browser: Any, page: Path) -> None:
 def test_a_phone_scrolls_no_sideways(tab: Any) -> None:
     tab.set_viewport_size({"width": 360, "height": 740})
     tab.locator("#listen ol a").first.click()
+    assert tab.locator("#failures li").count() > 0
     assert tab.evaluate("document.documentElement.scrollWidth") <= 360
 
 
@@ -173,6 +283,9 @@ def test_hostile_names_are_text(tab: Any) -> None:
     assert HOSTILE in tab.locator("#clip-title").inner_text()
     assert "alert(2)" in tab.locator("#clip-text").inner_text()
     assert tab.locator("img[src=x]").count() == 0
+    assert SYSTEM in tab.locator("#versions").inner_text()
+    tab.locator(f"tr[data-system={json.dumps(SYSTEM)}] button.cell").first.click()
+    assert SYSTEM in tab.locator("#cell h3").inner_text()
     assert "<b>and more</b>" in tab.locator("header p").first.inner_text()
 
 
@@ -208,7 +321,10 @@ def test_every_format_shows_the_same_figures(page: Path, tmp_path: Path) -> None
     assert table["rows"] == rows
     boards = [printed(store, form) for form in ("md", "latex", "html")]
     decimals = {"lsd": 3, "stoi": 3, "si_sdr": 1}
-    assert len(rows) == 2 * 3 * 3
+    assert len(rows) == 2 * 4 * 3
+    assert [row["system"] for row in rows].count(SYSTEM) == 6
+    assert r"masksr@a\|b\_\$x\$ &amp;50% &lt;img src=x onerror=alert(1)&gt;" in boards[0]
+    assert r"masksr@a\textbar{}b\_\$x\$ \&50\% \textless{}img src=x onerror=alert(1)\textgreater{}" in boards[1]
     for row in rows:
         value = float(row["value"])
         shown = f"{value:.{decimals[row['value_name']]}f}"

@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.clip import SharedClip
 from restorebench.benchmark.contracts import Subject
 from restorebench.benchmark.plan import make
+from restorebench.benchmark.samples import paired
 from restorebench.benchmark.scoring import metric, score
+from restorebench.benchmark.stats import Draws
 from restorebench.benchmark.suite import load
 from restorebench.benchmark.types import Audio
 from restorebench.reports.cost import cost, seeds
@@ -45,10 +48,30 @@ def test_ghost_speech_is_the_share_of_pauses_that_it_fills() -> None:
     assert ghost(target, Audio(louder.samples * 4, RATE)) == ghost(target, louder)
 
 
-def test_a_target_without_pauses_has_no_ghosts() -> None:
+def test_what_nobody_hears_is_no_ghost() -> None:
+    """Dither in the place of speech, and beside a scrap of it."""
+    target = spoken((0.0, 1.0), (3.0, 4.0))
+    dither = np.random.default_rng(1).standard_normal(4 * RATE)
+    assert ghost(target, Audio((1e-6 * dither).astype(np.float32), RATE)) == 0
+    scrap = 1e-5 * dither
+    scrap[:1600] += 0.1 * np.random.default_rng(2).standard_normal(1600)
+    assert ghost(target, Audio(scrap.astype(np.float32), RATE)) == 0
+    babble = Audio((0.1 * dither).astype(np.float32), RATE)
+    assert ghost(target, babble) == 100, "everything is filled"
+
+
+def test_a_target_without_pauses_adds_nothing_to_the_pooled_rate() -> None:
     target = spoken((0.0, 4.0))
     [row] = score(metric("ghost"), Subject(reference=SharedClip(target)), [SharedClip(target)])
-    assert row["ghost"].why.endswith("the target has no pause")
+    assert row["ghost"].components == {"errors": 0.0, "total": 0.0}
+    records = pd.DataFrame(
+        {"utterance": ["a", "b"], "system": "s", "value": [0.0, 50.0],
+         "components": ['{"errors": 0, "total": 0}', '{"errors": 30, "total": 60}']}
+    )  # fmt: skip
+    [value] = metric("ghost").card.values
+    found = paired("c", value, records, {("c", "a"): "", ("c", "b"): ""}, ("s",))
+    assert found.pooled(0) == 50
+    assert paired("c", value, records[:1], {("c", "a"): ""}, ("s",)).summary("s", Draws("c")) == (None, None, None)
 
 
 def rows(system: str, clip: str, **values: float) -> list[dict[str, object]]:
@@ -78,6 +101,10 @@ def test_the_panel_counts_what_was_planted() -> None:
     assert shown["good"][:3] == ("0.0", "0.0", "5.0")
     assert shown["liar"][:5] == ("30.0", "10.0", "0.0", "1 of 2: a", "1 of 2: a")
     assert shown["mumbler"][3] == "0 of 1", "what sounds bad does not deceive"
+    assert shown["good"][3] == "–", "nobody judged how it sounds"
+    unknown = pd.concat([records, pd.DataFrame(rows("liar", "c", insertions=9))])
+    [table] = panel(unknown, lambda system: f"{system}!")
+    assert {row[0]: row[4] for row in table.rows}["liar!"] == "1 of 2: a", "of those that were judged"
     assert panel(records[records["value_name"] == "dnsmos.ovl"]) == []
 
 
@@ -96,4 +123,4 @@ def test_seeds_and_cost() -> None:
     assert row[3] == "4"
     assert float(row[5]) == pytest.approx(1.0, rel=0.2)
     assert seeds(plan, records[records["seed"] == 0]) is None
-    assert [row[0] for row in cost(plan, records).rows] == ["spectral-gate"]
+    assert [row[0] for row in cost(Board(plan, (), plan.metric_cards, {}, {}), records).rows] == ["spectral-gate"]

@@ -9,7 +9,7 @@ from restorebench.benchmark.contracts import SystemCard, Value
 from restorebench.benchmark.samples import Scores
 from restorebench.benchmark.stats import Draws, Sample
 from restorebench.benchmark.types import Cell, Recipe, Trial, Utterance
-from restorebench.reports.breakdown import Explained, Facts, breakdowns, gaps, severities
+from restorebench.reports.breakdown import Facts, breakdowns, gaps, severities
 from restorebench.reports.explain import said
 from restorebench.reports.leaderboard import Column, column
 
@@ -77,10 +77,11 @@ def test_what_a_recipe_says_of_a_clip() -> None:
         (
             {"name": "clip", "ratio": 0.25}, {"name": "reverb", "rir": {"kind": "room", "t60_s": 0.5}},
             {"name": "lowpass", "cutoff_hz": 4000.0}, {"name": "noise", "snr_db": 5.0},
+            {"name": "packet-loss", "packet_s": 0.02, "bursts": [[3, 1], [9, 3]]},
         ),
     )  # fmt: skip
     trial = Trial("s", "c", Utterance(id="a", uri=None), recipe, "k")
-    assert severities(trial) == {"clip ratio": 0.25, "T60": 0.5, "bandwidth": 4000.0, "SNR": 5.0}
+    assert severities(trial, 2.0) == {"clip ratio": 0.25, "T60": 0.5, "bandwidth": 4.0, "SNR": 5.0, "packet loss": 4.0}
 
 
 def test_bins_hold_every_clip_once_and_the_factor_that_matters_explains() -> None:
@@ -138,7 +139,7 @@ def test_a_speaker_behind_a_gap_is_among_those_shown() -> None:
 def test_nothing_is_explained_where_nothing_differs_or_nothing_is_known() -> None:
     found, facts = two(slope=0.0)
     assert said([(found, "", gap) for gap in gaps(found, facts, "a", "b")]) == ()
-    assert {gap.explained for gap in gaps(found, facts, "a", "a")} == {Explained(0.0, 1.0)}
+    assert {gap.explained for gap in gaps(found, facts, "a", "a")} == {None}
     assert gaps(found, {}, "a", "b") == []
 
 
@@ -158,3 +159,31 @@ def test_a_factor_that_means_nothing_is_seldom_named() -> None:
         [gap] = gaps(found, facts, "a", "b")
         named += gap.explained.p < 0.05
     assert 8 <= named <= 33
+
+
+def test_a_clip_that_nobody_has_a_value_for_unranks_nobody() -> None:
+    found = scores((2.0, 1.0, 0.5, 0.0, 5.0))
+    found.sample.over[:, 7] = np.nan
+    made = placed(found).entries
+    assert made["good"].rank == (1, 1)
+    assert made["good"].winner
+    assert made["holed"].rank is None, "it has a hole of its own"
+
+
+@pytest.mark.parametrize(
+    ("numbers", "bins", "clips"),
+    [
+        ([0.0] * 10 + [20.0] * 10, ("0.0 dB", "20.0 dB"), (10, 10)),
+        ([0.0, 5.0, 10.0, 15.0] * 5, ("0.0 dB", "5.0 dB", "10.0 dB", "15.0 dB"), (5, 5, 5, 5)),
+        (list(range(12)), ("0.0 to 3.0 dB", "4.0 to 7.0 dB", "8.0 to 11.0 dB"), (4, 4, 4)),
+        ([0.0] * 15 + [1, 2, 3, 4, 5, 6], ("0.0 to 0.0 dB", "1.0 to 6.0 dB"), (15, 6)),
+    ],
+)
+def test_bins_say_what_they_hold(numbers: list[float], bins: tuple[str, ...], clips: tuple[int, ...]) -> None:
+    over = np.array(numbers)[None] + 1.0
+    sample = Sample(over, np.ones_like(over), np.arange(over.shape[1]))
+    one = Scores("c", VALUE, ("one",), tuple(map(str, range(over.shape[1]))), sample, "clip")
+    facts: dict[str, Facts] = {f"c/{place}": {"SNR": float(number)} for place, number in enumerate(numbers)}
+    [found] = breakdowns(one, facts)
+    assert found.bins == bins
+    assert found.clips == clips
