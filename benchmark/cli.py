@@ -319,6 +319,7 @@ def report(
     """Write an HTML report: leaderboard, clips to listen to, breakdowns, failures. It opens from disk, offline."""
     from restorebench.benchmark import provenance
     from restorebench.benchmark.aggregate import board_of, planned_records
+    from restorebench.benchmark.memory import memory_of
     from restorebench.benchmark.registry import find
     from restorebench.benchmark.run import versions_of_clip
     from restorebench.benchmark.show import progress
@@ -328,7 +329,8 @@ def report(
     facts |= {f"version of {name}": number for name, number in provenance.versions().items()}
     records = planned_records(plan, opened)
     write = find("renderers", "report")
-    page = write(board_of(plan, records), records, versions_of_clip(opened, plan), facts, out, progress, clips)
+    sounds, memory = versions_of_clip(opened, plan), memory_of(opened, plan)
+    page = write(board_of(plan, records), records, sounds, facts, memory, out, progress, clips)
     _say(f"report: {page}")
 
 

@@ -22,6 +22,7 @@ from restorebench.benchmark.audio import require_finite as finite
 from restorebench.benchmark.contracts import Corruption, Supplied, System
 from restorebench.benchmark.environments import build, used_by
 from restorebench.benchmark.errors import AudioError, reason
+from restorebench.benchmark.memory import measurable, measure
 from restorebench.benchmark.pairs import make as make_pair
 from restorebench.benchmark.plan import Job, Plan, component_of
 from restorebench.benchmark.pool import Workers
@@ -85,9 +86,17 @@ def run(plan: Plan, store: Store, workers: int, progress: Progress = say_nothing
             restored = by.map(restore_unit, restorations[isolated], _restore_died, one_by_one)
             total = sum(len(unit.jobs) for unit in restorations[isolated])
             progress(f"restore{where}", total, (len(unit) for unit in restored))
+        if timed := _timed(plan, restorations[False]):
+            progress("memory", len(timed), measure(store, timed))
         for by, isolated, where in stages:
             total = sum(len(unit.jobs) for unit in scores[isolated])
             progress(f"score{where}", total, by.map(score_trial_unit, scores[isolated], _score_died, metric_by_metric))
+
+
+def _timed(plan: Plan, restorations: Sequence[RestoreUnit]) -> list[str]:
+    """Systems that ran now, where their cost is wanted."""
+    wanted = measurable() and any("seconds" in card.needs for card in plan.metric_cards.values())
+    return list(dict.fromkeys(unit.jobs[0].system for unit in restorations)) if wanted else []
 
 
 def _build_environments(

@@ -31,26 +31,30 @@ SCHEMA = pa.schema([(f.name, _ARROW[str(f.type)]) for f in fields(Record)])
 ORDER = [(f.name, "ascending") for f in fields(Record) if f.name not in ("value", "components", "why")]
 
 
+Kind = Literal["pairs", "restored", "memory"]
+"""Notes of a store: on degraded clips, on restored ones, and on what systems take of memory."""
+
+
 class Store:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
 
     # Notes: small JSON units of pairs and restorations.
 
-    def note(self, kind: Literal["pairs", "restored"], key: str) -> dict[str, Any] | None:
+    def note(self, kind: Kind, key: str) -> dict[str, Any] | None:
         try:
             note: dict[str, Any] = json.loads((self.root / kind / f"{key}.json").read_text(encoding="utf-8"))
         except FileNotFoundError:
             return None
         return note
 
-    def put_note(self, kind: Literal["pairs", "restored"], key: str, note: dict[str, Any]) -> None:
+    def put_note(self, kind: Kind, key: str, note: dict[str, Any]) -> None:
         write_whole(self.root / kind / f"{key}.json", json.dumps(note, sort_keys=True).encode())
 
-    def forget(self, kind: Literal["pairs", "restored"], key: str) -> None:
+    def forget(self, kind: Kind, key: str) -> None:
         (self.root / kind / f"{key}.json").unlink(missing_ok=True)
 
-    def sound(self, kind: Literal["pairs", "restored"], name: str) -> Path:
+    def sound(self, kind: Kind, name: str) -> Path:
         return self.root / kind / name
 
     # Records.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import pandas as pd
 
 from restorebench.benchmark.aggregate import Board
@@ -15,8 +17,11 @@ WIDEST = 4
 """Conditions up to which quality stands beside cost."""
 
 
-def cost(board: Board, records: pd.DataFrame) -> Table:
-    """Real-time factor (mean over clips), parameters and rate of every system that ran, beside its first value."""
+def cost(board: Board, records: pd.DataFrame, memory: Mapping[str, float]) -> Table:
+    """Real-time factor (mean over clips), memory, parameters and rate of every system that ran, beside its quality.
+
+    memory: system -> MiB.
+    """
     plan, quality = board.plan, _quality(board)
     conditions = list(dict.fromkeys(trial.condition for trial in plan.trials))
     shown = conditions if len(conditions) <= WIDEST else []
@@ -31,13 +36,17 @@ def cost(board: Board, records: pd.DataFrame) -> Table:
             (
                 name,
                 f"{own.mean():.3g}" if len(own) else DASH,
+                f"{memory[name]:.0f}" if name in memory else DASH,
                 f"{card.parameters / 1e6:.3g}" if card.parameters else DASH,
                 f"{card.rate / 1000:g}" if card.rate else "any",
                 *(shown_cell(cells.get((name, condition)), quality.decimals) for condition in shown),
             )
         )
-    notes = ("RTF: seconds of processing per second of sound on this machine, never from a cache",)
-    columns = ("system", "RTF", "million parameters", "kHz", *(f"{header(quality)} {c}" for c in shown))
+    notes = (
+        "RTF: seconds of processing per second of sound on this machine, never from a cache",
+        "MiB: the most that a fresh process took to load the system and restore four seconds, its packages included",
+    )
+    columns = ("system", "RTF", "MiB", "million parameters", "kHz", *(f"{header(quality)} {c}" for c in shown))
     return Table("Cost", columns, tuple(rows), notes)
 
 

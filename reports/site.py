@@ -37,13 +37,15 @@ def report(
     records: pd.DataFrame,
     sounds: Sounds,
     facts: Mapping[str, str],
+    memory: Mapping[str, float],
     out: Path,
     progress: Progress,
     clips: int = CLIPS,
 ) -> Path:
     """Writes the report; returns its page. Raises RequestError when `out` holds something else.
 
-    records: the plan's (`planned_records`); facts: of the run, such as versions, commit and machine.
+    records: the plan's (`planned_records`); facts: of the run, such as versions, commit and machine; memory: system
+    -> MiB.
     """
     if out.exists() and not {path.name for path in out.iterdir()} <= {PAGE, SOUNDS, SPECTROGRAMS, PLOTS}:
         raise RequestError(f"{out}: holds other files; name an empty folder or an earlier report")
@@ -70,7 +72,7 @@ def report(
         Figure(table, put(f"{PLOTS}/{digest(found.condition, found.value, found.factor)[:16]}.svg", lines(found)))
         for found, table in broken
     ]
-    put(PAGE, page(Material(board, records, facts, known, exported, figures)).encode())
+    put(PAGE, page(Material(board, records, facts, memory, known, exported, figures)).encode())
     for folder in (SOUNDS, SPECTROGRAMS, PLOTS):
         for path in (out / folder).glob("*"):
             if path.relative_to(out).as_posix() not in kept:

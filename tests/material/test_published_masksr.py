@@ -12,6 +12,7 @@ from restorebench.benchmark.clip import SharedClip
 from restorebench.benchmark.plan import make
 from restorebench.benchmark.suite import load
 from restorebench.metrics.dnsmos import Dnsmos
+from tests.conftest import Cli
 
 pytestmark = pytest.mark.material
 
@@ -56,3 +57,14 @@ def test_librispeech_plan_uses_real_noise_and_rooms_of_the_eval_split(material: 
     assert all(uri.startswith("data:noise/") for uri in noises)
     assert all(uri.startswith("data:rir/") for uri in rirs)
     assert len(noises) > 10
+
+
+@pytest.mark.heavy
+def test_the_report_of_the_suite_is_light(material: Path, cli: Cli, tmp_path: Path) -> None:
+    """Every published version of every clip to listen to, in a folder that can be sent by mail."""
+    assert cli("run", "published-masksr", "--metrics", "lsd", "--store", "s").returncode == 0
+    done = cli("report", "s", "--out", "r")
+    assert done.returncode == 0, done.stderr
+    sounds = list((tmp_path / "r" / "sounds").glob("*.mp3"))
+    assert len(sounds) == 45 + 40 + 3 * 45, "inputs, targets where there are any, three systems of each task"
+    assert sum(path.stat().st_size for path in (tmp_path / "r").rglob("*") if path.is_file()) <= 40e6

@@ -123,4 +123,5 @@ def test_seeds_and_cost() -> None:
     assert row[3] == "4"
     assert float(row[5]) == pytest.approx(1.0, rel=0.2)
     assert seeds(plan, records[records["seed"] == 0]) is None
-    assert [row[0] for row in cost(Board(plan, (), plan.metric_cards, {}, {}), records).rows] == ["spectral-gate"]
+    [row] = cost(Board(plan, (), plan.metric_cards, {}, {}), records, {"spectral-gate": 12.3}).rows
+    assert (row[0], row[2]) == ("spectral-gate", "12")

@@ -64,6 +64,16 @@ class Dies:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+class Large:
+    """Holds 300 MiB while it works."""
+
+    card = card("toy-large")
+
+    def restore(self, batch, seeds):
+        held = np.ones(300 * 2**17)
+        return [Audio((a.samples * held[-1]).astype(np.float32), a.rate) for a in batch]
+
+
 class Allergic(Dies):
     """Kills its worker on clips longer than 2.5 s only."""
 
