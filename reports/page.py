@@ -91,7 +91,9 @@ def page(material: Material) -> str:
         page={"values": [_value(value) for value in board.values()], "clips": _clips(material)},
         css=Markup(text["css"]),
         js=Markup(text["js"]),
-        plain=lambda table: Markup(environment.get_template("table.html.j2").render(table=table)),
+        plain=lambda table, untitled=False: Markup(
+            environment.get_template("table.html.j2").render(table=table, untitled=untitled)
+        ),
     )
 
 

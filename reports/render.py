@@ -63,7 +63,8 @@ def markdown(tables: Sequence[Table]) -> str:
     parts = []
     for table in tables:
         lines = [f"### {_md(table.title)}", ""]
-        lines += [_md_row(table.columns), _md_row(["---", *["---:"] * (len(table.columns) - 1)], escape=False)]
+        if table.rows:
+            lines += [_md_row(table.columns), _md_row(["---", *["---:"] * (len(table.columns) - 1)], escape=False)]
         for place, row in enumerate(table.rows):
             cells = [_md(cell) for cell in row]
             shown = [f"**{cell}**" if (place, at) in table.bold else cell for at, cell in enumerate(cells)]
@@ -185,7 +186,7 @@ def terminal(tables: Sequence[Table]) -> str:
             for place, row in enumerate(shown.rows):
                 styles = ("bold" if (place, at) in shown.bold else "" for at in range(len(row)))
                 grid.add_row(*(Text(cell, style=style) for cell, style in zip(row, styles, strict=True)))
-            console.print(grid)
+            console.print(grid if table.rows else Text(table.title, style="italic"))
             for note in table.notes:
                 console.print(Text(f"  {note}", style="dim"))
     return capture.get()
