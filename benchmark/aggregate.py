@@ -55,9 +55,10 @@ def board_of(plan: Plan, rows: pd.DataFrame) -> Board:
             for (condition, system), group in mine.groupby(["condition", "system"], sort=False):
                 paired = found.get((str(condition), value.name))
                 result, low, high = paired.summary(str(system), draws[str(condition)]) if paired else (None,) * 3
-                planned, n = len(group), int(group["value"].notna().sum())
-                whys = Counter(group[group["value"].isna()]["why"])
-                why = f"{planned - n} of {planned} clips have no value: {whys.most_common(1)[0][0]}" if whys else ""
+                planned, n = len(group), paired.known(str(system)) if paired else 0
+                whys = Counter(group[group["value"].isna()]["why"]) or Counter(["nothing to count"])
+                told = f"{planned - n} of {planned} clips have no value: {whys.most_common(1)[0][0]}"
+                why = told if n < planned else ""
                 cells.append(
                     Cell(
                         plan.suite.name, str(condition), str(system), value.name, plan.signatures[name],

@@ -17,6 +17,7 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.files import write_whole
 from restorebench.benchmark.plan import Plan
 from restorebench.benchmark.samples import scores
+from restorebench.benchmark.stats import DRAWS
 from restorebench.benchmark.store import Store
 
 MARGINS = {
@@ -73,8 +74,9 @@ def baseline_of(
     margins: Mapping[str, float] | None = None,
     values: Collection[str] = (),
     conditions: Collection[str] = (),
-) -> Baseline:
-    """A new baseline of the named values and conditions; by default of every value that has a margin, everywhere.
+) -> tuple[Baseline, list[str]]:
+    """A new baseline of the named values and conditions; by default of every value that has a margin, everywhere. With
+    it, what of that has no value: "VALUE on CONDITION: clips: why".
 
     Raises RequestError when something named is not there, or was planned and not measured yet.
     """
@@ -95,11 +97,14 @@ def baseline_of(
         parts = zip(found.clips, found.sample.over[row], found.sample.under[row], found.seeds[row], strict=True)
         kept = {clip: (float(over), float(under), int(seeds)) for clip, over, under, seeds in parts if seeds}
         clips.setdefault(found.condition, {})[found.value.name] = kept
-    if not clips:
+    if not len(rows):
         raise RequestError(f"{chosen} has no value with a margin; give one with --margin VALUE=NUMBER")
+    missing = holes(rows)
+    if not clips:
+        raise RequestError(f"{chosen} has nothing to guard: {'; '.join(missing)}")
     names = {name for measured in clips.values() for name in measured}
     require_power([len(kept) for measured in clips.values() for kept in measured.values()])
-    return Baseline(
+    made = Baseline(
         suite=plan.suite.name,
         trials=plan.trials_digest,
         system=chosen,
@@ -109,17 +114,15 @@ def baseline_of(
         signatures={name: signature_of(plan, name) for name in sorted(names)},
         clips=clips,
     )
+    return made, missing
 
 
-def holes(store: Store, plan: Plan, baseline: Baseline) -> list[str]:
-    """What the baseline's system was planned to have and could not: "value on condition: clips: why"."""
-    rows = planned_records(plan, store)
-    rows = rows[(rows["system"] == baseline.system) & rows["value"].isna() & rows["done"]]
+def holes(rows: pd.DataFrame) -> list[str]:
+    """Records without a value: "VALUE on CONDITION: clips: why"."""
     found = []
-    for (condition, name), group in rows.groupby(["condition", "value_name"], sort=False):
-        if name in baseline.clips.get(str(condition), {}):
-            clips = list(dict.fromkeys(group["utterance"]))
-            found.append(f"{name} on {condition}: {listed(clips)}: {group['why'].iloc[0]}")
+    for (condition, name), group in rows[rows["value"].isna()].groupby(["condition", "value_name"], sort=False):
+        clips = list(dict.fromkeys(group["utterance"]))
+        found.append(f"{name} on {condition}: {listed(clips)}: {group['why'].iloc[0]}")
     return found
 
 
@@ -175,6 +178,8 @@ def require_done(rows: pd.DataFrame) -> None:
 
 def require_power(clips: Sequence[int]) -> None:
     """Raises RequestError when so few clips could never show a regression: a gate that cannot fail guards nothing."""
+    if 0.5 / (DRAWS + 1) * len(clips) >= SURE:
+        raise RequestError(f"cannot judge: {len(clips)} values are too many to correct for; name some (--value)")
     needed = math.ceil(math.log2(len(clips) / SURE)) if clips else 0
     if clips and min(clips) < needed:
         raise RequestError(

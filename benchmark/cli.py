@@ -289,7 +289,7 @@ def _update_baseline(
     named = baseline.margins_of(margin)
     margins = {**(old.margins if old else {}), **named}
     chosen = system or baseline.successor(plan.systems, old.system if old else "")
-    made = baseline.baseline_of(
+    made, holes = baseline.baseline_of(
         opened,
         plan,
         chosen,
@@ -300,7 +300,7 @@ def _update_baseline(
     )
     if unused := sorted(set(named) - set(made.margins)):
         raise RequestError(f"--margin {unused[0]}: not among the guarded values: {', '.join(made.margins)}")
-    less = [*(baseline.dropped(old, made) if old else []), *baseline.holes(opened, plan, made)]
+    less = [*(baseline.dropped(old, made) if old else []), *holes]
     if less and not allow_less:
         raise RequestError(f"not guarded: {'; '.join(less)}; if that is meant, add --allow-less")
     baseline.write_baseline(path, made)

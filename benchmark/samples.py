@@ -53,6 +53,10 @@ class Scores:
         low, high = (interval.low * self.factor, interval.high * self.factor) if interval else (None, None)
         return self.pooled(row), low, high
 
+    def known(self, system: str) -> int:
+        """How many values a system has: clips, times their seeds."""
+        return int(self.seeds[self.systems.index(system)].sum()) if system in self.systems else 0
+
     def per_clip(self) -> NDArray[np.float64]:
         """Scores [system, clip] in the value's own unit; NaN where there is none."""
         with np.errstate(invalid="ignore"):
@@ -92,6 +96,8 @@ def paired(
     known = rows[rows["value"].notna()]
     if value.reduction == "rate":
         parts = known["components"].map(json.loads)
+        parts = parts[parts.map(lambda c: c["total"] > 0)]  # 0 of 0 counts nothing
+        known = known.loc[parts.index]
         over, under = parts.map(lambda c: float(c["errors"])), parts.map(lambda c: float(c["total"]))
     else:
         over, under = known["value"], known["value"] * 0 + 1

@@ -100,6 +100,11 @@ def interval(drawn: Array, jackknife: Array, estimate: float, scale: float) -> I
     return bca(drawn[np.isfinite(drawn)], jackknife, estimate, scale, sqrt(clusters / (clusters - 1)) * quantile)
 
 
+def method(clusters: int) -> str:
+    """How an interval over so many clusters is made, in words."""
+    return "BCa bootstrap" if clusters >= BOOTSTRAPPED else "Student's t of the jackknife"
+
+
 def bca(drawn: Array, jackknife: Array, estimate: float, scale: float, tail: float) -> Interval | None:
     """Bias-corrected, accelerated bootstrap interval, out to `tail` standard errors on each side."""
     spread = jackknife.mean() - jackknife
@@ -200,10 +205,10 @@ class Difference:
         return int(np.ceil(self.clusters * (self.detectable / self.value) ** 2))
 
     @property
-    def effect(self) -> float:
-        """The difference in standard deviations of a cluster's difference."""
+    def effect(self) -> float | None:
+        """The difference in standard deviations of a cluster's difference; None when that is nothing or not known."""
         spread = self.error * sqrt(self.clusters)
-        return self.value / spread if spread else 0.0
+        return self.value / spread if 0 < spread < float("inf") else None
 
 
 def jackknife_error(jackknife: Array) -> float:
@@ -308,13 +313,14 @@ def _compared(
         scale = float(np.abs(scores[[a, b]]).max())
         value, gap = float(scores[a] - scores[b]), alone[:, a] - alone[:, b]
         value = 0.0 if abs(value) <= EQUAL * scale else value
+        error = jackknife_error(gap) if clusters > 1 and np.isfinite(gap).all() else float("inf")
         found[pair] = Difference(
             value=value,
             interval=interval(drawn[:, a] - drawn[:, b], gap, value, scale),
             p=float(p[index]),
             clips=int(clips.sum()),
             clusters=clusters,
-            error=jackknife_error(gap) if clusters > 1 and np.isfinite(gap).all() else float("inf"),
+            error=0.0 if error <= EQUAL * scale else error,
         )
     return found
 

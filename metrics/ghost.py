@@ -2,8 +2,8 @@
 
 Generative restorers speak where nobody spoke, and no error rate shows it when the recogniser makes no words of it.
 Sound is what is no pause by the target's own measure, and within 25 dB of what the estimate makes of the target's
-speech. Noise that was left in counts too: read it beside DNSMOS BAK. A clip without pauses adds none to the pooled
-rate. Own definition; no paper has one.
+speech. Noise that was left in counts too: read it beside DNSMOS BAK. A clip whose target has no pause has no value. Own
+definition; no paper has one.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
+from restorebench.benchmark.errors import AudioError
 from restorebench.benchmark.types import FloatArray, Outcome
 
 RATE = 16_000
@@ -72,7 +73,10 @@ class Ghost:
     )
 
     def prepare(self, subject: Subject) -> Target:
-        return target(subject.reference.at(RATE))
+        found = target(subject.reference.at(RATE))
+        if not found.pause.any():
+            raise AudioError("the target has no pause")
+        return found
 
     def score(self, prepared: Target, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
         return [{"ghost": self._outcome(prepared, clip.at(RATE))} for clip in estimates]
@@ -82,4 +86,4 @@ class Ghost:
         own = np.percentile(level[target.speech], SPEECH) - SOUND_DB
         filled = float(((level > max(own, target.floor)) & target.pause).sum())
         total = float(target.pause.sum())
-        return Outcome(100 * filled / total if total else 0.0, {"errors": filled, "total": total})
+        return Outcome(100 * filled / total, {"errors": filled, "total": total})

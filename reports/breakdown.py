@@ -68,6 +68,8 @@ class Breakdown:
     clips: tuple[int, ...]
     means: Mapping[str, tuple[float | None, ...]]
     """System -> score in each bin."""
+    known: Mapping[str, tuple[int, ...]]
+    """System -> clips with a score in each bin."""
     explained: Mapping[str, Explained | None]
     """System -> what the factor explains of its clips' scores, where that can be told."""
 
@@ -181,6 +183,10 @@ def breakdowns(scores: Scores, facts: Mapping[str, Facts]) -> Iterator[Breakdown
             means={
                 system: tuple(_known(means[row, place]) for place in shown) for row, system in enumerate(scores.systems)
             },
+            known={
+                system: tuple(int(np.isfinite(per_clip[row, inside[place]]).sum()) for place in shown)
+                for row, system in enumerate(scores.systems)
+            },
             explained={
                 system: explained(factor, per_clip[row], least(scores)) for row, system in enumerate(scores.systems)
             },
@@ -245,9 +251,11 @@ def explained(factor: Factor, values: NDArray[np.float64], least: float = 0.0) -
     else:
         numbers = factor.numbers[known]
         parameters = 2
-        centred = numbers - numbers.mean() if count else numbers
-        slope = centred @ chosen / (centred @ centred) if np.any(centred) else 0.0
-        fitted = slope * centred + (chosen.mean() if count else 0.0)
+        if count < 2 or np.ptp(numbers) == 0:
+            return None
+        centred = numbers - numbers.mean()
+        slope = centred @ chosen / (centred @ centred)
+        fitted = slope * centred + chosen.mean()
     total = float(((chosen - chosen.mean()) ** 2).sum()) if count else 0.0
     rest = float(((chosen - fitted) ** 2).sum())
     if parameters < 2 or count <= parameters or total <= max(least**2 * count, 1e-20 * float((chosen**2).sum())):

@@ -9,7 +9,7 @@ from math import floor, log10
 from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.samples import Scores
-from restorebench.benchmark.stats import Difference, holm, pairwise
+from restorebench.benchmark.stats import Difference, holm, method, pairwise
 from restorebench.benchmark.types import Table
 from restorebench.reports.breakdown import facts_of, gaps
 from restorebench.reports.explain import EXPLAINS, GAP, names, said, telling
@@ -59,7 +59,7 @@ def _gaps(board: Board, first: str, second: str) -> list[Table]:
     made = []
     for condition in dict.fromkeys(scores.condition for scores in board.scores):
         here = [s for s in board.scores if s.condition == condition and {first, second} <= set(s.systems)]
-        rows = [(s, "", gap) for s in telling(here) for gap in gaps(s, facts, first, second)]
+        rows = [(s, "", gap) for s in telling(here) for gap in gaps(s, facts, first, second) if gap.explained]
         if rows:
             told = [(value, *rest) for value, _, *rest in said(rows)]
             none = f"none of {', '.join(dict.fromkeys(s.value.label for s, _, _ in rows))} depends on {names(rows)}"
@@ -85,10 +85,14 @@ def compared(everything: Sequence[Scores], first: str, second: str) -> list[Comp
         here = [s for s in everything if s.condition == condition and {first, second} <= set(s.systems)]
         found += _condition(here, (first, second))
     if not found:
-        where = {name: sorted({s.condition for s in everything if name in s.systems}) for name in (first, second)}
-        places = "; ".join(f"{name} has scores for {', '.join(conditions)}" for name, conditions in where.items())
+        where = {name: sorted({s.condition for s in everything if _scored(s, name)}) for name in (first, second)}
+        places = "; ".join(f"{name} has scores for {', '.join(found) or 'nothing'}" for name, found in where.items())
         raise RequestError(f"{first} and {second} have no clip in common: {places}")
     return found
+
+
+def _scored(scores: Scores, system: str) -> bool:
+    return system in scores.systems and bool(scores.sample.common([scores.systems.index(system)]).any())
 
 
 def _condition(everything: Sequence[Scores], names: tuple[str, str]) -> list[Compared]:
@@ -116,7 +120,7 @@ def tables(rows: Sequence[Compared], first: str, second: str) -> list[Table]:
         who = f"{clips} clips" + (f" of {clusters} speakers" if grouped == "speaker" else "")
         notes = [
             f"A: {first}, B: {second}, on the {who} that both have a value for",
-            f"interval: 95 %, BCa bootstrap over {grouped}s; p: sign flips of {grouped}s, corrected over the "
+            f"interval: 95 %, {method(clusters)} over {grouped}s; p: sign flips of {grouped}s, corrected over the "
             f"{len(mine)} values (Holm)",
             f"effect: the difference in standard deviations of a {grouped}'s difference",
             f"{grouped}s needed: for 80 % power at 5 %, if the true difference is the measured one, before correction",
@@ -141,7 +145,7 @@ def _row(row: Compared) -> tuple[str, ...]:
         f"{difference.value * factor:+.{decimals}f}",
         f"[{interval.low * factor:+.{decimals}f}, {interval.high * factor:+.{decimals}f}]" if interval else "–",
         shown_p(row.p),
-        f"{difference.effect:+.2f}",
+        "–" if difference.effect is None else f"{difference.effect:+.2f}",
         verdict(row),
     )
 

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import numpy as np
 import pandas as pd
 
 from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.plan import Plan
+from restorebench.benchmark.samples import Scores
 from restorebench.benchmark.stats import seed_variance
 from restorebench.benchmark.types import Table
 from restorebench.reports.board import DASH, header, shown_cell
@@ -17,8 +19,8 @@ WIDEST = 4
 """Conditions up to which quality stands beside cost."""
 
 
-def cost(board: Board, records: pd.DataFrame, memory: Mapping[str, float]) -> Table:
-    """Real-time factor (mean over clips), memory, parameters and rate of every system that ran, beside its quality.
+def cost(board: Board, memory: Mapping[str, float]) -> Table:
+    """Real-time factor (over all clips), memory, parameters and rate of every system that ran, beside its quality.
 
     memory: system -> MiB.
     """
@@ -27,15 +29,15 @@ def cost(board: Board, records: pd.DataFrame, memory: Mapping[str, float]) -> Ta
     shown = conditions if len(conditions) <= WIDEST else []
     cells = {(c.system, c.condition): c for c in board.cells if c.value_name == quality.name}
     rows = []
-    times = records[(records["value_name"] == "rtf") & records["value"].notna()]
+    times = [scores for scores in board.scores if scores.value.name == "rtf"]
     for name, card in plan.system_cards.items():
         if card.kind != "system":
             continue
-        own = times[times["system"] == name]["value"]
+        rtf = _pooled(times, name)
         rows.append(
             (
                 name,
-                f"{own.mean():.3g}" if len(own) else DASH,
+                DASH if rtf is None else f"{rtf:.3g}",
                 f"{memory[name]:.0f}" if name in memory else DASH,
                 f"{card.parameters / 1e6:.3g}" if card.parameters else DASH,
                 f"{card.rate / 1000:g}" if card.rate else "any",
@@ -48,6 +50,14 @@ def cost(board: Board, records: pd.DataFrame, memory: Mapping[str, float]) -> Ta
     )
     columns = ("system", "RTF", "MiB", "million parameters", "kHz", *(f"{header(quality)} {c}" for c in shown))
     return Table("Cost", columns, tuple(rows), notes)
+
+
+def _pooled(everything: Sequence[Scores], system: str) -> float | None:
+    """A rate over all conditions."""
+    rows = [(s.sample, s.systems.index(system)) for s in everything if system in s.systems]
+    over = sum(float(np.nansum(sample.over[row])) for sample, row in rows)
+    under = sum(float(np.nansum(sample.under[row])) for sample, row in rows)
+    return over / under if under else None
 
 
 def _quality(board: Board) -> Value:

@@ -41,7 +41,10 @@ def _table(found: Breakdown) -> Table:
     heads = [f"{text} (n={count})" for text, count in zip(found.bins, found.clips, strict=True)]
     rows = []
     for system, means in found.means.items():
-        shown = (DASH if mean is None else f"{mean:.{found.decimals}f}" for mean in means)
+        shown = (
+            DASH if mean is None else f"{mean:.{found.decimals}f}" + (f" (n={n})" if n < count else "")
+            for mean, n, count in zip(means, found.known[system], found.clips, strict=True)
+        )
         told = found.explained.get(system)
         rows.append((system, *shown, f"{100 * told.share:.0f} %" if told else DASH))
     title = f"{found.label} by {found.factor}: {found.condition}"
@@ -71,6 +74,10 @@ def severity_tables(board: Board) -> list[tuple[Breakdown, Table]]:
                 factor=factor,
                 bins=tuple(names),
                 clips=tuple(max((c.n for (_, at), c in cells.items() if at == name), default=0) for name in names),
+                known={
+                    system: tuple(c.n if (c := cells.get((system, name))) else 0 for name in names)
+                    for system in board.plan.systems
+                },
                 means={
                     system: tuple(c.value if (c := cells.get((system, name))) else None for name in names)
                     for system in board.plan.systems
@@ -92,7 +99,8 @@ def behind_the_best(
         rows = []
         for scores in telling([s for s in everything if s.condition == condition]):
             for system, leader in best[condition, scores.value.name]:
-                rows += [(scores, f"{system} – {leader}", gap) for gap in gaps(scores, facts, system, leader)]
+                here = [gap for gap in gaps(scores, facts, system, leader) if gap.explained]
+                rows += [(scores, f"{system} – {leader}", gap) for gap in here]
         told = said(rows)
         if rows:
             none = f"no gap to the best system depends on {names(rows)}"

@@ -29,6 +29,13 @@ class Results:
         return self.board.scores
 
     @property
+    def scored(self) -> list[str]:
+        """Systems with a score on every clip that any system has one for, the plan's first ones first."""
+        cells = self.cells()
+        whole = cells["value"].notna().groupby(cells["system"], sort=False).all()
+        return [str(system) for system in self.plan.systems if whole.get(system, False)]
+
+    @property
     def conditions(self) -> list[str]:
         return list(dict.fromkeys(found.condition for found in self.scores))
 

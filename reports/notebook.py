@@ -17,7 +17,8 @@ CELLS = (
     "for condition in results.conditions:\n"
     "    styled = results.leaderboard(condition).style.format(precision=3, escape='html').format_index(escape='html')\n"
     "    display(styled.set_caption(escape(condition)))",
-    "# Every cell with its 95 % interval (BCa over clips or speakers), the ranks it leaves open, and its tie letters.\n"
+    "# Every cell with its 95 % interval (over clips, or speakers from eight on), the ranks that tests leave open,\n"
+    "# and its tie letters.\n"
     "cells = results.cells()\ncells",
     "# How the clips' scores spread.\nimport matplotlib.pyplot as plt\n\n"
     "def plain(text: str) -> str:  # no formulas\n    return text.replace('$', r'\\$')\n\n\n"
@@ -28,8 +29,8 @@ CELLS = (
     "    ax.set_title(plain(condition))\n    ax.set_xlabel(value.label)\n    plt.show()",
     "# Which of two systems is better, and how sure that is.\n"
     "from restorebench.reports.compare import compared, tables\n\n"
-    "first, second, *_ = [*results.plan.systems, None]\n"
-    "if second and results.scores:\n"
+    "first, second, *_ = [*results.scored, None, None]\n"
+    "if second:\n"
     "    for table in tables(compared(results.scores, first, second), first, second):\n"
     "        print(table.title, *(' | '.join(row) for row in (table.columns, *table.rows)), *table.notes, sep='\\n')",
     "# What failed, and why.\nfailed = results.records[results.records['value'].isna()]\n"

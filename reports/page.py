@@ -83,7 +83,7 @@ def page(material: Material) -> str:
         figures=material.figures,
         agreement=agreement(heard(board)),
         hallucinations=panel(records, lambda system: marked(system, board.plan.system_cards[system].kind)),
-        costs=[t for t in (cost(board, records, material.memory), seeds(board.plan, records)) if t and t.rows],
+        costs=[t for t in (cost(board, material.memory), seeds(board.plan, records)) if t and t.rows],
         failures=[f"{system}: {why}: {where}" for (system, why), where in board.failures.items()],
         provenance=[*notes(board), *(f"{name}: {fact}" for name, fact in material.run.items())],
         made=date.today().isoformat(),

@@ -88,7 +88,9 @@ function clipLink(clip, text, system) {
 // Listening: one version at a time; a switch keeps the position and whether it plays.
 
 const player = document.getElementById("player");
-let current = null; // { clip, system, audios }
+const slider = document.getElementById("position");
+let current = null; // { clip, system, audios, position }: the position in seconds is kept over switches, loaded or not
+const END = 0.2; // seconds before the end that count as the end: Chromium cannot send every MP3 nearer to it
 let dragging = false; // the position is being moved
 
 function volume(clip, system) {
@@ -103,7 +105,7 @@ function openClip(id, system) {
   if (current?.clip.id !== id) {
     stop();
     const audios = new Map(Object.entries(clip.sounds ?? {}).map(([name, sound]) => [name, loaded(name, sound)]));
-    current = { clip, system: null, audios };
+    current = { clip, system: null, audios, position: 0 };
     document.getElementById("clip-title").textContent = `${clip.condition}: ${clip.name}`;
     document.getElementById("clip-text").textContent = [clip.text && `“${clip.text}”`, clip.facts].filter(Boolean).join(" · ");
     document.getElementById("clip-fault").textContent = clip.sounds ? "" : "No sounds of this clip were kept; --clips keeps more.";
@@ -118,12 +120,16 @@ function openClip(id, system) {
 }
 
 function loaded(name, sound) {
-  const audio = new Audio(sound.file);
-  audio.preload = "auto";
-  const told = (text) => current?.audios.get(current.system) === audio && (text === undefined ? showTransport() : fault(text));
-  for (const event of ["ended", "timeupdate", "loadedmetadata", "pause", "play"]) audio.addEventListener(event, () => told());
-  audio.addEventListener("error", () => told(`${sound.file} cannot be played: keep the folder sounds beside index.html.`));
-  return audio;
+  const made = new Audio(sound.file);
+  made.preload = "auto";
+  const heard = (act) => () => made === audio() && act();
+  made.addEventListener("loadedmetadata", heard(() => seek(current.position)));
+  for (const event of ["timeupdate", "ended", "pause", "play"]) made.addEventListener(event, heard(() => {
+    if (made.readyState > 0 && !made.seeking) current.position = made.currentTime;
+    showTransport();
+  }));
+  made.addEventListener("error", heard(() => fault(`${sound.file} cannot be played: keep the folder sounds beside index.html.`)));
+  return made;
 }
 
 function fault(text) {
@@ -144,13 +150,13 @@ function audio() {
 function choose(system) {
   const before = audio();
   const playing = before && !before.paused;
-  const position = before?.currentTime ?? 0;
+  if (before?.readyState > 0 && !before.seeking) current.position = before.currentTime;
   before?.pause();
   current.system = system;
   const now = audio();
   fault(now.error ? "This sound cannot be played: keep the folder sounds beside index.html." : "");
   now.volume = volume(current.clip, system);
-  seek(now, position);
+  seek(current.position);
   if (playing) play(now);
   for (const button of document.querySelectorAll("#versions button")) button.setAttribute("aria-pressed", button.dataset.system === system);
   const sound = current.clip.sounds[system];
@@ -163,14 +169,16 @@ function choose(system) {
 }
 
 function play(sound) {
-  if (sound.duration && sound.currentTime > sound.duration - 0.05) sound.currentTime = 0;
+  if (current.position > current.clip.sounds[current.system].seconds - 1.5 * END) seek(0);
   // A switch interrupts a start; anything else is told.
   sound.play().catch((error) => error.name === "AbortError" || (sound === audio() && fault(`It cannot be played: ${error.message}`)));
 }
 
-function seek(sound, position) {
-  if (sound.readyState > 0) sound.currentTime = Math.min(position, sound.duration || position);
-  else sound.addEventListener("loadedmetadata", () => (sound.currentTime = Math.min(position, sound.duration)), { once: true });
+function seek(position) {
+  current.position = position;
+  const sound = audio();
+  if (sound.readyState > 0) sound.currentTime = Math.max(0, Math.min(position, sound.duration - END));
+  showTransport();
 }
 
 function toggle() {
@@ -185,17 +193,14 @@ function stop() {
 }
 
 function showTransport() {
-  const sound = audio();
-  document.getElementById("play").textContent = sound.paused ? "Play" : "Pause";
-  const position = document.getElementById("position");
-  position.max = sound.duration || current.clip.sounds[current.system].seconds;
-  if (!dragging) position.value = sound.currentTime;
-  document.getElementById("time").textContent = `${sound.currentTime.toFixed(1)} s`;
+  document.getElementById("play").textContent = audio().paused ? "Play" : "Pause";
+  slider.max = current.clip.sounds[current.system].seconds;
+  if (!dragging) slider.value = current.position;
+  document.getElementById("time").textContent = `${current.position.toFixed(1)} s`;
 }
 
 document.getElementById("play").addEventListener("click", toggle);
-const slider = document.getElementById("position");
-slider.addEventListener("input", (event) => seek(audio(), Number(event.target.value)));
+slider.addEventListener("input", (event) => seek(Number(event.target.value)));
 slider.addEventListener("pointerdown", () => (dragging = true));
 for (const event of ["pointerup", "pointercancel", "blur"]) slider.addEventListener(event, () => (dragging = false));
 document.getElementById("matched").addEventListener("change", () => audio() && (audio().volume = volume(current.clip, current.system)));

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from filelock import FileLock
 
 from restorebench.benchmark.locations import BUNDLE
 from tests.conftest import COMMAND, Cli
@@ -48,10 +49,21 @@ options = { ratio = [0.1, 0.5] }
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of eight clips and two broken files under two conditions; names and a transcript are hostile."""
-    root = tmp_path_factory.mktemp("report")
-    (root / "clips").mkdir()
-    names = sorted(BUNDLE.glob("*.flac"))[:8]
+    """A report of six clips and two broken files under two conditions; names and a transcript are hostile.
+
+    Test processes share it.
+    """
+    base = tmp_path_factory.getbasetemp()
+    root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "report"
+    with FileLock(f"{root}.lock"):
+        if not (root / "r" / "index.html").is_file():
+            make_report(root)
+    return root / "r" / "index.html"
+
+
+def make_report(root: Path) -> None:
+    (root / "clips").mkdir(parents=True)
+    names = sorted(BUNDLE.glob("*.flac"))[:6]
     for place, path in enumerate(names):
         name = f"{HOSTILE}.flac" if place == 0 else path.name
         shutil.copy(path, root / "clips" / name)
@@ -66,7 +78,6 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
             [str(COMMAND), *command], cwd=root, env=os.environ, capture_output=True, text=True, timeout=600, check=False
         )
         assert done.returncode == 0, done.stderr
-    return root / "r" / "index.html"
 
 
 @pytest.fixture(scope="module")
@@ -117,12 +128,12 @@ def test_filtering(tab: Any) -> None:
     tab.locator("#system-filter").fill("GATE")
     assert tab.locator("tr[data-system]:visible").count() == 2
     tab.locator("#condition-filter").select_option("clip")
-    assert tab.locator("[data-condition]:visible").locator("h3").all_inner_texts() == ["clip (10 clips)"]
+    assert tab.locator("[data-condition]:visible").locator("h3").all_inner_texts() == ["clip (8 clips)"]
 
 
 def test_a_number_leads_to_its_clips_and_a_clip_to_its_sounds(tab: Any) -> None:
     tab.locator("button.cell").first.click()
-    assert tab.locator("#cell li").count() == 8
+    assert tab.locator("#cell li").count() == 6
     numbers = [float(text.rpartition(": ")[2]) for text in tab.locator("#cell li").all_inner_texts()]
     assert numbers == sorted(numbers, reverse=True), "LSD: the worst first"
     tab.locator("#cell li a").last.click()
@@ -175,10 +186,21 @@ def test_the_keys_work_after_the_slider_and_the_slider_moves_on(tab: Any) -> Non
     assert playing(tab)["system"] == "unprocessed"
 
 
+def test_a_position_is_kept_before_anything_is_loaded(tab: Any) -> None:
+    """All at once, as fast hands or a slow disk would have it."""
+    tab.evaluate(
+        "() => { openClip(data.clips.find((clip) => clip.sounds).id); slider.value = 1;"
+        " slider.dispatchEvent(new Event('input')); choose('spectral-gate'); choose('target'); }"
+    )
+    tab.wait_for_function("audio().readyState > 0 && !audio().seeking")
+    assert playing(tab)["system"] == "target"
+    assert playing(tab)["at"] == pytest.approx(1.0, abs=0.05)
+
+
 def test_after_the_end_it_plays_from_the_start(tab: Any) -> None:
     tab.locator("#listen ol a").last.click()
     tab.wait_for_function("audio().readyState > 0")
-    tab.evaluate("seek(audio(), audio().duration - 0.1)")
+    tab.evaluate("seek(audio().duration - 0.4)")
     tab.locator("#play").click()
     tab.wait_for_function("audio().ended")
     assert tab.locator("#play").inner_text() == "Play"
@@ -244,7 +266,7 @@ def test_an_unfinished_run_says_so(browser: Any, page: Path, tmp_path: Path) -> 
         assert done.returncode == 0, done.stderr
     opened = browser.new_page()
     opened.goto((tmp_path / "all" / "new" / "index.html").as_uri())
-    assert "Unfinished: 240 planned values are not measured yet" in opened.locator("main > p").first.inner_text()
+    assert "Unfinished: 192 planned values are not measured yet" in opened.locator("main > p").first.inner_text()
     assert "Every planned value was measured" not in opened.content()
     assert opened.locator("#leaderboard th button", has_text="LSD").count() == 2
     opened.close()
@@ -341,3 +363,13 @@ def test_a_report_replaces_only_a_report(cli: Cli, page: Path, tmp_path: Path) -
     done = cli("report", page.parents[1] / "s", "--out", "other")
     assert done.returncode == 2
     assert "holds other files" in done.stderr
+
+
+def test_no_sound_breaks_when_it_is_sent_to_its_end(tab: Any) -> None:
+    """Every version of every clip; Chromium's reader fails on MP3s that are sent nearer to it."""
+    ids = tab.evaluate("data.clips.filter((clip) => clip.sounds).map((clip) => clip.id)")
+    for clip in ids:
+        for system in ("unprocessed", "spectral-gate", SYSTEM, "target"):
+            tab.evaluate("([clip, system]) => { openClip(clip, system); seek(1e9); }", [clip, system])
+            tab.wait_for_function("audio().error || (audio().readyState > 1 && !audio().seeking)")
+            assert tab.evaluate("audio().error === null"), (clip, system)

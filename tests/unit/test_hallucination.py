@@ -60,10 +60,14 @@ def test_what_nobody_hears_is_no_ghost() -> None:
     assert ghost(target, babble) == 100, "everything is filled"
 
 
-def test_a_target_without_pauses_adds_nothing_to_the_pooled_rate() -> None:
+def test_a_target_without_pauses_has_no_ghosts() -> None:
     target = spoken((0.0, 4.0))
     [row] = score(metric("ghost"), Subject(reference=SharedClip(target)), [SharedClip(target)])
-    assert row["ghost"].components == {"errors": 0.0, "total": 0.0}
+    assert row["ghost"].why == "reference: the target has no pause"
+
+
+def test_a_clip_that_counts_nothing_is_no_clip_of_a_pooled_rate() -> None:
+    """A metric of others may say 0 of 0."""
     records = pd.DataFrame(
         {"utterance": ["a", "b"], "system": "s", "value": [0.0, 50.0],
          "components": ['{"errors": 0, "total": 0}', '{"errors": 30, "total": 60}']}
@@ -71,6 +75,7 @@ def test_a_target_without_pauses_adds_nothing_to_the_pooled_rate() -> None:
     [value] = metric("ghost").card.values
     found = paired("c", value, records, {("c", "a"): "", ("c", "b"): ""}, ("s",))
     assert found.pooled(0) == 50
+    assert found.seeds.tolist() == [[0, 1]]
     assert paired("c", value, records[:1], {("c", "a"): ""}, ("s",)).summary("s", Draws("c")) == (None, None, None)
 
 
@@ -123,5 +128,5 @@ def test_seeds_and_cost() -> None:
     assert row[3] == "4"
     assert float(row[5]) == pytest.approx(1.0, rel=0.2)
     assert seeds(plan, records[records["seed"] == 0]) is None
-    [row] = cost(Board(plan, (), plan.metric_cards, {}, {}), records, {"spectral-gate": 12.3}).rows
+    [row] = cost(Board(plan, (), plan.metric_cards, {}, {}), {"spectral-gate": 12.3}).rows
     assert (row[0], row[2]) == ("spectral-gate", "12")
