@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from restorebench.benchmark.baseline import MARGINS, Baseline, Clip, margins_of, named_system, successor
+from restorebench.benchmark.baseline import MARGINS, Baseline, Clip, margins_of, named_system, require_power, successor
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.execute import execute
@@ -144,6 +144,13 @@ def test_too_few_clips_cannot_be_judged() -> None:
     with pytest.raises(RequestError, match=r"cannot judge: 6 clips can never .* among 5 values; wanted 7 or more"):
         judge(measured, baseline, "new")
     assert not judge(*simulated(0, 7, quality=3.0), "new").passes
+
+
+def test_too_many_values_cannot_be_judged() -> None:
+    """Drawn sign patterns cannot give a p so small that it survives the correction."""
+    require_power([30] * 1000)
+    with pytest.raises(RequestError, match="1001 values are too many to correct for"):
+        require_power([30] * 1001)
 
 
 @pytest.fixture(scope="module")
@@ -310,3 +317,15 @@ def test_the_pytest_fixture(cli: Cli, store: Path, tmp_path: Path) -> None:
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert "1 failed, 1 passed" in done.stdout, done.stdout + done.stderr
     assert "worse by" in done.stdout
+
+
+def test_what_failed_everywhere_is_not_left_unguarded_in_silence(
+    cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]
+) -> None:
+    systems = ("--systems", "toy-raises,toy-moody", "--metrics", "lsd,si_sdr")
+    assert cli("run", "demo", "--store", "s", *systems, env=toy_plugin).returncode == 0
+    update = ("gate", "s", "--baseline", "b.json", "--update-baseline", "--reason", "r", "--system")
+    nothing = cli(*update, "toy-raises", env=toy_plugin)
+    assert nothing.returncode == 2
+    assert "toy-raises has nothing to guard: lsd on voicefixer: " in nothing.stderr
+    assert not (tmp_path / "b.json").exists()

@@ -12,9 +12,9 @@ from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.clip import SharedClip
 from restorebench.benchmark.contracts import Subject
 from restorebench.benchmark.plan import make
-from restorebench.benchmark.samples import paired
+from restorebench.benchmark.samples import Scores, paired
 from restorebench.benchmark.scoring import metric, score
-from restorebench.benchmark.stats import Draws
+from restorebench.benchmark.stats import Draws, Sample
 from restorebench.benchmark.suite import load
 from restorebench.benchmark.types import Audio
 from restorebench.reports.cost import cost, seeds
@@ -128,5 +128,8 @@ def test_seeds_and_cost() -> None:
     assert row[3] == "4"
     assert float(row[5]) == pytest.approx(1.0, rel=0.2)
     assert seeds(plan, records[records["seed"] == 0]) is None
-    [row] = cost(Board(plan, (), plan.metric_cards, {}, {}), {"spectral-gate": 12.3}).rows
-    assert (row[0], row[2]) == ("spectral-gate", "12")
+    [value] = metric("rtf").card.values
+    timed = Sample(np.array([[1.5, 0.5]]), np.array([[0.5, 9.5]]), np.arange(2))
+    times = Scores("voicefixer", value, ("spectral-gate",), ("a", "b"), timed, "clip")
+    [row] = cost(Board(plan, (), plan.metric_cards, {}, {}, (times,)), {"spectral-gate": 12.3}).rows
+    assert row[:3] == ("spectral-gate", "0.2", "12"), "seconds over seconds, as in the leaderboard"

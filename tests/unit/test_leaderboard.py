@@ -9,8 +9,8 @@ from restorebench.benchmark.contracts import SystemCard, Value
 from restorebench.benchmark.samples import Scores
 from restorebench.benchmark.stats import Draws, Sample
 from restorebench.benchmark.types import Cell, Recipe, Trial, Utterance
-from restorebench.reports.breakdown import Facts, breakdowns, gaps, severities
-from restorebench.reports.explain import said
+from restorebench.reports.breakdown import Factor, Facts, breakdowns, explained, gaps, severities
+from restorebench.reports.explain import breakdown_tables, said
 from restorebench.reports.leaderboard import Column, column
 
 VALUE = Value(name="v", label="V", unit="MOS", direction="higher")
@@ -187,3 +187,19 @@ def test_bins_say_what_they_hold(numbers: list[float], bins: tuple[str, ...], cl
     [found] = breakdowns(one, facts)
     assert found.bins == bins
     assert found.clips == clips
+
+
+def test_a_factor_that_does_not_vary_among_known_scores_explains_nothing() -> None:
+    numbers = np.array([0.7] * 7 + [0.9] * 3)
+    factor = Factor("T60", ("0.70 s", "0.90 s"), np.repeat([0, 1], [7, 3]), numbers)
+    values = np.r_[np.random.default_rng(0).normal(size=7), np.full(3, np.nan)]
+    assert explained(factor, values) is None
+
+
+def test_a_bin_says_how_many_of_its_clips_a_system_has() -> None:
+    found, facts = two(slope=0.02)
+    found.sample.over[1, 5:] = np.nan
+    everything = breakdown_tables([found], facts)
+    table = next(table for breakdown, table in everything if breakdown.factor == "SNR")
+    assert not any("(n=" in cell for cell in table.rows[0])
+    assert any("(n=" in cell for cell in table.rows[1])

@@ -110,6 +110,15 @@ def test_the_order_of_a_sum_is_no_difference() -> None:
     assert found.clusters_needed is None
 
 
+def test_a_constant_difference_has_no_effect_size() -> None:
+    base = np.arange(12) / 7
+    found = pairwise(Sample(np.stack([base + 1, base]), np.ones((2, 12)), np.arange(12)), [(0, 1)], Draws("even"))[0, 1]
+    assert found.value == pytest.approx(1)
+    assert found.effect is None
+    alone = Sample(np.array([[2.0], [1.0]]), np.ones((2, 1)), np.arange(1))
+    assert pairwise(alone, [(0, 1)], Draws("one"))[0, 1].effect is None
+
+
 def test_sums_by_cluster_are_a_literal_loop() -> None:
     sample = Sample(rng(1).normal(size=(3, 40)), rng(2).uniform(1, 5, (3, 40)), rng(3).integers(0, 7, 40))
     clips = rng(4).uniform(size=40) < 0.6
