@@ -13,7 +13,18 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from restorebench.benchmark.baseline import MARGINS, Baseline, Clip, margins_of, named_system, require_power, successor
+from restorebench.benchmark.baseline import (
+    MARGINS,
+    Baseline,
+    Clip,
+    margins_of,
+    named_system,
+    read_baseline,
+    require_power,
+    successor,
+    write_baseline,
+)
+from restorebench.benchmark.cli import app
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.execute import execute
@@ -198,7 +209,9 @@ def test_the_command_passes_fails_and_refuses(cli: Cli, store: Path, tmp_path: P
     (tmp_path / "b.json").write_text(text.replace('"trials": "', '"trials": "0'))
     assert "cannot judge: the store holds demo with clips" in cli("gate", "s", "--baseline", "b.json").stderr
     (tmp_path / "b.json").write_text("{}")
-    broken = cli("gate", "s", "--baseline", "b.json")
+    broken = cli("gate", "s", "--baseline", "b.json", "--junit", "j.xml", "--summary", "sum.md")
+    assert ElementTree.parse(tmp_path / "j.xml").getroot().attrib["errors"] == "1"
+    assert "### Gate: cannot judge" in (tmp_path / "sum.md").read_text()
     assert broken.returncode == 2
     assert "b.json: not a baseline: suite: Field required" in broken.stderr
 
@@ -216,32 +229,29 @@ def changed(path: Path, place: tuple[str, ...], value: object) -> None:
 @pytest.mark.parametrize(
     ("place", "value", "says"),
     [
-        (("signatures",), {}, "lsd has no signature"),
-        (("margins",), {"lsd": 1.0}, "stoi has no margin"),
-        (("margins", "lsd"), float("nan"), "margins.lsd: Input should be a finite number"),
-        (("margins", "lsd"), -1.0, "greater than or equal to 0"),
+        (("signatures",), {}, "dnsmos.bak has no signature"),
+        (("margins",), {"wer": 1.0}, "dnsmos.bak has no margin"),
+        (("margins", "wer"), float("nan"), "margins.wer: Input should be a finite number"),
+        (("margins", "wer"), -1.0, "greater than or equal to 0"),
         (("clips",), {}, "clips: Dictionary should have at least 1 item"),
-        (("clips", "voicefixer", "lsd"), {}, "at least 1 item"),
+        (("clips", "c", "wer"), {}, "at least 1 item"),
     ],
 )
-def test_a_file_that_guards_nothing_is_none(
-    cli: Cli, store: Path, tmp_path: Path, place: tuple[str, ...], value: object, says: str
-) -> None:
-    made(cli)
-    changed(tmp_path / "b.json", place, value)
-    done = cli("gate", "s", "--baseline", "b.json", "--junit", "j.xml", "--summary", "s.md")
-    assert done.returncode == 2
-    assert says in done.stderr
-    assert ElementTree.parse(tmp_path / "j.xml").getroot().attrib["errors"] == "1"
-    assert "### Gate: cannot judge" in (tmp_path / "s.md").read_text()
+def test_a_file_that_guards_nothing_is_none(tmp_path: Path, place: tuple[str, ...], value: object, says: str) -> None:
+    _, baseline = simulated(0, 30)
+    path = tmp_path / "b.json"
+    write_baseline(path, baseline)
+    assert read_baseline(path) == baseline
+    changed(path, place, value)
+    with pytest.raises(RequestError, match=f"b.json: not a baseline: .*{says}"):
+        read_baseline(path)
 
 
-def test_files_of_another_kind_are_refused(cli: Cli, store: Path, tmp_path: Path) -> None:
-    for content in (b"\xff\xfe\x00", b"", b"[]"):
-        (tmp_path / "b.json").write_bytes(content)
-        done = cli("gate", "s", "--baseline", "b.json")
-        assert done.returncode == 2
-        assert "b.json: not a baseline" in done.stderr
+@pytest.mark.parametrize("content", [b"\xff\xfe\x00", b"", b"[]", b"{}"])
+def test_files_of_another_kind_are_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "b.json").write_bytes(content)
+    with pytest.raises(RequestError, match=r"b\.json: not a baseline"):
+        read_baseline(tmp_path / "b.json")
 
 
 def test_an_interrupted_run_is_not_judged(cli: Cli, store: Path, tmp_path: Path) -> None:
@@ -254,14 +264,18 @@ def test_an_interrupted_run_is_not_judged(cli: Cli, store: Path, tmp_path: Path)
 
 def test_a_new_file_never_guards_less_in_silence(cli: Cli, store: Path, tmp_path: Path) -> None:
     made(cli)
-    update = ("gate", "s", "--baseline", "b.json", "--update-baseline", "--reason", "r")
-    silent = cli(*update, "--value", "stoi")
-    assert silent.returncode == 2
-    assert "not guarded: lsd on voicefixer; if that is meant, add --allow-less" in silent.stderr
-    assert cli(*update, "--value", "stoi", "--allow-less").returncode == 0
-    assert json.loads((tmp_path / "b.json").read_text())["margins"] == {"stoi": 0.01}
-    assert cli(*update).returncode == 0
-    assert json.loads((tmp_path / "b.json").read_text())["margins"] == {"stoi": 0.01}, "it stays as it was"
+    path = tmp_path / "b.json"
+
+    def update(*more: str) -> dict[str, float]:
+        command = ["gate", str(store), "--baseline", str(path), "--update-baseline", "--reason", "r", *more]
+        app(command, standalone_mode=False)
+        margins: dict[str, float] = json.loads(path.read_text())["margins"]
+        return margins
+
+    with pytest.raises(RequestError, match="not guarded: lsd on voicefixer; if that is meant, add --allow-less"):
+        update("--value", "stoi")
+    assert update("--value", "stoi", "--allow-less") == {"stoi": 0.01}
+    assert update() == {"stoi": 0.01}, "it stays as it was"
     for wrong, says in (
         (("--value", "pesq"), "value pesq: not measured here; there is lsd, stoi"),
         (("--condition", "x"), "condition x: not measured here; there is voicefixer"),
@@ -269,9 +283,8 @@ def test_a_new_file_never_guards_less_in_silence(cli: Cli, store: Path, tmp_path
         (("--reason", " "), "needs --reason TEXT"),
         (("--margin", "stoi=inf"), "a finite number"),
     ):
-        done = cli(*update, *wrong)
-        assert done.returncode == 2
-        assert says in done.stderr
+        with pytest.raises(RequestError, match=says):
+            update(*wrong)
 
 
 def test_a_store_too_small_to_guard_makes_no_file(cli: Cli, tmp_path: Path) -> None:
