@@ -352,6 +352,8 @@ def test_every_format_shows_the_same_figures(page: Path, tmp_path: Path) -> None
         shown = f"{value:.{decimals[row['value_name']]}f}"
         assert f'data-sort="{value!r}"' in report
         assert f">{shown}</button>" in report
+        places = decimals[row["value_name"]]
+        assert f"{float(row['low']):.{places}f} to {float(row['high']):.{places}f}" in report, "one interval everywhere"
         for board in boards:
             assert shown in board
         assert f"{value:.3f}" in notebook
