@@ -17,7 +17,7 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.files import write_whole
 from restorebench.benchmark.plan import Plan
 from restorebench.benchmark.samples import scores
-from restorebench.benchmark.stats import DRAWS
+from restorebench.benchmark.stats import DRAWS, SURE
 from restorebench.benchmark.store import Store
 
 MARGINS = {
@@ -26,7 +26,6 @@ MARGINS = {
     "pesq": 0.05, "stoi": 0.01, "si_sdr": 0.3,
 }  # fmt: skip
 """Differences that nobody would mind, in the value's unit; a baseline may name others."""
-SURE = 0.05
 
 Clip = tuple[float, float, int]
 """What a clip adds above and below the fraction bar (mean over its seeds), and how many of its seeds have a value."""

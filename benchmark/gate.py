@@ -17,7 +17,6 @@ import numpy as np
 
 from restorebench.benchmark.aggregate import planned_records
 from restorebench.benchmark.baseline import (
-    SURE,
     Baseline,
     Clip,
     listed,
@@ -30,7 +29,7 @@ from restorebench.benchmark.baseline import (
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan import Plan
 from restorebench.benchmark.samples import Scores, scores
-from restorebench.benchmark.stats import Draws, Sample, holm, worse_by_chance
+from restorebench.benchmark.stats import SURE, Draws, Sample, holm, worse_by_chance
 from restorebench.benchmark.store import Store
 from restorebench.benchmark.types import Table
 

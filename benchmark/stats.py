@@ -28,6 +28,8 @@ PIECE = 500
 """Draws multiplied at once."""
 DRAWS = 10_000
 CONFIDENCE = 0.95
+SURE = 0.05
+"""A p below which chance does not explain a difference."""
 POWER = 0.8
 EXACT = 13
 """Clusters up to which every sign pattern is tried."""

@@ -10,12 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from restorebench.benchmark.aggregate import Board
-from restorebench.benchmark.stats import pairwise
+from restorebench.benchmark.stats import SURE, pairwise
 from restorebench.benchmark.types import Table
 from restorebench.reports.published import Claim, Paper, PublishedCell, cells_of, papers
 from restorebench.reports.verdicts import Verdict
 
-SURE = 0.05
 COLUMNS = ("paper", "table", "claim", "printed cells", "our cells")
 
 

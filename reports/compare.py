@@ -9,12 +9,11 @@ from math import floor, log10
 from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.samples import Scores
-from restorebench.benchmark.stats import Difference, holm, method, pairwise
+from restorebench.benchmark.stats import SURE, Difference, holm, method, pairwise
 from restorebench.benchmark.types import Table
 from restorebench.reports.breakdown import facts_of, gaps
 from restorebench.reports.explain import EXPLAINS, GAP, names, said, telling
 
-SURE = 0.05
 DEPENDS = ("value", "factor", "explains", "p", "A - B")
 COLUMNS = ("value", "A", "B", "A - B", "95 % interval", "p", "effect", "what it says")
 

@@ -6,13 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.samples import Scores
-from restorebench.benchmark.stats import holm
+from restorebench.benchmark.stats import SURE, holm
 from restorebench.benchmark.types import Table
 from restorebench.reports.board import DASH
 from restorebench.reports.breakdown import Breakdown, Facts, Gap, breakdowns, gaps
 from restorebench.reports.leaderboard import Column
 
-SURE = 0.05
 EXPLAINS = (
     "explains: the share of the variance between clips that goes with the factor (a straight line in a number, a mean "
     "per speaker; R squared, adjusted)"

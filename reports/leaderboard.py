@@ -16,10 +16,8 @@ from numpy.typing import NDArray
 from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.contracts import SystemCard, Value
 from restorebench.benchmark.samples import Scores
-from restorebench.benchmark.stats import Draws, holm, letters, pairs, pairwise, ranks
+from restorebench.benchmark.stats import SURE, Draws, holm, letters, pairs, pairwise, ranks
 from restorebench.benchmark.types import Cell
-
-SURE = 0.05
 
 
 @dataclass(frozen=True)
