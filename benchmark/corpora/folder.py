@@ -9,14 +9,26 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.locations import audio_files, file_sha256, resolve
 from restorebench.benchmark.types import Utterance
 
+BESIDE = "beside"
+
 
 class Folder:
-    def __init__(self, path: str, texts: str | None = None, language: str = "en", hashes: bool = True) -> None:
-        """hashes: whether each file is hashed now; a test set wants that, 800 hours of training speech do not."""
+    def __init__(
+        self,
+        path: str,
+        texts: str | None = None,
+        language: str = "en",
+        hashes: bool = True,
+        speaker: str = "",
+        licence: str = "",
+    ) -> None:
+        """texts: a CSV, or `beside` for a `.txt` beside each clip. hashes: whether each file is hashed now; a test set
+        wants that, 800 hours of training speech do not. speaker: of every clip, where there is one only."""
         self.path, self.texts, self.language, self.hashes = path, texts, language, hashes
+        self.speaker, self.licence = speaker, licence
 
     def utterances(self) -> list[Utterance]:
-        texts = read_texts(resolve(self.texts)) if self.texts else {}
+        texts = read_texts(resolve(self.texts)) if self.texts and self.texts != BESIDE else {}
         by_id: dict[str, str] = {}
         for uri in audio_files(self.path):
             clip = PurePosixPath(uri.removeprefix(self.path.rstrip("/") + "/")).with_suffix("").as_posix()
@@ -28,8 +40,14 @@ class Folder:
                 id=clip,
                 uri=uri,
                 sha256=file_sha256(resolve(uri)) if self.hashes else "",
-                text=texts.get(clip),
+                text=self._text_beside(uri) if self.texts == BESIDE else texts.get(clip),
                 language=self.language,
+                speaker=self.speaker,
+                licence=self.licence,
             )
             for clip, uri in by_id.items()
         ]
+
+    def _text_beside(self, uri: str) -> str | None:
+        path = resolve(uri).with_suffix(".txt")
+        return path.read_text(encoding="utf-8-sig").strip() if path.is_file() else None

@@ -13,16 +13,21 @@ from restorebench.benchmark.types import Utterance
 
 class LibriSpeech:
     def __init__(
-        self, root: str = "data:LibriSpeech", split: str = "test-clean", per_speaker: int | None = None
+        self,
+        root: str = "data:LibriSpeech",
+        split: str = "test-clean",
+        per_speaker: int | None = None,
+        without: tuple[str, ...] = (),
     ) -> None:
-        self.root, self.split, self.per_speaker = root, split, per_speaker
+        """without: speakers that are left out, such as those of a test set."""
+        self.root, self.split, self.per_speaker, self.without = root, split, per_speaker, frozenset(without)
 
     def utterances(self) -> list[Utterance]:
         folder = resolve(f"{self.root}/{self.split}")
         if not folder.is_dir():
             todo = hint(f"{self.root}/{self.split}") or "; put it there (CC BY 4.0, openslr.org/12)"
             raise RequestError(f"LibriSpeech {self.split} is not at {folder}{todo}")
-        paths = sorted(folder.glob("*/*/*.flac"))
+        paths = [path for path in sorted(folder.glob("*/*/*.flac")) if path.parts[-3] not in self.without]
         if not paths:
             raise RequestError(f"{folder} holds no SPEAKER/CHAPTER/*.flac; wanted LibriSpeech's own layout")
         chosen = [p for _, group in groupby(paths, lambda p: p.parts[-3]) for p in islice(group, self.per_speaker)]

@@ -46,7 +46,8 @@ class CodeEmbedding(nn.Module):
         """[batch, frame, width] of codes [batch, codebook, frame]; `rows` when they are known already."""
         offsets = torch.arange(codes.shape[1], device=codes.device) * self.tables.shape[1]
         places = (codes + offsets[:, None]).transpose(1, 2).flatten(0, 1)  # [batch * frame, codebook]
-        summed = functional.embedding_bag(places, self.rows() if rows is None else rows, mode="sum")
+        table = (self.rows() if rows is None else rows).float()  # a sum over codebooks, also under autocast
+        summed = functional.embedding_bag(places, table, mode="sum")
         return summed.view(codes.shape[0], codes.shape[2], self.width)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -90,7 +90,7 @@ class MaskSrTask(SingleModelTask[MaskSr]):
             "dropped": torch.tensor(dropped, device=clean.device),
         }
         if self.teacher is not None:
-            taught = batch["taught"] if "taught" in batch else self.teacher.targets(clean)
+            taught = batch[self.teacher.column] if self.teacher.column in batch else self.teacher.targets(clean)
             examples["taught"] = taught.float() if taught.is_floating_point() else taught.long()
         return examples
 
@@ -145,6 +145,22 @@ class MaskSrTask(SingleModelTask[MaskSr]):
                 values[f"accuracy/{name}"] = right[inside].mean()
         return values
 
+    def restorer(self) -> Callable[[Tensor], Tensor]:
+        model = self.judged.eval()
+
+        def restore(audio: Tensor) -> Tensor:
+            windows = self.windows(audio)
+            rngs = [generator("dev", self.config.seed, number) for number in range(len(windows))]
+            codes = sample(model.generator, model.encoder(windows), rngs, self.sampling, self.model_config.span)
+            return torch.as_tensor(self.tokenizer.decode(joined(codes))[:, : audio.shape[-1]])
+
+        return restore
+
+    def windows(self, audio: Tensor) -> Tensor:
+        """Windows [window, time] of one clip [1, time], the last one padded with zeros."""
+        length = samples_for(self.model_config.seconds, self.rate)
+        return functional.pad(audio, (0, -audio.shape[-1] % length)).view(-1, length)
+
     @torch.inference_mode()
     def listen(self, batch: Batch) -> list[tuple[str, Audio]]:
         model = self.judged.eval()
@@ -181,6 +197,11 @@ class MaskSrTask(SingleModelTask[MaskSr]):
             "rate": self.rate,
         }
         return Checkpoint(self.kind, tensors, config)
+
+
+def joined(codes: Tensor) -> Tensor:
+    """Codes [1, codebook, frame] of one clip, from those of its windows [window, codebook, frame]."""
+    return codes.transpose(0, 1).flatten(1)[None]
 
 
 def by_codebook(values: Tensor, masked: Tensor) -> Tensor:

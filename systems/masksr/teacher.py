@@ -21,6 +21,7 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.files import whole
 from restorebench.benchmark.locations import file_sha256
 from restorebench.systems.masksr.config import Distillation, ModelConfig
+from restorebench.systems.masksr.whisper_teacher import CHANNELS, UNITS, WhisperEncoder
 from restorebench.systems.tokenizers.spectrum import compressed_magnitude
 
 HUBERT_RATE = 16_000
@@ -43,6 +44,8 @@ class TeacherConfig(BaseModel):
 class Teacher(Protocol):
     channels: int
     """Of the head's output: features, or classes."""
+    column: str
+    """The key of its targets in a batch that brings them along."""
 
     def targets(self, clean: Tensor) -> Tensor:
         """[batch, frame, channel] float, or ids [batch, frame] int64, of clean audio [batch, time]."""
@@ -65,6 +68,8 @@ def normalised(features: Tensor) -> Tensor:
 class SpectrumTeacher(nn.Module):
     """|STFT| ** 0.3 of the target up to `top_hz`: no semantic knowledge, the paper's control (STFT-44.1k, STFT-16k)."""
 
+    column = "taught"
+
     def __init__(self, config: ModelConfig, rate: int, hop: int, top_hz: float) -> None:
         super().__init__()
         self.config, self.hop = config, hop
@@ -85,6 +90,8 @@ class SpectrumTeacher(nn.Module):
 
 class HubertTeacher(nn.Module):
     """HuBERT-base on the target at 16 kHz, raw amplitude (base models take no waveform normalisation)."""
+
+    column = "taught"
 
     def __init__(self, kind: Distillation, network: nn.Module, rate: int, centres: Tensor | None, source: str) -> None:
         """network: torchaudio's Wav2Vec2Model; centres [cluster, channel] for l9-k500."""
@@ -124,6 +131,48 @@ class HubertTeacher(nn.Module):
         return f"{self.kind} {self.source}"
 
 
+class WhisperUnits(nn.Module):
+    """500 k-means units of Whisper base's encoder (`whisper_teacher.py`), which training material brings along."""
+
+    channels = UNITS
+    column = "units"
+
+    def targets(self, clean: Tensor) -> Tensor:
+        """Raises RequestError: the units are of whole recordings, extracted ahead."""
+        raise RequestError("whisper-base-k500 needs training material with units; set material under [data]")
+
+    def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        """Cross-entropy where there is a unit."""
+        return functional.cross_entropy(predicted.float().transpose(1, 2), targets)
+
+    def identity(self) -> str:
+        return "whisper-base-k500"
+
+
+class WhisperFeatures(nn.Module):
+    """The last layer of Whisper base's encoder, 512 channels at 50 Hz, on the target at 16 kHz."""
+
+    channels = CHANNELS
+    column = "taught"
+
+    def __init__(self, rate: int) -> None:
+        super().__init__()
+        self.rate, self.encoder = rate, WhisperEncoder()
+
+    def targets(self, clean: Tensor) -> Tensor:
+        import torchaudio
+
+        heard = torchaudio.functional.resample(clean, self.rate, HUBERT_RATE).cpu().numpy()
+        frames = [features for _, _, features in sorted(self.encoder.features(list(heard)), key=lambda made: made[:2])]
+        return normalised(torch.from_numpy(np.stack(frames)).to(clean.device))
+
+    def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
+        return functional.mse_loss(predicted.float(), targets)
+
+    def identity(self) -> str:
+        return f"whisper-base-encoder {weights.identity('whisper-base-model')}"
+
+
 def nearest_centre(features: Tensor, centres: Tensor) -> Tensor:
     """Ids [batch, frame] by Euclidean distance on raw features [batch, frame, channel] (specs §3)."""
     squared = features.square().sum(-1, keepdim=True) - 2 * features @ centres.T + centres.square().sum(-1)
@@ -137,6 +186,10 @@ def teacher_of(model: ModelConfig, teacher: TeacherConfig, rate: int, hop: int) 
         return None
     if kind in ("stft-44.1k", "stft-16k"):
         return SpectrumTeacher(model, rate, hop, top_hz=rate / 2 if kind == "stft-44.1k" else HUBERT_RATE / 2)
+    if kind == "whisper-base-k500":
+        return WhisperUnits()
+    if kind == "whisper-base-encoder":
+        return WhisperFeatures(rate)
     source = _file(teacher.hubert)
     centres = load_centres(_file(teacher.centres)) if kind == "l9-k500" else None
     facts = file_sha256(source) + (file_sha256(_file(teacher.centres)) if centres is not None else "")

@@ -1,6 +1,6 @@
 """The factorised codec: one semantic quantiser, then five acoustic ones on what it left (SISE §2.1; specs §2, §13).
 
-Encoder, decoder and residual units are DAC's own. Its transposed convolutions shorten the sound at odd strides; one
+Encoder, decoder and residual units are DAC's own, or those of the frame codec for the nano sizes. DAC's transposed convolutions shorten the sound at odd strides; one
 more output sample per odd stride mends that (specs §2.3).
 """
 
@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from restorebench.systems.sise.config import CodecConfig
+from restorebench.systems.tokenizers.frames import FrameDecoder, FrameEncoder, normal
 from restorebench.systems.tokenizers.quantizer import Quantised, ResidualQuantizer
 from restorebench.systems.tokenizers.tokenizer import Codebook, frames_of, pad_to_hop
 
@@ -103,15 +104,25 @@ class FactorisedCodec(nn.Module):
         self.config = config
         self.rate, self.hop = config.rate, config.hop
         self.codebooks, self.codebook_size = config.layers, config.codebook_size
-        self.encoder = dac_encoder(config.encoder_dim, config.encoder_rates, config.width)
+        self.encoder: Any
+        self.decoder: Any
+        if config.frames:
+            self.encoder = FrameEncoder(config.frames, config.width, config.frames.encoder_blocks)
+        else:
+            self.encoder = dac_encoder(config.encoder_dim, config.encoder_rates, config.width)
         shape = (config.codebook_size, config.codebook_dim)
         self.semantic = ResidualQuantizer(config.width, 1, *shape) if config.semantic else None
         stages = config.acoustic if config.semantic else config.layers
         self.acoustic = ResidualQuantizer(config.width, stages, *shape)
-        self.decoder = dac_decoder(config.width, config.decoder_dim, config.decoder_rates)
+        if config.frames:
+            self.decoder = FrameDecoder(config.frames)
+        else:
+            self.decoder = dac_decoder(config.width, config.decoder_dim, config.decoder_rates)
 
     def latents(self, audio: Tensor) -> Tensor:
         """h, [batch, width, frame] of audio [batch, time]."""
+        if self.config.frames:
+            return normal(self.encoder(audio))
         encoded: Tensor = self.encoder(pad_to_hop(audio, self.hop)[:, None])
         return encoded
 
@@ -125,8 +136,8 @@ class FactorisedCodec(nn.Module):
 
     def synthesise(self, quantised: Tensor) -> Tensor:
         """Audio [batch, frame * hop] of Z [batch, width, frame]."""
-        made: Tensor = self.decoder(quantised)
-        return made[:, 0]
+        made: Tensor = self.decoder(quantised).audio if self.config.frames else self.decoder(quantised)[:, 0]
+        return made
 
     def forward(self, audio: Tensor, stages: Tensor | None = None, quantised: bool = True) -> tuple[Tensor, Factorised]:
         """The reconstruction [batch, time] and what the quantisers made. Not `quantised`: the decoder hears h."""

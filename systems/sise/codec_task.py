@@ -22,6 +22,7 @@ from restorebench.benchmark.types import Audio, Utterance
 from restorebench.systems.sise.codec import Factorised, FactorisedCodec, Predictor
 from restorebench.systems.sise.config import CodecConfig
 from restorebench.systems.sise.labels import LabelConfig, Labels, labels_of
+from restorebench.systems.sise.objectives import accuracy, masked_cross_entropy
 from restorebench.systems.sise.phonemes import IGNORED, UNKNOWN
 from restorebench.systems.tokenizers.quantizer import ResidualQuantizer, perplexity
 from restorebench.systems.tokenizers.upkeep import keep_alive
@@ -185,7 +186,7 @@ class SiseCodecTask(Task):
         training = self.config.training
         optimisers = [self.optimiser] if self.discriminator is None else [self.optimiser, self.critic_optimiser]
         for group in (group for optimiser in optimisers for group in optimiser.param_groups):
-            group["lr"] = learning_rate(training, step)
+            group["lr"] = learning_rate(training, step, self.elapsed)
         if step == self.weights.quantise_after:
             self.start_quantisers(micro_batches[0])
             self.quantised = True
@@ -367,15 +368,3 @@ class SiseCodecTask(Task):
         tensors = {key: value.detach().cpu() for key, value in self.judged.codec.state_dict().items()}
         config = {"model": self.codec_config.model_dump(mode="json"), "quantised": self.quantised}
         return Checkpoint(self.kind, tensors, config)
-
-
-def masked_cross_entropy(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Mean over what has a label; 0 where nothing has. logits [batch, class, frame], wanted [batch, frame]."""
-    total = functional.cross_entropy(logits.float(), wanted, ignore_index=IGNORED, reduction="sum")
-    return total / (wanted != IGNORED).sum().clamp(min=1)
-
-
-def accuracy(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Share of labelled places that are right."""
-    labelled = wanted != IGNORED
-    return ((logits.argmax(1) == wanted) & labelled).sum() / labelled.sum().clamp(min=1)

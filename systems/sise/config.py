@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from restorebench.benchmark.errors import RequestError
+from restorebench.systems.tokenizers.config import FrameShape
 
 
 class _Table(BaseModel):
@@ -31,6 +32,9 @@ class CodecConfig(_Table):
     """D24: the acoustic quantiser sees what the semantic one left, h - Z_s; False: h."""
     dropout: float = Field(default=0.5, ge=0, le=1)
     """Share of training clips that keep only the first few acoustic stages (DAC's quantiser dropout)."""
+    frames: FrameShape | None = None
+    """Encoder and decoder on STFT frames instead of DAC's: the nano sizes, which a CPU must be able to run. Then
+    `encoder_dim`, `decoder_dim` and the strides say nothing."""
 
     @model_validator(mode="after")
     def _same_hop(self) -> CodecConfig:
@@ -43,12 +47,12 @@ class CodecConfig(_Table):
 
     @property
     def hop(self) -> int:
-        return int(math.prod(self.encoder_rates))
+        return self.frames.hop if self.frames else int(math.prod(self.encoder_rates))
 
     @property
     def width(self) -> int:
-        """Channels between encoder and decoder: they double with each stride."""
-        return int(self.encoder_dim * 2 ** len(self.encoder_rates))
+        """Channels between encoder and decoder; DAC's double with each stride."""
+        return self.frames.width if self.frames else int(self.encoder_dim * 2 ** len(self.encoder_rates))
 
     @property
     def layers(self) -> int:
@@ -64,7 +68,9 @@ class DiffusionConfig(_Table):
     """D29: 4096 as in MaskGCT; 2816 is Llama's ratio."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     encoder_dim: int = Field(default=64, ge=1)
-    """Of the noisy encoder, whose structure is the codec encoder's."""
+    """Of the noisy encoder, whose structure is the codec encoder's; with a codec on frames, its width."""
+    table_dim: int = Field(default=0, ge=0)
+    """Channels of the tokens' tables before a projection, as in the quantiser; 0: full tables."""
     seconds: float = Field(default=4.0, gt=0)
     """Length of a training crop and of an inference window."""
 

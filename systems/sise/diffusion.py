@@ -7,6 +7,7 @@ then the acoustic ones given it. Without disentanglement one denoiser predicts a
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,12 +15,30 @@ from torch import Tensor, nn
 from restorebench.systems.sise.backbone import Backbone
 from restorebench.systems.sise.codec import dac_encoder
 from restorebench.systems.sise.config import CodecConfig, DiffusionConfig
+from restorebench.systems.tokenizers.frames import FrameEncoder
 from restorebench.systems.tokenizers.tokenizer import pad_to_hop
 
 
 def mask_share(t: Tensor) -> Tensor:
     """sigma(t) = sin(pi t / 2) for t in (0, 1]: the share of a layer that is masked."""
     return torch.sin(0.5 * math.pi * t)
+
+
+class TokenTables(nn.Module):
+    """One table of token embeddings per layer: full, or `inner` channels and a projection per layer."""
+
+    def __init__(self, layers: int, tokens: int, width: int, inner: int) -> None:
+        super().__init__()
+        self.full = None if inner else nn.Parameter(0.02 * torch.randn(layers, tokens, width))
+        self.inner = nn.Parameter(torch.randn(layers, tokens, inner)) if inner else None
+        self.project = nn.Parameter(0.02 * inner**-0.5 * torch.randn(layers, inner, width)) if inner else None
+
+    def rows(self) -> Tensor:
+        """[layer * token, width]"""
+        if self.full is not None:
+            return self.full.flatten(0, 1)
+        assert self.inner is not None and self.project is not None
+        return (self.inner @ self.project).flatten(0, 1)
 
 
 class Denoiser(nn.Module):
@@ -33,7 +52,7 @@ class Denoiser(nn.Module):
         """condition: channels of the conditions that a projection adds to the input."""
         super().__init__()
         self.layers, self.codebook_size = layers, codebook_size
-        self.tables = nn.Parameter(0.02 * torch.randn(layers, codebook_size + 1, config.width))
+        self.tables = TokenTables(layers, codebook_size + 1, config.width, config.table_dim)
         self.layer = nn.Embedding(layers, config.width)
         self.condition = nn.Linear(condition, config.width)
         self.backbone = Backbone(config.width, config.heads, config.blocks, config.feed_forward, config.dropout)
@@ -50,7 +69,7 @@ class Denoiser(nn.Module):
         """
         offsets = torch.arange(self.layers, device=codes.device) * (self.codebook_size + 1)
         places = (codes + offsets[:, None]).transpose(1, 2).flatten(0, 1)
-        embedded = nn.functional.embedding_bag(places, self.tables.flatten(0, 1), mode="sum")
+        embedded = nn.functional.embedding_bag(places, self.tables.rows().float(), mode="sum")
         x = embedded.view(codes.shape[0], codes.shape[2], -1) + self.condition(condition) + self.layer(layer)[:, None]
         hidden = self.backbone(x)
         logits: Tensor = hidden @ self.heads[layer].transpose(1, 2)
@@ -63,8 +82,13 @@ class Sise(nn.Module):
     def __init__(self, config: DiffusionConfig, codec: CodecConfig) -> None:
         super().__init__()
         self.config, self.codec_config, self.hop = config, codec, codec.hop
-        width = config.encoder_dim * 2 ** len(codec.encoder_rates)
-        self.encoder = dac_encoder(config.encoder_dim, codec.encoder_rates, width)
+        self.encoder: Any
+        if codec.frames:
+            width = config.encoder_dim
+            self.encoder = FrameEncoder(codec.frames, width, codec.frames.encoder_blocks)
+        else:
+            width = config.encoder_dim * 2 ** len(codec.encoder_rates)
+            self.encoder = dac_encoder(config.encoder_dim, codec.encoder_rates, width)
         size = codec.codebook_size
         self.first = Denoiser(config, 1 if codec.semantic else codec.layers, size, width)
         """Of the semantic layer; of all layers without disentanglement."""
@@ -73,7 +97,8 @@ class Sise(nn.Module):
 
     def encode(self, degraded: Tensor) -> Tensor:
         """y_en [batch, frame, channel] of degraded audio [batch, time]."""
-        encoded: Tensor = self.encoder(pad_to_hop(degraded, self.hop)[:, None])
+        padded = pad_to_hop(degraded, self.hop)
+        encoded: Tensor = self.encoder(padded if self.codec_config.frames else padded[:, None])
         return encoded.transpose(1, 2)
 
     def acoustic_condition(self, heard: Tensor, semantic: Tensor) -> Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from pydantic import BaseModel, ConfigDict, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
+from restorebench.benchmark.audio import samples_for
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.locations import file_sha256
 from restorebench.benchmark.seeds import generator
@@ -128,6 +129,18 @@ class SiseTask(SingleModelTask[Sise]):
         model = self.judged.eval()
         found = [self._losses(model, self.to_examples(batch, "validation")) for batch in batches]
         return {name: torch.stack([values[name] for values in found]).mean() for name in found[0]}
+
+    def restorer(self) -> Callable[[Tensor], Tensor]:
+        model = self.judged.eval()
+
+        def restore(audio: Tensor) -> Tensor:
+            length = samples_for(self.model_config.seconds, self.rate)
+            windows = functional.pad(audio, (0, -audio.shape[-1] % length)).view(-1, length)
+            rngs = [generator("dev", self.config.seed, number) for number in range(len(windows))]
+            codes = sample(model, windows, rngs, self.sampling)
+            return torch.as_tensor(self.codec.decode(codes.transpose(0, 1).flatten(1)[None])[:, : audio.shape[-1]])
+
+        return restore
 
     @torch.inference_mode()
     def listen(self, batch: Batch) -> list[tuple[str, Audio]]:

@@ -10,6 +10,7 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.systems.sise.codec import FactorisedCodec
 from restorebench.systems.sise.config import CodecConfig, DiffusionConfig
 from restorebench.systems.sise.diffusion import Sise
+from restorebench.systems.tokenizers.config import FrameCodecConfig, FrameShape
 from restorebench.systems.training import checkpoint
 from restorebench.systems.training.config import parse
 
@@ -18,10 +19,28 @@ def load_codec(path: Path) -> FactorisedCodec:
     """A trained codec. Raises RequestError, with the command that trains one when there is no such file."""
     if not path.is_file():
         raise RequestError(f"{path}: no such codec; train one first: restorebench train nano/{path.parent.name}")
+    if checkpoint.header(path)["kind"] == "frame-codec":
+        return from_frame_codec(path)
     kept = checkpoint.read(path, "sise-codec")
     if not kept.config.get("quantised", True):
         raise RequestError(f"{path}: stopped before its quantisers started; train it longer (--resume)")
     return codec_from(parse(CodecConfig, kept.config.get("model", {}), f"{path}: model"), dict(kept.tensors), path)
+
+
+def from_frame_codec(path: Path) -> FactorisedCodec:
+    """A frame codec as the codec of SISE-w/o-dis: one residual quantiser, no semantic layer. Raises RequestError."""
+    kept = checkpoint.read(path, "frame-codec")
+    shape = parse(FrameCodecConfig, kept.config["model"], f"{path}: model")
+    config = CodecConfig(
+        rate=shape.rate,
+        semantic=False,
+        acoustic=shape.codebooks - 1,
+        codebook_size=shape.codebook_size,
+        codebook_dim=shape.codebook_dim,
+        frames=FrameShape(**{key: getattr(shape, key) for key in FrameShape.model_fields}),
+    )
+    tensors = {key.replace("quantizer.", "acoustic.", 1): value for key, value in kept.tensors.items()}
+    return codec_from(config, tensors, path)
 
 
 def codec_from(config: CodecConfig, tensors: dict[str, torch.Tensor], source: Path) -> FactorisedCodec:

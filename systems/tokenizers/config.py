@@ -1,20 +1,61 @@
-"""The shape of the frame codec. No torch here: rows of the registry read it."""
+"""The shape of the frame codecs. No torch here: rows of the registry read it."""
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
-class FrameCodecConfig(BaseModel):
+class FrameShape(BaseModel):
+    """Encoder and decoder on STFT frames."""
+
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     rate: int = 16_000
     hop: int = Field(default=320, ge=1)
     window: int = 1280
-    width: int = 224
+    """Samples that a frame of the encoder sees."""
+    width: int = 208
     expansion: int = 3
-    encoder_blocks: int = 3
-    decoder_blocks: int = 6
+    encoder_blocks: int = Field(default=3, ge=1)
+    decoder_blocks: int = Field(default=6, ge=2)
+    fine_blocks: int = Field(default=2, ge=1)
+    """Decoder blocks at `substeps` frames per codec frame, where the excitation is known."""
+    substeps: int = Field(default=2, ge=1)
+
+    @model_validator(mode="after")
+    def _whole_substeps(self) -> FrameShape:
+        if self.hop % self.substeps or self.window % self.substeps:
+            raise ValueError(f"substeps = {self.substeps} does not divide hop and window")
+        return self
+
+
+class FrameCodecConfig(FrameShape):
     codebooks: int = Field(default=6, ge=1)
     codebook_size: int = Field(default=1024, ge=2)
     codebook_dim: int = 8
+
+
+class CodecLossConfig(BaseModel):
+    """Weights of the losses that train a frame codec; 0 leaves one out."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    mel: float = 15.0
+    magnitude: float = 1.0
+    low_band: float = 10.0
+    phase_advance: float = 3.0
+    aligned_phase: float = 6.0
+    pitch: float = 1.0
+    codebook: float = 1.0
+    commitment: float = 0.25
+    adversarial: float = 0.0
+    """Least squares against the STFT discriminators; 0 trains without them."""
+    feature: float = 2.0
+    """Relative feature matching; counts with `adversarial` only."""
+    discriminator_rate: float = Field(default=7e-4, gt=0)
+    ramp: int = Field(default=100, ge=1)
+    """Steps over which the adversarial part is faded in."""
+    quantise_after: int = Field(default=200, ge=0)
+    """Steps before the quantiser starts, from k-means of what the encoder makes by then."""
+    semantic: float = 10.0
+    """SISE's phone prediction (equation 1)."""

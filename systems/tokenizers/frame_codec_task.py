@@ -1,124 +1,295 @@
-"""Trains the frame codec: multi-scale mel and log-magnitude distances, k-means start, revival of dead codes."""
+"""Trains a frame codec: spectra, phase and pitch first, discriminators after, dead codes revived.
+
+With `tokenizer.checkpoint` a trained codec is taken up again: its encoder and quantiser stay as they are, so that
+models of its codes keep their meaning, and the decoder alone learns on.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.seeds import integer
 from restorebench.benchmark.types import Audio
-from restorebench.systems.tokenizers.config import FrameCodecConfig
+from restorebench.systems.tokenizers import losses as loss
+from restorebench.systems.tokenizers.config import CodecLossConfig, FrameCodecConfig
+from restorebench.systems.tokenizers.discriminators import Discriminators, discriminator_loss, generator_losses
 from restorebench.systems.tokenizers.frame_codec import FrameCodec
+from restorebench.systems.tokenizers.frames import VOICED, pitch_loss
+from restorebench.systems.tokenizers.pitch import Pitch, track
 from restorebench.systems.tokenizers.quantizer import perplexity
 from restorebench.systems.tokenizers.upkeep import keep_alive
+from restorebench.systems.training import checkpoint
 from restorebench.systems.training.checkpoint import Checkpoint
 from restorebench.systems.training.config import RunConfig, parse
 from restorebench.systems.training.data import Batch
 from restorebench.systems.training.distributed import take_from_first
-from restorebench.systems.training.task import SingleModelTask, Values
-
-WINDOWS_S = (0.016, 0.032, 0.064, 0.128)
-MELS = (20, 40, 80, 120)
-MEL_WEIGHT, MAGNITUDE_WEIGHT, CODEBOOK_WEIGHT, COMMITMENT_WEIGHT = 15.0, 5.0, 1.0, 0.25
-"""Of DAC's final configurations where it has the term (specs §2.1); the magnitude's is ours."""
-FLOOR = 1e-5
+from restorebench.systems.training.task import Task, Values, copied, follow, learning_rate
 
 
-class SpectralDistance(nn.Module):
-    """L1 between log mel spectra and between log magnitudes, each averaged over windows of several lengths."""
+class TrainedCodec(nn.Module):
+    """A codec with what only its training needs. Subclasses add heads; the forward pass is that of a step."""
 
-    def __init__(self, rate: int) -> None:
+    def __init__(self, codec: Any) -> None:
         super().__init__()
-        from torchaudio.transforms import MelScale, Spectrogram
+        self.codec = codec
 
-        sizes = [2 * round(seconds * rate / 2) for seconds in WINDOWS_S]
-        self.spectra = nn.ModuleList(Spectrogram(size, hop_length=size // 4, power=1.0) for size in sizes)
-        self.mels = nn.ModuleList(
-            MelScale(mels, rate, n_stft=size // 2 + 1) for size, mels in zip(sizes, MELS, strict=True)
-        )
+    def forward(
+        self, clean: Tensor, pitch: Pitch, stages: Tensor | None, quantised: bool
+    ) -> tuple[Tensor, Tensor, Any, dict[str, Tensor]]:
+        """(reconstruction [batch, time], pitch logits, what the quantisers made or None, logits of heads by name)."""
+        latents = self.codec.latents(clean)
+        made = None
+        with torch.autocast(clean.device.type, enabled=False):
+            if quantised:
+                made = self.codec.quantise(latents.float(), stages)
+        synthesised = self.codec.decoder(latents if made is None else made.output, pitch, clean)
+        return synthesised.audio[:, : clean.shape[-1]], synthesised.pitch_logits, made, self.heads(made)
 
-    def forward(self, made: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
-        """(mel, magnitude) of audio [batch, time], in log10."""
-        mel, magnitude = made.new_zeros(()), made.new_zeros(())
-        for spectrum, scale in zip(self.spectra, self.mels, strict=True):
-            ours, theirs = spectrum(made), spectrum(wanted)
-            mel = mel + log_l1(scale(ours), scale(theirs))
-            magnitude = magnitude + log_l1(ours, theirs)
-        return mel / len(self.spectra), magnitude / len(self.spectra)
-
-
-def log_l1(made: Tensor, wanted: Tensor) -> Tensor:
-    return functional.l1_loss(made.clamp(min=FLOOR).log10(), wanted.clamp(min=FLOOR).log10())
+    def heads(self, made: Any) -> dict[str, Tensor]:
+        return {}
 
 
-class FrameCodecTask(SingleModelTask[FrameCodec]):
+class FrameCodecTask(Task):
     kind = "frame-codec"
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)
-        self.module = FrameCodec(parse(FrameCodecConfig, config.model, f"{config.name}: model"))
-        self.rate = self.module.rate
-        self.distance = SpectralDistance(self.rate)
+        self.weights: CodecLossConfig = parse(CodecLossConfig, config.losses, f"{config.name}: losses")
+        self.module = self.make()
+        self.rate, self.hop = self.module.codec.rate, self.module.codec.hop
+        self.distance = loss.SpectralDistance(self.rate)
+        self.discriminators = Discriminators() if self.weights.adversarial else None
+        self.decoder_only = bool(start := config.tokenizer.get("checkpoint"))
+        self.quantised = self.decoder_only
+        """Whether the quantisers have started."""
+        if self.decoder_only:
+            self.take_up(Path(start))
+
+    def make(self) -> TrainedCodec:
+        return TrainedCodec(FrameCodec(parse(FrameCodecConfig, self.config.model, f"{self.config.name}: model")))
+
+    def take_up(self, path: Path) -> None:
+        """Starts from a trained codec of the same shape. Raises RequestError."""
+        kept = checkpoint.read(path, self.kind)
+        if not kept.config.get("quantised", True):
+            raise RequestError(f"{path}: stopped before its quantiser started; train it longer (--resume)")
+        checkpoint.fill(self.module.codec, kept.tensors, path)
+        for part in self.module.codec.children():
+            part.requires_grad_(part is self.module.codec.decoder)
 
     def setup(self, fabric: Any) -> None:
-        super().setup(fabric)
+        training = self.config.training
+        self.fabric = fabric
+        learning = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
+        self.learning = learning
+        optimiser = torch.optim.AdamW(learning, lr=training.rate, betas=training.betas, weight_decay=1e-3)
+        self.wrapped, self.optimiser = fabric.setup(self.module, optimiser)
+        if self.discriminators is not None:
+            rate = self.weights.discriminator_rate
+            critic = torch.optim.AdamW(self.discriminators.parameters(), lr=rate, betas=training.betas)
+            self.wrapped_critics, self.critic_optimiser = fabric.setup(self.discriminators, critic)
+        self.average = copied(self.module) if training.ema else None
         self.distance.to(fabric.device)
 
-    def begin(self, batch: Batch) -> None:
-        """The quantiser starts from the first batch; with several processes, from the first one's."""
-        with torch.no_grad():
-            latents = self.module.latents(batch["clean"])
-        quantizer = self.module.quantizer
-        quantizer.start_from(latents, torch.Generator().manual_seed(integer("k-means", self.config.seed)))
-        take_from_first(quantizer.state_dict().values())
+    @property
+    def judged(self) -> TrainedCodec:
+        """The weights that are validated and saved."""
+        return self.module if self.average is None else self.average
+
+    def step(self, micro_batches: Sequence[Batch], step: int) -> Values:
+        training = self.config.training
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(training, step, self.elapsed)
+        if not self.quantised and step == self.weights.quantise_after:
+            self.start_quantisers(micro_batches[0])
+        self.wrapped.train()
+        self.optimiser.zero_grad()
+        values: Values = {}
+        codes, latents = [], None
+        for place, batch in enumerate(micro_batches):
+            with self.fabric.no_backward_sync(self.wrapped, enabled=place < len(micro_batches) - 1):
+                pitch = self.pitch(batch["clean"])
+                made, logits, quantised, heads = self.wrapped(
+                    batch["clean"], pitch, self.stages(batch), self.quantised
+                )
+                total, parts = self.losses(batch, made, logits, pitch, quantised, heads)
+                if self.discriminators is not None:
+                    adversarial, parts_ = self.compete(made, batch["clean"], min(1.0, step / self.weights.ramp))
+                    total, parts = total + adversarial, parts | parts_
+                self.fabric.backward(total / len(micro_batches))
+            for name, value in parts.items():
+                values[name] = values.get(name, 0.0) + value.detach() / len(micro_batches)
+            if quantised is not None:
+                codes.append(quantised)
+                latents = latents or quantised
+        if training.clip:
+            values["gradient"] = self.fabric.clip_gradients(
+                self.wrapped, self.optimiser, max_norm=training.clip, error_if_nonfinite=False
+            ).detach()
+        self.optimiser.step()
         if self.average is not None:
-            self.average.quantizer.load_state_dict(quantizer.state_dict())
+            follow(self.average, self.module, min(training.ema, (1 + step) / (10 + step)))
+        return values | (self.keep_alive(codes, step) if codes and not self.decoder_only else {})
 
-    def losses(self, model: nn.Module, examples: Batch, share: Tensor) -> tuple[Tensor, Values]:
-        clean = examples["clean"]
-        part = share * len(clean)
-        made, quantised = model(clean)
+    def pitch(self, clean: Tensor) -> Pitch:
+        """The recording's pitch, and the share of pulses that its periodicity stands for."""
+        found = track(clean, self.rate, self.hop)
+        share = (found.periodicity - VOICED[0]) / (VOICED[1] - VOICED[0])
+        return Pitch(found.hz, share.clamp(0, 1))
+
+    def stages(self, batch: Batch) -> Tensor | None:
+        """Quantiser stages that each clip keeps; None: all."""
+        return None
+
+    def losses(
+        self, batch: Batch, made: Tensor, logits: Tensor, pitch: Pitch, quantised: Any, heads: dict[str, Tensor]
+    ) -> tuple[Tensor, Values]:
+        clean, weights = batch["clean"], self.weights
         mel, magnitude = self.distance(made, clean)
-        examples["codes"] = quantised.codes.detach()
-        examples["latents"] = [latent.detach() for latent in quantised.latents]  # type: ignore[assignment]
-        loss = MEL_WEIGHT * mel + MAGNITUDE_WEIGHT * magnitude
-        loss = loss + CODEBOOK_WEIGHT * quantised.codebook_loss + COMMITMENT_WEIGHT * quantised.commitment_loss
-        values = {"mel": mel, "magnitude": magnitude, "codebook": quantised.codebook_loss}
-        return loss * part, {name: value * part for name, value in values.items()}
+        pitch_entropy, voicing = pitch_loss(logits, pitch)
+        values = {
+            "mel": mel,
+            "magnitude": magnitude,
+            "low_band": loss.low_band(made, clean, self.rate),
+            "phase_advance": loss.phase_advance(made, clean, self.rate),
+            "aligned_phase": loss.aligned_phase(made, clean, pitch.periodicity, self.rate),
+            "pitch": pitch_entropy + voicing,
+        }
+        if quantised is not None:
+            values |= {"codebook": quantised.codebook_loss, "commitment": quantised.commitment_loss}
+        total = torch.stack([getattr(weights, name) * value for name, value in values.items()]).sum()
+        return total, values
 
-    def after_step(self, examples: Sequence[Batch], step: int) -> Values:
-        codes, latents = [example["codes"] for example in examples], list(examples[0]["latents"])
-        moved = keep_alive(self.fabric, self.module.quantizer, codes, latents, self.config.seed, step)
+    def compete(self, made: Tensor, clean: Tensor, strength: float) -> tuple[Tensor, Values]:
+        """One step of the discriminators, then what they ask of the codec."""
+        both = self.wrapped_critics(torch.cat([clean, made.detach()]))
+        critic = discriminator_loss(both)
+        self.critic_optimiser.zero_grad()
+        self.fabric.backward(critic)
+        self.fabric.clip_gradients(
+            self.wrapped_critics, self.critic_optimiser, max_norm=10.0, error_if_nonfinite=False
+        )
+        self.critic_optimiser.step()
+        wanted = [
+            judged._replace(features=[feature.detach().chunk(2)[0] for feature in judged.features]) for judged in both
+        ]
+        assert self.discriminators is not None
+        self.discriminators.requires_grad_(False)
+        try:
+            adversarial, feature = generator_losses(self.wrapped_critics(made), wanted)
+        finally:
+            self.discriminators.requires_grad_(True)
+        total = strength * (self.weights.adversarial * adversarial + self.weights.feature * feature)
+        return total, {"discriminator": critic, "adversarial": adversarial, "feature": feature}
+
+    def start_quantisers(self, batch: Batch) -> None:
+        """From the first process's batch; with several processes, the others take them over."""
+        codec = self.module.codec
+        with torch.no_grad():
+            latents = codec.latents(batch["clean"])
+        codec.start_from(latents, torch.Generator().manual_seed(integer("k-means", self.config.seed)))
+        for quantizer in codec.quantizers():
+            take_from_first(quantizer.state_dict().values())
+        self.quantised = True
+        if self.average is not None:
+            self.average.codec.load_state_dict(codec.state_dict())
+
+    def keep_alive(self, made: Sequence[Any], step: int) -> Values:
+        moved = 0
+        for quantizer, parts in zip(self.module.codec.quantizers(), self.parts(made), strict=True):
+            codes, latents = [part.codes for part in parts], parts[0].latents
+            moved += keep_alive(self.fabric, quantizer, codes, latents, self.config.seed, step)
         return {"revived": torch.tensor(float(moved))}
+
+    def parts(self, made: Sequence[Any]) -> list[list[Any]]:
+        """What each quantiser made, in the order of `quantizers`."""
+        return [list(made)]
 
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:
-        model = self.judged.eval()
-        mel, magnitude, codes = [], [], []
+        """Distances as at inference: with the pitch that the decoder predicts."""
+        codec = self.judged.eval().codec
+        found: dict[str, list[Tensor]] = {}
+        codes = []
         for batch in batches:
-            made, quantised = model(batch["clean"])
-            distances = self.distance(made, batch["clean"])
-            mel.append(distances[0])
-            magnitude.append(distances[1])
-            codes.append(quantised.codes)
-        used = perplexity(torch.cat(codes), model.codebook_size)
-        values = {"mel": torch.stack(mel).mean(), "magnitude": torch.stack(magnitude).mean(), "perplexity": used.mean()}
-        return values | {f"perplexity/{k + 1}": value for k, value in enumerate(used)}
+            clean = batch["clean"]
+            latents = codec.latents(clean)
+            quantised = codec.quantise(latents) if self.quantised else None
+            made = codec.decoder(latents if quantised is None else quantised.output)
+            audio = made.audio[:, : clean.shape[-1]]
+            mel, magnitude = self.distance(audio, clean)
+            pitch = self.pitch(clean)
+            values = {"mel": mel, "magnitude": magnitude, "low_band": loss.low_band(audio, clean, self.rate)}
+            values["phase_advance"] = loss.phase_advance(audio, clean, self.rate)
+            values["gross_pitch_error"] = gross_error(codec.decoder.predicted(made.pitch_logits), pitch)
+            for name, value in values.items():
+                found.setdefault(name, []).append(value)
+            if quantised is not None:
+                codes.append(quantised.codes)
+        means = {name: torch.stack(values).mean() for name, values in found.items()}
+        if codes:
+            used = perplexity(torch.cat(codes), codec.codebook_size)
+            means |= {"perplexity": used.mean(), "perplexity_least": used.min()}
+            means |= {f"perplexity/{k + 1}": value for k, value in enumerate(used)}
+        return means
+
+    def restorer(self) -> Callable[[Tensor], Tensor]:
+        """Clean audio through the codec and back."""
+        codec = self.judged.eval().codec
+
+        def restore(audio: Tensor) -> Tensor:
+            latents = codec.latents(audio)
+            made = codec.quantise(latents).output if self.quantised else latents
+            return torch.as_tensor(codec.decoder(made).audio[:, : audio.shape[-1]])
+
+        return restore
 
     @torch.no_grad()
     def listen(self, batch: Batch) -> list[tuple[str, Audio]]:
-        made, _ = self.judged.eval()(batch["clean"])
+        made = self.restorer()(batch["clean"])
         sounds = []
         for place, (clean, coded) in enumerate(zip(batch["clean"], made, strict=True)):
             sounds.append((f"{place}-clean", Audio(clean.float().cpu().numpy(), self.rate)))
             sounds.append((f"{place}-codec", Audio(coded.float().cpu().numpy(), self.rate)))
         return sounds
 
+    def state(self) -> dict[str, Any]:
+        kept: dict[str, Any] = {"quantised": self.quantised, "module": self.module.state_dict()}
+        kept |= {"optimiser": self.optimiser.state_dict(), "average": None}
+        if self.average is not None:
+            kept["average"] = self.average.state_dict()
+        if self.discriminators is not None:
+            kept["discriminators"] = self.discriminators.state_dict()
+            kept["critic_optimiser"] = self.critic_optimiser.state_dict()
+        return kept
+
+    def load_state(self, state: Mapping[str, Any]) -> None:
+        self.quantised = state["quantised"]
+        self.module.load_state_dict(state["module"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        if self.average is not None:
+            self.average.load_state_dict(state["average"])
+        if self.discriminators is not None:
+            self.discriminators.load_state_dict(state["discriminators"])
+            self.critic_optimiser.load_state_dict(state["critic_optimiser"])
+
     def export(self) -> Checkpoint:
-        model = self.judged
-        tensors = {key: value.detach().cpu() for key, value in model.state_dict().items()}
-        return Checkpoint(self.kind, tensors, {"model": model.config.model_dump(mode="json")})
+        """The codec alone: heads and discriminators are for training."""
+        codec = self.judged.codec
+        tensors = {key: value.detach().cpu() for key, value in codec.state_dict().items()}
+        return Checkpoint(
+            self.kind, tensors, {"model": codec.config.model_dump(mode="json"), "quantised": self.quantised}
+        )
+
+
+def gross_error(made: Pitch, wanted: Pitch) -> Tensor:
+    """Share of voiced frames whose pitch is off by more than 20 %."""
+    voiced = wanted.periodicity > 0.5
+    wrong = ((made.hz / wanted.hz).log().abs() > 0.2) & voiced
+    return wrong.sum() / voiced.sum().clamp(min=1)

@@ -9,5 +9,6 @@ TASKS = {
     "frame-codec": "restorebench.systems.tokenizers.frame_codec_task:FrameCodecTask",
     "masksr": "restorebench.systems.masksr.task:MaskSrTask",
     "sise-codec": "restorebench.systems.sise.codec_task:SiseCodecTask",
+    "sise-frame-codec": "restorebench.systems.sise.frame_codec_task:SiseFrameCodecTask",
     "sise": "restorebench.systems.sise.diffusion_task:SiseTask",
 }

@@ -28,7 +28,10 @@ class _Table(BaseModel):
 class DataConfig(_Table):
     seconds: float = Field(default=4.0, gt=0)
     """Length of a training crop; short recordings are padded with zeros on the right."""
-    speech: tuple[CorpusSpec, ...]
+    material: str = ""
+    """Folder of training material in memory (`material.py`), seen from the working folder; then `speech` and
+    `validation` are its own splits, and crops are degraded on the device that trains."""
+    speech: tuple[CorpusSpec, ...] = ()
     validation: tuple[CorpusSpec, ...] = ()
     corruption: str = "voicefixer"
     """"" for a task that hears clean speech only."""
@@ -52,6 +55,11 @@ class TrainingConfig(_Table):
     warm_up: int = Field(default=0, ge=0)
     """Steps of linear warm-up."""
     decay: Literal["constant", "cosine"] = "constant"
+    horizon: Literal["steps", "minutes"] = "steps"
+    """What a cosine runs over: the steps, or the minutes that the run is given, where a machine's speed is not known
+    beforehand. Steps give the same weights every time, minutes do not."""
+    final: float = Field(default=0.0, ge=0, le=1)
+    """Share of the rate that a cosine ends at."""
     clip: float = Field(default=0.0, ge=0)
     """Largest norm of the gradient; 0: unlimited."""
     ema: float = Field(default=0.0, ge=0, lt=1)
@@ -61,6 +69,9 @@ class TrainingConfig(_Table):
     validate_every: int = Field(default=200, ge=1)
     """Steps between validations; a checkpoint is written with each."""
     validation_clips: int = Field(default=32, ge=1)
+    quality_clips: int = Field(default=0, ge=0)
+    """Dev clips that are restored whole and scored by DNSMOS and LSD at each validation; the checkpoint with the best
+    of `quality.composite` is kept as best.safetensors. Needs `material`."""
     listen: int = Field(default=2, ge=0)
     """Validation clips that are restored and written as audio."""
 

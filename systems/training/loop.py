@@ -27,10 +27,11 @@ from restorebench.benchmark.files import whole, write_whole
 from restorebench.benchmark.seeds import integer
 from restorebench.systems.training.checkpoint import save
 from restorebench.systems.training.config import RunConfig, load
-from restorebench.systems.training.data import Batch, PairStream, Recording, collate, indices, loader, utterances_of
+from restorebench.systems.training.data import Batch
 from restorebench.systems.training.distributed import leave
 from restorebench.systems.training.log import Log
-from restorebench.systems.training.prepare import prepared_for
+from restorebench.systems.training.quality import best_before, quality
+from restorebench.systems.training.sources import CorpusSource, MaterialSource, Source
 from restorebench.systems.training.task import Progress, Task, make_task
 
 
@@ -58,18 +59,14 @@ def _train(run: RunConfig, out: Path, resume: bool, minutes: float | None, progr
     fabric = launched(run)
     torch.manual_seed(run.seed)  # the same initial weights in every process
     task = make_task(run)
-    utterances = utterances_of(run.data.speech)
-    recordings = [Recording.of(utterance) for utterance in utterances]
-    task.attend("train", utterances, out, progress)
-    prepared = prepared_for(run, task, recordings, out) if run.data.prepared else None
-    stream = PairStream(run.data, task.rate, recordings, run.seed, "train", prepared)
-    stream[0]  # what is wrong with the data is said before anything is written
-    validation = validation_batches(run, task, fabric.device, out, progress)
+    if run.data.material:
+        source: Source = MaterialSource(run, fabric.device)
+    else:
+        source = CorpusSource(run, task, fabric.device, out, progress)
     task.setup(fabric)
     done = load_state(out, run, task, resume, fabric.world_size)
-    licences = sorted({utterance.licence for utterance in utterances if utterance.licence})
-    session = Session(run, task, fabric, out, validation, done, licences)
-    session.go(stream, minutes, progress)
+    session = Session(run, task, fabric, out, source, done, minutes)
+    session.go(progress)
     return Trained(out / "model.safetensors", session.done, run.training.steps)
 
 
@@ -93,20 +90,26 @@ class Session:
     """One stretch of a run, from `done` steps on."""
 
     def __init__(
-        self, run: RunConfig, task: Task, fabric: Any, out: Path, validation: list[Batch], done: int,
-        licences: list[str],
-    ) -> None:  # fmt: skip
+        self, run: RunConfig, task: Task, fabric: Any, out: Path, source: Source, done: int, minutes: float | None
+    ) -> None:
         self.run, self.task, self.fabric, self.out = run, task, fabric, out
-        self.validation, self.done, self.licences = validation, done, licences
+        self.source, self.done, self.minutes = source, done, minutes
+        self.validation = source.validation()
         self.first = fabric.is_global_zero
         self.log = Log(out, done) if self.first else None
         self.start = time.monotonic()
         self.latest: dict[str, float] = {}
+        self.best = best_before(out) if done else -math.inf
         self.stopping = False
 
-    def go(self, stream: PairStream, minutes: float | None, progress: Progress) -> None:
+    @property
+    def seconds(self) -> float:
+        """Of training, earlier stretches included."""
+        return (self.log.seconds_before if self.log is not None else 0.0) + time.monotonic() - self.start
+
+    def go(self, progress: Progress) -> None:
         left = self.run.training.steps - self.done
-        steps = self.steps(stream, minutes)
+        minutes, steps = self.minutes, self.steps()
         with self.interrupts_at_step_ends():
             try:
                 if not self.first:
@@ -138,12 +141,9 @@ class Session:
         finally:
             signal.signal(signal.SIGINT, before)
 
-    def steps(self, stream: PairStream, minutes: float | None) -> Iterator[None]:
+    def steps(self) -> Iterator[None]:
         training, fabric = self.run.training, self.fabric
-        order = indices(self.done, training.batch, training.accumulate, fabric.global_rank, fabric.world_size)
-        batches: Iterator[Batch] = (
-            {k: v.to(fabric.device) for k, v in b.items()} for b in loader(stream, order, self.run.data.workers)
-        )
+        batches = self.source.batches(self.done, fabric.global_rank, fabric.world_size)
         pending: list[dict[str, Any]] = []
         if self.done == 0 and training.steps > 0:
             first = next(batches)
@@ -153,11 +153,13 @@ class Session:
         while self.done < training.steps:
             micro_batches = list(islice(batches, training.accumulate))
             torch.manual_seed(integer("dropout", self.run.seed, self.done, fabric.global_rank))
+            if training.horizon == "minutes" and self.minutes:
+                self.task.elapsed = self.seconds / (60 * self.minutes)
             values = self.task.step(micro_batches, self.done)
             values["padding"] = torch.stack([batch["padding"].mean() for batch in micro_batches]).mean()
             pending.append(values)
             self.done += 1
-            stop = self.stopping or self.out_of_time(minutes)
+            stop = self.stopping or self.out_of_time()
             judge = self.done == training.steps or self.done % training.validate_every == 0
             if stop or judge or self.done % training.log_every == 0:
                 self.write("train", self.finite(self.mean(pending)))
@@ -180,9 +182,9 @@ class Session:
             )
         return values
 
-    def out_of_time(self, minutes: float | None) -> bool:
+    def out_of_time(self) -> bool:
         """Asked of the first process alone, so that all stop at the same step."""
-        over = minutes is not None and time.monotonic() - self.start > 60 * minutes
+        over = self.minutes is not None and time.monotonic() - self.start > 60 * self.minutes
         return bool(self.fabric.broadcast(over))
 
     def mean(self, pending: list[dict[str, Any]]) -> dict[str, float]:
@@ -197,13 +199,18 @@ class Session:
 
     def write(self, split: str, values: dict[str, float]) -> None:
         if self.log is not None:
-            self.log.add(self.done, self.log.seconds_before + time.monotonic() - self.start, split, values)
+            self.log.add(self.done, self.seconds, split, values)
 
     def validate(self) -> None:
         """Every process validates all clips: no process waits for another's audio, and no value is averaged twice."""
         if not self.validation:
             return
         self.latest = {name: float(value) for name, value in self.task.validate(self.validation).items()}
+        if self.first and self.run.training.quality_clips:
+            self.latest |= quality(self.source.dev_clips(), self.task.restorer(), self.fabric.device)
+            if self.done and self.latest["composite"] > self.best:
+                self.best = self.latest["composite"]
+                save(self.out / "best.safetensors", replace(self.task.export(), card=self.card()))
         self.write("validation", self.latest)
         if self.log is not None:
             self.log.draw()
@@ -228,29 +235,16 @@ class Session:
             "name": self.run.name,
             "steps": self.done,
             "clips_seen": self.done * self.run.training.batch * self.run.training.accumulate * self.fabric.world_size,
-            "speech": [spec.model_dump(mode="json") for spec in data.speech],
+            "minutes": round(self.seconds / 60, 1),
+            "speech": self.source.card(),
             "corruption": {"name": data.corruption, "options": data.options},
-            "licences_of_the_data": self.licences,
-            "licence": "MIT; the data's licences ask for attribution" if self.licences else "MIT",
+            "licences_of_the_data": self.source.licences(),
+            "licence": "MIT; the data's licences ask for attribution" if self.source.licences() else "MIT",
             "commit": provenance.commit(),
             "versions": provenance.versions(),
             "device": str(self.fabric.device),
             "metrics": self.latest,
         }
-
-
-def validation_batches(run: RunConfig, task: Task, device: torch.device, out: Path, progress: Progress) -> list[Batch]:
-    """The same few clips each time, degraded once."""
-    if not run.data.validation:
-        return []
-    utterances = utterances_of(run.data.validation)
-    task.attend("validation", utterances, out, progress)
-    recordings = [Recording.of(utterance) for utterance in utterances]
-    stream = PairStream(run.data, task.rate, recordings, run.seed, "validation")
-    items = [stream[i] for i in range(run.training.validation_clips)]
-    size = run.training.batch
-    batches = [collate(items[i : i + size]) for i in range(0, len(items), size)]
-    return [{key: value.to(device) for key, value in batch.items()} for batch in batches]
 
 
 def conditions(task: Task, world: int) -> dict[str, Any]:

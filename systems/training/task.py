@@ -31,6 +31,8 @@ class Task(ABC):
 
     kind: ClassVar[str]
     rate: int
+    elapsed: float | None = None
+    """Share of the run's minutes that are over, where the learning rate follows them; set by the loop."""
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
@@ -66,6 +68,10 @@ class Task(ABC):
     @abstractmethod
     def export(self) -> Checkpoint:
         """What inference needs, without a card."""
+
+    def restorer(self) -> Callable[[Tensor], Tensor]:
+        """Audio [batch, time] in, restored audio of the same shape out: what validation scores. Raises RequestError."""
+        raise RequestError(f"{self.config.name}: a {self.kind} restores nothing that could be scored")
 
     def features(self, clean: Tensor) -> Values:
         """What can be extracted from clean audio [batch, time] ahead of training. Raises RequestError if nothing."""
@@ -122,7 +128,7 @@ class SingleModelTask(Task, Generic[Model]):
             total = torch.stack([self.count(example) for example in examples]).sum().float()
             total = self.fabric.all_reduce(total, reduce_op="sum")
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(training, step)
+            group["lr"] = learning_rate(training, step, self.elapsed)
         self.wrapped.train()
         self.optimiser.zero_grad()
         values: Values = {}
@@ -155,12 +161,14 @@ class SingleModelTask(Task, Generic[Model]):
             self.average.load_state_dict(state["average"])
 
 
-def learning_rate(training: TrainingConfig, step: int) -> float:
-    """Linear warm-up, then constant or a cosine down to zero. step counts from 0."""
+def learning_rate(training: TrainingConfig, step: int, elapsed: float | None = None) -> float:
+    """Linear warm-up, then constant or a cosine down to `final`. step counts from 0; elapsed is a share of the time."""
     warm = min(1.0, (step + 1) / training.warm_up) if training.warm_up else 1.0
     if training.decay == "constant":
         return training.rate * warm
-    return training.rate * warm * 0.5 * (1 + math.cos(math.pi * min(1.0, step / training.steps)))
+    done = min(1.0, step / training.steps if elapsed is None else elapsed)
+    fallen = 0.5 * (1 + math.cos(math.pi * done))
+    return training.rate * warm * (training.final + (1 - training.final) * fallen)
 
 
 def copied(module: Model) -> Model:
@@ -174,8 +182,7 @@ def copied(module: Model) -> Model:
 @torch.no_grad()
 def follow(average: nn.Module, module: nn.Module, decay: float) -> None:
     """Moves the average's parameters towards the module's; buffers are taken over."""
-    for mine, its in zip(average.parameters(), module.parameters(), strict=True):
-        mine.lerp_(its, 1 - decay)
+    torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - decay)
     for kept, seen in zip(average.buffers(), module.buffers(), strict=True):
         kept.copy_(seen)
 

@@ -1,0 +1,110 @@
+"""Trains SISE's factorised codec on frames (the nano sizes): the frame codec's losses, phone prediction, and probes.
+
+The semantic tokens learn phones (SISE §2.1, equation 1). The probes on detached tokens change nothing: they show how
+much of phone and speaker each kind of token holds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from restorebench.benchmark.seeds import generator
+from restorebench.systems.sise.codec import Factorised, FactorisedCodec
+from restorebench.systems.sise.config import CodecConfig
+from restorebench.systems.sise.objectives import accuracy, masked_cross_entropy
+from restorebench.systems.sise.phonemes import UNKNOWN, PhoneSet
+from restorebench.systems.tokenizers.frame_codec_task import FrameCodecTask, TrainedCodec
+from restorebench.systems.tokenizers.frames import convnext
+from restorebench.systems.tokenizers.pitch import Pitch
+from restorebench.systems.training.config import parse
+from restorebench.systems.training.data import Batch
+from restorebench.systems.training.task import Values
+
+MOST_SPEAKERS = 512
+PREDICTOR_BLOCKS, PREDICTOR_EXPANSION = 2, 2
+
+
+def phone_predictor(width: int) -> nn.Sequential:
+    """Phone logits [batch, class, frame] of tokens' latents [batch, width, frame]."""
+    return nn.Sequential(
+        *convnext(width, PREDICTOR_EXPANSION, PREDICTOR_BLOCKS), nn.Conv1d(width, PhoneSet().classes, 1)
+    )
+
+
+class TrainedFactorised(TrainedCodec):
+    def __init__(self, config: CodecConfig) -> None:
+        super().__init__(FactorisedCodec(config))
+        self.phones = phone_predictor(config.width)
+        self.phone_probe = phone_predictor(config.width)
+        self.speaker_probes = nn.ModuleDict(
+            {name: nn.Linear(config.width, MOST_SPEAKERS) for name in ("semantic", "acoustic")}
+        )
+
+    def heads(self, made: Factorised | None) -> dict[str, Tensor]:
+        if made is None or made.semantic is None:
+            return {}
+        watched = {"semantic": made.semantic.output.detach(), "acoustic": made.acoustic.output.detach()}
+        logits = {"phones": self.phones(made.semantic.output), "phone_probe": self.phone_probe(watched["acoustic"])}
+        return logits | {
+            f"speaker_{name}": self.speaker_probes[name](latents.mean(2))[..., None]
+            for name, latents in watched.items()
+        }
+
+
+class SiseFrameCodecTask(FrameCodecTask):
+    kind = "sise-codec"
+
+    def make(self) -> TrainedCodec:
+        self.codec_config: CodecConfig = parse(CodecConfig, self.config.model, f"{self.config.name}: model")
+        return TrainedFactorised(self.codec_config)
+
+    def stages(self, batch: Batch) -> Tensor | None:
+        """Acoustic stages that each clip keeps, by its index: a share of clips gets U{1, N}, the rest all N."""
+        if self.decoder_only or not self.codec_config.dropout:
+            return None
+        rng = generator("stages", self.config.seed, int(batch["index"][0]))
+        total, count = self.codec_config.acoustic, len(batch["index"])
+        few = rng.random(count) < self.codec_config.dropout
+        kept = np.where(few, rng.integers(1, total + 1, size=count), total)
+        return torch.from_numpy(kept).to(batch["clean"].device)
+
+    def losses(
+        self, batch: Batch, made: Tensor, logits: Tensor, pitch: Pitch, quantised: Any, heads: dict[str, Tensor]
+    ) -> tuple[Tensor, Values]:
+        total, values = super().losses(batch, made, logits, pitch, quantised, heads)
+        if not heads or self.decoder_only:
+            return total, values
+        phones, speakers = batch["phones"], batch["speaker"][:, None]
+        values["phones"] = masked_cross_entropy(heads["phones"], phones)
+        probes = masked_cross_entropy(heads["phone_probe"], phones)
+        for name in ("semantic", "acoustic"):
+            probes = probes + masked_cross_entropy(heads[f"speaker_{name}"], speakers)
+            values[f"speaker_accuracy/{name}"] = accuracy(heads[f"speaker_{name}"], speakers)
+        return total + self.weights.semantic * values["phones"] + probes, values
+
+    def parts(self, made: Sequence[Factorised]) -> list[list[Any]]:
+        return [[part.semantic for part in made], [part.acoustic for part in made]]
+
+    @torch.no_grad()
+    def validate(self, batches: Sequence[Batch]) -> Values:
+        """Also phone accuracy on other speakers: from semantic tokens, and from acoustic ones by the probe."""
+        values = super().validate(batches)
+        if not self.quantised or self.decoder_only:
+            return values
+        module = self.judged.eval()
+        right, known = {"phones": 0.0, "phone_probe": 0.0}, 0.0
+        for batch in batches:
+            heads = module.heads(module.codec.quantise(module.codec.latents(batch["clean"])))
+            speech = batch["phones"] > UNKNOWN
+            known += float(speech.sum())
+            for name in right:
+                right[name] += float(((heads[name].argmax(1) == batch["phones"]) & speech).sum())
+        if known:
+            values["phone_accuracy/semantic"] = torch.tensor(right["phones"] / known)
+            values["phone_accuracy/acoustic"] = torch.tensor(right["phone_probe"] / known)
+        return values

@@ -1,0 +1,88 @@
+"""Small discriminators on STFTs, and the two losses that they give a codec.
+
+Each sees real and imaginary part, compressed to |S| ** 0.3, and the log magnitude, at one window length: a patch
+embedding over frequency, then 3 x 3 convolutions. Least squares (Mao et al. 2017) and feature matching relative to the
+size of the features.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.utils.parametrizations import weight_norm
+
+from restorebench.systems.tokenizers.spectrum import hann
+
+WINDOWS = ((256, 4), (512, 8), (1024, 8))
+"""(STFT window in samples, bins of a patch)"""
+CHANNELS = 32
+SLOPE = 0.1
+
+
+class Judged(NamedTuple):
+    logits: Tensor
+    features: list[Tensor]
+
+
+class StftDiscriminator(nn.Module):
+    def __init__(self, window: int, patch: int, channels: int = CHANNELS) -> None:
+        super().__init__()
+        self.window = window
+        self.embed = weight_norm(
+            nn.Conv2d(3, channels, (2 * patch, 3), stride=(patch, 1), padding=(patch // 2, 1))
+        )
+        strides = ((2, 1), (2, 2), (1, 1))
+        self.layers = nn.ModuleList(
+            weight_norm(nn.Conv2d(channels, channels, 3, stride=stride, padding=1)) for stride in strides
+        )
+        self.out = weight_norm(nn.Conv2d(channels, 1, 3, padding=1))
+        self.places = nn.Parameter(torch.zeros(1, channels, window // 2 // patch, 1))
+        """Where in frequency a patch lies: convolutions cannot see that."""
+
+    def forward(self, audio: Tensor) -> Judged:
+        """audio [batch, time]"""
+        spectrum = torch.stft(
+            audio.float(), self.window, self.window // 4, window=hann(self.window, audio.device), return_complex=True
+        )[:, :-1]
+        power = spectrum.real.square() + spectrum.imag.square() + 1e-8
+        scale = power**-0.35
+        seen = torch.stack([spectrum.real * scale, spectrum.imag * scale, 0.15 * power.log() + 0.5], 1)
+        hidden = functional.leaky_relu(self.embed(seen) + self.places, SLOPE)
+        features = [hidden]
+        for layer in self.layers:
+            hidden = functional.leaky_relu(layer(hidden), SLOPE)
+            features.append(hidden)
+        return Judged(self.out(hidden), features)
+
+
+class Discriminators(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.parts = nn.ModuleList(StftDiscriminator(window, patch) for window, patch in WINDOWS)
+
+    def forward(self, audio: Tensor) -> list[Judged]:
+        return [part(audio) for part in self.parts]
+
+
+def discriminator_loss(both: Sequence[Judged]) -> Tensor:
+    """Least squares: clean towards 1, made towards 0. The first half of the batch is clean, the second is made."""
+    losses = []
+    for judged in both:
+        clean, made = judged.logits.float().chunk(2)
+        losses.append((1 - clean).square().mean() + made.square().mean())
+    return torch.stack(losses).mean()
+
+
+def generator_losses(made: Sequence[Judged], clean: Sequence[Judged]) -> tuple[Tensor, Tensor]:
+    """(adversarial, feature matching): made towards 1; mean |difference| of features over their mean |size|."""
+    adversarial = torch.stack([(1 - judged.logits.float()).square().mean() for judged in made]).mean()
+    distances = [
+        functional.l1_loss(ours.float(), theirs.float()) / (theirs.float().abs().mean() + 1e-3)
+        for mine, its in zip(made, clean, strict=True)
+        for ours, theirs in zip(mine.features, its.features, strict=True)
+    ]
+    return adversarial, torch.stack(distances).mean()

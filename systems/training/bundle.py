@@ -1,0 +1,138 @@
+"""Training material small enough to travel to a machine with a GPU: speech and noise as Opus, labels and rooms packed.
+
+`pack` splits the recordings over parts, each a folder that stands alone; `unpack` puts any number of them together.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.files import write_whole
+from restorebench.systems.training.material import FULL_SCALE, HOP, RATE, Material, Recording, save_array
+from restorebench.systems.training.task import Progress
+
+PIECE_S = 600
+"""Recordings are joined into files of about this length."""
+NOISE_KBPS = 24.0
+LIBSNDFILE_KBPS = (6.0, 256.0)
+"""Bit rates that libsndfile's compression levels 1 and 0 stand for, per channel."""
+MOST_KBPS = 32.0
+
+
+def pack(material: Material, out: Path, megabytes: float, parts: int, progress: Progress) -> list[Path]:
+    """Writes `parts` folders of at most about `megabytes` each; what is left after labels and noise is speech.
+
+    Raises RequestError when speech would have to go below 10 kbit/s.
+    """
+    made = []
+    for number in range(parts):
+        folder = out / f"part-{number}"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        places = list(range(number, len(material.recordings), parts))
+        _pack_labels(material, places, folder)
+        left = megabytes * 1e6 - sum(path.stat().st_size for path in folder.iterdir())
+        seconds = sum(material.recordings[place].frames for place in places) * HOP / RATE
+        kbps = min(MOST_KBPS, left * 8 / seconds / 1000 * 0.97)
+        if kbps < 10:
+            raise RequestError(f"{megabytes:g} MB leave {kbps:.1f} kbit/s for speech; allow more, or more parts")
+        groups = _groups([material.recordings[place].frames for place in places])
+        jobs = [
+            (material.folder, [places[i] for i in group], folder / f"speech-{n:03d}.opus", kbps)
+            for n, group in enumerate(groups)
+        ]
+
+        def steps(jobs: list[Any] = jobs) -> Iterator[int]:
+            with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+                for _ in pool.map(_encode, jobs):
+                    yield 1
+
+        progress(f"part {number} at {kbps:.1f} kbit/s", len(jobs), steps())
+        made.append(folder)
+    return made
+
+
+def _pack_labels(material: Material, places: list[int], folder: Path) -> None:
+    frames = np.concatenate([np.arange(material.starts[p], material.starts[p + 1]) for p in places])
+    with (folder / "labels.npz").open("wb") as file:
+        np.savez_compressed(file, phones=material.phones[frames], units=material.units[frames])
+    rooms = {f"{place:04d}": room.astype(np.float16) for place, room in enumerate(material.rooms)}
+    with (folder / "rooms.npz").open("wb") as file:
+        np.savez_compressed(file, **rooms)  # type: ignore[arg-type]
+    write_opus(folder / "noise.opus", np.asarray(material.noise), NOISE_KBPS)
+    listed = [asdict(material.recordings[place]) for place in places]
+    write_whole(folder / "recordings.json", json.dumps(listed).encode())
+
+
+def _groups(frames: Sequence[int]) -> list[list[int]]:
+    """Numbers of recordings, in order, in groups of about ten minutes."""
+    groups: list[list[int]] = [[]]
+    length = 0
+    for place, count in enumerate(frames):
+        if length > PIECE_S * RATE // HOP:
+            groups.append([])
+            length = 0
+        groups[-1].append(place)
+        length += count
+    return groups
+
+
+def _encode(job: tuple[Path, list[int], Path, float]) -> None:
+    folder, places, path, kbps = job
+    material = Material(folder)
+    pieces = [material.speech[material.starts[p] * HOP : material.starts[p + 1] * HOP] for p in places]
+    write_opus(path, np.concatenate(pieces), kbps)
+
+
+def write_opus(path: Path, samples: NDArray[np.int16], kbps: float) -> None:
+    least, most = LIBSNDFILE_KBPS
+    level = 1 - (kbps - least) / (most - least)
+    with soundfile.SoundFile(path, "w", RATE, 1, format="OGG", subtype="OPUS", compression_level=level) as file:
+        file.write(samples)
+
+
+def unpack(parts: Sequence[Path], out: Path, progress: Progress) -> Material:
+    """Puts parts together as training material. Raises RequestError when a part is not whole."""
+    out.mkdir(parents=True, exist_ok=True)
+    recordings = [Recording(**entry) for part in parts for entry in json.loads((part / "recordings.json").read_text())]
+    files = [path for part in parts for path in sorted(part.glob("speech-*.opus"))]
+    decoded: list[NDArray[np.int16]] = []
+
+    def steps() -> Iterator[int]:
+        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+            for samples in pool.map(_decode, files):
+                decoded.append(samples)
+                yield 1
+
+    progress("decode speech", len(files), steps())
+    speech = np.concatenate(decoded)
+    if len(speech) != sum(recording.frames for recording in recordings) * HOP:
+        raise RequestError(f"{parts[0].parent}: {len(speech)} samples of speech, recordings.json says otherwise")
+    labels = [np.load(part / "labels.npz") for part in parts]
+    for name in ("phones", "units"):
+        save_array(out / f"{name}.npy", np.concatenate([label[name] for label in labels]))
+    save_array(out / "speech.npy", speech)
+    save_array(out / "noise.npy", _decode(parts[0] / "noise.opus"))
+    with np.load(parts[0] / "rooms.npz") as packed, (out / "rooms.npz").open("wb") as file:
+        np.savez(file, **{name: packed[name].astype(np.float32) for name in packed.files})
+    write_whole(out / "recordings.json", json.dumps([asdict(recording) for recording in recordings]).encode())
+    return Material(out)
+
+
+def _decode(path: Path) -> NDArray[np.int16]:
+    samples, rate = soundfile.read(path, dtype="float32")
+    if rate != RATE:  # Opus files say 48 kHz where another program wrote them
+        raise RequestError(f"{path}: {rate} Hz, wanted {RATE}")
+    return np.round(np.clip(samples, -1, 1) * FULL_SCALE).astype(np.int16)

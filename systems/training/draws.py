@@ -1,0 +1,265 @@
+"""Training batches drawn from material in memory, degraded on the device that trains.
+
+Every random choice is a small array drawn on the CPU by a named generator (seed, stream, step), so a batch is the same
+whoever asks for it and resuming is exact; what is heavy (convolution, filtering, mixing) runs as batched tensor
+operations. The corruption's own ranges and probabilities are read off the registered corruption, and its filters are
+sampled by rendering impulses through them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.audio import samples_for
+from restorebench.benchmark.contracts import Scene
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.seeds import generator
+from restorebench.benchmark.types import Audio
+from restorebench.corruptions.dns import Dns
+from restorebench.corruptions.level import CLIP_LEVEL
+from restorebench.corruptions.lowpass import draw_step
+from restorebench.corruptions.sources import BABBLE_VOICES, Coloured
+from restorebench.corruptions.voicefixer import VoiceFixer
+from restorebench.systems.training.config import DataConfig
+from restorebench.systems.training.data import Batch
+from restorebench.systems.training.material import FULL_SCALE, HOP, NO_PHONE, NO_UNIT, RATE, Material, Split
+
+IGNORED = -100
+"""A target that teaches nothing."""
+CLEAN_GAIN_DB = (-14.0, 6.0)
+"""Level changes of clean crops, for what learns without a corruption."""
+NOISE_KINDS = (0.5, 0.3, 0.2)
+"""How often noise is a recording, coloured, or babble."""
+COLOURED_STRETCHES, COLOURED_S = 16, 20.0
+FILTERS, IMPULSE = 384, 4096
+PEAK = 0.999
+TINY = 1e-9
+
+
+class Draws:
+    """The stream `name` of a run: batch number n is decided by (seed, name, n)."""
+
+    def __init__(
+        self, material: Material, data: DataConfig, device: torch.device, seed: int, split: Split, batch: int
+    ) -> None:
+        """Raises RequestError when the split is empty or the corruption has no batched form."""
+        self.material, self.data, self.device, self.seed, self.split, self.size = (
+            material, data, device, seed, split, batch,
+        )  # fmt: skip
+        chosen = [place for place, recording in enumerate(material.recordings) if recording.split == split]
+        if not chosen:
+            raise RequestError(f"{material.folder}: no recordings in split {split!r}")
+        self.places = np.array(chosen)
+        lengths = np.array([material.recordings[place].frames for place in chosen])
+        self.ends = np.cumsum(lengths) / lengths.sum()
+        self.frames = samples_for(data.seconds, RATE) // HOP
+        self.time = self.frames * HOP
+        speakers = sorted({recording.speaker for recording in material.recordings if recording.speaker})
+        self.speakers = np.array(
+            [speakers.index(r.speaker) if r.speaker else IGNORED for r in material.recordings], dtype=np.int64
+        )
+        self.speech = torch.from_numpy(np.array(material.speech)).to(device)
+        self.phones = torch.from_numpy(labelled(material.phones, NO_PHONE)).to(device)
+        self.units = torch.from_numpy(labelled(material.units, NO_UNIT)).to(device)
+        self.degrader = Degrader(material, data, device, self.time) if data.corruption else None
+
+    def batches(self, first: int) -> Iterator[Batch]:
+        number = first
+        while True:
+            yield self.batch(number)
+            number += 1
+
+    def batch(self, number: int) -> Batch:
+        rng = generator("draws", self.seed, self.split, number)
+        places, starts = self.crops(rng, self.size)
+        clean, frame_index, inside = self.cut(places, starts)
+        batch: Batch = {
+            "index": torch.arange(number * self.size, (number + 1) * self.size, device=self.device),
+            "recording": torch.from_numpy(places).to(self.device),
+            "start": torch.from_numpy(starts * HOP / RATE).to(self.device),
+            "padding": 1 - inside.float().mean(1),
+            "phones": self.phones[frame_index].masked_fill(~inside, 0),
+            "units": self.units[frame_index].masked_fill(~inside, IGNORED),
+            "speaker": torch.from_numpy(self.speakers[places]).to(self.device),
+        }
+        if self.degrader is None:
+            gain = 10 ** (rng.uniform(*CLEAN_GAIN_DB, size=(self.size, 1)) / 20)
+            clean = clean * self.tensor(gain)
+            clean = clean * (PEAK / clean.abs().amax(1, keepdim=True).clamp(min=PEAK))
+            return batch | {"clean": clean, "degraded": clean}
+        voices, at = self.crops(rng, self.size * BABBLE_VOICES)
+        babble = self.cut(voices, at)[0].view(self.size, BABBLE_VOICES, self.time)
+        clean, degraded = self.degrader(rng, clean, babble)
+        return batch | {"clean": clean, "degraded": degraded}
+
+    def clips(self, count: int, seconds: float) -> list[tuple[Audio, Audio]]:
+        """(clean, degraded) crops of another length, the same each time, each from a recording that fills it."""
+        longer = self.data.model_copy(update={"seconds": seconds})
+        batch = Draws(self.material, longer, torch.device("cpu"), self.seed, self.split, count).batch(0)
+        return [
+            (Audio(clean.numpy(), RATE), Audio(degraded.numpy(), RATE))
+            for clean, degraded, padding in zip(batch["clean"], batch["degraded"], batch["padding"], strict=True)
+            if padding == 0
+        ]
+
+    def crops(self, rng: np.random.Generator, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """(recording, first frame within it) of crops: every second of speech is as likely as any other."""
+        places = self.places[np.searchsorted(self.ends, rng.random(count)).clip(max=len(self.places) - 1)]
+        room = np.array([max(self.material.recordings[place].frames - self.frames, 0) for place in places])
+        return places, np.floor(rng.random(count) * (room + 1)).astype(np.int64)
+
+    def cut(self, places: NDArray[np.int64], starts: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+        """Clean crops [batch, time], their frames' places [batch, frame], and which of them are within the recording.
+
+        Short recordings are followed by silence.
+        """
+        begins = torch.from_numpy(self.material.starts[places] + starts).to(self.device)
+        ends = torch.from_numpy(self.material.starts[places + 1]).to(self.device)
+        frames = begins[:, None] + torch.arange(self.frames, device=self.device)
+        inside = frames < ends[:, None]
+        frames = torch.minimum(frames, ends[:, None] - 1)
+        samples = frames[:, :, None] * HOP + torch.arange(HOP, device=self.device)
+        clean = self.speech[samples].float() / FULL_SCALE * inside[:, :, None]
+        return clean.flatten(1), frames, inside
+
+    def tensor(self, values: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(self.device)
+
+
+def labelled(array: NDArray[Any], nothing: int) -> NDArray[np.int64]:
+    """Labels as int64, with IGNORED where there is none."""
+    made = np.array(array, dtype=np.int64)
+    made[made == nothing] = IGNORED
+    return made
+
+
+class Degrader:
+    """A registered corruption for whole batches: `voicefixer` in its published order, or `dns`."""
+
+    def __init__(self, material: Material, data: DataConfig, device: torch.device, time: int) -> None:
+        corruption = registry.find("corruptions", data.corruption)(**data.options)  # rooms come from the material
+        if not isinstance(corruption, VoiceFixer | Dns):
+            raise RequestError(f"corruption {data.corruption!r} has no batched form; known: voicefixer, dns")
+        if isinstance(corruption, VoiceFixer) and corruption.order != "published":
+            raise RequestError("the batched voicefixer knows order = 'published' only")
+        self.corruption, self.device, self.time = corruption, device, time
+        rooms = [room for room in material.rooms]
+        longest = max(len(room) for room in rooms)
+        self.size = fast_length(time + longest)
+        bank = np.zeros((len(rooms), longest), dtype=np.float32)
+        for place, room in enumerate(rooms):
+            bank[place, : len(room)] = room
+        self.rooms = torch.fft.rfft(torch.from_numpy(bank).to(device), self.size)
+        self.noise = torch.from_numpy(np.array(material.noise)).to(device)
+        self.coloured = torch.from_numpy(coloured_stretches()).to(device)
+        if isinstance(corruption, VoiceFixer):
+            self.filters = torch.from_numpy(filter_bank(corruption, self.size)).to(device)
+
+    def __call__(self, rng: np.random.Generator, clean: Tensor, babble: Tensor) -> tuple[Tensor, Tensor]:
+        """(clean, degraded) of clean [batch, time], with babble voices [batch, voice, time], at their joint level."""
+        if isinstance(self.corruption, VoiceFixer):
+            return self.voicefixer(self.corruption, rng, clean, babble)
+        return self.dns(self.corruption, rng, clean, babble)
+
+    def voicefixer(
+        self, law: VoiceFixer, rng: np.random.Generator, clean: Tensor, babble: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        count = len(clean)
+        ratio = np.where(rng.random(count) < law.p["clip"], rng.uniform(*law.clip_ratio, size=count), 1.0)
+        ratio = self.column(ratio)
+        low, high = clean.amin(1, keepdim=True).clamp(max=0), clean.amax(1, keepdim=True).clamp(min=0)
+        degraded = torch.minimum(torch.maximum(clean, ratio * low), ratio * high)
+        spectrum = torch.fft.rfft(degraded, self.size)
+        spectrum = self.reverberate(rng, spectrum, law.p["rir"])
+        response = self.filters[torch.from_numpy(rng.integers(len(self.filters), size=count)).to(self.device)]
+        filtered = self.column(rng.random(count) < law.p["lowpass"])
+        response = response * filtered + (1 - filtered)
+        degraded = torch.fft.irfft(spectrum * response, self.size)[:, : self.time]
+        noise = self.sources(rng, count, babble)
+        if law.filter_noise:
+            noise = torch.fft.irfft(torch.fft.rfft(noise, self.size) * response, self.size)[:, : self.time]
+        snr = rng.uniform(*law.snr_db, size=count)
+        loud = self.column(rng.random(count) < law.p["noise"])
+        degraded = degraded + loud * at_snr(degraded, noise, self.column(snr))
+        peak = torch.maximum(clean.abs().amax(1, keepdim=True), degraded.abs().amax(1, keepdim=True))
+        gain = self.column(rng.uniform(*law.gain, size=count)) / peak.clamp(min=TINY)
+        return clean * gain, degraded * gain
+
+    def dns(self, law: Dns, rng: np.random.Generator, clean: Tensor, babble: Tensor) -> tuple[Tensor, Tensor]:
+        count = len(clean)
+        spectrum = self.reverberate(rng, torch.fft.rfft(clean, self.size), law.p_rir)
+        degraded = torch.fft.irfft(spectrum, self.size)[:, : self.time]
+        noise = self.sources(rng, count, babble)
+        degraded = degraded + at_snr(degraded, noise, self.column(rng.uniform(*law.snr_db, size=count)))
+        rms = degraded.square().mean(1, keepdim=True).sqrt().clamp(min=TINY)
+        gain = self.column(10 ** (rng.uniform(*law.level_dbfs, size=count) / 20)) / rms
+        gain = torch.minimum(gain, CLIP_LEVEL / degraded.abs().amax(1, keepdim=True).clamp(min=TINY))
+        return clean * gain, degraded * gain
+
+    def reverberate(self, rng: np.random.Generator, spectrum: Tensor, share: float) -> Tensor:
+        chosen = self.rooms[torch.from_numpy(rng.integers(len(self.rooms), size=len(spectrum))).to(self.device)]
+        wet = self.column(rng.random(len(spectrum)) < share)
+        return spectrum * (chosen * wet + (1 - wet))
+
+    def sources(self, rng: np.random.Generator, count: int, babble: Tensor) -> Tensor:
+        """Noise [batch, time] of any level."""
+        kind = torch.from_numpy(rng.choice(3, p=NOISE_KINDS, size=count)).to(self.device)[:, None]
+        place = torch.arange(self.time, device=self.device)
+        begin = torch.from_numpy((rng.random(count) * (len(self.noise) - self.time)).astype(np.int64)).to(self.device)
+        recorded = self.noise[begin[:, None] + place].float() / FULL_SCALE
+        length = self.coloured.shape[1]
+        row = torch.from_numpy(rng.integers(len(self.coloured), size=count)).to(self.device)
+        begin = torch.from_numpy(rng.integers(length, size=count)).to(self.device)
+        coloured = self.coloured[row[:, None], (begin[:, None] + place) % length]
+        mixed = (babble / babble.square().mean(2, keepdim=True).sqrt().clamp(min=TINY)).sum(1)
+        return torch.where(kind == 0, recorded, torch.where(kind == 1, coloured, mixed))
+
+    def column(self, values: NDArray[Any]) -> Tensor:
+        return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(self.device)[:, None]
+
+
+def at_snr(speech: Tensor, noise: Tensor, snr_db: Tensor) -> Tensor:
+    """Noise scaled to a ratio of mean powers; nothing where the noise is silent."""
+    power = speech.square().mean(1, keepdim=True)
+    noise_power = noise.square().mean(1, keepdim=True)
+    gain = (power / noise_power.clamp(min=TINY)).sqrt() * 10 ** (-snr_db / 20)
+    return noise * gain * (noise_power > TINY)
+
+
+def fast_length(least: int) -> int:
+    from scipy.fft import next_fast_len
+
+    return int(next_fast_len(least, real=True))
+
+
+def coloured_stretches() -> NDArray[np.float32]:
+    """Noise from white to brown, [stretch, time]; a stretch has no seam."""
+    exponents = np.linspace(0.0, 2.0, COLOURED_STRETCHES)
+    length = round(COLOURED_S * RATE)
+    return np.stack(
+        [Coloured(exponent=e, seed=place).samples(length, RATE) for place, e in enumerate(exponents)]
+    ).astype(np.float32)
+
+
+def filter_bank(corruption: VoiceFixer, size: int) -> NDArray[np.complex64]:
+    """Transfer functions [filter, size / 2 + 1] of the corruption's low-passes, from its own draws and code."""
+    impulse = np.zeros(IMPULSE)
+    impulse[IMPULSE // 2] = 1.0
+    bank = np.zeros((FILTERS, size // 2 + 1), dtype=np.complex64)
+    for place in range(FILTERS):
+        rng = generator("filter bank", place)
+        step = draw_step(rng, corruption.bandwidth_hz, corruption.designs)
+        response = step.apply(impulse, RATE)
+        if rng.random() < corruption.p["resample"]:
+            response = step.model_copy(update={"design": "polyphase"}).apply(response, RATE)
+        centred = np.roll(np.pad(response, (0, size - IMPULSE)), -(IMPULSE // 2))
+        bank[place] = np.fft.rfft(centred)
+    return bank

@@ -1,0 +1,314 @@
+"""Training material in one place: speech, frame labels, noise and rooms as plain arrays that fit in memory.
+
+`gather` makes a folder of them once, out of corpora; training then draws crops without touching a file, on a CPU or on
+a GPU (`draws.py`). `bundle.py` makes the same folder small enough to travel.
+
+    recordings.json   one entry per recording: corpus, id, speaker, licence, split, samples
+    speech.npy        int16 [sample], the recordings end to end, each padded to a whole number of 20 ms frames
+    phones.npy        uint8 [frame], classes of `sise.phonemes`; 255 where a recording has no alignment
+    units.npy         uint16 [frame], Whisper units (`whisper-base-k500`); 65535 where there are none
+    centres.npy       float32 [unit, 512]
+    noise.npy         int16 [sample], the noise recordings end to end
+    rooms.npz         float32 arrays, one room impulse response each, the direct sound at sample 0 with height 1
+"""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections import Counter
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import soundfile
+from numpy.typing import NDArray
+from pydantic import BaseModel, ConfigDict, Field
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.audio import resample
+from restorebench.benchmark.contracts import Scene
+from restorebench.benchmark.errors import AudioError, RequestError
+from restorebench.benchmark.files import whole, write_whole
+from restorebench.benchmark.locations import audio_files, resolve
+from restorebench.benchmark.seeds import generator
+from restorebench.benchmark.suite import CorpusSpec
+from restorebench.benchmark.types import Audio, FloatArray
+from restorebench.corruptions.reverb import Measured, ReverbStep
+from restorebench.corruptions.rooms import draw_room
+from restorebench.systems.training.config import CONFIGS, parse
+from restorebench.systems.training.task import Progress
+
+RATE, HOP = 16_000, 320
+NO_PHONE, NO_UNIT = 255, 65_535
+FULL_SCALE = 32_767
+CLUSTERED_FRAMES = 100_000
+"""Frames, evenly spread, that k-means sees."""
+ALIKE = 1e-3
+"""Channels that differ by less, in full scale, are one signal with its rounding noise."""
+Split = Literal["train", "dev"]
+
+
+class MaterialConfig(BaseModel):
+    """What `gather` collects; the TOML file `configs/nano/_material.toml`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    speech: tuple[CorpusSpec, ...]
+    dev: tuple[CorpusSpec, ...]
+    noise: str
+    noise_split: str = ""
+    rooms: str
+    rooms_split: str = ""
+    simulated_rooms: int = Field(default=160, ge=0)
+    t60_s: tuple[float, float] = (0.2, 1.2)
+    room_s: float = 0.8
+    """Longest response that is kept; the rest of the tail is faded out."""
+
+
+@dataclass(frozen=True)
+class Recording:
+    corpus: str
+    id: str
+    speaker: str
+    licence: str
+    split: Split
+    samples: int
+    """Before padding."""
+
+    @property
+    def frames(self) -> int:
+        return -(-self.samples // HOP)
+
+
+class Material:
+    """The arrays of a folder that `gather` or `bundle.unpack` made."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises RequestError when the folder is not there or not whole."""
+        if not (folder / "recordings.json").is_file():
+            raise RequestError(f"{folder}: no training material; run: make train-material (or unpack a bundle)")
+        self.folder = folder
+        listed = json.loads((folder / "recordings.json").read_text(encoding="utf-8"))
+        self.recordings = [Recording(**entry) for entry in listed]
+        self.starts = np.concatenate([[0], np.cumsum([r.frames for r in self.recordings])])
+        """First frame of each recording, and the end."""
+        if len(self.speech) != self.starts[-1] * HOP:
+            raise RequestError(f"{folder}: speech.npy holds {len(self.speech)} samples, recordings.json says otherwise")
+
+    def _array(self, name: str) -> NDArray[Any]:
+        path = self.folder / name
+        if not path.is_file():
+            raise RequestError(f"{path}: no such file; the training material is not whole")
+        made: NDArray[Any] = np.load(path, mmap_mode="r")
+        return made
+
+    @cached_property
+    def speech(self) -> NDArray[np.int16]:
+        return self._array("speech.npy")
+
+    @cached_property
+    def phones(self) -> NDArray[np.uint8]:
+        return self._array("phones.npy")
+
+    @cached_property
+    def units(self) -> NDArray[np.uint16]:
+        return self._array("units.npy")
+
+    @cached_property
+    def noise(self) -> NDArray[np.int16]:
+        return self._array("noise.npy")
+
+    @cached_property
+    def rooms(self) -> list[NDArray[np.float32]]:
+        with np.load(self.folder / "rooms.npz") as file:
+            return [file[name] for name in sorted(file.files)]
+
+    def clip(self, place: int) -> Audio:
+        """A whole recording."""
+        first, recording = int(self.starts[place]) * HOP, self.recordings[place]
+        return Audio(self.speech[first : first + recording.samples].astype(np.float32) / FULL_SCALE, RATE)
+
+    def card(self) -> list[dict[str, Any]]:
+        """Per corpus of the training split: hours, speakers, licences; for model cards."""
+        train = [r for r in self.recordings if r.split == "train"]
+        return [
+            {
+                "corpus": corpus,
+                "hours": round(sum(r.samples for r in train if r.corpus == corpus) / RATE / 3600, 2),
+                "recordings": count,
+                "speakers": sorted({r.speaker for r in train if r.corpus == corpus and r.speaker}),
+                "licences": sorted({r.licence for r in train if r.corpus == corpus}),
+            }
+            for corpus, count in Counter(r.corpus for r in train).items()
+        ]
+
+
+def gather(config: Path, out: Path, progress: Progress) -> Material:
+    """Collects the material of a config into `out`; every array that is there already stays.
+
+    Raises RequestError when a corpus is not here or a recording cannot be read.
+    """
+    wanted: MaterialConfig = parse(MaterialConfig, tomllib.loads(config.read_text(encoding="utf-8")), str(config))
+    out.mkdir(parents=True, exist_ok=True)
+    texts = _gather_speech(wanted, out, progress)
+    material = Material(out)
+    if not (out / "noise.npy").is_file():
+        noise = [mono(resolve(uri), RATE) for uri in audio_files(wanted.noise, wanted.noise_split)]
+        save_array(out / "noise.npy", to_int16(np.concatenate(noise)))
+    if not (out / "rooms.npz").is_file():
+        with whole(out / "rooms.npz") as part, part.open("wb") as file:
+            np.savez(file, **{f"{place:04d}": room for place, room in enumerate(_rooms(wanted, progress))})
+    if not (out / "phones.npy").is_file():
+        save_array(out / "phones.npy", _align_all(material, texts, progress))
+    if not (out / "units.npy").is_file():
+        _make_units(material, progress)
+    return material
+
+
+def _gather_speech(wanted: MaterialConfig, out: Path, progress: Progress) -> list[str | None]:
+    """Writes speech.npy and recordings.json; the transcripts, in the same order."""
+    listed = [(split, spec, u) for split, specs in (("train", wanted.speech), ("dev", wanted.dev)) for spec in specs
+              for u in registry.make("corpora", spec.reader, **spec.options).utterances() if u.uri]  # fmt: skip
+    if not (out / "recordings.json").is_file():
+        recordings: list[Recording] = []
+        parts: list[NDArray[np.int16]] = []
+
+        def steps() -> Iterator[int]:
+            for split, spec, utterance in listed:
+                samples = mono(resolve(utterance.uri or ""), RATE)
+                name = str(spec.options.get("under") or spec.options.get("path") or spec.options.get("split"))
+                recordings.append(
+                    Recording(name, utterance.id, utterance.speaker, utterance.licence, split, len(samples))  # type: ignore[arg-type]
+                )
+                parts.append(to_int16(np.pad(samples, (0, -len(samples) % HOP))))
+                yield 1
+
+        progress("read speech", len(listed), steps())
+        save_array(out / "speech.npy", np.concatenate(parts))
+        write_whole(out / "recordings.json", json.dumps([asdict(r) for r in recordings]).encode())
+    return [utterance.text for _, _, utterance in listed]
+
+
+def mono(path: Path, rate: int) -> FloatArray:
+    """A recording [time] at `rate`; channels that are alike count as one. Raises AudioError for others."""
+    samples, seen = soundfile.read(path, dtype="float32", always_2d=True)
+    if len(samples) == 0 or np.any(np.abs(samples - samples[:, :1]) > ALIKE):
+        raise AudioError(f"{path}: {samples.shape[1]} different channels, {len(samples)} samples; wanted mono sound")
+    return resample(np.ascontiguousarray(samples[:, 0]), seen, rate)
+
+
+def to_int16(samples: FloatArray) -> NDArray[np.int16]:
+    return np.round(np.clip(samples, -1.0, 1.0) * FULL_SCALE).astype(np.int16)
+
+
+def save_array(path: Path, array: NDArray[Any]) -> None:
+    with whole(path) as part, part.open("wb") as file:
+        np.save(file, array)
+
+
+def _rooms(wanted: MaterialConfig, progress: Progress) -> list[NDArray[np.float32]]:
+    """Measured responses and simulated ones, as `ReverbStep` applies them, cut to `room_s` with a faded end."""
+    measured = [Measured(uri=uri, sha256="") for uri in audio_files(wanted.rooms, wanted.rooms_split)]
+    responses = [direct_first(mono(resolve(room.uri), RATE)) for room in measured]
+    scene = Scene(rate=RATE, seconds=4.0, others=())
+
+    def steps() -> Iterator[int]:
+        for place in range(wanted.simulated_rooms):
+            room = draw_room(generator("material room", place), scene, wanted.t60_s)
+            responses.append(ReverbStep(rir=room).response(RATE).astype(np.float32))
+            yield 1
+
+    progress("simulate rooms", wanted.simulated_rooms, steps())
+    length = round(wanted.room_s * RATE)
+    fade = np.minimum(1.0, np.arange(length, 0, -1) / (0.1 * length)).astype(np.float32)
+    return [room[:length] * (fade[: len(room)] if len(room) >= length else 1) for room in responses]
+
+
+def direct_first(response: FloatArray) -> FloatArray:
+    """From the largest peak on, which becomes 1."""
+    peak = int(np.argmax(np.abs(response)))
+    return (response[peak:] / response[peak]).astype(np.float32)
+
+
+def _align_all(material: Material, texts: list[str | None], progress: Progress) -> NDArray[np.uint8]:
+    phones = np.full(material.starts[-1], NO_PHONE, dtype=np.uint8)
+    with_text = [place for place, text in enumerate(texts) if text]
+
+    def steps() -> Iterator[int]:
+        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+            jobs = ((material.folder, place, texts[place] or "") for place in with_text)
+            for place, made in zip(with_text, pool.map(_align, jobs, chunksize=16), strict=True):
+                if made is not None:
+                    phones[material.starts[place] : material.starts[place + 1]] = made
+                yield 1
+
+    progress("align phones", len(with_text), steps())
+    return phones
+
+
+def _align(job: tuple[Path, int, str]) -> NDArray[np.uint8] | None:
+    """Phone classes [frame] of one recording; None where its transcript does not fit."""
+    from restorebench.systems.sise.aligner import align
+    from restorebench.systems.sise.phonemes import PhoneSet, frame_labels
+
+    folder, place, text = job
+    material = _opened(folder)
+    try:
+        alignment = align(material.clip(place), text)
+    except AudioError:
+        return None
+    frames = material.recordings[place].frames
+    return frame_labels(alignment, PhoneSet(), 0.0, frames, HOP, RATE).astype(np.uint8)
+
+
+_materials: dict[Path, Material] = {}
+
+
+def _opened(folder: Path) -> Material:
+    """Once per worker process."""
+    if folder not in _materials:
+        _materials[folder] = Material(folder)
+    return _materials[folder]
+
+
+def _make_units(material: Material, progress: Progress) -> None:
+    """Whisper features of every recording, 500 k-means centres, and the nearest centre of every frame."""
+    import torch
+
+    from restorebench.systems.masksr.teacher import nearest_centre
+    from restorebench.systems.masksr.whisper_teacher import CHANNELS, UNITS, WhisperEncoder
+    from restorebench.systems.tokenizers.quantizer import kmeans
+
+    scratch = material.folder / "features.part"
+    features = np.lib.format.open_memmap(
+        scratch, mode="w+", dtype=np.float16, shape=(int(material.starts[-1]), CHANNELS)
+    )
+    clips = [material.clip(place).samples for place in range(len(material.recordings))]
+
+    def steps() -> Iterator[int]:
+        for clip, frame, made in WhisperEncoder().features(clips):
+            first = int(material.starts[clip]) + frame
+            features[first : first + len(made)] = made
+            yield len(made)
+
+    progress("Whisper features (frames)", int(material.starts[-1]), steps())
+    every = max(1, len(features) // CLUSTERED_FRAMES)
+    seen = torch.from_numpy(features[::every].astype(np.float32))
+    centres = kmeans(seen, UNITS, torch.Generator().manual_seed(0))
+    units = [
+        nearest_centre(torch.from_numpy(features[i : i + 8192].astype(np.float32))[None], centres)[0].numpy()
+        for i in range(0, len(features), 8192)
+    ]
+    save_array(material.folder / "centres.npy", centres.numpy())
+    save_array(material.folder / "units.npy", np.concatenate(units).astype(np.uint16))
+    scratch.unlink()
+
+
+def default_config() -> Path:
+    return CONFIGS / "nano" / "_material.toml"

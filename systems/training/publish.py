@@ -1,0 +1,84 @@
+"""Turns the runs of `nano train` into the checkpoints that ship with the package: half precision, codecs apart.
+
+A model of codes names its codec (`bundled`) and the digest of what makes the codes (`codes`): a decoder may learn on,
+an encoder or a quantiser may not.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from restorebench.systems.training import checkpoint
+from restorebench.systems.training.checkpoint import Checkpoint
+
+
+@dataclass(frozen=True)
+class Shipped:
+    name: str
+    """Of the file, without suffix."""
+    runs: tuple[str, ...]
+    """Runs that make it, the best first; the first one that exists counts."""
+    codec: str = ""
+    """The shipped codec of a model of codes."""
+
+
+SHIPPED = (
+    Shipped("codec-nano", ("codec-16k-decoder", "codec-16k")),
+    Shipped("sise-codec-nano", ("sise-codec-decoder", "sise-codec")),
+    Shipped("masksr-nano", ("masksr",), "codec-nano"),
+    Shipped("masksr2-nano", ("masksr2",), "codec-nano"),
+    Shipped("sise-nano", ("sise",), "sise-codec-nano"),
+    Shipped("sise-wo-dis-nano", ("sise-wo-dis",), "codec-nano"),
+)
+PREFIXES = {"masksr": "tokenizer.", "sise": "codec."}
+"""Where a model's checkpoint keeps its codec."""
+
+
+def publish(runs: Path, out: Path) -> list[Path]:
+    """Writes what the runs have; the files written."""
+    out.mkdir(parents=True, exist_ok=True)
+    written = []
+    for shipped in SHIPPED:
+        folder = next((runs / run for run in shipped.runs if (runs / run / "model.safetensors").is_file()), None)
+        if folder is None:
+            continue
+        best = folder / "best.safetensors"
+        path = best if best.is_file() else folder / "model.safetensors"
+        kept = checkpoint.read(path, checkpoint.header(path)["kind"])
+        target = out / f"{shipped.name}.safetensors"
+        checkpoint.save(target, _slim(kept, shipped.codec, out))
+        written.append(target)
+    return written
+
+
+def _slim(kept: Checkpoint, codec: str, out: Path) -> Checkpoint:
+    prefix = PREFIXES.get(kept.kind, "")
+    tensors = {key: half(value) for key, value in kept.tensors.items() if not (prefix and key.startswith(prefix))}
+    config = dict(kept.config)
+    if codec:
+        path = out / f"{codec}.safetensors"
+        table = prefix.rstrip(".")
+        codes = codes_digest(checkpoint.read(path, checkpoint.header(path)["kind"]).tensors)
+        config[table] = {**config[table], "bundled": codec, "codes": codes}
+    return Checkpoint(kept.kind, tensors, config, kept.card)
+
+
+def half(value: Tensor) -> Tensor:
+    return value.half() if value.is_floating_point() else value
+
+
+def codes_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Hash of everything in a codec that decides codes, at half precision: all but the decoder."""
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        if not key.startswith("decoder.") and not key.endswith(".usage"):
+            digest.update(key.encode())
+            digest.update(half(tensors[key]).contiguous().view(torch.uint8).numpy().tobytes())
+    return digest.hexdigest()
+

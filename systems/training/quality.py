@@ -1,0 +1,56 @@
+"""How restored dev clips sound while a model trains, by the metrics that the board uses.
+
+Cross-entropy and mel distance do not rank models (systems/README.md): the checkpoint that is kept is the one whose
+restored clips score best.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.clip import SharedClip
+from restorebench.benchmark.contracts import Subject
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.types import Audio
+
+METRICS = ("dnsmos", "lsd")
+
+
+def composite(values: dict[str, float]) -> float:
+    """DNSMOS OVL + P.808 - LSD: two estimates of quality, and one distance that keeps them honest."""
+    return values["dnsmos.ovl"] + values["dnsmos.p808"] - values["lsd"]
+
+
+@torch.no_grad()
+def quality(
+    clips: Sequence[tuple[Audio, Audio]], restore: Callable[[Tensor], Tensor], device: torch.device
+) -> dict[str, float]:
+    """Means over (clean, degraded) clips that are restored whole. Raises RequestError when a clip has no value."""
+    found: dict[str, list[float]] = {}
+    metrics = [registry.make("metrics", name) for name in METRICS]
+    for clean, degraded in clips:
+        restored = restore(torch.from_numpy(degraded.samples)[None].to(device))[0].float().cpu().numpy()
+        estimate = SharedClip(Audio(np.ascontiguousarray(restored, dtype=np.float32), clean.rate))
+        subject = Subject(reference=SharedClip(clean), text=None, language="en")
+        for metric in metrics:
+            for name, outcome in metric.score(metric.prepare(subject), [estimate])[0].items():
+                if outcome.value is None:
+                    raise RequestError(f"a dev clip has no {name}: {outcome.why}")
+                found.setdefault(name, []).append(outcome.value)
+    means = {name: float(np.mean(values)) for name, values in found.items()}
+    return means | {"composite": composite(means)}
+
+
+def best_before(folder: Path) -> float:
+    """The composite of the best checkpoint that lies in a run's folder; -inf without one."""
+    from restorebench.systems.training.checkpoint import header
+
+    path = folder / "best.safetensors"
+    return float(header(path)["card"]["metrics"]["composite"]) if path.is_file() else -math.inf

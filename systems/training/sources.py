@@ -1,0 +1,121 @@
+"""Where batches come from: corpora read file by file, or material that lies in memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.types import Audio
+from restorebench.systems.training.config import RunConfig
+from restorebench.systems.training.data import Batch, PairStream, Recording, collate, indices, loader, utterances_of
+from restorebench.systems.training.draws import Draws
+from restorebench.systems.training.material import Material
+from restorebench.systems.training.prepare import prepared_for
+from restorebench.systems.training.task import Progress, Task
+
+Pairs = Sequence[tuple[Audio, Audio]]
+"""(clean, degraded)"""
+DEV_S = 8.0
+
+
+class Source(Protocol):
+    def batches(self, done: int, rank: int, world: int) -> Iterator[Batch]:
+        """Micro-batches of process `rank` of `world`, from step `done` on."""
+        ...
+
+    def validation(self) -> list[Batch]:
+        """The same few clips each time."""
+        ...
+
+    def dev_clips(self) -> Pairs:
+        """Whole clips of unseen speakers, to be restored and scored. Raises RequestError where there are none."""
+        ...
+
+    def card(self) -> list[dict[str, Any]]:
+        """What the speech is, for the model's card."""
+        ...
+
+    def licences(self) -> list[str]: ...
+
+
+class CorpusSource:
+    """Corpora through readers: every crop is read, degraded and cut by worker processes."""
+
+    def __init__(self, run: RunConfig, task: Task, device: torch.device, out: Path, progress: Progress) -> None:
+        """Raises RequestError when a corpus is not here, or its first item cannot be made."""
+        self.run, self.task, self.device, self.out, self.progress = run, task, device, out, progress
+        self.utterances = utterances_of(run.data.speech)
+        recordings = [Recording.of(utterance) for utterance in self.utterances]
+        task.attend("train", self.utterances, out, progress)
+        prepared = prepared_for(run, task, recordings, out) if run.data.prepared else None
+        self.stream = PairStream(run.data, task.rate, recordings, run.seed, "train", prepared)
+        self.stream[0]  # what is wrong with the data is said before anything is written
+        if run.training.quality_clips:
+            raise RequestError(f"{run.name}: quality_clips need training material; set material under [data]")
+        self._validation = self._make_validation()
+
+    def batches(self, done: int, rank: int, world: int) -> Iterator[Batch]:
+        training = self.run.training
+        order = indices(done, training.batch, training.accumulate, rank, world)
+        for batch in loader(self.stream, order, self.run.data.workers):
+            yield {key: value.to(self.device) for key, value in batch.items()}
+
+    def validation(self) -> list[Batch]:
+        return self._validation
+
+    def _make_validation(self) -> list[Batch]:
+        run = self.run
+        if not run.data.validation:
+            return []
+        utterances = utterances_of(run.data.validation)
+        self.task.attend("validation", utterances, self.out, self.progress)
+        recordings = [Recording.of(utterance) for utterance in utterances]
+        stream = PairStream(run.data, self.task.rate, recordings, run.seed, "validation")
+        items = [stream[i] for i in range(run.training.validation_clips)]
+        size = run.training.batch
+        batches = [collate(items[i : i + size]) for i in range(0, len(items), size)]
+        return [{key: value.to(self.device) for key, value in batch.items()} for batch in batches]
+
+    def dev_clips(self) -> Pairs:
+        raise RequestError(f"{self.run.name}: has no dev clips")
+
+    def card(self) -> list[dict[str, Any]]:
+        return [spec.model_dump(mode="json") for spec in self.run.data.speech]
+
+    def licences(self) -> list[str]:
+        return sorted({utterance.licence for utterance in self.utterances if utterance.licence})
+
+
+class MaterialSource:
+    """Material in memory, degraded on the device."""
+
+    def __init__(self, run: RunConfig, device: torch.device) -> None:
+        """Raises RequestError when the material is not there."""
+        self.run, self.device = run, device
+        self.material = Material(Path(run.data.material))
+        self.train = Draws(self.material, run.data, device, run.seed, "train", run.training.batch)
+        size = min(run.training.batch, run.training.validation_clips)
+        self.dev = Draws(self.material, run.data, device, run.seed, "dev", size)
+
+    def batches(self, done: int, rank: int, world: int) -> Iterator[Batch]:
+        """Batch n of the stream goes to process n modulo `world`."""
+        number = done * self.run.training.accumulate * world + rank
+        while True:
+            yield self.train.batch(number)
+            number += world
+
+    def validation(self) -> list[Batch]:
+        return [self.dev.batch(n) for n in range(-(-self.run.training.validation_clips // self.dev.size))]
+
+    def dev_clips(self) -> Pairs:
+        return self.dev.clips(self.run.training.quality_clips, DEV_S)
+
+    def card(self) -> list[dict[str, Any]]:
+        return self.material.card()
+
+    def licences(self) -> list[str]:
+        return sorted({licence for corpus in self.material.card() for licence in corpus["licences"]})
