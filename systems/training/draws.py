@@ -36,7 +36,7 @@ IGNORED = -100
 """A target that teaches nothing."""
 CLEAN_GAIN_DB = (-14.0, 6.0)
 """Level changes of clean crops, for what learns without a corruption."""
-NOISE_KINDS = (0.5, 0.3, 0.2)
+NOISE_KINDS = (0.65, 0.25, 0.1)
 """How often noise is a recording, coloured, or babble."""
 COLOURED_STRETCHES, COLOURED_S = 16, 20.0
 FILTERS, IMPULSE = 384, 4096

@@ -146,6 +146,8 @@ def _in_process(run: Run, minutes: float, threads: int, material: Path, training
     from restorebench.systems.training.loop import train as trained
 
     torch.set_num_threads(threads)
+    torch.backends.cudnn.benchmark = True  # every step has the same shapes
+    torch.backends.cudnn.allow_tf32 = False  # the quantiser's lookup, the one part that is not in bfloat16
     started = time.monotonic()
     config = load(f"nano/{run.name}")
     config = config.model_copy(
