@@ -87,12 +87,14 @@ class FrameCodecTask(Task):
         training = self.config.training
         self.fabric = fabric
         learning = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
-        self.learning = learning
-        optimiser = torch.optim.AdamW(learning, lr=training.rate, betas=training.betas, weight_decay=1e-3)
+        fused = fabric.device.type == "cuda"
+        optimiser = torch.optim.AdamW(
+            learning, lr=training.rate, betas=training.betas, weight_decay=1e-3, fused=fused
+        )
         self.wrapped, self.optimiser = fabric.setup(self.module, optimiser)
         if self.discriminators is not None:
             rate = self.weights.discriminator_rate
-            critic = torch.optim.AdamW(self.discriminators.parameters(), lr=rate, betas=training.betas)
+            critic = torch.optim.AdamW(self.discriminators.parameters(), lr=rate, betas=training.betas, fused=fused)
             self.wrapped_critics, self.critic_optimiser = fabric.setup(self.discriminators, critic)
         self.average = copied(self.module) if training.ema else None
         self.distance.to(fabric.device)

@@ -46,16 +46,28 @@ def compressed_magnitude(audio: Tensor, window: int, hop: int, alignment: Alignm
 
 
 def overlap_add(complex_: Tensor, window: int, hop: int) -> Tensor:
-    """Audio [batch, frame * hop] of a match-stride spectrum [batch, bin, frame]: windowed again and normalised."""
+    """Audio [batch, frame * hop] of a match-stride spectrum [batch, bin, frame]: windowed again and normalised.
+
+    The window is a whole number of hops.
+    """
     frames = complex_.shape[-1]
     taper = hann(window, complex_.device)
-    grains = torch.fft.irfft(complex_, n=window, dim=1) * taper[:, None]
-    length = (frames - 1) * hop + window
-
-    def summed(columns: Tensor) -> Tensor:
-        return functional.fold(columns, (1, length), kernel_size=(1, window), stride=(1, hop))[:, 0, 0]
-
-    weight = summed((taper**2)[None, :, None].expand(1, window, frames))
+    grains = torch.fft.irfft(complex_.transpose(1, 2), n=window, dim=2) * taper
+    weight = _summed((taper**2).expand(1, frames, window), hop)
     margin = (window - hop) // 2
     inside = slice(margin, margin + frames * hop)
-    return summed(grains)[:, inside] / weight[:, inside]
+    return _summed(grains, hop)[:, inside] / weight[:, inside]
+
+
+def _summed(grains: Tensor, hop: int) -> Tensor:
+    """[batch, (frame - 1) * hop + window]: grains [batch, frame, window], each `hop` after the one before it.
+
+    One shifted sum per hop of the window: cheaper, forwards and backwards, than a general fold.
+    """
+    batch, frames, window = grains.shape
+    parts = window // hop
+    total = grains.new_zeros(batch, (frames + parts - 1) * hop)
+    for part in range(parts):
+        piece = grains[:, :, part * hop : (part + 1) * hop].reshape(batch, frames * hop)
+        total = total + functional.pad(piece, (part * hop, (parts - 1 - part) * hop))
+    return total

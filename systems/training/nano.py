@@ -40,9 +40,9 @@ class Run:
 
 
 PLAN = (
-    Run("codec-16k", 0.16, 64),
+    Run("codec-16k", 0.16, 128),
     Run("masksr2", 0.2, 64, second=True),
-    Run("sise-codec", 0.1, 64),
+    Run("sise-codec", 0.1, 128),
     Run("sise", 0.16, 64, second=True),
     Run("codec-16k-decoder", 0.12, 48, second=True),
     Run("sise-codec-decoder", 0.06, 48, second=True),
@@ -50,7 +50,7 @@ PLAN = (
     Run("sise-wo-dis", 0.08, 64, second=True),
 )
 """In order of worth."""
-FIRST_SHARE = 0.3
+FIRST_SHARE = 0.33
 """Of the minutes on a GPU: for the codecs, before everything else starts."""
 
 app = typer.Typer(add_completion=False, help=(__doc__ or "").partition("\n")[0])

@@ -92,7 +92,9 @@ class SingleModelTask(Task, Generic[Model]):
 
     def setup(self, fabric: Any) -> None:
         training = self.config.training
-        optimiser = torch.optim.Adam(self.module.parameters(), lr=training.rate, betas=training.betas)
+        optimiser = torch.optim.Adam(
+            self.module.parameters(), lr=training.rate, betas=training.betas, fused=fabric.device.type == "cuda"
+        )
         self.fabric = fabric
         self.wrapped, self.optimiser = fabric.setup(self.module, optimiser)
         self.average = copied(self.module) if training.ema else None
