@@ -1,4 +1,7 @@
-"""A row of the registry that runs from a checkpoint: a factory with a card, as in `sise@FILE`."""
+"""A row of the registry that runs from a checkpoint: a factory with a card, as in `sise@FILE`.
+
+Rows of the nano sizes come with a checkpoint of this project and need no file.
+"""
 
 from __future__ import annotations
 
@@ -8,15 +11,19 @@ from typing import Any
 
 from restorebench.benchmark.contracts import SystemCard
 from restorebench.benchmark.errors import RequestError
+from restorebench.systems.checkpoints import bundled
 
 
 class CheckpointRow(ABC):
-    def __init__(self, card: SystemCard, config: str) -> None:
-        """config: the bundled training config of the row; "" when any checkpoint will do."""
-        self.card, self.config = card, config
+    def __init__(self, card: SystemCard, config: str, shipped: str = "") -> None:
+        """config: the bundled training config of the row; "" when any checkpoint will do. shipped: the checkpoint that
+        the row runs from when none is named."""
+        self.card, self.config, self.shipped = card, config, shipped
 
     def __call__(self, checkpoint: Path | None = None) -> Any:
         """The system. Raises RequestError without a checkpoint, or with one of another variant."""
+        if checkpoint is None and self.shipped:
+            checkpoint = bundled(self.shipped)
         if checkpoint is None:
             raise RequestError(
                 f"{self.card.name} has no public weights; train it (restorebench train {self.config}) "

@@ -1,7 +1,7 @@
 """Target-DAC: the clean reference through a tokenizer and back, the upper bound of what predicts its codes.
 
 `target-codec` is the published 44.1 kHz DAC, `target-codec:dac-16khz` the 16 kHz one, `target-codec@FILE` a frame codec
-that `restorebench train` wrote. Source: MaskSR2 §III-C, Table I.
+that `restorebench train` wrote, `target-codec-nano` the one that ships with this package. Source: MaskSR2 §III-C, Table I.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from restorebench.benchmark.contracts import SystemCard
 from restorebench.benchmark.errors import AudioError
 from restorebench.benchmark.locations import file_sha256
 from restorebench.benchmark.types import Audio, Pair, Utterance
+from restorebench.systems.checkpoints import bundled
 
 WINDOW_S = 30.0
 """Longer references are coded in pieces."""
@@ -73,3 +74,26 @@ class TargetCodec:
             coded = [self.tokenizer.decode(self.tokenizer.encode(piece[None]))[0, : len(piece)] for piece in pieces]
         samples = torch.cat(coded).numpy()
         return Audio(fit(resample(samples, rate, given.rate), len(given.samples)), given.rate)
+
+
+class ShippedCodec:
+    """The row `target-codec-nano`: the codec of the nano models, in 16 kHz."""
+
+    card = TargetCodec.card.model_copy(
+        update={
+            "name": "target-codec-nano",
+            "summary": "The clean reference through the nano models' codec and back",
+            "packages": ("torch", "safetensors"),
+            "extra": "models",
+            "weights": (),
+        }
+    )
+
+    def __call__(self) -> TargetCodec:
+        path = bundled("codec-nano")
+        made = TargetCodec(checkpoint=path)
+        made.card = self.card.model_copy(update={"identity": file_sha256(path)})
+        return made
+
+
+target_codec_nano = ShippedCodec()

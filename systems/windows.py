@@ -7,13 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from restorebench.benchmark.audio import fit
 from restorebench.benchmark.types import Audio, FloatArray
 
+if TYPE_CHECKING:
+    from torch import Tensor
+
+JOINED_S = 40.0
+"""Longest stretch that a codec on frames decodes at once."""
 GROUP = {"cpu": 1, "cuda": 16}
 """Windows decoded together. On a CPU one window fills the cores."""
 
@@ -32,21 +37,44 @@ class Window(NamedTuple):
     samples: FloatArray
 
 
-Decode = Callable[[Sequence[Window]], FloatArray]
-"""Restored samples [window, time], at least as long as the windows."""
+Sample = Callable[[Sequence[Window]], "Tensor"]
+"""What windows become before they are sound: codes or latents [window, channel, frame]."""
+Decode = Callable[["Tensor"], "Tensor"]
+"""Samples [piece, time] of codes or latents [piece, channel, frame]."""
 
 
-def restore_windows(batch: Sequence[Audio], length: int, group: int, decode: Decode) -> list[Audio]:
-    """Restored clips of the inputs' lengths; windows of `length` samples, always `group` of them decoded together."""
-    made = [np.zeros(len(audio.samples), dtype=np.float32) for audio in batch]
+def restore_windows(
+    batch: Sequence[Audio], length: int, group: int, sample: Sample, decode: Decode, joined: int = 1
+) -> list[Audio]:
+    """Restored clips of the inputs' lengths.
+
+    Windows of `length` samples, always `group` of them sampled together. `joined` windows of a clip that follow each
+    other are decoded as one stretch, so that the sound has no seam between them.
+    """
+    found: list[list[Tensor]] = [[] for _ in batch]
     windows = _windows(batch, length)
     silent = Window(0, 0, np.zeros(length, dtype=np.float32))
     while part := list(islice(windows, group)):
         full = [*part, *[silent] * (group - len(part))]  # kernels round by shape: every group has the same
-        for window, restored in zip(part, decode(full), strict=False):
-            place = made[window.clip][window.start : window.start + length]
-            place[:] = restored[: len(place)]
-    return [Audio(samples, audio.rate) for samples, audio in zip(made, batch, strict=True)]
+        for window, made in zip(part, sample(full), strict=False):
+            found[window.clip].append(made)
+    return [
+        Audio(fit(_sound(parts, decode, group, joined), len(audio.samples)), audio.rate)
+        for parts, audio in zip(found, batch, strict=True)
+    ]
+
+
+def _sound(parts: list[Tensor], decode: Decode, group: int, joined: int) -> FloatArray:
+    """Samples [time] of the windows of one clip, each [channel, frame]."""
+    import torch
+
+    if not parts:
+        return np.zeros(0, dtype=np.float32)
+    if joined > 1:
+        pieces = [torch.cat(parts[i : i + joined], dim=1)[None] for i in range(0, len(parts), joined)]
+    else:
+        pieces = [torch.stack(parts[i : i + group]) for i in range(0, len(parts), group)]
+    return np.concatenate([decode(piece).float().cpu().numpy().ravel() for piece in pieces])
 
 
 def _windows(batch: Sequence[Audio], length: int) -> Iterator[Window]:

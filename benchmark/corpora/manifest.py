@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.locations import resolve
@@ -23,13 +24,18 @@ def rows(**wanted: str) -> list[dict[str, str]]:
 
 
 class Manifest:
-    def __init__(self, under: str, split: str) -> None:
-        self.under, self.split = under.rstrip("/") + "/", split
+    def __init__(self, under: str | Sequence[str], split: str) -> None:
+        """under: one folder of the data folder, or several, one after the other."""
+        self.under = [folder.rstrip("/") + "/" for folder in ([under] if isinstance(under, str) else under)]
+        self.split = split
 
     def utterances(self) -> list[Utterance]:
-        found = rows(path=self.under, kind="speech", split=self.split)
-        if not found:
-            raise RequestError(f"manifest.csv lists no speech under {self.under} in split {self.split!r}")
+        found = []
+        for folder in self.under:
+            listed = rows(path=folder, kind="speech", split=self.split)
+            if not listed:
+                raise RequestError(f"manifest.csv lists no speech under {folder} in split {self.split!r}")
+            found += listed
         return [
             Utterance(
                 id=row["item"],

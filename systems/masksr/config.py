@@ -47,6 +47,9 @@ class SamplingConfig(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
+    method: Literal["iterative", "mean"] = "iterative"
+    """mean: one pass over a fully masked codegram, whose expected code vectors are decoded. It is ours, fast, and no
+    sampler; `guidance` is used, everything else is not."""
     iterations: int = Field(default=20, ge=1)
     guidance: float = Field(default=1.0, ge=0)
     """w: guided logits are (1 + w) conditional - w unconditional."""

@@ -8,7 +8,14 @@ from typing import Any
 from restorebench.benchmark.errors import RequestError
 from restorebench.systems.masksr.config import ModelConfig
 from restorebench.systems.masksr.model import MaskSr
-from restorebench.systems.tokenizers.choose import TokenizerConfig, frame_codec, frozen, identity, tokenizer_of
+from restorebench.systems.tokenizers.choose import (
+    TokenizerConfig,
+    frame_codec,
+    frozen,
+    identity,
+    shipped_codec,
+    tokenizer_of,
+)
 from restorebench.systems.training import checkpoint
 from restorebench.systems.training.config import parse
 
@@ -26,6 +33,8 @@ def load(path: Path) -> tuple[MaskSr, Any]:
 
 def _tokenizer(kept: checkpoint.Checkpoint, path: Path) -> Any:
     facts = kept.config["tokenizer"]
+    if "bundled" in facts:
+        return shipped_codec(facts["bundled"], facts["codes"], path)
     if "frame-codec" in facts:
         return frame_codec(facts["frame-codec"], kept.part("tokenizer."), path)
     config = TokenizerConfig(name=facts["name"])

@@ -1,10 +1,12 @@
 """MaskSR's and MaskSR2's rows of Tables I and V, and the nano sizes. Each is a config plus a checkpoint of its variant.
 
-No authors' weights exist: a row runs from a file that `restorebench train` wrote, named as `masksr2-s@FILE`.
+No authors' weights exist: a row runs from a file that `restorebench train` wrote, named as `masksr2-s@FILE`. The nano
+rows come with weights of this project; they are not the papers' models.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +18,19 @@ PAPER = "MaskSR2 (papers/masksr2)"
 
 class Variant(CheckpointRow):
     def __init__(
-        self, name: str, summary: str, config: str, cost: float, rate: int | None, table: str = "", dac: bool = False
+        self,
+        name: str,
+        summary: str,
+        config: str,
+        cost: float,
+        rate: int | None,
+        table: str = "",
+        dac: bool = False,
+        shipped: str = "",
+        sampling: Mapping[str, Any] | None = None,
     ) -> None:
+        """sampling: what differs from the config's way of sampling."""
+        self.sampling = dict(sampling or {})
         card = SystemCard(
             name=name,
             version=1,
@@ -27,10 +40,10 @@ class Variant(CheckpointRow):
             extra="dac" if dac else "models",
             rate=rate,
             stochastic=True,
-            checkpoint=True,
+            checkpoint=not shipped,
             cost=cost,
         )
-        super().__init__(card, config)
+        super().__init__(card, config, shipped)
 
     def restorer(self, checkpoint: Path) -> Any:
         from restorebench.systems.masksr.config import ModelConfig, SamplingConfig
@@ -41,7 +54,7 @@ class Variant(CheckpointRow):
         from restorebench.systems.training.config import load
 
         run = load(self.config)
-        model, sampling = ModelConfig.model_validate(run.model), SamplingConfig.model_validate(run.sampling)
+        model, sampling = ModelConfig.model_validate(run.model), SamplingConfig.model_validate({**run.sampling, **self.sampling})
         return MaskSrSystem(self.card, checkpoint, model, sampling, self.tokenizer(run.tokenizer))
 
     def tokenizer(self, table: dict[str, str]) -> dict[str, Any]:
@@ -78,10 +91,18 @@ masksr2_s_span6 = _paper("masksr2-s-span6", "MaskSR2-S, averaged features, spans
 masksr2_s_span8 = _paper("masksr2-s-span8", "MaskSR2-S, averaged features, spans of 8 frames", "Table V")
 
 
-def _nano(name: str, summary: str, config: str, rate: int) -> Variant:
-    return Variant(name, summary, f"nano/{config}", 0.4, rate)
+def _nano(name: str, summary: str, config: str = "masksr2", cost: float = 0.2, **sampling: Any) -> Variant:
+    shipped = f"{config}-nano"
+    return Variant(name, summary, f"nano/{config}", cost, 16_000, shipped=shipped, sampling=sampling)
 
 
-masksr_nano = _nano("masksr-nano", "MaskSR at laptop size, 16 kHz, our own codec", "masksr", 16_000)
-masksr2_nano = _nano("masksr2-nano", "MaskSR2 at laptop size, 16 kHz, taught by the spectrum", "masksr2", 16_000)
-masksr2_nano_44k = _nano("masksr2-nano-44k", "MaskSR2 at laptop size, 44.1 kHz", "masksr2-44k", 44_100)
+masksr_nano = _nano("masksr-nano", "MaskSR at laptop size, 16 kHz, our own codec and weights", "masksr")
+masksr2_nano = _nano("masksr2-nano", "MaskSR2 at laptop size, taught by Whisper units; our own weights")
+masksr2_nano_w0 = _nano("masksr2-nano-w0", "MaskSR2-nano without guidance (w = 0)", cost=0.1, guidance=0.0)
+masksr2_nano_5 = _nano("masksr2-nano-5", "MaskSR2-nano with 5 iterations", cost=0.05, iterations=5)
+masksr2_nano_10 = _nano("masksr2-nano-10", "MaskSR2-nano with 10 iterations", cost=0.1, iterations=10)
+masksr2_nano_mean = _nano(
+    "masksr2-nano-mean", "MaskSR2-nano in one pass: expected code vectors (ours, not the paper's sampler)", cost=0.05,
+    method="mean",
+)  # fmt: skip
+masksr2_nano_44k = Variant("masksr2-nano-44k", "MaskSR2 at laptop size, 44.1 kHz", "nano/masksr2-44k", 0.4, 44_100)

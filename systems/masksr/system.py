@@ -1,7 +1,7 @@
 """MaskSR as a restorer: windows of many clips through one sampler, a checkpoint behind `masksr2-s@FILE`.
 
-Windows do not overlap and are decoded on their own (MaskSR2 §III-B). Only one group of windows is in memory beside the
-clips themselves, so a long file needs no more than a short one.
+Windows do not overlap (MaskSR2 §III-B). DAC decodes them on their own; a codec on frames decodes those of a clip as one
+stretch. Beside the clips themselves only one group of windows and one stretch are in memory.
 """
 
 from __future__ import annotations
@@ -17,9 +17,10 @@ from restorebench.benchmark.audio import samples_for
 from restorebench.benchmark.contracts import SystemCard
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.seeds import generator
-from restorebench.benchmark.types import Audio, FloatArray
+from restorebench.benchmark.types import Audio
+from restorebench.systems.checkpoints import bundled
 from restorebench.systems.masksr.config import ModelConfig, SamplingConfig
-from restorebench.systems.windows import GROUP, Window, device, restore_windows
+from restorebench.systems.windows import GROUP, JOINED_S, Window, device, restore_windows
 
 
 class MaskSrSystem:
@@ -52,6 +53,8 @@ class MaskSrSystem:
         self.sampling = sampling or parse(SamplingConfig, self.config["sampling"], f"{checkpoint}: sampling")
         self.device = device()
         identity = f"{file_sha256(checkpoint)} {self.sampling.model_dump_json()} {self.device}"
+        if codec := self.config["tokenizer"].get("bundled"):
+            identity += f" {file_sha256(bundled(codec))}"
         named = self.config["tokenizer"].get("name")
         weights = (named,) if named else ()
         self.card = card.model_copy(update={"identity": identity, "rate": int(self.config["rate"]), "weights": weights})
@@ -65,23 +68,29 @@ class MaskSrSystem:
         return model.to(self.device), tokenizer.to(self.device)
 
     def restore(self, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:
-        length = samples_for(self.model_config.seconds, int(self.config["rate"]))
-        group = GROUP[self.device]
-        return restore_windows(batch, length, group, lambda windows: self._decode(windows, seeds))
+        _, tokenizer = self.loaded
+        seconds = self.model_config.seconds
+        length = samples_for(seconds, int(self.config["rate"]))
+        joined = round(JOINED_S / seconds) if tokenizer.seamless else 1
+        decode = tokenizer.decode_latents if self.sampling.method == "mean" else tokenizer.decode
+        return restore_windows(
+            batch, length, GROUP[self.device], lambda windows: self._sample(windows, seeds), decode, joined
+        )
 
-    def _decode(self, windows: Sequence[Window], seeds: Sequence[int]) -> FloatArray:
-        """Restored samples [window, time]."""
+    def _sample(self, windows: Sequence[Window], seeds: Sequence[int]) -> Any:
+        """Codes [window, codebook, frame], or expected latents [window, width, frame]."""
         import torch
 
-        from restorebench.systems.masksr.sampling import sample
+        from restorebench.systems.masksr.sampling import expected, sample
 
         model, tokenizer = self.loaded
         rngs = [generator("masksr", seeds[window.clip], window.start) for window in windows]
         with torch.inference_mode():
             degraded = torch.from_numpy(np.stack([window.samples for window in windows])).to(self.device)
-            codes = sample(model.generator, model.encoder(degraded), rngs, self.sampling, self.model_config.span)
-            restored: FloatArray = tokenizer.decode(codes).float().cpu().numpy()
-        return restored
+            features = model.encoder(degraded)
+            if self.sampling.method == "mean":
+                return expected(model.generator, features, tokenizer.quantiser(), self.sampling.guidance)
+            return sample(model.generator, features, rngs, self.sampling, self.model_config.span)
 
 
 def tokenizer_facts(table: dict[str, Any]) -> dict[str, Any]:

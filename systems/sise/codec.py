@@ -164,6 +164,11 @@ class FactorisedCodec(nn.Module):
     def quantiser(self) -> list[Codebook]:
         return [*(self.semantic.export() if self.semantic is not None else []), *self.acoustic.export()]
 
+    @property
+    def seamless(self) -> bool:
+        """Whether codes of a minute can be decoded at once, on any machine."""
+        return self.config.frames is not None
+
     def quantizers(self) -> list[ResidualQuantizer]:
         return [self.acoustic] if self.semantic is None else [self.semantic, self.acoustic]
 

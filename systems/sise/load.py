@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -10,6 +12,7 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.systems.sise.codec import FactorisedCodec
 from restorebench.systems.sise.config import CodecConfig, DiffusionConfig
 from restorebench.systems.sise.diffusion import Sise
+from restorebench.systems.tokenizers.choose import checked_codec
 from restorebench.systems.tokenizers.config import FrameCodecConfig, FrameShape
 from restorebench.systems.training import checkpoint
 from restorebench.systems.training.config import parse
@@ -61,11 +64,20 @@ def frozen_codec(codec: FactorisedCodec) -> FactorisedCodec:
     return codec
 
 
+def codec_table(config: Mapping[str, Any]) -> dict[str, Any]:
+    """The shape of the codec in a checkpoint's config, without the name of a shipped one."""
+    return {key: value for key, value in config["codec"].items() if key not in ("bundled", "codes")}
+
+
 def load(path: Path) -> tuple[Sise, FactorisedCodec]:
     """A diffusion model and the codec that lies in the same file. Raises RequestError."""
     kept = checkpoint.read(path, "sise")
-    codec_config = parse(CodecConfig, kept.config["codec"], f"{path}: codec")
-    codec = codec_from(codec_config, kept.part("codec."), path)
+    table = codec_table(kept.config)
+    codec_config: CodecConfig = parse(CodecConfig, table, f"{path}: codec")
+    if name := kept.config["codec"].get("bundled"):
+        codec = load_codec(checked_codec(name, kept.config["codec"]["codes"], path))
+    else:
+        codec = codec_from(codec_config, kept.part("codec."), path)
     model = Sise(parse(DiffusionConfig, kept.config["model"], f"{path}: model"), codec_config)
     checkpoint.fill(model, kept.part("model."), path)
     model.requires_grad_(False)

@@ -2,7 +2,7 @@
 
 No authors' weights exist: a row runs from a file that `restorebench train` wrote, named as `sise@FILE`. The two papers'
 rows take any checkpoint with (or without) a semantic layer, since the paper leaves most sizes open; the nano rows want
-theirs.
+theirs, and come with weights of this project; they are not the paper's models.
 """
 
 from __future__ import annotations
@@ -17,21 +17,23 @@ PAPER = "SISE (papers/sise)"
 
 
 class SiseRow(CheckpointRow):
-    def __init__(self, name: str, summary: str, config: str, semantic: bool, exact: bool, cost: float) -> None:
+    def __init__(
+        self, name: str, summary: str, config: str, semantic: bool, exact: bool, cost: float, shipped: str = ""
+    ) -> None:
         self.semantic, self.exact = semantic, exact
         card = SystemCard(
             name=name,
             version=1,
             summary=summary,
             source=f"{PAPER} Tables 1 and 2",
-            packages=("torch", "torchaudio", "safetensors", "descript-audio-codec"),
-            extra="dac",
+            packages=("torch", "torchaudio", "safetensors", *(() if shipped else ("descript-audio-codec",))),
+            extra="models" if shipped else "dac",
             rate=16_000,
             stochastic=True,
-            checkpoint=True,
+            checkpoint=not shipped,
             cost=cost,
         )
-        super().__init__(card, config)
+        super().__init__(card, config, shipped)
 
     def restorer(self, checkpoint: Path) -> Any:
         from restorebench.systems.sise.config import DiffusionConfig
@@ -50,7 +52,10 @@ sise_wo_dis = SiseRow(
     "sise-wo-dis", "SISE without disentanglement: one diffusion over a codec's tokens", "paper/sise-wo-dis", False,
     False, 2.0,
 )  # fmt: skip
-sise_nano = SiseRow("sise-nano", "SISE at laptop size", "nano/sise", True, True, 0.5)
-sise_wo_dis_nano = SiseRow(
-    "sise-wo-dis-nano", "SISE without disentanglement, at laptop size", "nano/sise-wo-dis", False, True, 0.5
+sise_nano = SiseRow(
+    "sise-nano", "SISE at laptop size, our own codec and weights", "nano/sise", True, True, 0.2, "sise-nano"
 )
+sise_wo_dis_nano = SiseRow(
+    "sise-wo-dis-nano", "SISE without disentanglement at laptop size; our own weights", "nano/sise-wo-dis", False, True,
+    0.2, "sise-wo-dis-nano",
+)  # fmt: skip

@@ -17,9 +17,10 @@ from restorebench.benchmark.contracts import SystemCard
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.locations import file_sha256
 from restorebench.benchmark.seeds import generator
-from restorebench.benchmark.types import Audio, FloatArray
+from restorebench.benchmark.types import Audio
+from restorebench.systems.checkpoints import bundled
 from restorebench.systems.sise.config import DiffusionConfig, SamplingConfig
-from restorebench.systems.windows import GROUP, Window, device, restore_windows
+from restorebench.systems.windows import GROUP, JOINED_S, Window, device, restore_windows
 
 
 class SiseSystem:
@@ -50,7 +51,10 @@ class SiseSystem:
         self.model_config = kept
         self.sampling = parse(SamplingConfig, self.config["sampling"], f"{checkpoint}: sampling")
         self.device = device()
-        self.card = card.model_copy(update={"identity": f"{file_sha256(checkpoint)} {self.device}"})
+        identity = f"{file_sha256(checkpoint)} {self.device}"
+        if codec := self.config["codec"].get("bundled"):
+            identity += f" {file_sha256(bundled(codec))}"
+        self.card = card.model_copy(update={"identity": identity})
 
     @cached_property
     def loaded(self) -> tuple[Any, Any]:
@@ -61,19 +65,22 @@ class SiseSystem:
         return model.to(self.device), codec.to(self.device)
 
     def restore(self, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:
-        length = samples_for(self.model_config.seconds, int(self.config["rate"]))
-        group = GROUP[self.device]
-        return restore_windows(batch, length, group, lambda windows: self._decode(windows, seeds))
+        _, codec = self.loaded
+        seconds = self.model_config.seconds
+        length = samples_for(seconds, int(self.config["rate"]))
+        joined = round(JOINED_S / seconds) if codec.seamless else 1
+        return restore_windows(
+            batch, length, GROUP[self.device], lambda windows: self._sample(windows, seeds), codec.decode, joined
+        )
 
-    def _decode(self, windows: Sequence[Window], seeds: Sequence[int]) -> FloatArray:
-        """Restored samples [window, time]."""
+    def _sample(self, windows: Sequence[Window], seeds: Sequence[int]) -> Any:
+        """Codes [window, layer, frame]."""
         import torch
 
         from restorebench.systems.sise.sampling import sample
 
-        model, codec = self.loaded
+        model, _ = self.loaded
         rngs = [generator("sise", seeds[window.clip], window.start) for window in windows]
         with torch.inference_mode():
             degraded = torch.from_numpy(np.stack([window.samples for window in windows])).to(self.device)
-            restored: FloatArray = codec.decode(sample(model, degraded, rngs, self.sampling)).float().cpu().numpy()
-        return restored
+            return sample(model, degraded, rngs, self.sampling)

@@ -12,6 +12,7 @@ from torch import nn
 from restorebench.benchmark import weights
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.locations import file_sha256
+from restorebench.systems.checkpoints import bundled
 from restorebench.systems.tokenizers.config import FrameCodecConfig
 from restorebench.systems.tokenizers.frame_codec import FrameCodec
 from restorebench.systems.training import checkpoint
@@ -58,6 +59,23 @@ def load_frame_codec(path: Path) -> FrameCodec:
         raise RequestError(f"{path}: no such tokenizer; train one first: restorebench train nano/{path.parent.name}")
     kept = checkpoint.read(path, "frame-codec")
     return frame_codec(kept.config.get("model", {}), dict(kept.tensors), path)
+
+
+def shipped_codec(name: str, codes: str, source: Path) -> FrameCodec:
+    """The shipped codec that a model of its codes names. Raises RequestError when its codes are others by now."""
+    return load_frame_codec(checked_codec(name, codes, source))
+
+
+def checked_codec(name: str, codes: str, source: Path) -> Path:
+    """The file of a shipped codec whose codes have this digest. Raises RequestError."""
+    path = bundled(name)
+    seen = checkpoint.codes_digest(checkpoint.read(path, checkpoint.header(path)["kind"]).tensors)
+    if seen != codes:
+        raise RequestError(
+            f"{source}: trained on codes of {name} with digest {codes[:12]}, the codec here makes {seen[:12]}; "
+            "use the codec that it was trained with, or train it again"
+        )
+    return path
 
 
 def frame_codec(config: dict[str, Any], tensors: dict[str, torch.Tensor], source: Path) -> FrameCodec:

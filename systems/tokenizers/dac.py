@@ -40,6 +40,8 @@ NUMPY_SCALARS: list[Any] = [
 
 
 class DacTokenizer(nn.Module):
+    seamless = False
+
     def __init__(self, **config: Any) -> None:
         """A DAC with random weights; the arguments are those of `dac.model.DAC`."""
         super().__init__()
@@ -60,9 +62,13 @@ class DacTokenizer(nn.Module):
 
     @torch.no_grad()
     def decode(self, codes: Tensor) -> Tensor:
+        return self.decode_latents(self.codec.quantizer.from_codes(codes)[0])
+
+    @torch.no_grad()
+    def decode_latents(self, quantised: Tensor) -> Tensor:
         """Odd strides make DAC's transposed convolutions a few samples short (specs §2.3): filled up with zeros."""
-        made: Tensor = self.codec.decode(self.codec.quantizer.from_codes(codes)[0])[:, 0]
-        return nn.functional.pad(made, (0, codes.shape[-1] * self.hop - made.shape[-1]))
+        made: Tensor = self.codec.decode(quantised)[:, 0]
+        return nn.functional.pad(made, (0, quantised.shape[-1] * self.hop - made.shape[-1]))
 
     @torch.no_grad()
     def quantiser(self) -> list[Codebook]:

@@ -16,6 +16,8 @@ from restorebench.systems.tokenizers.tokenizer import Codebook, frames_of
 
 
 class FrameCodec(nn.Module):
+    seamless = True
+
     def __init__(self, config: FrameCodecConfig) -> None:
         super().__init__()
         self.config = config

@@ -28,6 +28,8 @@ class Tokenizer(Protocol):
     hop: int
     codebooks: int
     codebook_size: int
+    seamless: bool
+    """Whether codes of a minute can be decoded at once, on any machine."""
 
     def encode(self, audio: Tensor) -> Tensor:
         """Codes of `frames_of(time, hop)` frames; a last partial frame is padded with zeros on the right."""
@@ -35,6 +37,10 @@ class Tokenizer(Protocol):
 
     def decode(self, codes: Tensor) -> Tensor:
         """Audio of frames * hop samples."""
+        ...
+
+    def decode_latents(self, quantised: Tensor) -> Tensor:
+        """Audio of frames * hop samples of latents [batch, width, frame], the sum over the quantiser's stages."""
         ...
 
     def quantiser(self) -> list[Codebook]:

@@ -6,6 +6,7 @@ Reading checks everything before anything is built: what comes back is whole, or
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -96,3 +97,20 @@ def fill(module: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
     if broken:
         raise RequestError(f"{source}: {len(broken)} tensors hold NaN or infinity (e.g. {broken[0]}); train again")
     module.load_state_dict(dict(state))
+
+
+def half(value: Tensor) -> Tensor:
+    return value.half() if value.is_floating_point() else value
+
+
+def codes_digest(tensors: Mapping[str, Tensor]) -> str:
+    """Hash of everything in a codec that decides its codes, at half precision: all but the decoder.
+
+    A decoder may learn on without a model of the codes noticing.
+    """
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        if not key.startswith("decoder.") and not key.endswith(".usage"):
+            digest.update(key.encode())
+            digest.update(half(tensors[key]).contiguous().numpy().tobytes())
+    return digest.hexdigest()

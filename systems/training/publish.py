@@ -6,16 +6,11 @@ an encoder or a quantiser may not.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
-from torch import Tensor
-
 from restorebench.systems.training import checkpoint
-from restorebench.systems.training.checkpoint import Checkpoint
+from restorebench.systems.training.checkpoint import Checkpoint, codes_digest, half
 
 
 @dataclass(frozen=True)
@@ -67,18 +62,3 @@ def _slim(kept: Checkpoint, codec: str, out: Path) -> Checkpoint:
         codes = codes_digest(checkpoint.read(path, checkpoint.header(path)["kind"]).tensors)
         config[table] = {**config[table], "bundled": codec, "codes": codes}
     return Checkpoint(kept.kind, tensors, config, kept.card)
-
-
-def half(value: Tensor) -> Tensor:
-    return value.half() if value.is_floating_point() else value
-
-
-def codes_digest(tensors: Mapping[str, Tensor]) -> str:
-    """Hash of everything in a codec that decides codes, at half precision: all but the decoder."""
-    digest = hashlib.sha256()
-    for key in sorted(tensors):
-        if not key.startswith("decoder.") and not key.endswith(".usage"):
-            digest.update(key.encode())
-            digest.update(half(tensors[key]).contiguous().view(torch.uint8).numpy().tobytes())
-    return digest.hexdigest()
-

@@ -1,0 +1,21 @@
+"""Checkpoints of the nano models, trained by this project's own commands; they ship with the package.
+
+Half-precision safetensors with a card in the header (`systems/README.md` says how they were trained, and on what). The
+codecs stand apart from the models of their codes: a model names its codec and the digest of what makes the codes.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from restorebench.benchmark.errors import RequestError
+
+FOLDER = Path(__file__).parent
+
+
+def bundled(name: str) -> Path:
+    """The file of a shipped checkpoint. Raises RequestError when this installation lacks it."""
+    path = FOLDER / f"{name}.safetensors"
+    if not path.is_file():
+        raise RequestError(f"{path}: this installation lacks the checkpoint {name}; install the package again")
+    return path
