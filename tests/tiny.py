@@ -7,8 +7,8 @@ from typing import Any
 
 from restorebench.systems.training.config import RunConfig, merged
 
-CODEC = {"hop": 320, "window": 1280, "width": 16, "expansion": 2, "encoder_blocks": 1, "decoder_blocks": 1,
-         "codebooks": 3, "codebook_size": 16, "codebook_dim": 4}  # fmt: skip
+CODEC = {"hop": 320, "window": 1280, "width": 16, "expansion": 2, "encoder_blocks": 1, "decoder_blocks": 2,
+         "fine_blocks": 1, "codebooks": 3, "codebook_size": 16, "codebook_dim": 4}  # fmt: skip
 MODEL = {"width": 32, "heads": 2, "encoder_blocks": 1, "generator_blocks": 1, "window": 1280,
          "distillation": "stft-16k", "seconds": 0.5}  # fmt: skip
 MASKSR = {
@@ -31,6 +31,7 @@ FRAME_CODEC = merged(MASKSR, {"name": "tiny-codec", "kind": "frame-codec", "data
     "model": CODEC,
     "tokenizer": {},
     "sampling": {},
+    "losses": {"quantise_after": 1},
 }
 
 

@@ -7,7 +7,14 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Distillation = Literal[
-    "none", "stft-44.1k", "stft-16k", "l9-k500", "l9-feature", "avg-feature", "whisper-base-encoder", "whisper-base-k500"
+    "none",
+    "stft-44.1k",
+    "stft-16k",
+    "l9-k500",
+    "l9-feature",
+    "avg-feature",
+    "whisper-base-encoder",
+    "whisper-base-k500",
 ]
 """What the speech encoder learns to predict beside its main task (§II-A); Whisper's features are not the paper's."""
 

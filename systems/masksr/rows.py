@@ -54,7 +54,10 @@ class Variant(CheckpointRow):
         from restorebench.systems.training.config import load
 
         run = load(self.config)
-        model, sampling = ModelConfig.model_validate(run.model), SamplingConfig.model_validate({**run.sampling, **self.sampling})
+        model, sampling = (
+            ModelConfig.model_validate(run.model),
+            SamplingConfig.model_validate({**run.sampling, **self.sampling}),
+        )
         return MaskSrSystem(self.card, checkpoint, model, sampling, self.tokenizer(run.tokenizer))
 
     def tokenizer(self, table: dict[str, str]) -> dict[str, Any]:

@@ -38,8 +38,9 @@ class WhisperEncoder:
             raise RequestError(
                 "the Whisper teacher needs faster-whisper, not installed; run: pip install 'restorebench[whisper]'"
             ) from error
-        folder = [weights.fetch(f"whisper-base-{file}") for file in FILES][0].parent
-        return ctranslate2.models.Whisper(str(folder), device="cpu", compute_type="int8", intra_threads=self.threads)
+        files = [weights.fetch(f"whisper-base-{file}") for file in FILES]
+        folder = str(files[0].parent)
+        return ctranslate2.models.Whisper(folder, device="cpu", compute_type="int8", intra_threads=self.threads)
 
     @cached_property
     def _mel(self) -> Any:
@@ -66,7 +67,8 @@ class WhisperEncoder:
 
         mel = np.ascontiguousarray(self._mel(window)[None, :, : WINDOW_S * 100], dtype=np.float32)
         encoded = self._model.encode(ctranslate2.StorageView.from_array(mel), to_cpu=True)
-        return np.asarray(encoded, dtype=np.float32)[0]
+        features: FloatArray = np.asarray(encoded, dtype=np.float32)[0]
+        return features
 
 
 class Piece(NamedTuple):

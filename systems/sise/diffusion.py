@@ -37,7 +37,8 @@ class TokenTables(nn.Module):
         """[layer * token, width]"""
         if self.full is not None:
             return self.full.flatten(0, 1)
-        assert self.inner is not None and self.project is not None
+        assert self.inner is not None
+        assert self.project is not None
         return (self.inner @ self.project).flatten(0, 1)
 
 

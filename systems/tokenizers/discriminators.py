@@ -32,9 +32,7 @@ class StftDiscriminator(nn.Module):
     def __init__(self, window: int, patch: int, channels: int = CHANNELS) -> None:
         super().__init__()
         self.window = window
-        self.embed = weight_norm(
-            nn.Conv2d(3, channels, (2 * patch, 3), stride=(patch, 1), padding=(patch // 2, 1))
-        )
+        self.embed = weight_norm(nn.Conv2d(3, channels, (2 * patch, 3), stride=(patch, 1), padding=(patch // 2, 1)))
         strides = ((2, 1), (2, 2), (1, 1))
         self.layers = nn.ModuleList(
             weight_norm(nn.Conv2d(channels, channels, 3, stride=stride, padding=1)) for stride in strides

@@ -65,7 +65,8 @@ class FrameCodecTask(Task):
         self.rate, self.hop = self.module.codec.rate, self.module.codec.hop
         self.distance = loss.SpectralDistance(self.rate)
         self.discriminators = Discriminators() if self.weights.adversarial else None
-        self.decoder_only = bool(start := config.tokenizer.get("checkpoint"))
+        start = str(config.tokenizer.get("checkpoint", ""))
+        self.decoder_only = bool(start)
         self.quantised = self.decoder_only
         """Whether the quantisers have started."""
         if self.decoder_only:
@@ -88,9 +89,7 @@ class FrameCodecTask(Task):
         self.fabric = fabric
         learning = [parameter for parameter in self.module.parameters() if parameter.requires_grad]
         fused = fabric.device.type == "cuda"
-        optimiser = torch.optim.AdamW(
-            learning, lr=training.rate, betas=training.betas, weight_decay=1e-3, fused=fused
-        )
+        optimiser = torch.optim.AdamW(learning, lr=training.rate, betas=training.betas, weight_decay=1e-3, fused=fused)
         self.wrapped, self.optimiser = fabric.setup(self.module, optimiser)
         if self.discriminators is not None:
             rate = self.weights.discriminator_rate
@@ -117,9 +116,7 @@ class FrameCodecTask(Task):
         for place, batch in enumerate(micro_batches):
             with self.fabric.no_backward_sync(self.wrapped, enabled=place < len(micro_batches) - 1):
                 pitch = self.pitch(batch["clean"])
-                made, logits, quantised, heads = self.wrapped(
-                    batch["clean"], pitch, self.stages(batch), self.quantised
-                )
+                made, logits, quantised, heads = self.wrapped(batch["clean"], pitch, self.stages(batch), self.quantised)
                 total, parts = self.losses(batch, made, logits, pitch, quantised, heads)
                 if self.discriminators is not None:
                     adversarial, parts_ = self.compete(made, batch["clean"], min(1.0, step / self.weights.ramp))
@@ -174,9 +171,7 @@ class FrameCodecTask(Task):
         critic = discriminator_loss(both)
         self.critic_optimiser.zero_grad()
         self.fabric.backward(critic)
-        self.fabric.clip_gradients(
-            self.wrapped_critics, self.critic_optimiser, max_norm=10.0, error_if_nonfinite=False
-        )
+        self.fabric.clip_gradients(self.wrapped_critics, self.critic_optimiser, max_norm=10.0, error_if_nonfinite=False)
         self.critic_optimiser.step()
         wanted = [
             judged._replace(features=[feature.detach().chunk(2)[0] for feature in judged.features]) for judged in both

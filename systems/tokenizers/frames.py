@@ -1,8 +1,8 @@
 """Encoder and decoder of the frame codecs: log-magnitude frames in, a shaped excitation out.
 
-|STFT| -> ConvNeXt blocks -> latents;  quantised latents -> ConvNeXt blocks -> pitch -> pulses and noise, each filtered by
-the decoder's spectrum -> inverse STFT. ConvNeXt in 1-d and the inverse-STFT head follow Vocos (Siuzdak 2024, §3); the
-source is that of harmonic-plus-noise vocoders (Wang et al. 2020, NSF, §III).
+|STFT| -> ConvNeXt blocks -> latents;  quantised latents -> ConvNeXt blocks -> pitch -> pulses and noise, each filtered
+by the decoder's spectrum -> inverse STFT. ConvNeXt in 1-d and the inverse-STFT head follow Vocos (Siuzdak 2024, §3);
+the source is that of harmonic-plus-noise vocoders (Wang et al. 2020, NSF, §III).
 """
 
 from __future__ import annotations

@@ -64,5 +64,6 @@ def pulses(phase: Tensor, hz: Tensor, hop: int, rate: int) -> Tensor:
     wrapped = (phase % (2 * math.pi)).float()
     count = (BAND * rate / 2 / at_samples(hz.log(), hop).exp()).floor()
     half = torch.sin(wrapped / 2)
-    half = torch.where(half.abs() < 1e-4, torch.full_like(half, 1e-4), half)
-    return (torch.sin((count + 0.5) * wrapped) / (2 * half) - 0.5) * (2 / count).sqrt()
+    on_pulse = half.abs() < 1e-4
+    ratio = torch.sin((count + 0.5) * wrapped) / (2 * half.masked_fill(on_pulse, 1.0))
+    return (torch.where(on_pulse, count + 0.5, ratio) - 0.5) * (2 / count).sqrt()

@@ -58,7 +58,8 @@ def _difference(pieces: Tensor, window: int, longest: int) -> Tensor:
     product = torch.fft.irfft(torch.fft.rfft(pieces, size) * head.conj(), size)[..., : longest + 1]
     energy = functional.pad(pieces.double().square().cumsum(-1), (1, 0))
     shifted = (energy[..., window : window + longest + 1] - energy[..., : longest + 1]).float()
-    return (shifted[..., :1] + shifted - 2 * product).clamp(min=0)
+    difference: Tensor = (shifted[..., :1] + shifted - 2 * product).clamp(min=0)
+    return difference
 
 
 def _first_dip(normal: Tensor) -> Tensor:
@@ -84,4 +85,5 @@ def _parabola(normal: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
 def _median(hz: Tensor) -> Tensor:
     margin = MEDIAN // 2
     around = functional.pad(hz[:, None], (margin, margin), mode="replicate")[:, 0]
-    return around.unfold(-1, MEDIAN, 1).median(-1).values
+    smooth: Tensor = around.unfold(-1, MEDIAN, 1).median(-1).values
+    return smooth

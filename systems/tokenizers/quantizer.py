@@ -61,7 +61,8 @@ class VectorQuantizer(nn.Module):
         found = self.lookup(codes)
         codebook = (found - latents.detach()).square().mean((1, 2))
         commitment = (latents - found.detach()).square().mean((1, 2))
-        straight_through = latents + (found - latents).detach()
+        # Without a gradient to pass on, the code itself: decoding codes then gives the very same sound.
+        straight_through = latents + (found - latents).detach() if torch.is_grad_enabled() else found
         return self.project_out(straight_through), codes, codebook, commitment, latents
 
     @torch.no_grad()

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.files import write_whole
-from restorebench.systems.training.material import FULL_SCALE, HOP, RATE, Material, Recording, save_array
+from restorebench.systems.training.material import HOP, RATE, Material, Recording, save_array, to_int16
 from restorebench.systems.training.task import Progress
 
 PIECE_S = 600
@@ -135,4 +135,4 @@ def _decode(path: Path) -> NDArray[np.int16]:
     samples, rate = soundfile.read(path, dtype="float32")
     if rate != RATE:  # Opus files say 48 kHz where another program wrote them
         raise RequestError(f"{path}: {rate} Hz, wanted {RATE}")
-    return np.round(np.clip(samples, -1, 1) * FULL_SCALE).astype(np.int16)
+    return to_int16(samples)

@@ -15,11 +15,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn import functional
 
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import samples_for
-from restorebench.benchmark.contracts import Scene
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.seeds import generator
 from restorebench.benchmark.types import Audio
@@ -151,7 +149,7 @@ class Degrader:
         if isinstance(corruption, VoiceFixer) and corruption.order != "published":
             raise RequestError("the batched voicefixer knows order = 'published' only")
         self.corruption, self.device, self.time = corruption, device, time
-        rooms = [room for room in material.rooms]
+        rooms = material.rooms
         longest = max(len(room) for room in rooms)
         self.size = fast_length(time + longest)
         bank = np.zeros((len(rooms), longest), dtype=np.float32)
@@ -173,8 +171,8 @@ class Degrader:
         self, law: VoiceFixer, rng: np.random.Generator, clean: Tensor, babble: Tensor
     ) -> tuple[Tensor, Tensor]:
         count = len(clean)
-        ratio = np.where(rng.random(count) < law.p["clip"], rng.uniform(*law.clip_ratio, size=count), 1.0)
-        ratio = self.column(ratio)
+        clipped = rng.random(count) < law.p["clip"]
+        ratio = self.column(np.where(clipped, rng.uniform(*law.clip_ratio, size=count), 1.0))
         low, high = clean.amin(1, keepdim=True).clamp(max=0), clean.amax(1, keepdim=True).clamp(min=0)
         degraded = torch.minimum(torch.maximum(clean, ratio * low), ratio * high)
         spectrum = torch.fft.rfft(degraded, self.size)
@@ -207,7 +205,8 @@ class Degrader:
     def reverberate(self, rng: np.random.Generator, spectrum: Tensor, share: float) -> Tensor:
         chosen = self.rooms[torch.from_numpy(rng.integers(len(self.rooms), size=len(spectrum))).to(self.device)]
         wet = self.column(rng.random(len(spectrum)) < share)
-        return spectrum * (chosen * wet + (1 - wet))
+        reverberant: Tensor = spectrum * (chosen * wet + (1 - wet))
+        return reverberant
 
     def sources(self, rng: np.random.Generator, count: int, babble: Tensor) -> Tensor:
         """Noise [batch, time] of any level."""
@@ -220,7 +219,8 @@ class Degrader:
         begin = torch.from_numpy(rng.integers(length, size=count)).to(self.device)
         coloured = self.coloured[row[:, None], (begin[:, None] + place) % length]
         mixed = (babble / babble.square().mean(2, keepdim=True).sqrt().clamp(min=TINY)).sum(1)
-        return torch.where(kind == 0, recorded, torch.where(kind == 1, coloured, mixed))
+        noise: Tensor = torch.where(kind == 0, recorded, torch.where(kind == 1, coloured, mixed))
+        return noise
 
     def column(self, values: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(self.device)[:, None]
@@ -231,7 +231,8 @@ def at_snr(speech: Tensor, noise: Tensor, snr_db: Tensor) -> Tensor:
     power = speech.square().mean(1, keepdim=True)
     noise_power = noise.square().mean(1, keepdim=True)
     gain = (power / noise_power.clamp(min=TINY)).sqrt() * 10 ** (-snr_db / 20)
-    return noise * gain * (noise_power > TINY)
+    scaled: Tensor = noise * gain * (noise_power > TINY)
+    return scaled
 
 
 def fast_length(least: int) -> int:

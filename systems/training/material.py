@@ -132,7 +132,8 @@ class Material:
     def clip(self, place: int) -> Audio:
         """A whole recording."""
         first, recording = int(self.starts[place]) * HOP, self.recordings[place]
-        return Audio(self.speech[first : first + recording.samples].astype(np.float32) / FULL_SCALE, RATE)
+        samples = self.speech[first : first + recording.samples].astype(np.float32) / np.float32(FULL_SCALE)
+        return Audio(samples, RATE)
 
     def card(self) -> list[dict[str, Any]]:
         """Per corpus of the training split: hours, speakers, licences; for model cards."""
@@ -163,7 +164,8 @@ def gather(config: Path, out: Path, progress: Progress) -> Material:
         save_array(out / "noise.npy", to_int16(np.concatenate(noise)))
     if not (out / "rooms.npz").is_file():
         with whole(out / "rooms.npz") as part, part.open("wb") as file:
-            np.savez(file, **{f"{place:04d}": room for place, room in enumerate(_rooms(wanted, progress))})
+            rooms = {f"{place:04d}": room for place, room in enumerate(_rooms(wanted, progress))}
+            np.savez(file, **rooms)  # type: ignore[arg-type]
     if not (out / "phones.npy").is_file():
         save_array(out / "phones.npy", _align_all(material, texts, progress))
     if not (out / "units.npy").is_file():
@@ -233,7 +235,8 @@ def _rooms(wanted: MaterialConfig, progress: Progress) -> list[NDArray[np.float3
 def direct_first(response: FloatArray) -> FloatArray:
     """From the largest peak on, which becomes 1."""
     peak = int(np.argmax(np.abs(response)))
-    return (response[peak:] / response[peak]).astype(np.float32)
+    from_peak: FloatArray = (response[peak:] / response[peak]).astype(np.float32)
+    return from_peak
 
 
 def _align_all(material: Material, texts: list[str | None], progress: Progress) -> NDArray[np.uint8]:

@@ -18,8 +18,8 @@ from restorebench.systems.training import checkpoint  # noqa: E402
 from tests.conftest import Cli  # noqa: E402
 from tests.tiny import CODEC, merged, random_checkpoint, refused  # noqa: E402
 
-NANO = {"width": 192, "heads": 6, "encoder_blocks": 3, "generator_blocks": 4, "window": 1280,
-        "distillation": "stft-16k"}  # fmt: skip
+NANO = {"width": 192, "heads": 6, "mlp": 2, "encoder_blocks": 3, "generator_blocks": 5, "window": 1280,
+        "distillation": "whisper-base-k500"}  # fmt: skip
 
 
 @pytest.fixture
@@ -46,7 +46,7 @@ def test_a_good_one_restores(cli: Cli, folder: Path, speech: Audio) -> None:
 def test_another_variant(folder: Path) -> None:
     refused(folder, "masksr2-nano", "tiny.safetensors", "another variant than masksr2-nano", "width = 32 (wanted 192)")
     random_checkpoint(folder / "plain.safetensors", NANO | {"distillation": "none"})
-    refused(folder, "masksr2-nano", "plain.safetensors", "distillation = none (wanted stft-16k)")
+    refused(folder, "masksr2-nano", "plain.safetensors", "distillation = none (wanted whisper-base-k500)")
     refused(folder, "masksr2-s", "plain.safetensors", "another variant than masksr2-s")
 
 

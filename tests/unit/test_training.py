@@ -50,8 +50,8 @@ def test_a_nano_model_overfits_one_batch() -> None:
     nano = load("nano/masksr2").model_dump(mode="json")
     tables = {"data": MASKSR["data"] | {"seconds": 1.0}, "tokenizer": {"random": {}}, "teacher": {}, "sampling": {}}
     settings = nano["training"] | {"batch": 4, "warm_up": 10, "decay": "constant", "ema": 0.0}
-    run = RunConfig.model_validate({**nano, **tables, "model": nano["model"] | {"seconds": 1.0, "drop": 0.0},
-                                    "training": settings})  # fmt: skip
+    model = nano["model"] | {"seconds": 1.0, "drop": 0.0, "distillation": "stft-16k"}
+    run = RunConfig.model_validate({**nano, **tables, "model": model, "training": settings})
     torch.manual_seed(0)
     task = MaskSrTask(run)
     task.setup(launched(run))
@@ -154,8 +154,8 @@ def main():
     task.setup(fabric)
     order = indices(0, 2, 1, fabric.global_rank, fabric.world_size)
     batches = [collate([stream[i] for i in next(order)]) for _ in range(2)]
-    task.begin(batches[0])
-    task.module.quantizer.stages[0].usage.zero_()  # every code is dead
+    task.start_quantisers(batches[0])
+    task.module.codec.quantizer.stages[0].usage.zero_()  # every code is dead
     for step in (48, 49):
         task.step([batches[step - 48]], step)
     torch.save({"module": task.module.state_dict(), "average": task.average.state_dict()},

@@ -1,0 +1,87 @@
+"""The checkpoints that ship: whole, small, described, and tied to the codecs whose codes they predict."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from restorebench.benchmark import registry  # noqa: E402
+from restorebench.benchmark.errors import RequestError  # noqa: E402
+from restorebench.benchmark.types import Audio  # noqa: E402
+from restorebench.systems.checkpoints import FOLDER, bundled  # noqa: E402
+from restorebench.systems.tokenizers.choose import checked_codec, load_frame_codec  # noqa: E402
+from restorebench.systems.training import checkpoint  # noqa: E402
+from restorebench.systems.training.publish import SHIPPED  # noqa: E402
+
+FILES = sorted(FOLDER.glob("*.safetensors"))
+HELD_OUT = {"1089", "121", "1580", "237", "2830", "3570", "4446", "5105", "6930", "8455"}
+
+
+def test_every_checkpoint_of_the_plan_is_here_and_small() -> None:
+    assert {path.stem for path in FILES} == {shipped.name for shipped in SHIPPED}
+    assert all(path.stat().st_size <= 10_000_000 for path in FILES)
+    assert sum(path.stat().st_size for path in FILES) <= 45_000_000
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
+def test_a_card_says_what_it_was_trained_on(path: Path) -> None:
+    card = checkpoint.header(path)["card"]
+    assert card["steps"] > 1000
+    assert card["minutes"] > 1
+    assert len(card["commit"]) >= 40
+    assert "CC BY 4.0 (LibriSpeech)" in card["licences_of_the_data"]
+    assert sum(corpus["hours"] for corpus in card["speech"]) > 5
+    assert not HELD_OUT & {speaker for corpus in card["speech"] for speaker in corpus["speakers"]}
+
+
+def test_half_precision_and_no_codec_within_a_model() -> None:
+    for path in FILES:
+        kept = checkpoint.header(path)
+        from safetensors.torch import load_file
+
+        tensors = load_file(path)
+        assert all(t.dtype == torch.float16 for t in tensors.values() if t.is_floating_point())
+        if kept["kind"] in ("masksr", "sise"):
+            assert all(key.startswith("model.") for key in tensors)
+
+
+def test_a_decoder_may_learn_on_and_an_encoder_may_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    kept = checkpoint.read(bundled("codec-nano"), "frame-codec")
+    digest = checkpoint.header(bundled("masksr2-nano"))["config"]["tokenizer"]["codes"]
+    monkeypatch.setattr("restorebench.systems.checkpoints.FOLDER", tmp_path)
+
+    def save_with(prefix: str) -> None:
+        key = next(key for key in kept.tensors if key.startswith(prefix))
+        changed = {**kept.tensors, key: kept.tensors[key] + 0.1}
+        checkpoint.save(tmp_path / "codec-nano.safetensors", checkpoint.Checkpoint(kept.kind, changed, kept.config))
+
+    save_with("decoder.")
+    assert checked_codec("codec-nano", digest, Path("model")).is_file()
+    for prefix in ("encoder.", "quantizer."):
+        save_with(prefix)
+        with pytest.raises(RequestError, match="trained on codes of codec-nano"):
+            checked_codec("codec-nano", digest, Path("model"))
+
+
+def test_windows_join_without_a_seam(speech: Audio) -> None:
+    """Second differences at the joins of three windows are no larger than elsewhere: no click."""
+    system = registry.make("systems", "masksr2-nano")
+    long = Audio(np.concatenate([speech.samples] * 4)[: 9 * speech.rate], speech.rate)
+    [made] = system.restore([long], [0])
+    bend = np.abs(np.diff(made.samples, 2))
+    usual = np.quantile(bend, 0.999)
+    for join in (4 * speech.rate, 8 * speech.rate):
+        assert bend[join - 5 : join + 5].max() <= max(usual, 1e-3)
+    assert abs(float(made.samples.mean())) < 1e-3  # no DC
+
+
+def test_codecs_use_their_codebooks(speech: Audio) -> None:
+    """Even 2.5 s of one voice use many codes of every codebook."""
+    codec = load_frame_codec(bundled("codec-nano"))
+    with torch.no_grad():
+        codes = codec.encode(torch.from_numpy(speech.samples)[None])[0]
+    assert all(len(row.unique()) > 40 for row in codes)
