@@ -2,7 +2,7 @@
 BIN := .venv/bin
 STORE ?= demo-store
 
-.PHONY: demo test lint test-heavy bench bench-models clean
+.PHONY: demo test lint test-heavy bench bench-models train-material train-bundle train-nano clean
 
 demo: .venv/.ready-demo
 	$(BIN)/restorebench run demo --store $(STORE)
@@ -27,6 +27,20 @@ bench: .venv/.ready-dev
 
 bench-models: .venv/.ready-dev
 	$(BIN)/pytest tests/benchmarks/test_masksr_speed.py tests/benchmarks/test_sise_speed.py --benchmark-only --benchmark-columns=median -s
+
+# The nano models (systems/README.md): gather the material, pack it for a machine with a GPU, train what is missing.
+NANO = $(BIN)/python -m restorebench.systems.training.nano
+MINUTES ?= 600
+THREADS ?= 1
+
+train-material: .venv/.ready-dev .venv/.ready-whisper
+	$(NANO) gather
+
+train-bundle: .venv/.ready-dev
+	$(NANO) pack --megabytes 60
+
+train-nano: .venv/.ready-dev
+	$(NANO) train --minutes $(MINUTES) --threads $(THREADS)
 
 .venv/.ready-%: pyproject.toml constraints.txt .ci/setup
 	sh .ci/setup $*

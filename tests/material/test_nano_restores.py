@@ -1,0 +1,29 @@
+"""The shipped models on recordings of speakers that they never heard: they restore, and the gate guards them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+pytest.importorskip("torch")
+
+from tests.conftest import ROOT, Cli  # noqa: E402
+
+GATE = ROOT / "tests" / "golden" / "nano-gate.json"
+
+
+@pytest.mark.heavy
+def test_restored_speech_is_better_and_the_gate_passes(cli: Cli, tmp_path: Path) -> None:
+    systems = "unprocessed,masksr2-nano,sise-nano,target-codec-nano"
+    done = cli("run", "demo", "--systems", systems, "--metrics", "dnsmos,lsd,stoi", "--store", "store")
+    assert done.returncode == 0, done.stderr
+    rows = pd.read_csv(tmp_path / "store" / "records.csv")
+    means = rows.pivot_table(index="system", columns="value_name", values="value")
+    for system in ("masksr2-nano", "sise-nano"):
+        for value in ("dnsmos.bak", "dnsmos.ovl", "dnsmos.p808"):
+            assert means.loc[system, value] > means.loc["unprocessed", value] + 0.1
+        assert means.loc[system, "lsd"] < means.loc["unprocessed", "lsd"] - 1
+    judged = cli("gate", "store", "--baseline", GATE)
+    assert judged.returncode == 0, judged.stdout + judged.stderr
