@@ -9,7 +9,7 @@ import pytest
 
 pytest.importorskip("torch")
 
-from tests.conftest import ROOT, Cli  # noqa: E402
+from tests.conftest import ROOT, Cli
 
 GATE = ROOT / "tests" / "golden" / "nano-gate.json"
 

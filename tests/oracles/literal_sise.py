@@ -26,7 +26,7 @@ class LiteralDenoiser:
         for frame in range(tokens.shape[1]):
             x = condition[frame] @ self.state["condition.weight"].T + self.state["condition.bias"]
             for k in range(self.layers):
-                x = x + self.state["tables"][k, tokens[k, frame]]
+                x = x + self.state["tables.full"][k, tokens[k, frame]]
             rows.append(x + self.state["layer.weight"][layer])
         x = torch.stack(rows)
         for block in range(self.blocks):

@@ -133,17 +133,24 @@ def test_windows_of_a_batch_do_not_mix(model: MaskSr) -> None:
         assert (alone[0] == together[place]).float().mean() > 0.98
 
 
-def test_a_short_group_is_filled_up() -> None:
+@pytest.mark.parametrize(("joined", "pieces"), [(1, [(2, 4), (1, 4), (3, 4)]), (2, [(1, 8), (1, 4), (1, 8), (1, 4)])])
+def test_a_short_group_is_filled_up_and_windows_are_joined(joined: int, pieces: list[tuple[int, int]]) -> None:
+    """Groups of one size are sampled; a clip's windows are decoded apart, or two at a time as one stretch."""
     from restorebench.systems.windows import restore_windows
 
-    seen = []
+    seen, decoded = [], []
 
-    def decode(windows: object) -> np.ndarray:
+    def sample(windows: object) -> torch.Tensor:
         seen.append(len(windows))  # type: ignore[arg-type]
-        return np.stack([2 * window.samples for window in windows])  # type: ignore[attr-defined]
+        return torch.stack([torch.from_numpy(window.samples)[None] for window in windows])  # type: ignore[attr-defined]
+
+    def decode(codes: torch.Tensor) -> torch.Tensor:
+        decoded.append((codes.shape[0], codes.shape[2]))
+        return 2 * codes[:, 0]
 
     clips = [Audio(np.arange(n, dtype=np.float32), 16_000) for n in (7, 3, 10)]
-    made = restore_windows(clips, 4, 4, decode)
+    made = restore_windows(clips, 4, 4, sample, decode, joined)
     assert seen == [4, 4]
+    assert decoded == pieces
     for clip, restored in zip(clips, made, strict=True):
         assert np.array_equal(restored.samples, 2 * clip.samples)
