@@ -16,6 +16,13 @@ from restorebench.systems.checkpoint_row import CheckpointRow
 PAPER = "MaskSR2 (papers/masksr2)"
 
 
+def packages_of(shipped: str, dac: bool) -> tuple[str, ...]:
+    """A shipped checkpoint needs no resampling of its own, and no published tokenizer."""
+    if shipped:
+        return ("torch", "safetensors")
+    return ("torch", "torchaudio", "safetensors", *(["descript-audio-codec"] if dac else []))
+
+
 class Variant(CheckpointRow):
     def __init__(
         self,
@@ -36,7 +43,7 @@ class Variant(CheckpointRow):
             version=1,
             summary=summary,
             source=f"{PAPER} {table}".strip(),
-            packages=("torch", "torchaudio", "safetensors", *(["descript-audio-codec"] if dac else [])),
+            packages=packages_of(shipped, dac),
             extra="dac" if dac else "models",
             rate=rate,
             stochastic=True,

@@ -26,7 +26,9 @@ class SiseRow(CheckpointRow):
             version=1,
             summary=summary,
             source=f"{PAPER} Tables 1 and 2",
-            packages=("torch", "torchaudio", "safetensors", *(() if shipped else ("descript-audio-codec",))),
+            packages=("torch", "safetensors")
+            if shipped
+            else ("torch", "torchaudio", "safetensors", "descript-audio-codec"),
             extra="models" if shipped else "dac",
             rate=16_000,
             stochastic=True,
