@@ -1,6 +1,8 @@
 """Suites: every bundled one is well formed and names what exists; absent corpora say what they need."""
 
 import os
+import re
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from restorebench.benchmark import registry, suite
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan import make, trials_of
 from restorebench.reports.published import cells, papers
-from tests.conftest import Cli
+from tests.conftest import ROOT, Cli
 
 NAMES = list(suite.known())
 
@@ -101,3 +103,21 @@ def test_a_suite_that_claims_a_published_set_says_how_many_clips_it_has() -> Non
     for name in suite.known():
         for place in suite.load(name).paper.values():
             assert place.differs or place.clips or place.paper == "sise", name
+
+
+def test_the_demo_extra_installs_what_the_demo_runs() -> None:
+    """On a fresh machine a row whose package is missing would be left out, and `make demo` would still succeed."""
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
+
+    def names(extra: str) -> set[str]:
+        found: set[str] = set()
+        for requirement in extras[extra]:
+            if inner := re.fullmatch(r"restorebench\[(.*)\]", requirement):
+                found |= set().union(*(names(part) for part in inner[1].split(",")))
+            else:
+                found.add(re.split(r"[\s<>=!\[]", requirement)[0])
+        return found
+
+    demo = suite.load("demo")
+    wanted = {package for name in demo.systems for package in registry.card("systems", name).packages}
+    assert wanted <= names("demo")
