@@ -52,7 +52,7 @@ def test_other_variants(folder: Path) -> None:
     refused(
         folder, "sise-wo-dis", "tiny.safetensors", "with a semantic layer; sise-wo-dis is the other variant of SISE"
     )
-    refused(folder, "sise-nano", "tiny.safetensors", "another variant than sise-nano", "width = 32 (wanted 192)")
+    refused(folder, "sise-nano", "tiny.safetensors", "another variant than sise-nano", "width = 32 (wanted 160)")
     random_checkpoint(folder / "masksr.safetensors")
     refused(folder, "sise", "masksr.safetensors", "kind 'masksr'", "'sise'")
 
