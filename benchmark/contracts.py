@@ -47,6 +47,19 @@ class CorruptionCard(Card):
     pass
 
 
+class TrainingCorpus(BaseModel):
+    """A corpus that a system was trained on, as far as its checkpoint says."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    corpus: str
+    recordings: int
+    hours: float | None = None
+    speakers: tuple[str, ...] = ()
+    """Speaker names as the corpus gives them; none where it does not say."""
+    licences: tuple[str, ...] = ()
+
+
 class SystemCard(Card):
     kind: Literal["system", "anchor", "published"] = "system"
     """A system runs and sees only degraded audio; anchors and published folders are supplied by the engine."""
@@ -56,6 +69,8 @@ class SystemCard(Card):
     stochastic: bool = False
     checkpoint: bool = False
     """It runs from a file that the user names, as in `masksr2-s@FILE`: no public weights exist."""
+    training: tuple[TrainingCorpus, ...] = ()
+    """What its checkpoint says it was trained on; boards mark systems whose training speakers are tested."""
 
 
 class Value(BaseModel):

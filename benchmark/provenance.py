@@ -51,6 +51,14 @@ def _git(root: Path, *arguments: str) -> str:
     ).stdout.strip()
 
 
+def processor() -> str:
+    """The model of the processor, as the operating system names it."""
+    cpuinfo = Path("/proc/cpuinfo")
+    lines = cpuinfo.read_text().splitlines() if cpuinfo.is_file() else []
+    named = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return named[0] if named else platform.processor() or platform.machine()
+
+
 def collect() -> dict[str, Any]:
     """Everything, as JSON."""
     return {

@@ -6,13 +6,14 @@ from collections.abc import Sequence
 
 from restorebench.benchmark.aggregate import Board
 from restorebench.benchmark.contracts import Value
+from restorebench.benchmark.plan import Plan
 from restorebench.benchmark.types import Cell, Table
 from restorebench.reports.leaderboard import Column, columns
 
 DASH = "–"
 WINNER = "bold: significantly better than every other system that is ranked (sign flips, Holm over the column's pairs)"
 DETECTABLE = "differences that these clips can show (80 % power, half of the pairs)"
-ANCHOR, FINISHED = " ⚓", " ▪"
+ANCHOR, FINISHED, KNOWN_SPEAKERS = " ⚓", " ▪", " ‡"
 
 
 def results(board: Board) -> list[Table]:
@@ -40,7 +41,7 @@ def _condition(board: Board, condition: str, last: bool, found: Sequence[Column]
             shown = [shown_cell(cell, value.decimals) for cell, value in zip(mine, measured, strict=True)]
             won = [at for at, v in enumerate(measured, start=1) if (v.name, system) in winners]
             bold |= {(len(rows), at) for at in won}
-            rows.append((marked(system, board.plan.system_cards[system].kind), *shown))
+            rows.append((marked(system, board.plan), *shown))
     clips = sum(1 for trial in board.plan.trials if trial.condition == condition)
     return Table(
         title=f"{board.plan.suite.name}: {condition} ({clips} clips)",
@@ -73,16 +74,33 @@ def shown_cell(cell: Cell | None, decimals: int) -> str:
     return f"{cell.value:.{decimals}f}{hole}"
 
 
-def marked(system: str, kind: str) -> str:
-    """Anchors and finished audio are marked: they were supplied, not run."""
-    return system + {"anchor": ANCHOR, "published": FINISHED}.get(kind, "")
+def marked(system: str, plan: Plan) -> str:
+    """Anchors and finished audio are marked, since they were supplied, not run; so is who trained on these speakers."""
+    kind = {"anchor": ANCHOR, "published": FINISHED}.get(plan.system_cards[system].kind, "")
+    return system + kind + (KNOWN_SPEAKERS if known_speakers(system, plan) else "")
+
+
+def known_speakers(system: str, plan: Plan) -> list[str]:
+    """Speakers of the plan's clips whose names are among those that the system was trained on."""
+    trained = {speaker for corpus in plan.system_cards[system].training for speaker in corpus.speakers}
+    return sorted(trained & {trial.utterance.speaker for trial in plan.trials})
+
+
+def _seen_in_training(plan: Plan) -> list[str]:
+    tested = len({trial.utterance.speaker for trial in plan.trials})
+    return [
+        f"{KNOWN_SPEAKERS.strip()} {system} was trained on speakers with the names of {len(known)} of the {tested} "
+        f"speakers of these clips ({', '.join(known[:5])}{', ...' if len(known) > 5 else ''})"
+        for system in plan.systems
+        if (known := known_speakers(system, plan))
+    ]
 
 
 def notes(board: Board) -> list[str]:
     """What a reader must know to use the numbers: failures, resampled systems, signatures."""
     kinds = [card.kind for card in board.plan.system_cards.values()]
     legend = {"anchor": f"{ANCHOR.strip()} anchor", "published": f"{FINISHED.strip()} finished audio of others"}
-    found = [text for kind, text in legend.items() if kind in kinds]
+    found = [text for kind, text in legend.items() if kind in kinds] + _seen_in_training(board.plan)
     waiting = sum(cell.planned - cell.n for cell in board.cells) - sum(board.missing.values())
     if waiting:
         found.append(f"{waiting} values are planned but not measured (with these versions): run the suite again")

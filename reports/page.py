@@ -82,7 +82,7 @@ def page(material: Material) -> str:
         gaps=behind_the_best(board.scores, found, material.facts),
         figures=material.figures,
         agreement=agreement(heard(board)),
-        hallucinations=panel(records, lambda system: marked(system, board.plan.system_cards[system].kind)),
+        hallucinations=panel(records, lambda system: marked(system, board.plan)),
         costs=[t for t in (cost(board, material.memory), seeds(board.plan, records)) if t and t.rows],
         failures=[f"{system}: {why}: {where}" for (system, why), where in board.failures.items()],
         provenance=[*notes(board), *(f"{name}: {fact}" for name, fact in material.run.items())],
@@ -125,7 +125,7 @@ def _board(board: Board, condition: str, found: Sequence[Column]) -> dict[str, A
     rows = [
         {
             "system": system,
-            "marked": marked(system, board.plan.system_cards[system].kind),
+            "marked": marked(system, board.plan),
             "cells": [_cell(column, column.entries.get(system)) for column in mine],
         }
         for system in board.plan.systems

@@ -38,10 +38,11 @@ class TargetCodec:
         """Raises RequestError for a name that is no published DAC, or a file that is no frame codec."""
         self.name, self.checkpoint = name, checkpoint
         if checkpoint is not None:
-            from restorebench.systems.training.checkpoint import read
+            from restorebench.systems.training.checkpoint import header, training_corpora
 
-            read(checkpoint, "frame-codec")
-            update = {"weights": (), "identity": file_sha256(checkpoint), "name": f"target-codec@{checkpoint}"}
+            card = header(checkpoint, "frame-codec")["card"]
+            update: dict[str, Any] = {"weights": (), "identity": file_sha256(checkpoint)}
+            update |= {"name": f"target-codec@{checkpoint}", "training": training_corpora(card, checkpoint)}
         else:
             from restorebench.benchmark.weights import entry_of
 
@@ -93,7 +94,7 @@ class ShippedCodec:
     def __call__(self) -> TargetCodec:
         path = bundled("codec-nano")
         made = TargetCodec(checkpoint=path)
-        made.card = self.card.model_copy(update={"identity": file_sha256(path)})
+        made.card = made.card.model_copy(update=self.card.model_dump(include={"name", "summary", "packages", "extra"}))
         return made
 
 

@@ -33,7 +33,7 @@ class MaskSrSystem:
         Reads the header alone. Raises RequestError.
         """
         from restorebench.benchmark.locations import file_sha256
-        from restorebench.systems.training.checkpoint import header
+        from restorebench.systems.training.checkpoint import header, training_corpora
         from restorebench.systems.training.config import parse
 
         facts = header(checkpoint, "masksr", ("model", "tokenizer", "sampling", "rate"))
@@ -57,7 +57,9 @@ class MaskSrSystem:
             identity += f" {file_sha256(bundled(codec))}"
         named = self.config["tokenizer"].get("name")
         weights = (named,) if named else ()
-        self.card = card.model_copy(update={"identity": identity, "rate": int(self.config["rate"]), "weights": weights})
+        training = training_corpora(facts["card"], checkpoint)
+        update = {"identity": identity, "rate": int(self.config["rate"]), "weights": weights, "training": training}
+        self.card = card.model_copy(update=update)
 
     @cached_property
     def loaded(self) -> tuple[Any, Any]:

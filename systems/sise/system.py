@@ -29,7 +29,7 @@ class SiseSystem:
 
         Reads the header alone. Raises RequestError.
         """
-        from restorebench.systems.training.checkpoint import header
+        from restorebench.systems.training.checkpoint import header, training_corpora
         from restorebench.systems.training.config import parse
 
         facts = header(checkpoint, "sise", ("model", "codec", "sampling", "rate"))
@@ -54,7 +54,8 @@ class SiseSystem:
         identity = f"{file_sha256(checkpoint)} {self.device}"
         if codec := self.config["codec"].get("bundled"):
             identity += f" {file_sha256(bundled(codec))}"
-        self.card = card.model_copy(update={"identity": identity})
+        training = training_corpora(facts["card"], checkpoint)
+        self.card = card.model_copy(update={"identity": identity, "training": training})
 
     @cached_property
     def loaded(self) -> tuple[Any, Any]:

@@ -81,6 +81,7 @@ class FrameCodecTask(Task):
         if not kept.config.get("quantised", True):
             raise RequestError(f"{path}: stopped before its quantiser started; train it longer (--resume)")
         checkpoint.fill(self.module.codec, kept.tensors, path)
+        self.started_from = {key: kept.card.get(key) for key in ("name", "steps", "minutes", "machine", "commit")}
         for part in self.module.codec.children():
             part.requires_grad_(part is self.module.codec.decoder)
 

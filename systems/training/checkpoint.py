@@ -13,6 +13,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import ValidationError
+
+from restorebench.benchmark.contracts import TrainingCorpus
 from restorebench.benchmark.errors import RequestError, reason
 from restorebench.benchmark.files import whole
 
@@ -72,6 +75,17 @@ def header(path: Path, kind: str = "", tables: Sequence[str] = ()) -> dict[str, 
     if lacking := [table for table in tables if table not in made["config"]]:
         raise RequestError(f"{path}: its config lacks {', '.join(lacking)}; it was written by another version")
     return made
+
+
+def training_corpora(card: Mapping[str, Any], source: Path) -> tuple[TrainingCorpus, ...]:
+    """What a checkpoint's card says of its training speech; nothing for cards of before `recordings` was counted.
+
+    Raises RequestError for a card that another program wrote.
+    """
+    try:
+        return tuple(TrainingCorpus.model_validate(c) for c in card.get("speech", ()) if "recordings" in c)
+    except (ValidationError, TypeError, AttributeError) as error:
+        raise RequestError(f"{source}: its card's `speech` is not as `train` writes it ({reason(error)})") from error
 
 
 def read(path: Path, kind: str) -> Checkpoint:

@@ -242,9 +242,17 @@ class Session:
             "licence": "MIT; the data's licences ask for attribution" if self.source.licences() else "MIT",
             "commit": provenance.commit(),
             "versions": provenance.versions(),
-            "device": str(self.fabric.device),
+            "machine": machine(self.fabric.device, self.fabric.world_size),
+            **({"started_from": self.task.started_from} if self.task.started_from else {}),
             "metrics": self.latest,
         }
+
+
+def machine(device: torch.device, processes: int) -> str:
+    """What it was trained on: GPU or processor, and how much of it."""
+    if device.type == "cuda":
+        return f"{processes} x {torch.cuda.get_device_name(device)}"
+    return f"{provenance.processor()}, {processes} x {torch.get_num_threads()} threads"
 
 
 def conditions(task: Task, world: int) -> dict[str, Any]:

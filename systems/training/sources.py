@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
 
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.types import Audio
+from restorebench.benchmark.types import Audio, Utterance
 from restorebench.systems.training.config import RunConfig
 from restorebench.systems.training.data import Batch, PairStream, Recording, collate, indices, loader, utterances_of
 from restorebench.systems.training.draws import Draws
@@ -84,10 +85,24 @@ class CorpusSource:
         raise RequestError(f"{self.run.name}: has no dev clips")
 
     def card(self) -> list[dict[str, Any]]:
-        return [spec.model_dump(mode="json") for spec in self.run.data.speech]
+        return self.corpora
+
+    @cached_property
+    def corpora(self) -> list[dict[str, Any]]:
+        return [described(spec.reader, utterances_of((spec,))) for spec in self.run.data.speech]
 
     def licences(self) -> list[str]:
         return sorted({utterance.licence for utterance in self.utterances if utterance.licence})
+
+
+def described(corpus: str, utterances: Sequence[Utterance]) -> dict[str, Any]:
+    """A corpus as a model's card names it; its hours would need every header, and are left out."""
+    return {
+        "corpus": corpus,
+        "recordings": len(utterances),
+        "speakers": sorted({utterance.speaker for utterance in utterances if utterance.speaker}),
+        "licences": sorted({utterance.licence for utterance in utterances if utterance.licence}),
+    }
 
 
 class MaterialSource:

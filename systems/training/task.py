@@ -33,6 +33,8 @@ class Task(ABC):
     rate: int
     elapsed: float | None = None
     """Share of the run's minutes that are over, where the learning rate follows them; set by the loop."""
+    started_from: Mapping[str, Any] | None = None
+    """Name, steps, minutes, machine and commit of the checkpoint that it took up, for the card."""
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from restorebench.benchmark.aggregate import board
+from restorebench.benchmark.contracts import TrainingCorpus
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.execute import execute
-from restorebench.benchmark.plan import make, metric_card
+from restorebench.benchmark.plan import Plan, make, metric_card
 from restorebench.benchmark.store import Store
 from restorebench.benchmark.suite import load
 from restorebench.benchmark.types import Cell
@@ -46,6 +48,18 @@ def test_what_is_planned_and_not_measured_is_a_hole(store: Store) -> None:
     [table] = results(made)
     assert any("not measured (with these versions): run the suite again" in note for note in table.notes)
     assert any("(n=3/4)" in cell for row in table.rows for cell in row)
+
+
+def test_a_system_that_was_trained_on_tested_speakers_is_marked(store: Store) -> None:
+    [plan] = store.plans()
+    [tested] = {trial.utterance.speaker for trial in plan.trials[:1]}
+    for speakers, marks in (((tested, "somebody"), 1), (("somebody",), 0)):
+        trained = TrainingCorpus(corpus="a corpus", recordings=2, speakers=speakers)
+        cards = plan.system_cards | {"target": plan.system_cards["target"].model_copy(update={"training": (trained,)})}
+        kept = Plan.from_json(replace(plan, system_cards=cards).to_json())
+        [table] = results(board(kept, store))
+        assert [row[0] for row in table.rows if "‡" in row[0]] == ["target ⚓ ‡"] * marks
+        assert sum(f"1 of the 3 speakers of these clips ({tested})" in note for note in table.notes) == marks
 
 
 def test_published_cells_stand_beside_with_reasons(store: Store) -> None:

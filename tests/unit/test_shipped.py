@@ -33,9 +33,19 @@ def test_a_card_says_what_it_was_trained_on(path: Path) -> None:
     assert card["steps"] > 1000
     assert card["minutes"] > 1
     assert len(card["commit"]) >= 40
+    assert "H200" in card["machine"]
     assert "CC BY 4.0 (LibriSpeech)" in card["licences_of_the_data"]
     assert sum(corpus["hours"] for corpus in card["speech"]) > 5
     assert not HELD_OUT & {speaker for corpus in card["speech"] for speaker in corpus["speakers"]}
+
+
+@pytest.mark.parametrize("name", ["masksr2-nano", "masksr-nano", "sise-nano", "sise-wo-dis-nano", "target-codec-nano"])
+def test_a_row_names_its_training_speakers_and_corpora(name: str) -> None:
+    training = registry.make("systems", name).card.training
+    assert sum(corpus.hours or 0.0 for corpus in training) > 5
+    speakers = {speaker for corpus in training for speaker in corpus.speakers}
+    assert {"61", "908", "103"} <= speakers
+    assert not HELD_OUT & speakers
 
 
 def test_half_precision_and_no_codec_within_a_model() -> None:
