@@ -37,10 +37,17 @@ class Ranged(SimpleHTTPRequestHandler):
         self.wfile.write(data[start:][: type(self).cut])
 
 
+class Pages(SimpleHTTPRequestHandler):
+    """Serves whole files and, for a folder, its index.html, as package indexes do."""
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
 @contextmanager
-def serving(folder: Path) -> Iterator[str]:
+def serving(folder: Path, handler: type[SimpleHTTPRequestHandler] = Ranged) -> Iterator[str]:
     """The address of a server of `folder`."""
-    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Ranged, directory=str(folder)))
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     try:

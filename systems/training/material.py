@@ -135,6 +135,11 @@ class Material:
         samples = self.speech[first : first + recording.samples].astype(np.float32) / np.float32(FULL_SCALE)
         return Audio(samples, RATE)
 
+    def without_phones(self) -> int:
+        """Recordings without a transcript, or with one that did not fit."""
+        present = np.add.reduceat(self.phones != NO_PHONE, self.starts[:-1])
+        return int((present == 0).sum())
+
     def card(self) -> list[dict[str, Any]]:
         """Per corpus of the training split: hours, speakers, licences; for model cards."""
         train = [r for r in self.recordings if r.split == "train"]

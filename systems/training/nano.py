@@ -62,7 +62,8 @@ def gather() -> None:
     from restorebench.systems.training.material import default_config
     from restorebench.systems.training.material import gather as gathered
 
-    gathered(default_config(), MATERIAL, plainly)
+    material = gathered(default_config(), MATERIAL, plainly)
+    print(f"{material.without_phones()} of {len(material.recordings)} recordings have no phones")
 
 
 @app.command()

@@ -19,6 +19,7 @@ from restorebench.systems.training.config import DataConfig  # noqa: E402
 from restorebench.systems.training.draws import Draws, at_snr, filter_bank  # noqa: E402
 from restorebench.systems.training.material import (  # noqa: E402
     HOP,
+    NO_PHONE,
     NO_UNIT,
     RATE,
     Material,
@@ -70,6 +71,14 @@ def test_a_batch_is_decided_by_its_name(material: Material) -> None:
     assert all(torch.equal(one[key], again[key]) for key in one)
     for other in (draws(material).batch(4), draws(material, seed=1).batch(3)):
         assert not torch.equal(one["degraded"], other["degraded"])
+
+
+def test_recordings_without_phones_are_counted(material: Material) -> None:
+    assert material.without_phones() == 0
+    phones = np.load(material.folder / "phones.npy")
+    phones[material.starts[1] : material.starts[3]] = NO_PHONE
+    save_array(material.folder / "phones.npy", phones)
+    assert Material(material.folder).without_phones() == 2
 
 
 def test_crops_and_labels_are_of_the_same_frames(material: Material) -> None:
