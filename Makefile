@@ -2,13 +2,16 @@
 BIN := .venv/bin
 STORE ?= demo-store
 
-.PHONY: demo test lint test-heavy bench bench-models train-material train-bundle train-nano clean
+.PHONY: demo report test lint test-heavy bench bench-models train-material train-bundle train-nano picture clean
 
 demo: .venv/.ready-demo
 	$(BIN)/restorebench run demo --store $(STORE)
-	$(BIN)/restorebench board $(STORE) --against masksr2
-	$(BIN)/restorebench board $(STORE) --format html > $(STORE)/board.html
-	@echo "board: $(STORE)/board.html   records: $(STORE)/records.csv   degraded and restored audio: $(STORE)/pairs $(STORE)/restored"
+	@$(BIN)/restorebench board $(STORE) --format html > $(STORE)/board.html
+	@echo "board as a page: $(STORE)/board.html   records: $(STORE)/records.csv   audio: $(STORE)/pairs $(STORE)/restored"
+	@echo "beside the paper: restorebench board $(STORE) --against masksr2   a report to listen to: make report"
+
+report: demo .venv/.ready-all
+	$(BIN)/restorebench report $(STORE) --out $(STORE)/report
 
 test: .venv/.ready-dev lint
 	$(BIN)/pytest -n auto --dist worksteal -m "not heavy"
@@ -48,3 +51,9 @@ train-nano: .venv/.ready-dev
 
 clean:
 	rm -rf .venv build dist $(STORE)
+
+# The README's picture and the tour notebook, after a change in what they show.
+picture: .venv/.ready-dev
+	$(BIN)/restorebench run demo --store $(STORE) > /dev/null
+	$(BIN)/python .ci/picture.py $(STORE) .github/report.png
+	$(BIN)/python .ci/tour.py notebooks/tour.ipynb

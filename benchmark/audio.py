@@ -15,8 +15,8 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
+from restorebench.benchmark.core.atomic import write_atomic
 from restorebench.benchmark.errors import AudioError
-from restorebench.benchmark.files import write_whole
 from restorebench.benchmark.types import Audio, FloatArray, Pair
 
 GRID = 2.0**23
@@ -68,7 +68,7 @@ def _write(path: Path, samples: NDArray[Any], rate: int, form: str, subtype: str
     """Encodes in memory: libsndfile does not always say when a disk is full, the file system does."""
     encoded = io.BytesIO()
     soundfile.write(encoded, samples, rate, subtype=subtype, format=form)
-    write_whole(path, encoded.getvalue())
+    write_atomic(path, encoded.getvalue())
 
 
 def resample(samples: FloatArray, rate: int, to: int) -> FloatArray:

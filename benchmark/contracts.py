@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-import importlib.metadata
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from restorebench.benchmark import weights
-from restorebench.benchmark.audio import LENGTH_TOLERANCE_S
-from restorebench.benchmark.environments import Environment
 from restorebench.benchmark.types import Audio, FloatArray, Outcome, Pair, Recipe, Utterance
 
 T = TypeVar("T")
@@ -87,6 +83,16 @@ class Value(BaseModel):
     decimals: int = 2
     ideal: float | None = None
     """What a reference scores against itself; None for values that need no reference."""
+    role: Literal["quality", "intelligibility", "voice", "fidelity", "pauses", "speed", ""] = ""
+    """What it is evidence of. Reports ask for roles, never for names."""
+    headline: bool = False
+    """It stands for its role where a report shows one value of each."""
+    stand_in: bool = False
+    """It stands in for a scorer that needs weights: another value of its role comes first."""
+    margin: float | None = None
+    """Default non-inferiority margin of the gate, in the value's unit; None: a baseline has to name one."""
+    limit: float | None = None
+    """Of a similarity of voices: below it, the voice is hardly the speaker's."""
 
 
 class MetricCard(Card):
@@ -96,7 +102,7 @@ class MetricCard(Card):
     """The choices that fix the number: model hash, windowing, resampler, normaliser. Part of the signature."""
     invariant_to_gain: bool = False
     aligned: bool = True
-    """False: it compares voices, not samples, and hears estimates as delivered, whatever their length."""
+    """False: it compares voices, not samples, and scores estimates as delivered, whatever their length."""
     imported: bool = False
     """Nobody can run it here; its scores come from a table (`restorebench score --import`)."""
 
@@ -104,16 +110,6 @@ class MetricCard(Card):
     def conforms(self) -> bool:
         """Whether estimates are brought to the reference's rate and length for it."""
         return "reference" in self.needs and self.aligned
-
-    def signature(self) -> str:
-        """name@version, the definition, how lengths are fitted, and the packages and weights that compute it."""
-        fitted = f"length=reference±{1000 * LENGTH_TOLERANCE_S:g}ms" if self.conforms else ""
-        locked = [f"{self.environment[0]}+lock={Environment(self.environment).lock}"] if self.environment else []
-        versions = "+".join([*versions_of(self.packages), *locked])
-        hashes = [self.identity, *(weights.identity(name) for name in self.weights)]
-        used = "weights=" + "+".join(known[:16] for known in hashes if known) if any(hashes) else ""
-        parts = (f"{self.name}@{self.version}", self.definition, fitted, versions, used)
-        return "|".join(part for part in parts if part)
 
 
 class Clip(Protocol):
@@ -151,8 +147,8 @@ class Subject(BaseModel):
 class Metric(Protocol):
     """Scores what several systems made of one clip.
 
-    A metric that is aligned with a reference hears estimates conformed to its rate and length; any other hears them as
-    delivered.
+    A metric that is aligned with a reference scores estimates conformed to its rate and length; any other scores
+    them as delivered.
     """
 
     card: MetricCard
@@ -162,7 +158,7 @@ class Metric(Protocol):
         ...
 
     def score(self, prepared: Any, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
-        """One mapping per estimate, keyed by value name. Raises on input that it cannot judge."""
+        """One mapping per estimate, keyed by value name. Raises on input that it cannot score."""
         ...
 
 
@@ -241,21 +237,3 @@ class Corpus(Protocol):
     """A reader: the utterances of a corpus in a fixed order. Raises RequestError saying what is missing."""
 
     def utterances(self) -> Iterable[Utterance]: ...
-
-
-def versions_of(packages: Sequence[str]) -> list[str]:
-    """`name=version` of installed distributions. Raises PackageNotFoundError for one that is not."""
-    return [f"{name}={importlib.metadata.version(name)}" for name in packages]
-
-
-def missing_packages(card: Card) -> list[str]:
-    """The distributions of a card that are not installed."""
-    return [name for name in card.packages if not _installed(name)]
-
-
-def _installed(name: str) -> bool:
-    try:
-        importlib.metadata.distribution(name)
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True

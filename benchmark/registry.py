@@ -10,23 +10,22 @@ from __future__ import annotations
 
 import difflib
 import importlib
+import importlib.metadata
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal
 
-from restorebench.benchmark.contracts import Card, missing_packages
+from restorebench.benchmark.contracts import Card
 from restorebench.benchmark.errors import RequestError
 
-Kind = Literal["systems", "metrics", "corruptions", "synthesizers", "corpora", "renderers", "programs"]
+Kind = Literal["systems", "metrics", "corruptions", "synthesizers", "corpora"]
 
 BUILTIN_TABLES: dict[str, str] = {
     "systems": "restorebench.systems",
     "metrics": "restorebench.metrics",
     "corruptions": "restorebench.corruptions",
-    "corpora": "restorebench.benchmark.corpora",
-    "renderers": "restorebench.reports",
-    "programs": "restorebench.systems.training",
+    "corpora": "restorebench.benchmark.data.corpora",
 }
 
 
@@ -69,14 +68,7 @@ def find(kind: Kind, name: str) -> Any:
     if base not in known:
         raise unknown(kind, name, list(known))
     module, _, attribute = known[base].partition(":")
-    try:
-        return getattr(importlib.import_module(module), attribute)
-    except ModuleNotFoundError as error:
-        if kind != "programs" or (error.name or "").startswith("restorebench"):
-            raise
-        raise RequestError(
-            f"{base} needs {error.name}, not installed; run: pip install 'restorebench[models]'"
-        ) from error
+    return getattr(importlib.import_module(module), attribute)
 
 
 def card(kind: Kind, name: str) -> Card:
@@ -95,7 +87,7 @@ def require(kind: Kind, name: str) -> None:
         raise RequestError(f"{kind.rstrip('s')} {name} needs {', '.join(absent)}, not installed; run: {command}")
 
 
-def make(kind: Kind, name: str, **options: Any) -> Any:
+def create(kind: Kind, name: str, **options: Any) -> Any:
     """A new component; the part of the name after a colon is its first argument, that after an @ its checkpoint."""
     require(kind, name)
     _, given = split(kind, name)
@@ -105,3 +97,16 @@ def make(kind: Kind, name: str, **options: Any) -> Any:
         return factory(*positional, **given, **options)
     except (TypeError, ValueError) as error:
         raise RequestError(f"{kind.rstrip('s')} {name}: {error}; see `restorebench list {kind}`") from error
+
+
+def missing_packages(card: Card) -> list[str]:
+    """The distributions of a card that are not installed."""
+    return [name for name in card.packages if not _installed(name)]
+
+
+def _installed(name: str) -> bool:
+    try:
+        importlib.metadata.distribution(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return True

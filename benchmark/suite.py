@@ -62,7 +62,7 @@ class Suite(_Table):
     name: Name
     version: int = Field(ge=1)
     draws: str = ""
-    """The suite whose random draws it uses, so that both hear the same clips; "" its own."""
+    """The suite whose random draws it uses, so that both have the same degraded clips; "" its own."""
     summary: str
     corpus: CorpusSpec
     condition: tuple[Condition, ...] = ()
@@ -93,7 +93,7 @@ class Suite(_Table):
 def known() -> dict[str, str]:
     """Every suite name with the TOML file that defines it (bundled ones, then those of other packages)."""
     found = {}
-    for entry in files("restorebench.benchmark").joinpath("suites").iterdir():
+    for entry in files("restorebench.benchmark.data").joinpath("suites").iterdir():
         if entry.name.endswith(".toml"):
             found[entry.name.removesuffix(".toml")] = str(entry)
     for point in entry_points(group="restorebench.suites"):
@@ -102,7 +102,7 @@ def known() -> dict[str, str]:
     return dict(sorted(found.items()))
 
 
-def load(name: str) -> Suite:
+def load_suite(name: str) -> Suite:
     """A suite by name, or from a path ending in `.toml`. Raises RequestError for what is unknown or malformed."""
     path = Path(name)
     if path.suffix != ".toml":

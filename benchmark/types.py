@@ -12,6 +12,37 @@ import numpy as np
 from numpy.typing import NDArray
 
 FloatArray = NDArray[np.float32]
+
+
+class Quantity(float):
+    """A number that knows its unit and how many decimals of it are shown.
+
+    Example:
+        >>> str(Quantity(12.34, "dB", 1))
+        '12.3 dB'
+    """
+
+    unit: str
+    decimals: int
+
+    def __new__(cls, number: float, unit: str = "", decimals: int = 2) -> Quantity:
+        made = super().__new__(cls, number)
+        made.unit, made.decimals = unit, decimals
+        return made
+
+    def __str__(self) -> str:
+        return f"{self.bare} {self.unit}".rstrip()
+
+    @property
+    def bare(self) -> str:
+        """The number without its unit."""
+        return f"{float(self):.{self.decimals}f}"
+
+    def like(self, number: float) -> Quantity:
+        """Another number of the same kind."""
+        return Quantity(number, self.unit, self.decimals)
+
+
 Json = Mapping[str, Any]
 
 
@@ -169,6 +200,14 @@ class Table:
     notes: tuple[str, ...] = ()
     bold: frozenset[tuple[int, int]] = frozenset()
     """(row, column) of the cells that stand out: winners that are sure."""
+    small_print: tuple[str, ...] = ()
+    """Notes for whoever repeats the numbers (signatures, resampling); a terminal shows them on request."""
+    details: tuple[str, ...] = ()
+    """Columns that a narrow terminal leaves out unless they are asked for."""
+
+    @property
+    def all_notes(self) -> tuple[str, ...]:
+        return (*self.notes, *self.small_print)
 
 
 Rows = Literal["scores", "timings"]

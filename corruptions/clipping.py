@@ -8,17 +8,22 @@ import numpy as np
 from pydantic import Field
 
 from restorebench.benchmark.contracts import CorruptionCard, Scene
-from restorebench.benchmark.types import Recipe
-from restorebench.corruptions.step import Effect, Range, Samples, Step, check_choice, check_range, uniform
+from restorebench.benchmark.types import Quantity, Recipe
+from restorebench.corruptions.chain import StepChain
+from restorebench.corruptions.options import Range, check_choice, check_range, uniform
+from restorebench.corruptions.step import Samples, Step
 
-Law = Literal["per-side", "symmetric"]
+ClipRule = Literal["per-side", "symmetric"]
 
 
 class ClipStep(Step):
     name: Literal["clip"] = "clip"
     ratio: float = Field(gt=0, le=1)
     """The share of the extreme that is left."""
-    law: Law = "per-side"
+    law: ClipRule = "per-side"
+
+    def severities(self, seconds: float | None) -> dict[str, Quantity]:
+        return {"clip ratio": Quantity(self.ratio, "", 2)}
 
     def apply(self, samples: Samples, rate: int) -> Samples:
         if self.law == "symmetric":
@@ -28,18 +33,18 @@ class ClipStep(Step):
         return np.clip(samples, self.ratio * min(samples.min(), 0.0), self.ratio * max(samples.max(), 0.0))
 
 
-class Clipping(Effect):
+class Clipping(StepChain):
     card = CorruptionCard(
         name="clipping",
         version=1,
         summary="Clipping at a share of the extreme: ratio (0..1], law per-side (VoiceFixer) or symmetric",
-        source="VoiceFixer augmentation/magical_effects.py; WavAugment ClipValue; specs §4",
+        source="VoiceFixer augmentation/magical_effects.py; WavAugment ClipValue",
     )
 
-    def __init__(self, ratio: Range = (0.1, 0.5), law: Law = "per-side") -> None:
+    def __init__(self, ratio: Range = (0.1, 0.5), law: ClipRule = "per-side") -> None:
         self.ratio = check_range("ratio", ratio, 1e-3, 1.0)
-        check_choice("law", law, Law)
-        self.law: Law = law
+        check_choice("law", law, ClipRule)
+        self.law: ClipRule = law
 
     def draw(self, rng: np.random.Generator, scene: Scene) -> Recipe:
         return self.recipe(ClipStep(ratio=uniform(rng, self.ratio), law=self.law))

@@ -1,6 +1,6 @@
 """The DNS Challenge's mixing with SISE's ranges: reverberate, add noise, set a level.
 
-The script and the paper leave much open. Every decision is a named option whose default is the register's (specs §18):
+The script and the paper leave much open. Every decision is a named option whose default is the register's:
 
     snr_db=(-10, 20)        SISE §3
     snr_law="rms"           D34: the ratio that was asked for; "dns-segmental" is the official mixer with its bias
@@ -9,7 +9,7 @@ The script and the paper leave much open. Every decision is a named option whose
     target="dry"            D33: SISE dereverberates, while the script's own "clean" keeps the reverberation
     align_rir=True          the direct path at sample 0, so that dry target and input stay aligned
 
-Source: DNS-Challenge @591184a noisyspeech_synthesizer_singleprocess.py, audiolib.py; SISE §3; specs §9.1.
+Source: DNS-Challenge @591184a noisyspeech_synthesizer_singleprocess.py, audiolib.py; SISE §3
 """
 
 from __future__ import annotations
@@ -18,19 +18,21 @@ import numpy as np
 
 from restorebench.benchmark.contracts import CorruptionCard, Scene
 from restorebench.benchmark.types import Recipe
+from restorebench.corruptions.chain import StepChain
 from restorebench.corruptions.level import JointRmsStep
-from restorebench.corruptions.noise import Law, NoiseStep
+from restorebench.corruptions.noise import NoiseStep, SnrDefinition
+from restorebench.corruptions.options import Range, check_choice, check_range, uniform
 from restorebench.corruptions.reverb import ReverbStep, Target, draw_rir
 from restorebench.corruptions.sources import draw_noise
-from restorebench.corruptions.step import Effect, Range, Step, check_choice, check_range, uniform
+from restorebench.corruptions.step import Step
 
 
-class Dns(Effect):
+class Dns(StepChain):
     card = CorruptionCard(
         name="dns",
         version=1,
         summary="DNS-style mixing with SISE's ranges (RIR, noise at -10 to 20 dB, level); dry target",
-        source="DNS-Challenge @591184a; SISE §3; specs §9.1, D33, D34",
+        source="DNS-Challenge @591184a; SISE §3; decisions D33, D34",
         packages=("pyroomacoustics",),
         extra="rooms",
     )
@@ -46,7 +48,7 @@ class Dns(Effect):
         noise_split: str = "",
         rir: str = "simulated",
         rir_split: str = "",
-        snr_law: Law = "rms",
+        snr_law: SnrDefinition = "rms",
         align_rir: bool = True,
         target: Target = "dry",
     ) -> None:
@@ -56,10 +58,10 @@ class Dns(Effect):
         self.t60_s = check_range("t60_s", t60_s, 0.05, 5.0)
         self.p_rir = check_range("p_rir", p_rir, 0.0, 1.0)[0]
         self.p_simulated = check_range("p_simulated", p_simulated, 0.0, 1.0)[0]
-        check_choice("snr_law", snr_law, Law)
+        check_choice("snr_law", snr_law, SnrDefinition)
         check_choice("target", target, Target)
         self.noise, self.noise_split, self.rir, self.rir_split = noise, noise_split, rir, rir_split
-        self.snr_law: Law = snr_law
+        self.snr_law: SnrDefinition = snr_law
         self.align_rir = align_rir
         self.target: Target = target
 

@@ -9,8 +9,10 @@ import numpy as np
 from pydantic import Field
 
 from restorebench.benchmark.contracts import CorruptionCard, Scene
-from restorebench.benchmark.types import Recipe
-from restorebench.corruptions.step import Effect, Range, Samples, Sounds, Step, check_range, uniform
+from restorebench.benchmark.types import Quantity, Recipe
+from restorebench.corruptions.chain import StepChain
+from restorebench.corruptions.options import Range, check_range, uniform
+from restorebench.corruptions.step import Samples, Sounds, Step
 
 CLIP_LEVEL = 0.99
 """The DNS Challenge's limit of magnitudes."""
@@ -22,6 +24,9 @@ class LevelStep(Step):
     name: Literal["level"] = "level"
     dbfs: float
     """RMS level in dB relative to full scale 1.0."""
+
+    def severities(self, seconds: float | None) -> dict[str, Quantity]:
+        return {"level": Quantity(self.dbfs, "dBFS", 1)}
 
     def apply(self, samples: Samples, rate: int) -> Samples:
         rms = float(np.sqrt(np.mean(samples**2)))
@@ -46,6 +51,9 @@ class JointRmsStep(Step):
     name: Literal["joint-rms"] = "joint-rms"
     dbfs: float
 
+    def severities(self, seconds: float | None) -> dict[str, Quantity]:
+        return {"level": Quantity(self.dbfs, "dBFS", 1)}
+
     def on_pair(self, sounds: Sounds) -> Sounds:
         rms = float(np.sqrt(np.mean(sounds.degraded**2)))
         gain = 10 ** (self.dbfs / 20) / rms if rms > 0 else 1.0
@@ -54,12 +62,12 @@ class JointRmsStep(Step):
         return replace(sounds, reference=sounds.reference * gain, degraded=sounds.degraded * gain)
 
 
-class Level(Effect):
+class Level(StepChain):
     card = CorruptionCard(
         name="level",
         version=1,
         summary="RMS level of the input in dBFS (the target keeps its own)",
-        source="DNS Challenge level range [-35, -15] dBFS; specs §9.1",
+        source="DNS Challenge level range [-35, -15] dBFS",
     )
 
     def __init__(self, dbfs: Range = (-35.0, -15.0)) -> None:

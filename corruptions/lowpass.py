@@ -1,7 +1,7 @@
 """Low-pass filtering without phase shift: the six filters of VoiceFixer's training pipeline.
 
 IIR filters run forwards and backwards, which doubles every attenuation: at its nominal cutoff a Butterworth filter is
-at -6 dB, Chebyshev and elliptic at -0.2 dB, and an order-8 Bessel at -25 dB (specs §4, §17.6), so equal cutoffs mean
+at -6 dB, Chebyshev and elliptic at -0.2 dB, and an order-8 Bessel at -25 dB, so equal cutoffs mean
 different bandwidths.
 """
 
@@ -13,8 +13,10 @@ import numpy as np
 from pydantic import Field
 
 from restorebench.benchmark.contracts import CorruptionCard, Scene
-from restorebench.benchmark.types import Recipe
-from restorebench.corruptions.step import Effect, Range, Samples, Step, check_choice, check_range, uniform
+from restorebench.benchmark.types import Quantity, Recipe
+from restorebench.corruptions.chain import StepChain
+from restorebench.corruptions.options import Range, check_choice, check_range, uniform
+from restorebench.corruptions.step import Samples, Step
 
 Design = Literal["butter", "cheby1", "ellip", "bessel", "stft-hard", "polyphase"]
 DESIGNS: tuple[Design, ...] = get_args(Design)
@@ -30,6 +32,9 @@ class LowPassStep(Step):
     """Of the IIR designs, before the backward pass doubles it."""
     zero_phase: bool = True
     """False: one pass forwards, as SoX filters."""
+
+    def severities(self, seconds: float | None) -> dict[str, Quantity]:
+        return {"bandwidth": Quantity(self.cutoff_hz / 1000, "kHz", 2)}
 
     def apply(self, samples: Samples, rate: int) -> Samples:
         if self.cutoff_hz >= rate / 2:
@@ -77,7 +82,7 @@ def stft_hard(samples: Samples, rate: int, cutoff_hz: float) -> Samples:
 def polyphase(samples: Samples, rate: int, cutoff_hz: float) -> Samples:
     """Down to twice the cutoff and back with polyphase filters.
 
-    The low rate is rounded to 100 Hz: odd rate pairs would need filters of some 400 000 taps (specs §4).
+    The low rate is rounded to 100 Hz: odd rate pairs would need filters of some 400 000 taps.
     """
     from scipy import signal
 
@@ -96,12 +101,12 @@ def draw_step(rng: np.random.Generator, cutoff_hz: tuple[float, float], designs:
     )
 
 
-class LowPassing(Effect):
+class LowPassing(StepChain):
     card = CorruptionCard(
         name="lowpass",
         version=1,
         summary="Zero-phase low-pass: bandwidth_hz, designs among " + ", ".join(DESIGNS),
-        source="VoiceFixer tools/dsp/lowpass.py; specs §4, §17.6",
+        source="VoiceFixer tools/dsp/lowpass.py",
     )
 
     def __init__(

@@ -3,9 +3,9 @@
 - `rms`: ratio of mean powers over the whole clip.
 - `active`: the speech power is taken over active frames only (32 ms, within 40 dB of the loudest).
 - `voicefixer`: ratio of mean magnitudes, 20 log10(mean|speech| / mean|noise|), wherever mean|speech| > 0.02; below
-  that the noise is set relative to full scale. Source: voicefixer_main @374e0d7 data_module.py; specs §4, §17.6.
+  that the noise is set relative to full scale. Source: voicefixer_main @374e0d7 data_module.py
 - `dns-segmental`: the DNS Challenge's segmental mixer with its bias: the realised ratio is the requested one plus the
-  crest factor of the speech less that of the noise. Source: DNS-Challenge @591184a audiolib.py; specs §9.1, §17.6.
+  crest factor of the speech less that of the noise. Source: DNS-Challenge @591184a audiolib.py
 """
 
 from __future__ import annotations
@@ -15,12 +15,14 @@ from typing import Literal
 import numpy as np
 
 from restorebench.benchmark.contracts import CorruptionCard, Scene
-from restorebench.benchmark.types import Recipe
+from restorebench.benchmark.types import Quantity, Recipe
+from restorebench.corruptions.chain import StepChain
 from restorebench.corruptions.lowpass import LowPassStep
+from restorebench.corruptions.options import Range, check_choice, check_range, uniform
 from restorebench.corruptions.sources import Source, draw_noise
-from restorebench.corruptions.step import Effect, Range, Samples, Step, check_choice, check_range, uniform
+from restorebench.corruptions.step import Samples, Step
 
-Law = Literal["rms", "active", "voicefixer", "dns-segmental"]
+SnrDefinition = Literal["rms", "active", "voicefixer", "dns-segmental"]
 ACTIVE_FRAME_S, ACTIVE_RANGE_DB = 0.032, 40.0
 VOICEFIXER_GATE = 0.02
 
@@ -28,10 +30,13 @@ VOICEFIXER_GATE = 0.02
 class NoiseStep(Step):
     name: Literal["noise"] = "noise"
     snr_db: float
-    law: Law = "rms"
+    law: SnrDefinition = "rms"
     source: Source
     lowpass: tuple[LowPassStep, ...] = ()
-    """The speech's filters, which the noise passes too before it is scaled (specs D15)."""
+    """The speech's filters, which the noise passes too before it is scaled (decision D15)."""
+
+    def severities(self, seconds: float | None) -> dict[str, Quantity]:
+        return {"SNR": Quantity(self.snr_db, "dB", 1)}
 
     def apply(self, samples: Samples, rate: int) -> Samples:
         return samples + self.noise(samples, rate)
@@ -44,7 +49,7 @@ class NoiseStep(Step):
         return noise * noise_gain(samples, noise, rate, self.snr_db, self.law)
 
 
-def noise_gain(speech: Samples, noise: Samples, rate: int, snr_db: float, law: Law) -> float:
+def noise_gain(speech: Samples, noise: Samples, rate: int, snr_db: float, law: SnrDefinition) -> float:
     """The factor that brings the noise to the ratio; 0 when noise or speech is silent."""
     down = 10 ** (-snr_db / 20)
     if not np.any(noise):
@@ -73,20 +78,20 @@ def active_power(speech: Samples, rate: int) -> float:
     return float(np.mean(power[power >= power.max() * 10 ** (-ACTIVE_RANGE_DB / 10)]))
 
 
-class Noise(Effect):
+class Noise(StepChain):
     card = CorruptionCard(
         name="noise",
         version=1,
         summary="Noise: snr_db, law rms|active|voicefixer|dns-segmental, noise = folder|colour|babble|synthetic",
-        source="specs §4, §9.1, §17.6",
+        source="voicefixer_main @374e0d7 data_module.py; DNS-Challenge @591184a audiolib.py; decisions D13, D15, D34",
     )
 
     def __init__(
-        self, snr_db: Range = (-5.0, 20.0), law: Law = "rms", noise: str = "synthetic", noise_split: str = ""
+        self, snr_db: Range = (-5.0, 20.0), law: SnrDefinition = "rms", noise: str = "synthetic", noise_split: str = ""
     ) -> None:
         self.snr_db = check_range("snr_db", snr_db, -60.0, 120.0)
-        check_choice("law", law, Law)
-        self.law: Law = law
+        check_choice("law", law, SnrDefinition)
+        self.law: SnrDefinition = law
         self.noise, self.noise_split = noise, noise_split
 
     def draw(self, rng: np.random.Generator, scene: Scene) -> Recipe:

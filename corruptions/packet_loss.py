@@ -10,8 +10,10 @@ from pydantic import Field
 
 from restorebench.benchmark.audio import samples_for
 from restorebench.benchmark.contracts import CorruptionCard, Scene
-from restorebench.benchmark.types import Recipe
-from restorebench.corruptions.step import Effect, Range, Samples, Step, check_range, uniform
+from restorebench.benchmark.types import Quantity, Recipe
+from restorebench.corruptions.chain import StepChain
+from restorebench.corruptions.options import Range, check_range, uniform
+from restorebench.corruptions.step import Samples, Step
 
 
 class PacketLossStep(Step):
@@ -20,6 +22,12 @@ class PacketLossStep(Step):
     bursts: tuple[tuple[int, int], ...]
     """(first lost packet, number of lost packets)."""
 
+    def severities(self, seconds: float | None) -> dict[str, Quantity]:
+        if not seconds:
+            return {}
+        lost = sum(count for _, count in self.bursts) * self.packet_s
+        return {"packet loss": Quantity(100 * lost / seconds, "%", 1)}
+
     def apply(self, samples: Samples, rate: int) -> Samples:
         kept = samples.copy()
         for first, count in self.bursts:
@@ -27,7 +35,7 @@ class PacketLossStep(Step):
         return kept
 
 
-class PacketLoss(Effect):
+class PacketLoss(StepChain):
     card = CorruptionCard(
         name="packet-loss",
         version=1,

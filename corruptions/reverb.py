@@ -9,11 +9,13 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from restorebench.benchmark.contracts import CorruptionCard, Scene
-from restorebench.benchmark.locations import audio_files, file_sha256, resolve
-from restorebench.benchmark.types import Recipe
+from restorebench.benchmark.data.locations import audio_files, file_sha256, resolve_uri
+from restorebench.benchmark.types import Quantity, Recipe
+from restorebench.corruptions.chain import StepChain
+from restorebench.corruptions.options import Range, check_choice, check_range
 from restorebench.corruptions.rooms import Room, WhamrRoom, draw_room
 from restorebench.corruptions.sources import load
-from restorebench.corruptions.step import Effect, Range, Samples, Sounds, Step, check_choice, check_range
+from restorebench.corruptions.step import Samples, Sounds, Step
 
 Target = Literal["dry", "early"]
 EARLY_S = 0.05
@@ -37,11 +39,15 @@ class ReverbStep(Step):
     name: Literal["reverb"] = "reverb"
     rir: Annotated[Measured | Room | WhamrRoom, Field(discriminator="kind")]
     align: bool = True
-    """Shift the RIR so that its largest peak is at sample 0 (specs D12); the samples before it are dropped."""
+    """Shift the RIR so that its largest peak is at sample 0 (decision D12); the samples before it are dropped."""
     normalise: bool = True
     """Scale the RIR so that its largest peak is 1: the direct sound keeps the level of the dry target."""
     target: Target = "dry"
-    """early: the reference gets the RIR's first 50 ms after the peak (specs D33)."""
+    """early: the reference gets the RIR's first 50 ms after the peak (decision D33)."""
+
+    def severities(self, seconds: float | None) -> dict[str, Quantity]:
+        t60_s = getattr(self.rir, "t60_s", None)
+        return {} if t60_s is None else {"T60": Quantity(t60_s, "s", 2)}
 
     def response(self, rate: int) -> Samples:
         """The RIR [time] as it is applied."""
@@ -76,15 +82,15 @@ def draw_rir(
         return draw_room(rng, scene, t60_s, SIMULATED[rir])
     files = audio_files(rir, split)
     uri = files[int(rng.integers(len(files)))]
-    return Measured(uri=uri, sha256=file_sha256(resolve(uri)))
+    return Measured(uri=uri, sha256=file_sha256(resolve_uri(uri)))
 
 
-class Reverb(Effect):
+class Reverb(StepChain):
     card = CorruptionCard(
         name="reverb",
         version=1,
         summary="Reverberation: rir = folder|simulated|whamr, t60_s of simulated rooms, align, target dry|early",
-        source="specs §4, §10, D12, D33",
+        source="VoiceFixer augmentation/magical_effects.py; WHAMR! scripts; decisions D12, D33",
         packages=("pyroomacoustics",),
         extra="rooms",
     )

@@ -1,6 +1,6 @@
 """Simulated shoebox rooms by the image method (pyroomacoustics): one source, one microphone, one wall absorption.
 
-The absorption follows from the wanted T60 by Sabine's formula. Geometry ranges are WHAMR!'s (specs §10).
+The absorption follows from the wanted T60 by Sabine's formula. Geometry ranges are WHAMR!'s.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ class Room(_Shoebox):
 
 
 class WhamrRoom(_Shoebox):
-    """A room as WHAMR!'s scripts make it with the pyroomacoustics that they pin, 0.3.1 (specs §10).
+    """A room as WHAMR!'s scripts make it with the pyroomacoustics that they pin, 0.3.1.
 
     There `absorption` is a loss of amplitude, so that a wall keeps (1 - a)^2 of the energy and the room decays faster
     than its nominal T60; and responses are not high-passed.

@@ -10,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from restorebench.benchmark.audio import read, resample
 from restorebench.benchmark.contracts import Scene
+from restorebench.benchmark.data.locations import audio_files, file_sha256, resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError
-from restorebench.benchmark.locations import audio_files, file_sha256, resolve
 from restorebench.corruptions.step import Samples
 
 BABBLE_VOICES = 5
@@ -47,7 +47,7 @@ class Coloured(_Source):
 
         white = np.random.default_rng(self.seed).standard_normal(length)
         spectrum = fft.rfft(white)
-        frequency = np.maximum(fft.rfftfreq(length, 1 / rate), 20.0)  # flat below 20 Hz: no rumble that nobody hears
+        frequency = np.maximum(fft.rfftfreq(length, 1 / rate), 20.0)  # flat below 20 Hz: no inaudible rumble
         shaped = fft.irfft(spectrum * (frequency / 1000.0) ** (-self.exponent / 2), length)
         return shaped / max(float(np.std(shaped)), 1e-12)
 
@@ -72,7 +72,7 @@ Source = Annotated[Recording | Coloured | Babble, Field(discriminator="kind")]
 @lru_cache(maxsize=16)
 def load(uri: str, sha256: str, rate: int) -> Samples:
     """A recording at `rate`, checked against its hash. Raises AudioError."""
-    path = resolve(uri)
+    path = resolve_uri(uri)
     if not path.is_file():
         raise AudioError(f"{uri}: no such file; the recipe needs it")
     if (seen := file_sha256(path)) != sha256:
@@ -84,7 +84,7 @@ def load(uri: str, sha256: str, rate: int) -> Samples:
 def recording(rng: np.random.Generator, files: tuple[str, ...]) -> Recording:
     """One of the files, from a random place on."""
     uri = files[int(rng.integers(len(files)))]
-    return Recording(uri=uri, sha256=file_sha256(resolve(uri)), offset=float(rng.uniform(0, 1)))
+    return Recording(uri=uri, sha256=file_sha256(resolve_uri(uri)), offset=float(rng.uniform(0, 1)))
 
 
 def draw_noise(rng: np.random.Generator, scene: Scene, noise: str, split: str) -> Recording | Coloured | Babble:

@@ -1,6 +1,6 @@
 """VoiceFixer's degradation chain with MaskSR2's ranges: clip, reverberate, low-pass, add noise, set a joint level.
 
-The papers leave much of it open. Every decision is a named option whose default is the register's (specs §18):
+The papers leave much of it open. Every decision is a named option whose default is the register's:
 
     order="published"       D11: clip -> RIR -> low-pass -> noise; "noise-before-lowpass" is the other reading
     p_clip, p_rir           D11: VoiceFixer's probabilities 0.2 and 0.3 (MaskSR2 names none)
@@ -12,7 +12,7 @@ The papers leave much of it open. Every decision is a named option whose default
     target="dry"            D33: "early" keeps the first 50 ms of the RIR in the reference
     clip_draw="ratio"       uniform in the clip ratio [0.1, 0.5]; "factor" is uniform in 1 / ratio, as VoiceFixer draws
 
-Source: haoheliu/voicefixer_main @374e0d7; MaskSR2 §III-A; specs §4.
+Source: haoheliu/voicefixer_main @374e0d7; MaskSR2 §III-A
 """
 
 from __future__ import annotations
@@ -23,25 +23,27 @@ import numpy as np
 
 from restorebench.benchmark.contracts import CorruptionCard, Scene
 from restorebench.benchmark.types import Recipe
+from restorebench.corruptions.chain import StepChain
 from restorebench.corruptions.clipping import ClipStep
 from restorebench.corruptions.level import JointLevelStep
 from restorebench.corruptions.lowpass import DESIGNS, Design, LowPassStep, draw_step
-from restorebench.corruptions.noise import Law, NoiseStep
+from restorebench.corruptions.noise import NoiseStep, SnrDefinition
+from restorebench.corruptions.options import Range, check_choice, check_range, uniform
 from restorebench.corruptions.reverb import ReverbStep, Target, draw_rir
 from restorebench.corruptions.sources import draw_noise
-from restorebench.corruptions.step import Effect, Range, Step, check_choice, check_range, uniform
+from restorebench.corruptions.step import Step
 
 Order = Literal["published", "noise-before-lowpass"]
 ClipDraw = Literal["ratio", "factor"]
 HIDDEN_P, HIDDEN_HZ, HIDDEN_ORDER = 0.3, (3000.0, 7000.0), 2
 
 
-class VoiceFixer(Effect):
+class VoiceFixer(StepChain):
     card = CorruptionCard(
         name="voicefixer",
         version=1,
         summary="VoiceFixer's chain (clip, RIR, low-pass, noise, joint level) with MaskSR2's ranges",
-        source="voicefixer_main @374e0d7; MaskSR2 §III-A; specs §4, D11-D15, D33",
+        source="voicefixer_main @374e0d7; MaskSR2 §III-A; decisions D11-D15, D33",
         packages=("pyroomacoustics",),
         extra="rooms",
     )
@@ -65,7 +67,7 @@ class VoiceFixer(Effect):
         order: Order = "published",
         hidden_lowpass: bool = False,
         align_rir: bool = True,
-        snr_law: Law = "rms",
+        snr_law: SnrDefinition = "rms",
         designs: tuple[Design, ...] = DESIGNS,
         filter_noise: bool = True,
         target: Target = "dry",
@@ -87,14 +89,14 @@ class VoiceFixer(Effect):
             )
         }
         check_choice("order", order, Order)
-        check_choice("snr_law", snr_law, Law)
+        check_choice("snr_law", snr_law, SnrDefinition)
         check_choice("target", target, Target)
         check_choice("clip_draw", clip_draw, ClipDraw)
         for design in designs:
             check_choice("designs", design, Design)
         self.noise, self.noise_split, self.rir, self.rir_split = noise, noise_split, rir, rir_split
         self.order, self.hidden_lowpass, self.align_rir = order, hidden_lowpass, align_rir
-        self.snr_law: Law = snr_law
+        self.snr_law: SnrDefinition = snr_law
         self.designs = tuple(designs)
         self.filter_noise = filter_noise
         self.target: Target = target

@@ -1,4 +1,4 @@
-"""The papers' recognisers, each in an environment of its own, and what they heard: transcribed once, kept by content.
+"""The papers' recognisers, each in an environment of its own; transcripts are kept by content.
 
 A transcript's key is the 16 kHz samples and what decides the words (checkpoint, requirements, language), so another
 normaliser or another run never asks a recogniser again.
@@ -16,13 +16,14 @@ from pathlib import Path
 import numpy as np
 import platformdirs
 
-from restorebench.benchmark import weights
 from restorebench.benchmark.contracts import Clip
-from restorebench.benchmark.environments import Environment
+from restorebench.benchmark.core.atomic import write_atomic
+from restorebench.benchmark.data import weights
+from restorebench.benchmark.data.locations import file_sha256
+from restorebench.benchmark.data.weight_catalogue import PARAFORMER as PARAFORMER_FILES
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.files import write_whole
-from restorebench.benchmark.locations import file_sha256
-from restorebench.benchmark.remote import CALL_LIMIT_S, Remote
+from restorebench.benchmark.isolation.environments import Environment
+from restorebench.benchmark.isolation.remote import CALL_LIMIT_S, Remote
 from restorebench.benchmark.types import FloatArray
 
 RATE = 16_000
@@ -68,7 +69,7 @@ class Recogniser:
         return " ".join(weights.identity(name) for name in self.weights)
 
     def transcribe(self, clips: Sequence[Clip], language: str) -> list[str]:
-        """What is heard in each clip, in the recogniser's own spelling; those not heard before go in one batch."""
+        """The transcript of each clip, in the recogniser's own spelling; clips without a kept one go in one batch."""
         samples = [np.ascontiguousarray(clip.at(RATE), dtype=np.float32) for clip in clips]
         places = [self._kept_at(sound, language) for sound in samples]
         new = {place: sound for place, sound in zip(places, samples, strict=True) if not place.is_file()}
@@ -77,13 +78,13 @@ class Recogniser:
         return [place.read_text(encoding="utf-8") for place in places]
 
     def _hear(self, new: Mapping[Path, FloatArray], language: str) -> None:
-        """Group by group, so that what was heard is kept whatever happens to the next."""
+        """Group by group, so that the transcripts of one group are kept whatever happens to the next."""
         for group in batched(new.items(), GROUP):
             sounds = [samples for _, samples in group]
             limit_s = CALL_LIMIT_S + SLOWEST * sum(map(len, sounds)) / RATE
             texts, _ = self.remote().call("transcribe", sounds, limit_s=limit_s, language=language)
             for (place, _), text in zip(group, texts, strict=True):
-                write_whole(place, text.encode())
+                write_atomic(place, text.encode())
 
     def remote(self) -> Remote:
         return _remote(self.file, self.requirements, str(self.path))
@@ -139,4 +140,4 @@ nemo = Recogniser(
 whisper = Recogniser(
     "Whisper large-v3", "whisper_asr.py", WHISPER, "decoding=greedy-float32|longest=30s", ("whisper-large-v3",)
 )
-paraformer = Recogniser("Paraformer-zh", "paraformer_asr.py", PARAFORMER, "dither=0", tuple(weights.PARAFORMER))
+paraformer = Recogniser("Paraformer-zh", "paraformer_asr.py", PARAFORMER, "dither=0", tuple(PARAFORMER_FILES))

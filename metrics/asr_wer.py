@@ -1,7 +1,7 @@
 """Word error rates by the papers' recognisers: NeMo's transducer (MaskSR2), Whisper and Paraformer (SISE).
 
 Two reductions of the same counts, as for `wer`: errors of all clips over words of all clips, and the mean of each
-clip's own rate. What is heard is kept (`asr.py`), so that two metrics with one recogniser ask it once.
+clip's own rate. Transcripts are kept (`asr.py`), so that two metrics of one recogniser run it once.
 """
 
 from __future__ import annotations
@@ -69,8 +69,23 @@ class Protocol:
                 "|resample=soxr-hq-16k"
             ),
             values=(
-                Value(name=self.name, label=self.label, unit="%", direction="lower", reduction="rate"),
-                Value(name=f"{self.name}@mean", label=f"{self.label}@mean", unit="%", direction="lower"),
+                Value(
+                    name=self.name,
+                    label=self.label,
+                    unit="%",
+                    direction="lower",
+                    reduction="rate",
+                    role="intelligibility",
+                    headline=True,
+                    margin=0.5,
+                ),
+                Value(
+                    name=f"{self.name}@mean",
+                    label=f"{self.label}@mean",
+                    unit="%",
+                    direction="lower",
+                    role="intelligibility",
+                ),
             ),
         )
 
@@ -99,9 +114,9 @@ class RecogniserWer:
         return {value.name: outcome for value in self.card.values}
 
 
-MASKSR2, SISE = "MaskSR2 §IV; specs §7.1", "SISE §3; seed-tts-eval; specs §7.2"
+MASKSR2, SISE = "MaskSR2 §IV", "SISE §3; seed-tts-eval"
 nemo = Protocol("wer@nemo", asr.nemo, PAPER, MASKSR2, "CC-BY-4.0", label="WER NeMo")
-whisper = Protocol("wer@whisper", asr.whisper, WHISPER_EN, "openai/whisper; specs §7.3", "MIT", label="WER Whisper")
+whisper = Protocol("wer@whisper", asr.whisper, WHISPER_EN, "openai/whisper", "MIT", label="WER Whisper")
 seed_tts_en = Protocol("wer@seed-tts-en", asr.whisper, SEED_TTS, SISE, "MIT", label="WER seed-tts")
 seed_tts_zh = Protocol(
     "cer@seed-tts-zh", asr.paraformer, SEED_TTS_ZH, SISE, "FunASR model licence", language="zh", label="CER seed-tts"

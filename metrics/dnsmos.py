@@ -6,7 +6,7 @@ work is four convolutions over a spectrogram that neighbouring windows share, so
 signal; only the four frames at each end of a window, which see its zero padding, are computed per window. The result
 equals the published script's to float rounding (tests/oracles/test_dnsmos.py).
 
-Source: github.com/microsoft/DNS-Challenge @591184a DNSMOS/dnsmos_local.py; specs §6, §17.4.
+Source: github.com/microsoft/DNS-Challenge @591184a DNSMOS/dnsmos_local.py
 """
 
 from __future__ import annotations
@@ -81,10 +81,18 @@ class Dnsmos:
         needs=frozenset(),
         definition=f"windowing=official|p835={P835_SHA256[:12]}|p808={P808_SHA256[:12]}|resample=soxr-hq-16k|clip=1",
         values=(
-            Value(name="dnsmos.sig", label="SIG", unit="MOS", direction="higher"),
-            Value(name="dnsmos.bak", label="BAK", unit="MOS", direction="higher"),
-            Value(name="dnsmos.ovl", label="OVL", unit="MOS", direction="higher"),
-            Value(name="dnsmos.p808", label="P.808", unit="MOS", direction="higher"),
+            Value(name="dnsmos.sig", label="SIG", unit="MOS", direction="higher", role="quality", margin=0.05),
+            Value(name="dnsmos.bak", label="BAK", unit="MOS", direction="higher", role="quality", margin=0.05),
+            Value(
+                name="dnsmos.ovl",
+                label="OVL",
+                unit="MOS",
+                direction="higher",
+                role="quality",
+                headline=True,
+                margin=0.05,
+            ),
+            Value(name="dnsmos.p808", label="P.808", unit="MOS", direction="higher", role="quality", margin=0.05),
         ),
     )
 
@@ -124,7 +132,7 @@ class DnsmosFull(Dnsmos):
 
 
 class Models:
-    """Both networks. P.835 comes in two pieces: the trunk that windows share, and the head that judges one window."""
+    """Both networks. P.835 comes in two pieces: the trunk that windows share, and the head that scores one window."""
 
     FRAMED = "mos_estimator_logpow/concat:0"
     POOLED = "mos_estimator_logpow/conv2d_3/Relu:0_pooling0"

@@ -212,7 +212,7 @@ def load_encoder(path: Path) -> SpeakerEncoder:
     """The encoder of a checkpoint, every tensor in its place.
 
     Raises RequestError for a file that is not such a checkpoint, or that lacks or adds a tensor: the official code
-    leaves such tensors random without a word (specs §8.2).
+    leaves such tensors random without a word.
     """
     try:
         state: State = torch.load(path, map_location="cpu", weights_only=True)["model"]

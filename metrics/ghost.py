@@ -68,7 +68,16 @@ class Ghost:
         needs=frozenset({"reference"}),
         definition="frame=32ms/16ms|speech=p95|pause=-45dB+-3frames|sound=-25dB-of-target-frames,no-pause|resample=soxr-hq-16k",
         values=(
-            Value(name="ghost", label="Ghost", unit="%", direction="lower", reduction="rate", decimals=1, ideal=0.0),
+            Value(
+                name="ghost",
+                label="Ghost",
+                unit="%",
+                direction="lower",
+                reduction="rate",
+                decimals=1,
+                ideal=0.0,
+                role="pauses",
+            ),
         ),
     )
 

@@ -27,7 +27,11 @@ class Pesq:
         cost=0.02,
         needs=frozenset({"reference"}),
         definition="mode=wb|resample=soxr-hq-16k",
-        values=(Value(name="pesq", label="PESQ", unit="MOS-LQO", direction="higher", ideal=4.64),),
+        values=(
+            Value(
+                name="pesq", label="PESQ", unit="MOS-LQO", direction="higher", ideal=4.64, role="fidelity", margin=0.05
+            ),
+        ),
     )
 
     def prepare(self, subject: Subject) -> FloatArray:
@@ -59,7 +63,18 @@ class Stoi:
         cost=0.01,
         needs=frozenset({"reference"}),
         definition="extended=no|resample=soxr-hq-10k",
-        values=(Value(name="stoi", label="STOI", unit="0..1", direction="higher", decimals=3, ideal=1.0),),
+        values=(
+            Value(
+                name="stoi",
+                label="STOI",
+                unit="0..1",
+                direction="higher",
+                decimals=3,
+                ideal=1.0,
+                role="fidelity",
+                margin=0.01,
+            ),
+        ),
     )
 
     def prepare(self, subject: Subject) -> FloatArray:
@@ -105,7 +120,18 @@ class SiSdr:
         needs=frozenset({"reference"}),
         definition="mean=removed|limit=100dB|rate=reference",
         invariant_to_gain=True,
-        values=(Value(name="si_sdr", label="SI-SDR", unit="dB", direction="higher", decimals=1, ideal=SI_SDR_CAP_DB),),
+        values=(
+            Value(
+                name="si_sdr",
+                label="SI-SDR",
+                unit="dB",
+                direction="higher",
+                decimals=1,
+                ideal=SI_SDR_CAP_DB,
+                role="fidelity",
+                margin=0.3,
+            ),
+        ),
     )
 
     def prepare(self, subject: Subject) -> FloatArray:

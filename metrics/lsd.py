@@ -9,7 +9,7 @@ reference's rate; no gain fitting. Lower is better. Two definitions:
 - `lsd@active`, ours: both powers floored at -100 dB of the reference's strongest bin, and only the frames counted where
   the reference is within 40 dB of its loudest frame. Silence then neither dominates nor blows up.
 
-Source: haoheliu/ssr_eval @7129ee8 metrics.py, haoheliu/voicefixer_main @374e0d7 evaluation_proc/metrics.py; specs §5.
+Source: haoheliu/ssr_eval @7129ee8 metrics.py, haoheliu/voicefixer_main @374e0d7 evaluation_proc/metrics.py
 """
 
 from __future__ import annotations
@@ -82,7 +82,19 @@ class Lsd:
         cost=0.01,
         needs=frozenset({"reference"}),
         definition="log10-power|win=2048@44100|hop=10ms|eps=1e-12|centre=zeros|gain=none",
-        values=(Value(name="lsd", label="LSD", unit="log10", direction="lower", decimals=3, ideal=0.0),),
+        values=(
+            Value(
+                name="lsd",
+                label="LSD",
+                unit="log10",
+                direction="lower",
+                decimals=3,
+                ideal=0.0,
+                role="fidelity",
+                headline=True,
+                margin=0.05,
+            ),
+        ),
     )
     distance = staticmethod(lsd)
 
@@ -103,6 +115,16 @@ class LsdActive(Lsd):
         cost=0.01,
         needs=frozenset({"reference"}),
         definition="log10-power|win=2048@44100|hop=10ms|floor=-100dB|active=-40dB|centre=zeros|gain=none",
-        values=(Value(name="lsd@active", label="LSD active", unit="log10", direction="lower", decimals=3, ideal=0.0),),
+        values=(
+            Value(
+                name="lsd@active",
+                label="LSD active",
+                unit="log10",
+                direction="lower",
+                decimals=3,
+                ideal=0.0,
+                role="fidelity",
+            ),
+        ),
     )
     distance = staticmethod(lsd_active)

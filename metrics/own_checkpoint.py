@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 
 from restorebench.benchmark.contracts import MetricCard
+from restorebench.benchmark.data.locations import file_sha256
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.locations import file_sha256
 
 
-def judged_by(checkpoint: str, card: MetricCard, published: str) -> MetricCard:
+def with_checkpoint(checkpoint: str, card: MetricCard, published: str) -> MetricCard:
     """The card with `checkpoint` in its names, its signature and, in place of `published`, its definition.
 
     Raises RequestError when there is no such file.

@@ -17,7 +17,18 @@ class Rtf:
         source="this project",
         needs=frozenset({"seconds"}),
         definition="threads=1|resampling=excluded|loading=excluded",
-        values=(Value(name="rtf", label="RTF", unit="x", direction="lower", reduction="rate", decimals=3),),
+        values=(
+            Value(
+                name="rtf",
+                label="RTF",
+                unit="x",
+                direction="lower",
+                reduction="rate",
+                decimals=3,
+                role="speed",
+                headline=True,
+            ),
+        ),
     )
 
     def prepare(self, subject: Subject) -> None:

@@ -1,6 +1,6 @@
 """SESQA (Serrà et al. 2021), MaskSR2's learned quality score: in-house and unpublished, so it has no code here.
 
-Its column stays empty and says why, or holds scores that were imported from those who have it (specs §16.32, D40).
+Its column stays empty and says why, or holds scores that were imported from those who have it (decision D40).
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ class Sesqa:
         name="sesqa",
         version=1,
         summary="SESQA, in-house and unpublished: imported scores only",
-        source="MaskSR2 §IV; specs §16.32, D40",
+        source="MaskSR2 §IV; decision D40",
         licence="its owner's",
         needs=frozenset(),
         definition="imported",
         imported=True,
-        values=(Value(name="sesqa", label="SESQA", unit="", direction="higher", decimals=3),),
+        values=(Value(name="sesqa", label="SESQA", unit="", direction="higher", decimals=3, role="quality"),),
     )
 
     def prepare(self, subject: Subject) -> None:

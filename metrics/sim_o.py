@@ -1,7 +1,7 @@
 """SIM-O: the cosine of two voices by WavLM-large + ECAPA-TDNN, fine-tuned for speaker verification (seed-tts-eval).
 
 SISE's Table 2 compares generated speech with the clean prompt, "-O" for original; for restored speech the original is
-the reference. No mapping, no cut, no loudness (specs §8.2).
+the reference. No mapping, no cut, no loudness.
 """
 
 from __future__ import annotations
@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from restorebench.benchmark import weights
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
+from restorebench.benchmark.data import weights
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import FloatArray, Outcome
-from restorebench.metrics.own_checkpoint import judged_by
+from restorebench.metrics.own_checkpoint import with_checkpoint
 
 if TYPE_CHECKING:
     from restorebench.metrics.ecapa import SpeakerEncoder
@@ -41,7 +41,7 @@ class SimO:
         name="sim_o",
         version=1,
         summary="SIM-O: cosine of voices by WavLM-large + ECAPA-TDNN, as in seed-tts-eval",
-        source="SISE §IV; BytedanceSpeech/seed-tts-eval; microsoft/UniSpeech; specs §8.2",
+        source="SISE §IV; BytedanceSpeech/seed-tts-eval; microsoft/UniSpeech",
         licence="CC BY-SA 3.0",
         packages=("torch", "torchaudio"),
         extra="models",
@@ -50,14 +50,27 @@ class SimO:
         needs=frozenset({"reference"}),
         aligned=False,
         definition="encoder=wavlm-large-ecapa|resample=soxr-hq-16k",
-        values=(Value(name="sim_o", label="SIM-O", unit="cos", direction="higher", decimals=3, ideal=1.0),),
+        values=(
+            Value(
+                name="sim_o",
+                label="SIM-O",
+                unit="cos",
+                direction="higher",
+                decimals=3,
+                ideal=1.0,
+                role="voice",
+                headline=True,
+                margin=0.01,
+                limit=0.25,
+            ),
+        ),
     )
 
     def __init__(self, checkpoint: str = "") -> None:
         """checkpoint: another file in UniSpeech's format; its sizes may differ."""
         self.checkpoint = checkpoint
         if checkpoint:
-            self.card = judged_by(checkpoint, SimO.card, "wavlm-large-ecapa")
+            self.card = with_checkpoint(checkpoint, SimO.card, "wavlm-large-ecapa")
 
     def prepare(self, subject: Subject) -> FloatArray:
         return self.voice(subject.reference)

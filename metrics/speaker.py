@@ -90,7 +90,17 @@ class ResemblyzerSimilarity:
         definition="encoder=bundled-ge2e|cosine=raw|resample=soxr-hq-16k",
         values=(
             Value(
-                name="spk_sim@resemblyzer", label="Spk sim GE2E", unit="cos", direction="higher", decimals=3, ideal=1.0
+                name="spk_sim@resemblyzer",
+                label="Spk sim GE2E",
+                unit="cos",
+                direction="higher",
+                decimals=3,
+                ideal=1.0,
+                role="voice",
+                headline=True,
+                stand_in=True,
+                margin=0.01,
+                limit=0.65,
             ),
         ),
     )

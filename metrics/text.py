@@ -14,7 +14,7 @@ WHISPER_EN = "whisper-en@1"
 
 
 def paper(text: str) -> str:
-    """Lower case; apostrophes kept, other punctuation to spaces, spaces collapsed (specs D20, §7.1).
+    """Lower case; apostrophes kept, other punctuation to spaces, spaces collapsed (decision D20).
 
     >>> paper("Well-known, isn't it?")
     "well known isn't it"
@@ -24,7 +24,7 @@ def paper(text: str) -> str:
 
 
 def seed_tts(text: str) -> str:
-    """seed-tts-eval's English rule: punctuation deleted (not replaced), apostrophes kept, lower case (specs §7.2).
+    """seed-tts-eval's English rule: punctuation deleted (not replaced), apostrophes kept, lower case.
 
     Double spaces become single ones once, as there.
 
@@ -35,7 +35,7 @@ def seed_tts(text: str) -> str:
 
 
 def seed_tts_zh(text: str) -> str:
-    """seed-tts-eval's Mandarin rule: punctuation deleted, every character a word of its own (specs §7.2).
+    """seed-tts-eval's Mandarin rule: punctuation deleted, every character a word of its own.
 
     >>> seed_tts_zh("你好，世界。")
     '你 好 世 界'

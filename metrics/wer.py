@@ -2,7 +2,7 @@
 
 It is a weak recogniser (about 60 % on LibriSpeech test-other), good for comparing systems with each other and never
 for standing beside a paper's WER. Two reductions of the same counts: `wer`, errors of all clips over words of all
-clips; `wer@mean`, the mean of each clip's own rate (specs §17.7).
+clips; `wer@mean`, the mean of each clip's own rate.
 
 Beams: at most 3000 active HMMs and 10 words per frame, no second (flat-lexicon) pass. On 20 LibriSpeech clips that is
 three times as fast as the defaults (0.16 against 0.50 of real time) at an equal error rate (59.6 against 61.0 %).
@@ -86,7 +86,7 @@ class Wer:
         name="wer",
         version=1,
         summary="Word error rate by PocketSphinx (a stand-in recogniser: compare systems, not papers)",
-        source="PocketSphinx 5 en-us; counts by jiwer; specs D20",
+        source="PocketSphinx 5 en-us; counts by jiwer; decision D20",
         licence="BSD",
         packages=("jiwer", "pocketsphinx"),
         extra="metrics",
@@ -98,8 +98,19 @@ class Wer:
             + f"|text={PAPER}|resample=soxr-hq-16k"
         ),
         values=(
-            Value(name="wer", label="WER Sphinx", unit="%", direction="lower", reduction="rate", decimals=1),
-            Value(name="wer@mean", label="WER@mean", unit="%", direction="lower", decimals=1),
+            Value(
+                name="wer",
+                label="WER Sphinx",
+                unit="%",
+                direction="lower",
+                reduction="rate",
+                decimals=1,
+                role="intelligibility",
+                headline=True,
+                stand_in=True,
+                margin=0.5,
+            ),
+            Value(name="wer@mean", label="WER@mean", unit="%", direction="lower", decimals=1, role="intelligibility"),
         ),
     )
 

@@ -2,7 +2,7 @@
 
 `spk_sim@wespeaker` is what the toolkit returns since November 2023, (cos + 1) / 2, which the papers' numbers read as;
 `spk_sim@wespeaker@cos` is the cosine. Features as the toolkit's ONNX script: Kaldi's 80 log mel bands of 25 ms Hamming
-windows every 10 ms, samples in the range of 16-bit integers, mean removed per clip (specs §8.1).
+windows every 10 ms, samples in the range of 16-bit integers, mean removed per clip.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from restorebench.benchmark import weights
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
+from restorebench.benchmark.data import weights
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import FloatArray, Outcome
-from restorebench.metrics.own_checkpoint import judged_by
+from restorebench.metrics.own_checkpoint import with_checkpoint
 
 RATE = 16_000
 FULL_SCALE = 32_768.0
@@ -46,7 +46,7 @@ def features(samples: FloatArray) -> FloatArray:
 
 
 def mapped(cosine: float) -> float:
-    """The toolkit's `compute_similarity`: the cosine mapped from [-1, 1] to [0, 1] (specs §8.1)."""
+    """The toolkit's `compute_similarity`: the cosine mapped from [-1, 1] to [0, 1]."""
     return (cosine + 1) / 2
 
 
@@ -65,7 +65,7 @@ class WeSpeakerSimilarity:
         name="spk_sim@wespeaker",
         version=1,
         summary="Speaker similarity by WeSpeaker's ResNet221-LM: (cos + 1) / 2 as in the papers, and the cosine",
-        source="MaskSR2 §IV; wenet-e2e/wespeaker; specs §8.1, D21",
+        source="MaskSR2 §IV; wenet-e2e/wespeaker; decision D21",
         licence="CC-BY-4.0",
         packages=("onnxruntime", "kaldi-native-fbank"),
         extra="metrics",
@@ -75,10 +75,25 @@ class WeSpeakerSimilarity:
         definition="encoder=resnet221-lm|fbank=kaldi80-hamming-int16scale|cmn=clip|resample=soxr-hq-16k",
         values=(
             Value(
-                name="spk_sim@wespeaker", label="Spk sim", unit="(cos+1)/2", direction="higher", decimals=3, ideal=1.0
+                name="spk_sim@wespeaker",
+                label="Spk sim",
+                unit="(cos+1)/2",
+                direction="higher",
+                decimals=3,
+                ideal=1.0,
+                role="voice",
+                headline=True,
+                margin=0.01,
+                limit=0.65,
             ),
             Value(
-                name="spk_sim@wespeaker@cos", label="Spk sim cos", unit="cos", direction="higher", decimals=3, ideal=1.0
+                name="spk_sim@wespeaker@cos",
+                label="Spk sim cos",
+                unit="cos",
+                direction="higher",
+                decimals=3,
+                ideal=1.0,
+                role="voice",
             ),
         ),
     )
@@ -87,7 +102,7 @@ class WeSpeakerSimilarity:
         """checkpoint: another ONNX file with the input [batch, frame, 80] and the embedding as output."""
         self.checkpoint = checkpoint
         if checkpoint:
-            self.card = judged_by(checkpoint, WeSpeakerSimilarity.card, "resnet221-lm")
+            self.card = with_checkpoint(checkpoint, WeSpeakerSimilarity.card, "resnet221-lm")
 
     def prepare(self, subject: Subject) -> FloatArray:
         return self.embedding(subject.reference)

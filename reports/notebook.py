@@ -6,32 +6,31 @@ import os
 from pathlib import Path
 from typing import Any
 
+from restorebench.benchmark.core.atomic import write_atomic
 from restorebench.benchmark.errors import RequestError, reason
-from restorebench.benchmark.files import write_whole
 
 CELLS = (
-    "from restorebench.reports.frames import Results\n\nresults = Results({store!r}, {suite!r})\n"
-    "results.plan.suite.summary",
+    "import restorebench as rb\n\nresults = rb.open_results({store!r}, {suite!r})\nresults.plan.suite.summary",
     "# Each condition's leaderboard. Anchors are not ranked; `cells()` has intervals, ranks and tie letters.\n"
     "from html import escape\n\nfrom IPython.display import display\n\n"
     "for condition in results.conditions:\n"
-    "    styled = results.leaderboard(condition).style.format(precision=3, escape='html').format_index(escape='html')\n"
+    "    styled = results.board(condition).style.format(precision=3, escape='html').format_index(escape='html')\n"
     "    display(styled.set_caption(escape(condition)))",
     "# Every cell with its 95 % interval (over clips, or speakers from eight on), the ranks that tests leave open,\n"
     "# and its tie letters.\n"
     "cells = results.cells()\ncells",
     "# How the clips' scores spread.\nimport matplotlib.pyplot as plt\n\n"
     "def plain(text: str) -> str:  # no formulas\n    return text.replace('$', r'\\$')\n\n\n"
-    "first_of = {scores.condition: scores.value for scores in reversed(results.scores)}\n"
+    "first_of = {scores.condition: scores.value for scores in reversed(results.paired)}\n"
     "for condition, value in reversed(first_of.items()):\n"
     "    clips = results.clips(condition, value.name).rename(columns=plain)\n"
     "    ax = clips.plot.box(vert=False, figsize=(7, 3))\n"
     "    ax.set_title(plain(condition))\n    ax.set_xlabel(value.label)\n    plt.show()",
     "# Which of two systems is better, and how sure that is.\n"
-    "from restorebench.reports.compare import compared, tables\n\n"
+    "from restorebench.reports.tables.compare import compared, tables\n\n"
     "first, second, *_ = [*results.scored, None, None]\n"
     "if second:\n"
-    "    for table in tables(compared(results.scores, first, second), first, second):\n"
+    "    for table in tables(compared(results.paired, first, second), first, second):\n"
     "        print(table.title, *(' | '.join(row) for row in (table.columns, *table.rows)), *table.notes, sep='\\n')",
     "# What failed, and why.\nfailed = results.records[results.records['value'].isna()]\n"
     "failed[['condition', 'utterance', 'system', 'value_name', 'why']]",
@@ -64,7 +63,7 @@ def notebook(store: Path, suite: str, out: Path) -> None:
         NotebookClient(made, kernel_name="python3", timeout=600, resources=where, extra_arguments=quiet).execute()
     except CellExecutionError as error:
         raise RequestError(f"{out}: a cell failed: {reason(error)[-300:]}") from error
-    write_whole(out, nbformat.writes(made).encode())
+    write_atomic(out, nbformat.writes(made).encode())
 
 
 def _code(source: str) -> dict[str, Any]:

@@ -5,8 +5,10 @@ A window's seed comes from its clip's seed and its place, so neither batch nor o
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
@@ -25,6 +27,8 @@ GROUP = {"cpu": 1, "cuda": 16}
 
 def device() -> str:
     """Where models run. Part of a restoration's identity: devices round differently, and sampling shows it."""
+    if not Path("/proc/driver/nvidia").exists() and shutil.which("nvidia-smi") is None:
+        return "cpu"  # without a driver, importing torch to ask it would take seconds
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"

@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from restorebench.benchmark.audio import read, resample
-from restorebench.benchmark.locations import BUNDLE, data_folder
+from restorebench.benchmark.data.locations import BUNDLE, data_folder
 from restorebench.benchmark.types import Audio
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import soundfile
 
-from restorebench.benchmark.corpora.catalogue import BLIND_V3, CORPORA, VCTK_HELD_OUT, CorpusEntry
+from restorebench.benchmark.data.corpora.catalogue import BLIND_V3, CORPORA, VCTK_HELD_OUT, CorpusEntry
 
 
 @dataclass(frozen=True)

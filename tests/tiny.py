@@ -148,7 +148,7 @@ def refused(folder: Path, system: str, file: str, *words: str) -> None:
     import pytest
 
     from restorebench.benchmark.errors import RequestError
-    from restorebench.benchmark.restore_files import restore_files
+    from restorebench.benchmark.folders.restore import restore_files
 
     with pytest.raises(RequestError) as caught:
         restore_files(folder / "in.wav", folder / "out.wav", f"{system}@{folder / file}")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from restorebench.benchmark.weights import fetch
+from restorebench.benchmark.data.weights import fetch
 
 
 def session(weights: str) -> Any:

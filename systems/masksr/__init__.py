@@ -1,1 +1,1 @@
-"""MaskSR and MaskSR2: a speech encoder conditions masked acoustic modelling over codec tokens (papers/masksr2)."""
+"""MaskSR and MaskSR2: a speech encoder conditions masked acoustic modelling over codec tokens."""

@@ -1,4 +1,4 @@
-"""The shape of a MaskSR model and how it samples. Defaults are MaskSR2-S of the paper (§II, §III-B; specs §18)."""
+"""The shape of a MaskSR model and how it samples. Defaults are MaskSR2-S of the paper (§II, §III-B)."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class ModelConfig(BaseModel):
     embeddings: Literal["factorised", "full"] = "factorised"
     """D9: Appendix A's 8-dim tables with projections, or d-dim tables, which Table I's sizes suggest."""
     dense: bool = False
-    """Two more d x d layers (encoder input, before the heads), the other half of Table I's sizes (specs §1.3)."""
+    """Two more d x d layers (encoder input, before the heads), the other half of Table I's sizes."""
     distillation: Distillation = "none"
     span: int = Field(default=1, ge=1)
     """Frames masked together (Appendix B); 1 is the token-level masking of §II-B."""

@@ -20,7 +20,7 @@ from restorebench.systems.training import checkpoint
 from restorebench.systems.training.config import parse
 
 
-def load(path: Path) -> tuple[MaskSr, Any]:
+def load_model(path: Path) -> tuple[MaskSr, Any]:
     """Raises RequestError for a file that is broken, of another kind, or whose tokenizer is not the one of training."""
     kept = checkpoint.read(path, "masksr")
     tokenizer = _tokenizer(kept, path)

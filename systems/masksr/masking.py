@@ -1,4 +1,4 @@
-"""Which codes are hidden: the cosine schedule, token masks, and span masks (MaskSR2 §II-B, Appendix B; specs §1.6)."""
+"""Which codes are hidden: the cosine schedule, token masks, and span masks (MaskSR2 §II-B, Appendix B)."""
 
 from __future__ import annotations
 

@@ -13,7 +13,7 @@ from typing import Any
 from restorebench.benchmark.contracts import SystemCard
 from restorebench.systems.checkpoint_row import CheckpointRow
 
-PAPER = "MaskSR2 (papers/masksr2)"
+PAPER = "MaskSR2"
 
 
 def packages_of(shipped: str, dac: bool) -> tuple[str, ...]:
@@ -58,9 +58,9 @@ class Variant(CheckpointRow):
 
         if not self.config:
             return MaskSrSystem(self.card, checkpoint)
-        from restorebench.systems.training.config import load
+        from restorebench.systems.training.config import load_config
 
-        run = load(self.config)
+        run = load_config(self.config)
         model, sampling = (
             ModelConfig.model_validate(run.model),
             SamplingConfig.model_validate({**run.sampling, **self.sampling}),
@@ -71,11 +71,11 @@ class Variant(CheckpointRow):
         """The tokenizer of the row's config: a published one, or that of the codec config beside it."""
         from restorebench.systems.masksr.system import tokenizer_facts
         from restorebench.systems.tokenizers.config import FrameCodecConfig
-        from restorebench.systems.training.config import load
+        from restorebench.systems.training.config import load_config
 
         if "name" in table:
             return tokenizer_facts(table)
-        codec = load(f"nano/{Path(table['checkpoint']).parent.name}")
+        codec = load_config(f"nano/{Path(table['checkpoint']).parent.name}")
         return tokenizer_facts({"frame-codec": FrameCodecConfig.model_validate(codec.model).model_dump(mode="json")})
 
 

@@ -1,4 +1,4 @@
-"""Iterative decoding: from all [MASK] to a full codegram (MaskSR2 §II-B, Appendix B; specs §19.2, decisions D1-D3).
+"""Iterative decoding: from all [MASK] to a full codegram (MaskSR2 §II-B, Appendix B, decisions D1-D3).
 
 In each iteration every masked code is sampled, and the ones with the lowest scores are masked again. The draws of a
 window come from a generator of its own, so neither the batch nor the order of windows changes what is sampled.
@@ -142,7 +142,7 @@ def lowest_spans(scores: Tensor, noise: Tensor, count: int, span: int) -> Tensor
     """The codes to mask again, [batch, codebook, frame] bool: the lowest-ranked spans that hold `count` codes or fewer.
 
     A span's score is that of its best code, plus noise [batch, codebook, span]; known codes have infinite scores. With
-    spans of one frame exactly `count` codes are chosen (Appendix B; specs §19.3).
+    spans of one frame exactly `count` codes are chosen (Appendix B).
     """
     if count == 0:
         return torch.zeros_like(scores, dtype=torch.bool)

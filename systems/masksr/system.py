@@ -15,8 +15,8 @@ import numpy as np
 
 from restorebench.benchmark.audio import samples_for
 from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.core.seeds import generator
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.seeds import generator
 from restorebench.benchmark.types import Audio
 from restorebench.systems.checkpoints import bundled
 from restorebench.systems.masksr.config import ModelConfig, SamplingConfig
@@ -32,7 +32,7 @@ class MaskSrSystem:
 
         Reads the header alone. Raises RequestError.
         """
-        from restorebench.benchmark.locations import file_sha256
+        from restorebench.benchmark.data.locations import file_sha256
         from restorebench.systems.training.checkpoint import header, training_corpora
         from restorebench.systems.training.config import parse
 
@@ -64,9 +64,9 @@ class MaskSrSystem:
     @cached_property
     def loaded(self) -> tuple[Any, Any]:
         """(model, tokenizer), whole or not at all."""
-        from restorebench.systems.masksr.load import load
+        from restorebench.systems.masksr.load import load_model
 
-        model, tokenizer = load(self.checkpoint)
+        model, tokenizer = load_model(self.checkpoint)
         return model.to(self.device), tokenizer.to(self.device)
 
     def restore(self, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:

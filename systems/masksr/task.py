@@ -1,4 +1,4 @@
-"""One training step of MaskSR: degrade, encode, mask, predict (MaskSR2 §II; specs §19.1)."""
+"""One training step of MaskSR: degrade, encode, mask, predict (MaskSR2 §II)."""
 
 from __future__ import annotations
 
@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from restorebench.benchmark.audio import samples_for
+from restorebench.benchmark.core.seeds import generator
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.seeds import generator
 from restorebench.benchmark.types import Audio
 from restorebench.systems.masksr.config import ModelConfig, SamplingConfig
 from restorebench.systems.masksr.masking import training_mask
@@ -117,7 +117,7 @@ class MaskSrTask(SingleModelTask[MaskSr]):
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:
         """Losses with fixed masks and no dropped clips; accuracy by mask ratio, cross-entropy by codebook."""
-        model = self.judged.eval()
+        model = self.eval_model.eval()
         losses, rights, books, ratios, taught = [], [], [], [], []
         for batch in batches:
             examples = self.to_examples(batch, "validation")
@@ -146,7 +146,7 @@ class MaskSrTask(SingleModelTask[MaskSr]):
         return values
 
     def restorer(self) -> Callable[[Tensor], Tensor]:
-        model = self.judged.eval()
+        model = self.eval_model.eval()
 
         def restore(audio: Tensor) -> Tensor:
             windows = self.windows(audio)
@@ -162,8 +162,8 @@ class MaskSrTask(SingleModelTask[MaskSr]):
         return functional.pad(audio, (0, -audio.shape[-1] % length)).view(-1, length)
 
     @torch.inference_mode()
-    def listen(self, batch: Batch) -> list[tuple[str, Audio]]:
-        model = self.judged.eval()
+    def sample_audio(self, batch: Batch) -> list[tuple[str, Audio]]:
+        model = self.eval_model.eval()
         rngs = [generator("listen", self.config.seed, int(index)) for index in batch["index"]]
         features = model.encoder(batch["degraded"])
         codes = sample(model.generator, features, rngs, self.sampling, self.model_config.span)
@@ -182,7 +182,7 @@ class MaskSrTask(SingleModelTask[MaskSr]):
 
     def export(self) -> Checkpoint:
         """The model without its head; a codec of our own goes with it, a published one is named."""
-        state = without_head(self.judged.state_dict())
+        state = without_head(self.eval_model.state_dict())
         tensors = {f"model.{key}": value.detach().cpu() for key, value in state.items()}
         if isinstance(self.tokenizer, FrameCodec):
             kept = self.tokenizer.state_dict()

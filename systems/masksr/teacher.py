@@ -1,4 +1,4 @@
-"""What the speech encoder learns to predict: spectra or HuBERT features of the target (MaskSR2 §II-A; specs §3).
+"""What the speech encoder learns to predict: spectra or HuBERT features of the target (MaskSR2 §II-A).
 
 Continuous targets are normalised to zero mean and unit variance per clip and channel; k-means ids are classes.
 """
@@ -16,10 +16,11 @@ from pydantic import BaseModel, ConfigDict
 from torch import Tensor, nn
 from torch.nn import functional
 
-from restorebench.benchmark import weights
+from restorebench.benchmark.core.atomic import open_atomic
+from restorebench.benchmark.data import weights
+from restorebench.benchmark.data.locations import file_sha256
+from restorebench.benchmark.data.weight_catalogue import CATALOGUE
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.files import whole
-from restorebench.benchmark.locations import file_sha256
 from restorebench.systems.masksr.config import Distillation, ModelConfig
 from restorebench.systems.masksr.whisper_teacher import CHANNELS, UNITS, WhisperEncoder
 from restorebench.systems.tokenizers.spectrum import compressed_magnitude
@@ -29,7 +30,7 @@ LAYER = 9
 """Counted from 1, as fairseq and the paper do; torchaudio's list of layer outputs starts at the first block."""
 CLUSTERS = 500
 EPSILON = 1e-5
-"""Bins that are empty in a band-limited target have no variance to divide by (specs §19.1)."""
+"""Bins that are empty in a band-limited target have no variance to divide by."""
 
 
 class TeacherConfig(BaseModel):
@@ -174,7 +175,7 @@ class WhisperFeatures(nn.Module):
 
 
 def nearest_centre(features: Tensor, centres: Tensor) -> Tensor:
-    """Ids [batch, frame] by Euclidean distance on raw features [batch, frame, channel] (specs §3)."""
+    """Ids [batch, frame] by Euclidean distance on raw features [batch, frame, channel]."""
     squared = features.square().sum(-1, keepdim=True) - 2 * features @ centres.T + centres.square().sum(-1)
     return squared.argmin(-1)
 
@@ -197,7 +198,7 @@ def teacher_of(model: ModelConfig, teacher: TeacherConfig, rate: int, hop: int) 
 
 
 def _file(name: str) -> Path:
-    return weights.fetch(name) if name in weights.CATALOGUE else Path(name)
+    return weights.fetch(name) if name in CATALOGUE else Path(name)
 
 
 def load_hubert(path: Path) -> nn.Module:
@@ -221,7 +222,7 @@ def load_centres(path: Path) -> Tensor:
     """
     plain = path if path.suffix == ".npy" else path.with_name(f"{path.stem}.{file_sha256(path)[:12]}.npy")
     if not plain.is_file():
-        with whole(plain) as part, part.open("wb") as file:
+        with open_atomic(plain) as part, part.open("wb") as file:
             np.save(file, read_kmeans(path))
     try:
         centres = np.load(plain, allow_pickle=False)

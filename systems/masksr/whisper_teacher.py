@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from restorebench.benchmark import weights
+from restorebench.benchmark.data import weights
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import FloatArray
 

@@ -1,1 +1,1 @@
-"""SISE: a codec factorised into semantic and acoustic tokens, and masked diffusion over them (papers/sise)."""
+"""SISE: a codec factorised into semantic and acoustic tokens, and masked diffusion over them."""

@@ -1,4 +1,4 @@
-"""The diffusion backbone: a Llama-style transformer that sees the whole window (SISE §3; specs §13.2).
+"""The diffusion backbone: a Llama-style transformer that sees the whole window (SISE §3).
 
 RMSNorm before each part, rotary positions, SwiGLU, no biases; attention is bidirectional.
 """

@@ -1,7 +1,7 @@
-"""The factorised codec: one semantic quantiser, then five acoustic ones on what it left (SISE §2.1; specs §2, §13).
+"""The factorised codec: one semantic quantiser, then five acoustic ones on what it left (SISE §2.1).
 
 Encoder, decoder and residual units are DAC's own, or those of the frame codec for the nano sizes. DAC's transposed
-convolutions shorten the sound at odd strides; one more output sample per odd stride mends that (specs §2.3).
+convolutions shorten the sound at odd strides; one more output sample per odd stride mends that.
 """
 
 from __future__ import annotations

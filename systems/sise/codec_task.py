@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 from torch.nn import functional
 
-from restorebench.benchmark.seeds import generator, integer
+from restorebench.benchmark.core.seeds import generator, integer
 from restorebench.benchmark.types import Audio, Utterance
 from restorebench.systems.sise.codec import Factorised, FactorisedCodec, Predictor
 from restorebench.systems.sise.config import CodecConfig
@@ -30,12 +30,12 @@ from restorebench.systems.training.checkpoint import Checkpoint
 from restorebench.systems.training.config import RunConfig, parse
 from restorebench.systems.training.data import Batch
 from restorebench.systems.training.distributed import take_from_first
-from restorebench.systems.training.task import Progress, Task, Values, copied, follow, learning_rate
+from restorebench.systems.training.task import Progress, Task, Values, ema_copy, learning_rate, update_ema
 
 MEL_WINDOWS, MELS = (32, 64, 128, 256, 512, 1024, 2048), (5, 10, 20, 40, 80, 160, 320)
 FLOOR = 1e-5
 CLIP_GENERATOR, CLIP_DISCRIMINATOR = 1e3, 10.0
-"""Largest gradient norms, DAC's (specs §2.1)."""
+"""Largest gradient norms, DAC's."""
 
 
 class LossConfig(BaseModel):
@@ -60,7 +60,7 @@ class LossConfig(BaseModel):
 
 
 class MelLoss(nn.Module):
-    """DAC's multi-scale mel distance: L1 of log10 mels, summed over seven scales (specs §2.4)."""
+    """DAC's multi-scale mel distance: L1 of log10 mels, summed over seven scales."""
 
     def __init__(self, rate: int) -> None:
         super().__init__()
@@ -149,7 +149,7 @@ class SiseCodecTask(Task):
             )  # fmt: skip
             return made
 
-    def attend(self, stream: str, utterances: Sequence[Utterance], folder: Path, progress: Progress) -> None:
+    def prepare_stream(self, stream: str, utterances: Sequence[Utterance], folder: Path, progress: Progress) -> None:
         self.labels[stream] = labels_of(self.label_config, utterances, folder / f"labels-{stream}.csv", progress)
         names = sorted({u.speaker for u in utterances if u.speaker})[: self.weights.speakers]
         place = {name: number for number, name in enumerate(names)} if stream == "train" else {}
@@ -163,11 +163,11 @@ class SiseCodecTask(Task):
         if self.discriminator is not None:
             critic = torch.optim.Adam(self.discriminator.parameters(), lr=training.rate, betas=training.betas)
             self.wrapped_critic, self.critic_optimiser = fabric.setup(self.discriminator, critic)
-        self.average = copied(self.module) if training.ema else None
+        self.average = ema_copy(self.module) if training.ema else None
         self.mel.to(fabric.device)
 
     @property
-    def judged(self) -> Generator:
+    def eval_model(self) -> Generator:
         return self.module if self.average is None else self.average
 
     def start_quantisers(self, batch: Batch) -> None:
@@ -205,7 +205,7 @@ class SiseCodecTask(Task):
         self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=CLIP_GENERATOR, error_if_nonfinite=False)
         self.optimiser.step()
         if self.average is not None:
-            follow(self.average, self.module, min(training.ema, (1 + step) / (10 + step)))
+            update_ema(self.average, self.module, min(training.ema, (1 + step) / (10 + step)))
         return values | (self._keep_alive([m[1] for m in made], step) if self.quantised else {})
 
     def stages(self, batch: Batch) -> Tensor:
@@ -259,13 +259,15 @@ class SiseCodecTask(Task):
         return loss, values
 
     def _train_discriminator(self, made: list[Tensor], clean: list[Tensor]) -> Values:
-        """Least squares, summed over discriminators (specs §2.4)."""
+        """Least squares, summed over discriminators."""
         self.critic_optimiser.zero_grad()
         total = torch.zeros((), device=clean[0].device)
         for place, (fake, real) in enumerate(zip(made, clean, strict=True)):
             with self.fabric.no_backward_sync(self.wrapped_critic, enabled=place < len(made) - 1):
-                judged = zip(self.wrapped_critic(fake[:, None]), self.wrapped_critic(real[:, None]), strict=True)
-                loss = sum((f[-1].square().mean() + (1 - r[-1]).square().mean() for f, r in judged), start=total * 0)
+                eval_model = zip(self.wrapped_critic(fake[:, None]), self.wrapped_critic(real[:, None]), strict=True)
+                loss = sum(
+                    (f[-1].square().mean() + (1 - r[-1]).square().mean() for f, r in eval_model), start=total * 0
+                )
                 self.fabric.backward(loss / len(made))
             total = total + loss.detach() / len(made)
         self.fabric.clip_gradients(
@@ -304,7 +306,7 @@ class SiseCodecTask(Task):
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:
         """Distances, code use, and phone accuracy on speech of other speakers: from semantic and acoustic tokens."""
-        model = self.judged.eval()
+        model = self.eval_model.eval()
         mel, codes, right, known = [], [], {"phones": 0.0, "phone_probe": 0.0}, 0.0
         for batch in batches:
             made, factorised, logits = model(batch["clean"], None, self.quantised)
@@ -335,8 +337,8 @@ class SiseCodecTask(Task):
         return [stage for quantizer in codec.quantizers() for stage in quantizer]
 
     @torch.no_grad()
-    def listen(self, batch: Batch) -> list[tuple[str, Audio]]:
-        made, _ = self.judged.eval().codec(batch["clean"], None, self.quantised)
+    def sample_audio(self, batch: Batch) -> list[tuple[str, Audio]]:
+        made, _ = self.eval_model.eval().codec(batch["clean"], None, self.quantised)
         sounds = []
         for place, (clean, coded) in enumerate(zip(batch["clean"], made, strict=True)):
             sounds.append((f"{place}-clean", Audio(clean.float().cpu().numpy(), self.rate)))
@@ -365,6 +367,6 @@ class SiseCodecTask(Task):
 
     def export(self) -> Checkpoint:
         """The codec alone: predictor, probes and discriminators are for training."""
-        tensors = {key: value.detach().cpu() for key, value in self.judged.codec.state_dict().items()}
+        tensors = {key: value.detach().cpu() for key, value in self.eval_model.codec.state_dict().items()}
         config = {"model": self.codec_config.model_dump(mode="json"), "quantised": self.quantised}
         return Checkpoint(self.kind, tensors, config)

@@ -1,4 +1,4 @@
-"""Shapes of SISE's codec and diffusion, and how it samples. Defaults are the paper's (§2, §3; specs §13, D23-D32)."""
+"""Shapes of SISE's codec and diffusion, and how it samples. Defaults are the paper's (§2, §3; decisions D23-D32)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Masked diffusion over the codec's tokens, layer by layer (SISE §2.2; specs §13, §19.5; decisions D25-D31).
+"""Masked diffusion over the codec's tokens, layer by layer (SISE §2.2; decisions D25-D31).
 
 A noisy encoder of the codec encoder's structure hears the degraded speech; two denoisers predict the semantic layer,
 then the acoustic ones given it. Without disentanglement one denoiser predicts all layers.

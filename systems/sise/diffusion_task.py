@@ -14,9 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from restorebench.benchmark.audio import samples_for
+from restorebench.benchmark.core.seeds import generator
+from restorebench.benchmark.data.locations import file_sha256
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.locations import file_sha256
-from restorebench.benchmark.seeds import generator
 from restorebench.benchmark.types import Audio
 from restorebench.systems.sise.config import CodecConfig, DiffusionConfig, SamplingConfig
 from restorebench.systems.sise.diffusion import Sise
@@ -126,12 +126,12 @@ class SiseTask(SingleModelTask[Sise]):
 
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:
-        model = self.judged.eval()
+        model = self.eval_model.eval()
         found = [self._losses(model, self.to_examples(batch, "validation")) for batch in batches]
         return {name: torch.stack([values[name] for values in found]).mean() for name in found[0]}
 
     def restorer(self) -> Callable[[Tensor], Tensor]:
-        model = self.judged.eval()
+        model = self.eval_model.eval()
 
         def restore(audio: Tensor) -> Tensor:
             length = samples_for(self.model_config.seconds, self.rate)
@@ -143,9 +143,9 @@ class SiseTask(SingleModelTask[Sise]):
         return restore
 
     @torch.inference_mode()
-    def listen(self, batch: Batch) -> list[tuple[str, Audio]]:
+    def sample_audio(self, batch: Batch) -> list[tuple[str, Audio]]:
         rngs = [generator("listen", self.config.seed, int(index)) for index in batch["index"]]
-        codes = sample(self.judged.eval(), batch["degraded"], rngs, self.sampling)
+        codes = sample(self.eval_model.eval(), batch["degraded"], rngs, self.sampling)
         length = batch["clean"].shape[-1]
         sounds = {
             "degraded": batch["degraded"],
@@ -161,7 +161,7 @@ class SiseTask(SingleModelTask[Sise]):
 
     def export(self) -> Checkpoint:
         """The diffusion model with its codec: one file restores."""
-        tensors = {f"model.{key}": value.detach().cpu() for key, value in self.judged.state_dict().items()}
+        tensors = {f"model.{key}": value.detach().cpu() for key, value in self.eval_model.state_dict().items()}
         tensors |= {f"codec.{key}": value.detach().cpu() for key, value in self.codec.state_dict().items()}
         config = {
             "model": self.model_config.model_dump(mode="json"),

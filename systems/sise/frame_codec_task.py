@@ -13,7 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from restorebench.benchmark.seeds import generator
+from restorebench.benchmark.core.seeds import generator
 from restorebench.systems.sise.codec import Factorised, FactorisedCodec
 from restorebench.systems.sise.config import CodecConfig
 from restorebench.systems.sise.objectives import accuracy, masked_cross_entropy
@@ -96,7 +96,7 @@ class SiseFrameCodecTask(FrameCodecTask):
         values = super().validate(batches)
         if not self.quantised or self.decoder_only:
             return values
-        module = self.judged.eval()
+        module = self.eval_model.eval()
         right, known = {"phones": 0.0, "phone_probe": 0.0}, 0.0
         for batch in batches:
             heads = module.heads(module.codec.quantise(module.codec.latents(batch["clean"])))

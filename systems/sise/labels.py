@@ -17,9 +17,9 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, model_validator
 
 from restorebench.benchmark.audio import read
+from restorebench.benchmark.core.atomic import open_atomic, write_atomic
+from restorebench.benchmark.data.locations import resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError, reason
-from restorebench.benchmark.files import whole, write_whole
-from restorebench.benchmark.locations import resolve
 from restorebench.benchmark.types import Utterance
 from restorebench.systems.sise.phonemes import IGNORED, Alignment, Interval, PhoneSet, frame_labels, read_textgrid
 
@@ -80,9 +80,9 @@ def labels_of(
             yield 1
 
     progress("align", len(utterances), steps())
-    write_whole(kept, json.dumps({key: _dump(value) for key, value in made.items()}).encode())
+    write_atomic(kept, json.dumps({key: _dump(value) for key, value in made.items()}).encode())
     results = [made[f"{config.source} {u.uri} {u.text or ''}"] for u in utterances]
-    with whole(table) as part, part.open("w", encoding="utf-8", newline="") as file:
+    with open_atomic(table) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("utterance", "why_not"))
         writer.writerows(
@@ -103,7 +103,7 @@ def _align(config: LabelConfig, utterance: Utterance) -> Alignment | str:
             return f"the built-in aligner is English; this is {utterance.language!r}"
         from restorebench.systems.sise.aligner import align
 
-        return align(read(resolve(utterance.uri)), utterance.text)
+        return align(read(resolve_uri(utterance.uri)), utterance.text)
     except (AudioError, RequestError) as error:
         return reason(error)
 

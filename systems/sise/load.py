@@ -69,7 +69,7 @@ def codec_table(config: Mapping[str, Any]) -> dict[str, Any]:
     return {key: value for key, value in config["codec"].items() if key not in ("bundled", "codes")}
 
 
-def load(path: Path) -> tuple[Sise, FactorisedCodec]:
+def load_model(path: Path) -> tuple[Sise, FactorisedCodec]:
     """A diffusion model and the codec that lies in the same file. Raises RequestError."""
     kept = checkpoint.read(path, "sise")
     table = codec_table(kept.config)

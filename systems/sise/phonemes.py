@@ -1,4 +1,4 @@
-"""Phone alignments and what the codec learns from them: one class per frame (SISE §2.1; specs §13.4).
+"""Phone alignments and what the codec learns from them: one class per frame (SISE §2.1).
 
 Alignments come from Montreal Forced Aligner's TextGrids, the paper's way, or from the built-in aligner. A frame has the
 phone at its centre; silence and what no alignment explains have classes of their own.

@@ -13,7 +13,7 @@ from typing import Any
 from restorebench.benchmark.contracts import SystemCard
 from restorebench.systems.checkpoint_row import CheckpointRow
 
-PAPER = "SISE (papers/sise)"
+PAPER = "SISE"
 
 
 class SiseRow(CheckpointRow):
@@ -43,9 +43,9 @@ class SiseRow(CheckpointRow):
 
         wanted = None
         if self.exact:
-            from restorebench.systems.training.config import load
+            from restorebench.systems.training.config import load_config
 
-            wanted = DiffusionConfig.model_validate(load(self.config).model)
+            wanted = DiffusionConfig.model_validate(load_config(self.config).model)
         return SiseSystem(self.card, checkpoint, self.semantic, wanted)
 
 

@@ -1,4 +1,4 @@
-"""Reverse diffusion, layer by layer (SISE §2.2, §3; specs §13.1, §19.6; D31, D32).
+"""Reverse diffusion, layer by layer (SISE §2.2, §3; decisions D31, D32).
 
 Within a layer, tokens that were fixed stay; layers that were finished are conditions of the next. The semantic stage
 hears the degraded speech alone.
@@ -83,7 +83,7 @@ def reverse_step(
     """Tokens [batch, frame] after step 0, 1, ...: masked ones are drawn, the least confident masked again.
 
     A token is drawn from the top k at temperature 1.5 (1 - n / S), the best one in the last step. Its confidence is its
-    probability among the top k, untempered, plus (1 - n / S) times Gumbel noise (specs §12, §19.6).
+    probability among the top k, untempered, plus (1 - n / S) times Gumbel noise.
     """
     masked = tokens == mask_code
     best = logits.topk(draws[0].shape[-1], dim=-1)

@@ -14,9 +14,9 @@ import numpy as np
 
 from restorebench.benchmark.audio import samples_for
 from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.core.seeds import generator
+from restorebench.benchmark.data.locations import file_sha256
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.locations import file_sha256
-from restorebench.benchmark.seeds import generator
 from restorebench.benchmark.types import Audio
 from restorebench.systems.checkpoints import bundled
 from restorebench.systems.sise.config import DiffusionConfig, SamplingConfig
@@ -60,9 +60,9 @@ class SiseSystem:
     @cached_property
     def loaded(self) -> tuple[Any, Any]:
         """(model, codec), whole or not at all."""
-        from restorebench.systems.sise.load import load
+        from restorebench.systems.sise.load import load_model
 
-        model, codec = load(self.checkpoint)
+        model, codec = load_model(self.checkpoint)
         return model.to(self.device), codec.to(self.device)
 
     def restore(self, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:

@@ -9,9 +9,9 @@ import torch
 from pydantic import BaseModel, ConfigDict, model_validator
 from torch import nn
 
-from restorebench.benchmark import weights
+from restorebench.benchmark.data import weights
+from restorebench.benchmark.data.locations import file_sha256
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.locations import file_sha256
 from restorebench.systems.checkpoints import bundled
 from restorebench.systems.tokenizers.config import FrameCodecConfig
 from restorebench.systems.tokenizers.frame_codec import FrameCodec

@@ -1,7 +1,7 @@
-"""Descript Audio Codec as a tokenizer, with its published weights (specs §2).
+"""Descript Audio Codec as a tokenizer, with its published weights.
 
 The file is read here rather than by the package: as plain tensors only, and every key is checked, because the package's
-own loader falls back to unpickling and ignores missing keys (specs §2.5).
+own loader falls back to unpickling and ignores missing keys.
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from restorebench.benchmark.data.weights import fetch
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.weights import fetch
 from restorebench.systems.tokenizers.tokenizer import Codebook, pad_to_hop
 
 CONFIGS: dict[str, dict[str, Any]] = {
@@ -66,7 +66,7 @@ class DacTokenizer(nn.Module):
 
     @torch.no_grad()
     def decode_latents(self, quantised: Tensor) -> Tensor:
-        """Odd strides make DAC's transposed convolutions a few samples short (specs §2.3): filled up with zeros."""
+        """Odd strides make DAC's transposed convolutions a few samples short: filled up with zeros."""
         made: Tensor = self.codec.decode(quantised)[:, 0]
         return nn.functional.pad(made, (0, quantised.shape[-1] * self.hop - made.shape[-1]))
 

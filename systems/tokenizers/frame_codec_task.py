@@ -13,8 +13,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from restorebench.benchmark.core.seeds import integer
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.seeds import integer
 from restorebench.benchmark.types import Audio
 from restorebench.systems.tokenizers import losses as loss
 from restorebench.systems.tokenizers.config import CodecLossConfig, FrameCodecConfig
@@ -29,7 +29,7 @@ from restorebench.systems.training.checkpoint import Checkpoint
 from restorebench.systems.training.config import RunConfig, parse
 from restorebench.systems.training.data import Batch
 from restorebench.systems.training.distributed import take_from_first
-from restorebench.systems.training.task import Task, Values, copied, follow, learning_rate
+from restorebench.systems.training.task import Task, Values, ema_copy, learning_rate, update_ema
 
 
 class TrainedCodec(nn.Module):
@@ -96,11 +96,11 @@ class FrameCodecTask(Task):
             rate = self.weights.discriminator_rate
             critic = torch.optim.AdamW(self.discriminators.parameters(), lr=rate, betas=training.betas, fused=fused)
             self.wrapped_critics, self.critic_optimiser = fabric.setup(self.discriminators, critic)
-        self.average = copied(self.module) if training.ema else None
+        self.average = ema_copy(self.module) if training.ema else None
         self.distance.to(fabric.device)
 
     @property
-    def judged(self) -> TrainedCodec:
+    def eval_model(self) -> TrainedCodec:
         """The weights that are validated and saved."""
         return self.module if self.average is None else self.average
 
@@ -113,7 +113,7 @@ class FrameCodecTask(Task):
         self.wrapped.train()
         self.optimiser.zero_grad()
         values: Values = {}
-        codes, latents = [], None
+        codes = []
         for place, batch in enumerate(micro_batches):
             with self.fabric.no_backward_sync(self.wrapped, enabled=place < len(micro_batches) - 1):
                 pitch = self.pitch(batch["clean"])
@@ -127,14 +127,13 @@ class FrameCodecTask(Task):
                 values[name] = values.get(name, 0.0) + value.detach() / len(micro_batches)
             if quantised is not None:
                 codes.append(quantised)
-                latents = latents or quantised
         if training.clip:
             values["gradient"] = self.fabric.clip_gradients(
                 self.wrapped, self.optimiser, max_norm=training.clip, error_if_nonfinite=False
             ).detach()
         self.optimiser.step()
         if self.average is not None:
-            follow(self.average, self.module, min(training.ema, (1 + step) / (10 + step)))
+            update_ema(self.average, self.module, min(training.ema, (1 + step) / (10 + step)))
         return values | (self.keep_alive(codes, step) if codes and not self.decoder_only else {})
 
     def pitch(self, clean: Tensor) -> Pitch:
@@ -167,7 +166,7 @@ class FrameCodecTask(Task):
         return total, values
 
     def compete(self, made: Tensor, clean: Tensor, strength: float) -> tuple[Tensor, Values]:
-        """One step of the discriminators, then what they ask of the codec."""
+        """One step of the discriminators, then the adversarial and feature losses of the codec."""
         both = self.wrapped_critics(torch.cat([clean, made.detach()]))
         critic = discriminator_loss(both)
         self.critic_optimiser.zero_grad()
@@ -212,7 +211,7 @@ class FrameCodecTask(Task):
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:
         """Distances as at inference: with the pitch that the decoder predicts."""
-        codec = self.judged.eval().codec
+        codec = self.eval_model.eval().codec
         found: dict[str, list[Tensor]] = {}
         codes = []
         for batch in batches:
@@ -239,7 +238,7 @@ class FrameCodecTask(Task):
 
     def restorer(self) -> Callable[[Tensor], Tensor]:
         """Clean audio through the codec and back."""
-        codec = self.judged.eval().codec
+        codec = self.eval_model.eval().codec
 
         def restore(audio: Tensor) -> Tensor:
             latents = codec.latents(audio)
@@ -249,7 +248,7 @@ class FrameCodecTask(Task):
         return restore
 
     @torch.no_grad()
-    def listen(self, batch: Batch) -> list[tuple[str, Audio]]:
+    def sample_audio(self, batch: Batch) -> list[tuple[str, Audio]]:
         made = self.restorer()(batch["clean"])
         sounds = []
         for place, (clean, coded) in enumerate(zip(batch["clean"], made, strict=True)):
@@ -279,7 +278,7 @@ class FrameCodecTask(Task):
 
     def export(self) -> Checkpoint:
         """The codec alone: heads and discriminators are for training."""
-        codec = self.judged.codec
+        codec = self.eval_model.codec
         tensors = {key: value.detach().cpu() for key, value in codec.state_dict().items()}
         return Checkpoint(
             self.kind, tensors, {"model": codec.config.model_dump(mode="json"), "quantised": self.quantised}
@@ -287,7 +286,7 @@ class FrameCodecTask(Task):
 
 
 def gross_error(made: Pitch, wanted: Pitch) -> Tensor:
-    """Share of voiced frames whose pitch is off by more than 20 %."""
+    """Share of voiced frames whose pitch is off by more than 0.2 in its logarithm (+22 %, -18 %)."""
     voiced = wanted.periodicity > 0.5
     wrong = ((made.hz / wanted.hz).log().abs() > 0.2) & voiced
     return wrong.sum() / voiced.sum().clamp(min=1)

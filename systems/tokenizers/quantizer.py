@@ -1,6 +1,6 @@
 """Residual vector quantisation with factorised codes: a low-dimensional lookup by cosine between two projections.
 
-The scheme is DAC's (specs §2.2): project to 8 dimensions, take the code of nearest direction, return its un-normalised
+The scheme is DAC's: project to 8 dimensions, take the code of nearest direction, return its un-normalised
 vector, project back; the next stage quantises what is left. Projections and codebooks start from the principal
 components and k-means of a batch, and codes that nobody uses any more are put where latents are.
 """

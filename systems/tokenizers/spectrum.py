@@ -1,7 +1,7 @@
 """Short-time spectra whose frame k covers the same stretch as codec frame k, and the way back.
 
 Frame k of a codec spans [hop k, hop (k + 1)), while torch's centred STFT puts the middle of frame k at hop k: half a
-hop early. Padding by (window - hop) / 2 on both sides centres the frames on those of the codec (specs §1.2, D10).
+hop early. Padding by (window - hop) / 2 on both sides centres the frames on those of the codec (decision D10).
 """
 
 from __future__ import annotations

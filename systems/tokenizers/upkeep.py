@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from restorebench.benchmark.seeds import integer
+from restorebench.benchmark.core.seeds import integer
 from restorebench.systems.tokenizers.quantizer import ResidualQuantizer
 from restorebench.systems.training.distributed import take_from_first
 

@@ -1,9 +1,20 @@
-"""Training by registry name. `BUILTIN` are what the command line runs, `TASKS` what a config's `kind` can name."""
+"""Training: `TASKS` are what a config's `kind` can name."""
 
-BUILTIN = {
-    "prepare": "prepare:prepare",
-    "train": "loop:train",
-}
+from __future__ import annotations
+
+from importlib.util import find_spec
+
+from restorebench.benchmark.errors import RequestError
+
+
+def needs_training_packages() -> None:
+    """Raises RequestError, with the command that installs them, when a package of the extra `models` is absent."""
+    absent = [name for name in ("torch", "torchaudio", "lightning_fabric", "safetensors") if not find_spec(name)]
+    if absent:
+        raise RequestError(
+            f"training needs {', '.join(absent)}, not installed; run: pip install 'restorebench[models]'"
+        )
+
 
 TASKS = {
     "frame-codec": "restorebench.systems.tokenizers.frame_codec_task:FrameCodecTask",

@@ -18,8 +18,8 @@ import numpy as np
 import soundfile
 from numpy.typing import NDArray
 
+from restorebench.benchmark.core.atomic import write_atomic
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.files import write_whole
 from restorebench.systems.training.material import HOP, RATE, Material, Recording, save_array, to_int16
 from restorebench.systems.training.task import Progress
 
@@ -73,7 +73,7 @@ def _pack_labels(material: Material, places: list[int], folder: Path) -> None:
         np.savez_compressed(file, **rooms)  # type: ignore[arg-type]
     write_opus(folder / "noise.opus", np.asarray(material.noise), NOISE_KBPS)
     listed = [asdict(material.recordings[place]) for place in places]
-    write_whole(folder / "recordings.json", json.dumps(listed).encode())
+    write_atomic(folder / "recordings.json", json.dumps(listed).encode())
 
 
 def _groups(frames: Sequence[int]) -> list[list[int]]:
@@ -127,7 +127,7 @@ def unpack(parts: Sequence[Path], out: Path, progress: Progress) -> Material:
     save_array(out / "noise.npy", _decode(parts[0] / "noise.opus"))
     with np.load(parts[0] / "rooms.npz") as packed, (out / "rooms.npz").open("wb") as file:
         np.savez(file, **{name: packed[name].astype(np.float32) for name in packed.files})
-    write_whole(out / "recordings.json", json.dumps([asdict(recording) for recording in recordings]).encode())
+    write_atomic(out / "recordings.json", json.dumps([asdict(recording) for recording in recordings]).encode())
     return Material(out)
 
 

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from restorebench.benchmark.contracts import TrainingCorpus
+from restorebench.benchmark.core.atomic import open_atomic
 from restorebench.benchmark.errors import RequestError, reason
-from restorebench.benchmark.files import whole
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -43,7 +43,7 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
 
     facts = {"format": FORMAT, "kind": checkpoint.kind}
     facts |= {"config": json.dumps(checkpoint.config, sort_keys=True), "card": json.dumps(checkpoint.card)}
-    with whole(path) as part:
+    with open_atomic(path) as part:
         save_file({key: value.contiguous() for key, value in checkpoint.tensors.items()}, part, metadata=facts)
         part.chmod(0o644)  # safetensors lets nobody else read
 

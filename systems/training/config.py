@@ -34,7 +34,7 @@ class DataConfig(_Table):
     speech: tuple[CorpusSpec, ...] = ()
     validation: tuple[CorpusSpec, ...] = ()
     corruption: str = "voicefixer"
-    """"" for a task that hears clean speech only."""
+    """"" for a task that takes clean speech only."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Of the corruption."""
     prepared: str = ""
@@ -102,7 +102,7 @@ def bundled(name: str) -> Path:
     return CONFIGS / f"{name}.toml"
 
 
-def load(name: str | Path) -> RunConfig:
+def load_config(name: str | Path) -> RunConfig:
     """A config by bundled name or path. Raises RequestError saying which field is wrong."""
     path = Path(name) if str(name).endswith(".toml") else bundled(str(name))
     tables = read(path)

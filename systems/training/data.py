@@ -22,9 +22,9 @@ from torch.utils.data import DataLoader, Dataset
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import fit, resample, samples_for, settle
 from restorebench.benchmark.contracts import Corruption, Scene
+from restorebench.benchmark.core.seeds import generator
+from restorebench.benchmark.data.locations import resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError, reason
-from restorebench.benchmark.locations import resolve
-from restorebench.benchmark.seeds import generator
 from restorebench.benchmark.suite import CorpusSpec
 from restorebench.benchmark.types import Audio, FloatArray, Utterance
 from restorebench.systems.training.config import DataConfig
@@ -39,7 +39,9 @@ LEVELS = (0.3, 1.0)
 
 def utterances_of(corpora: tuple[CorpusSpec, ...]) -> list[Utterance]:
     """Every clean recording of the corpora. Raises RequestError."""
-    return [u for spec in corpora for u in registry.make("corpora", spec.reader, **spec.options).utterances() if u.uri]
+    return [
+        u for spec in corpora for u in registry.create("corpora", spec.reader, **spec.options).utterances() if u.uri
+    ]
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,7 @@ class Recording:
     @classmethod
     def of(cls, utterance: Utterance) -> Recording:
         assert utterance.uri is not None
-        info = soundfile.info(str(resolve(utterance.uri)))
+        info = soundfile.info(str(resolve_uri(utterance.uri)))
         if info.channels != 1 or info.frames == 0:
             raise RequestError(f"{utterance.uri}: {info.channels} channels, {info.frames} samples; wanted mono speech")
         return cls(utterance.uri, info.samplerate, info.frames)
@@ -63,7 +65,7 @@ class Recording:
     def crop(self, start_s: float, seconds: float, rate: int) -> tuple[FloatArray, float]:
         """`seconds` of the recording at `rate`, and the share of it that is padding on the right."""
         start, count = samples_for(start_s, self.rate), samples_for(seconds, self.rate)
-        with soundfile.SoundFile(resolve(self.uri)) as file:
+        with soundfile.SoundFile(resolve_uri(self.uri)) as file:
             file.seek(min(start, self.frames))
             read = file.read(count, dtype="float32")
         made = fit(resample(read, self.rate, rate), samples_for(seconds, rate))
@@ -117,7 +119,7 @@ class PairStream(Dataset[dict[str, Any]]):
 
     def _degrade(self, rng: np.random.Generator, clean: FloatArray, keep_level: bool) -> tuple[FloatArray, FloatArray]:
         if self._corruption is None:
-            self._corruption = registry.make("corruptions", self.config.corruption, **self.config.options)
+            self._corruption = registry.create("corruptions", self.config.corruption, **self.config.options)
         scene = Scene(rate=self.rate, seconds=self.config.seconds, others=self.others)
         pair = settle(self._corruption.render(self._corruption.draw(rng, scene), Audio(clean, self.rate)))
         assert pair.reference is not None
@@ -128,7 +130,7 @@ class PairStream(Dataset[dict[str, Any]]):
 
 
 def at_level(clean: FloatArray, window: int) -> FloatArray:
-    """A prepared window with its peak drawn from [0.3, 1], as VoiceFixer's joint gain does for pairs (specs §4)."""
+    """A prepared window with its peak drawn from [0.3, 1], as VoiceFixer's joint gain does for pairs."""
     peak = float(np.max(np.abs(clean), initial=0.0))
     gain = generator("level", window).uniform(*LEVELS) / peak if peak > 0 else 1.0
     return (clean * gain).astype(np.float32)

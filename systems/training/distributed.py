@@ -17,7 +17,7 @@ def take_from_first(tensors: Iterable[Tensor]) -> None:
             torch.distributed.broadcast(tensor.data, 0)
 
 
-def leave() -> None:
+def shutdown() -> None:
     """Ends the process group and its threads; for when nothing that talked through it is in use any more.
 
     A model wrapped for several processes holds the group, and a thread of it that still runs while Python ends may

@@ -18,8 +18,8 @@ from torch import Tensor
 
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import samples_for
+from restorebench.benchmark.core.seeds import generator
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.seeds import generator
 from restorebench.benchmark.types import Audio
 from restorebench.corruptions.dns import Dns
 from restorebench.corruptions.level import CLIP_LEVEL
@@ -212,12 +212,14 @@ class Degrader:
         """Noise [batch, time] of any level."""
         kind = torch.from_numpy(rng.choice(3, p=NOISE_KINDS, size=count)).to(self.device)[:, None]
         place = torch.arange(self.time, device=self.device)
-        begin = torch.from_numpy((rng.random(count) * (len(self.noise) - self.time)).astype(np.int64)).to(self.device)
-        recorded = self.noise[begin[:, None] + place].float() / FULL_SCALE
+        on_first_batch = torch.from_numpy((rng.random(count) * (len(self.noise) - self.time)).astype(np.int64)).to(
+            self.device
+        )
+        recorded = self.noise[on_first_batch[:, None] + place].float() / FULL_SCALE
         length = self.coloured.shape[1]
         row = torch.from_numpy(rng.integers(len(self.coloured), size=count)).to(self.device)
-        begin = torch.from_numpy(rng.integers(length, size=count)).to(self.device)
-        coloured = self.coloured[row[:, None], (begin[:, None] + place) % length]
+        on_first_batch = torch.from_numpy(rng.integers(length, size=count)).to(self.device)
+        coloured = self.coloured[row[:, None], (on_first_batch[:, None] + place) % length]
         mixed = (babble / babble.square().mean(2, keepdim=True).sqrt().clamp(min=TINY)).sum(1)
         noise: Tensor = torch.where(kind == 0, recorded, torch.where(kind == 1, coloured, mixed))
         return noise

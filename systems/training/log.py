@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from restorebench.benchmark.audio import write_float
-from restorebench.benchmark.files import whole
+from restorebench.benchmark.core.atomic import open_atomic
 from restorebench.benchmark.types import Audio
 
 COLUMNS = ("step", "seconds", "split", "name", "value")
@@ -27,7 +27,7 @@ class Log:
         folder.mkdir(parents=True, exist_ok=True)
         kept = [row for row in rows(self.path) if int(row["step"]) <= from_step] if from_step else []
         self.seconds_before = max((float(row["seconds"]) for row in kept), default=0.0)
-        with whole(self.path) as part, part.open("w", encoding="utf-8", newline="") as file:
+        with open_atomic(self.path) as part, part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
             writer.writerows(kept)
@@ -91,7 +91,7 @@ def draw(table: Path, picture: Path) -> None:
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.3)
         axes.legend(fontsize=7, ncols=2)
-    with whole(picture) as part_:
+    with open_atomic(picture) as part_:
         figure.savefig(part_, format="png", dpi=110)
 
 

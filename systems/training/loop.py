@@ -21,14 +21,14 @@ from typing import Any
 
 import torch
 
-from restorebench.benchmark import provenance
+from restorebench.benchmark.core import provenance
+from restorebench.benchmark.core.atomic import open_atomic, write_atomic
+from restorebench.benchmark.core.seeds import integer
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.files import whole, write_whole
-from restorebench.benchmark.seeds import integer
 from restorebench.systems.training.checkpoint import save
-from restorebench.systems.training.config import RunConfig, load
+from restorebench.systems.training.config import RunConfig, load_config
 from restorebench.systems.training.data import Batch
-from restorebench.systems.training.distributed import leave
+from restorebench.systems.training.distributed import shutdown
 from restorebench.systems.training.log import Log
 from restorebench.systems.training.quality import best_before, quality
 from restorebench.systems.training.sources import CorpusSource, MaterialSource, Source
@@ -50,13 +50,13 @@ def train(
 
     Raises RequestError for a config that cannot be run, or a folder that holds another run.
     """
-    trained = _train(config if isinstance(config, RunConfig) else load(config), out, resume, minutes, progress)
-    leave()
+    trained = _train(config if isinstance(config, RunConfig) else load_config(config), out, resume, minutes, progress)
+    shutdown()
     return trained
 
 
 def _train(run: RunConfig, out: Path, resume: bool, minutes: float | None, progress: Progress) -> Trained:
-    fabric = launched(run)
+    fabric = launch_fabric(run)
     torch.manual_seed(run.seed)  # the same initial weights in every process
     task = make_task(run)
     if run.data.material:
@@ -70,7 +70,7 @@ def _train(run: RunConfig, out: Path, resume: bool, minutes: float | None, progr
     return Trained(out / "model.safetensors", session.done, run.training.steps)
 
 
-def launched(run: RunConfig) -> Any:
+def launch_fabric(run: RunConfig) -> Any:
     """Fabric on every process that torchrun started, or on this one alone."""
     from lightning_fabric import Fabric
 
@@ -147,7 +147,7 @@ class Session:
         pending: list[dict[str, Any]] = []
         if self.done == 0 and training.steps > 0:
             first = next(batches)
-            self.task.begin(first)
+            self.task.on_first_batch(first)
             batches = chain_first(first, batches)
             self.validate()
         while self.done < training.steps:
@@ -216,17 +216,17 @@ class Session:
             self.log.draw()
         if self.log is not None and self.run.training.listen:
             batch = {key: value[: self.run.training.listen] for key, value in self.validation[0].items()}
-            for name, audio in self.task.listen(batch):
+            for name, audio in self.task.sample_audio(batch):
                 self.log.listen(self.done, name, audio)
 
     def save(self) -> None:
         if self.first:
             config = self.run.model_dump(mode="json")
             save(self.out / "model.safetensors", replace(self.task.export(), card=self.card()))
-            with whole(self.out / "state.pt") as part:
+            with open_atomic(self.out / "state.pt") as part:
                 facts = {"step": self.done, "config": config, **conditions(self.task, self.fabric.world_size)}
                 torch.save({**facts, "task": self.task.state()}, part)
-            write_whole(self.out / "config.json", json.dumps(config, indent=1).encode())
+            write_atomic(self.out / "config.json", json.dumps(config, indent=1).encode())
         self.fabric.barrier()
 
     def card(self) -> dict[str, Any]:

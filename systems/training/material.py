@@ -33,10 +33,10 @@ from pydantic import BaseModel, ConfigDict, Field
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import resample
 from restorebench.benchmark.contracts import Scene
+from restorebench.benchmark.core.atomic import open_atomic, write_atomic
+from restorebench.benchmark.core.seeds import generator
+from restorebench.benchmark.data.locations import audio_files, resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError
-from restorebench.benchmark.files import whole, write_whole
-from restorebench.benchmark.locations import audio_files, resolve
-from restorebench.benchmark.seeds import generator
 from restorebench.benchmark.suite import CorpusSpec
 from restorebench.benchmark.types import Audio, FloatArray
 from restorebench.corruptions.reverb import Measured, ReverbStep
@@ -165,10 +165,10 @@ def gather(config: Path, out: Path, progress: Progress) -> Material:
     texts = _gather_speech(wanted, out, progress)
     material = Material(out)
     if not (out / "noise.npy").is_file():
-        noise = [mono(resolve(uri), RATE) for uri in audio_files(wanted.noise, wanted.noise_split)]
+        noise = [mono(resolve_uri(uri), RATE) for uri in audio_files(wanted.noise, wanted.noise_split)]
         save_array(out / "noise.npy", to_int16(np.concatenate(noise)))
     if not (out / "rooms.npz").is_file():
-        with whole(out / "rooms.npz") as part, part.open("wb") as file:
+        with open_atomic(out / "rooms.npz") as part, part.open("wb") as file:
             rooms = {f"{place:04d}": room for place, room in enumerate(_rooms(wanted, progress))}
             np.savez(file, **rooms)  # type: ignore[arg-type]
     if not (out / "phones.npy").is_file():
@@ -181,14 +181,14 @@ def gather(config: Path, out: Path, progress: Progress) -> Material:
 def _gather_speech(wanted: MaterialConfig, out: Path, progress: Progress) -> list[str | None]:
     """Writes speech.npy and recordings.json; the transcripts, in the same order."""
     listed = [(split, spec, u) for split, specs in (("train", wanted.speech), ("dev", wanted.dev)) for spec in specs
-              for u in registry.make("corpora", spec.reader, **spec.options).utterances() if u.uri]  # fmt: skip
+              for u in registry.create("corpora", spec.reader, **spec.options).utterances() if u.uri]  # fmt: skip
     if not (out / "recordings.json").is_file():
         recordings: list[Recording] = []
         parts: list[NDArray[np.int16]] = []
 
         def steps() -> Iterator[int]:
             for split, spec, utterance in listed:
-                samples = mono(resolve(utterance.uri or ""), RATE)
+                samples = mono(resolve_uri(utterance.uri or ""), RATE)
                 name = str(spec.options.get("under") or spec.options.get("path") or spec.options.get("split"))
                 recordings.append(
                     Recording(name, utterance.id, utterance.speaker, utterance.licence, split, len(samples))  # type: ignore[arg-type]
@@ -198,7 +198,7 @@ def _gather_speech(wanted: MaterialConfig, out: Path, progress: Progress) -> lis
 
         progress("read speech", len(listed), steps())
         save_array(out / "speech.npy", np.concatenate(parts))
-        write_whole(out / "recordings.json", json.dumps([asdict(r) for r in recordings]).encode())
+        write_atomic(out / "recordings.json", json.dumps([asdict(r) for r in recordings]).encode())
     return [utterance.text for _, _, utterance in listed]
 
 
@@ -215,14 +215,14 @@ def to_int16(samples: FloatArray) -> NDArray[np.int16]:
 
 
 def save_array(path: Path, array: NDArray[Any]) -> None:
-    with whole(path) as part, part.open("wb") as file:
+    with open_atomic(path) as part, part.open("wb") as file:
         np.save(file, array)
 
 
 def _rooms(wanted: MaterialConfig, progress: Progress) -> list[NDArray[np.float32]]:
     """Measured responses and simulated ones, as `ReverbStep` applies them, cut to `room_s` with a faded end."""
     measured = [Measured(uri=uri, sha256="") for uri in audio_files(wanted.rooms, wanted.rooms_split)]
-    responses = [direct_first(mono(resolve(room.uri), RATE)) for room in measured]
+    responses = [direct_first(mono(resolve_uri(room.uri), RATE)) for room in measured]
     scene = Scene(rate=RATE, seconds=4.0, others=())
 
     def steps() -> Iterator[int]:

@@ -143,14 +143,14 @@ def _side_by_side(chosen: list[Run], minutes: float, threads: int, material: Pat
 def _in_process(run: Run, minutes: float, threads: int, material: Path, training: dict[str, Any]) -> None:
     import torch
 
-    from restorebench.systems.training.config import load
+    from restorebench.systems.training.config import load_config
     from restorebench.systems.training.loop import train as trained
 
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = True  # every step has the same shapes
     torch.backends.cudnn.allow_tf32 = False  # the quantiser's lookup, the one part that is not in bfloat16
     started = time.monotonic()
-    config = load(f"nano/{run.name}")
+    config = load_config(f"nano/{run.name}")
     config = config.model_copy(
         update={
             "data": config.data.model_copy(update={"material": str(material)}),

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from restorebench.benchmark.core.atomic import open_atomic, write_atomic
+from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.files import whole, write_whole
-from restorebench.benchmark.plan import digest
-from restorebench.systems.training.config import RunConfig, load
+from restorebench.systems.training.config import RunConfig, load_config
 from restorebench.systems.training.data import Recording, at_level, utterances_of
 from restorebench.systems.training.prepared import SHARD, Prepared, Window, shards, windows_of
 from restorebench.systems.training.task import Progress, Task, make_task
@@ -25,7 +25,7 @@ from restorebench.systems.training.task import Progress, Task, make_task
 
 def prepare(config: str | Path | RunConfig, out: Path, progress: Progress) -> Path:
     """Fills the folder that `data.prepared` names; the path of it. Raises RequestError."""
-    run = config if isinstance(config, RunConfig) else load(config)
+    run = config if isinstance(config, RunConfig) else load_config(config)
     if not run.data.prepared:
         raise RequestError(f"{run.name}: names no folder for prepared features; set prepared = ... under [data]")
     task = make_task(run)
@@ -38,7 +38,7 @@ def prepare(config: str | Path | RunConfig, out: Path, progress: Progress) -> Pa
     key = key_of(run, task, recordings)
     if (folder / "index.json").is_file():
         Prepared(folder, key, [])  # refuses a folder that was made otherwise
-    write_whole(folder / "index.json", json.dumps({"key": key, "windows": len(windows)}).encode())
+    write_atomic(folder / "index.json", json.dumps({"key": key, "windows": len(windows)}).encode())
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     mine = [
         (path, windows[number * SHARD : (number + 1) * SHARD])
@@ -68,7 +68,7 @@ def write_shard(
         features = task.features(torch.from_numpy(np.stack(crops)).to(device))
         made.append({name: value.cpu() for name, value in features.items()})
         yield len(part)
-    with whole(path) as file:
+    with open_atomic(path) as file:
         save_file({name: torch.cat([features[name] for features in made]).contiguous() for name in made[0]}, file)
 
 

@@ -17,7 +17,7 @@ SHARD = 256
 @dataclass(frozen=True)
 class Window:
     """`seconds` of a recording from `start_s` on. Features of whole files could not be cut at any sample: the grids of
-    codec and teacher meet only every 5.12 s (specs §1.2)."""
+    codec and teacher meet only every 5.12 s."""
 
     index: int
     recording: int

@@ -15,9 +15,9 @@ import torch
 from torch import Tensor
 
 from restorebench.benchmark import registry
-from restorebench.benchmark.clip import SharedClip
 from restorebench.benchmark.contracts import Subject
 from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.run.clip import SharedClip
 from restorebench.benchmark.types import Audio
 
 METRICS = ("dnsmos", "lsd")
@@ -34,7 +34,7 @@ def quality(
 ) -> dict[str, float]:
     """Means over (clean, degraded) clips that are restored whole. Raises RequestError when a clip has no value."""
     found: dict[str, list[float]] = {}
-    metrics = [registry.make("metrics", name) for name in METRICS]
+    metrics = [registry.create("metrics", name) for name in METRICS]
     for clean, degraded in clips:
         restored = restore(torch.from_numpy(degraded.samples)[None].to(device))[0].float().cpu().numpy()
         estimate = SharedClip(Audio(np.ascontiguousarray(restored, dtype=np.float32), clean.rate))

@@ -51,7 +51,7 @@ class CorpusSource:
         self.run, self.task, self.device, self.out, self.progress = run, task, device, out, progress
         self.utterances = utterances_of(run.data.speech)
         recordings = [Recording.of(utterance) for utterance in self.utterances]
-        task.attend("train", self.utterances, out, progress)
+        task.prepare_stream("train", self.utterances, out, progress)
         prepared = prepared_for(run, task, recordings, out) if run.data.prepared else None
         self.stream = PairStream(run.data, task.rate, recordings, run.seed, "train", prepared)
         self.stream[0]  # what is wrong with the data is said before anything is written
@@ -73,7 +73,7 @@ class CorpusSource:
         if not run.data.validation:
             return []
         utterances = utterances_of(run.data.validation)
-        self.task.attend("validation", utterances, self.out, self.progress)
+        self.task.prepare_stream("validation", utterances, self.out, self.progress)
         recordings = [Recording.of(utterance) for utterance in utterances]
         stream = PairStream(run.data, self.task.rate, recordings, run.seed, "validation")
         items = [stream[i] for i in range(run.training.validation_clips)]

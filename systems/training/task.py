@@ -39,14 +39,14 @@ class Task(ABC):
     def __init__(self, config: RunConfig) -> None:
         self.config = config
 
-    def attend(self, stream: str, utterances: Sequence[Utterance], folder: Path, progress: Progress) -> None:  # noqa: B027
+    def prepare_stream(self, stream: str, utterances: Sequence[Utterance], folder: Path, progress: Progress) -> None:  # noqa: B027
         """Called before anything is read from a stream (`train`, `validation`), with its recordings in the order that
         a batch's `recording` counts. `folder` is the run's."""
 
     @abstractmethod
     def setup(self, fabric: Any) -> None: ...
 
-    def begin(self, batch: Batch) -> None:  # noqa: B027  # most tasks need nothing here
+    def on_first_batch(self, batch: Batch) -> None:  # noqa: B027  # most tasks need nothing here
         """Called once on a fresh run with the first batch, before the first step."""
 
     @abstractmethod
@@ -57,7 +57,7 @@ class Task(ABC):
     def validate(self, batches: Sequence[Batch]) -> Values: ...
 
     @abstractmethod
-    def listen(self, batch: Batch) -> list[tuple[str, Audio]]:
+    def sample_audio(self, batch: Batch) -> list[tuple[str, Audio]]:
         """Named sounds to listen to, made of the clips of one validation batch."""
 
     @abstractmethod
@@ -99,10 +99,10 @@ class SingleModelTask(Task, Generic[Model]):
         )
         self.fabric = fabric
         self.wrapped, self.optimiser = fabric.setup(self.module, optimiser)
-        self.average = copied(self.module) if training.ema else None
+        self.average = ema_copy(self.module) if training.ema else None
 
     @property
-    def judged(self) -> Model:
+    def eval_model(self) -> Model:
         """The weights that are validated and saved."""
         return self.module if self.average is None else self.average
 
@@ -148,7 +148,7 @@ class SingleModelTask(Task, Generic[Model]):
             ).detach()
         self.optimiser.step()
         if self.average is not None:
-            follow(self.average, self.module, min(training.ema, (1 + step) / (10 + step)))
+            update_ema(self.average, self.module, min(training.ema, (1 + step) / (10 + step)))
         return values | self.after_step(examples, step)
 
     def state(self) -> dict[str, Any]:
@@ -175,7 +175,7 @@ def learning_rate(training: TrainingConfig, step: int, elapsed: float | None = N
     return training.rate * warm * (training.final + (1 - training.final) * fallen)
 
 
-def copied(module: Model) -> Model:
+def ema_copy(module: Model) -> Model:
     """A deep copy. DAC's weight-normalised layers hold a weight with a history, which is made anew in each pass."""
     for part in module.modules():
         if "weight_g" in part._parameters:
@@ -184,7 +184,7 @@ def copied(module: Model) -> Model:
 
 
 @torch.no_grad()
-def follow(average: nn.Module, module: nn.Module, decay: float) -> None:
+def update_ema(average: nn.Module, module: nn.Module, decay: float) -> None:
     """Moves the average's parameters towards the module's; buffers are taken over."""
     torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - decay)
     for kept, seen in zip(average.buffers(), module.buffers(), strict=True):

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 from pytest_benchmark.fixture import BenchmarkFixture
 
-from restorebench.benchmark import environments
 from restorebench.benchmark.audio import read
-from restorebench.benchmark.environments import Environment
-from restorebench.benchmark.locations import BUNDLE
-from restorebench.benchmark.remote import Remote
+from restorebench.benchmark.data.locations import BUNDLE
+from restorebench.benchmark.isolation import environments
+from restorebench.benchmark.isolation.environments import Environment
+from restorebench.benchmark.isolation.remote import Remote
 from restorebench.benchmark.types import FloatArray
 from restorebench.metrics import asr
 

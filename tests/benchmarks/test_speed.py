@@ -15,16 +15,16 @@ from threadpoolctl import threadpool_limits
 
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import read
-from restorebench.benchmark.clip import SharedClip
+from restorebench.benchmark.components import why_not
 from restorebench.benchmark.contracts import Scene, Subject
-from restorebench.benchmark.locations import audio_files, resolve
-from restorebench.benchmark.plan import why_not
-from restorebench.benchmark.scoring import metric, score
-from restorebench.benchmark.seeds import generator
+from restorebench.benchmark.core.seeds import generator
+from restorebench.benchmark.data.locations import audio_files, resolve_uri
+from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.run.scoring import metric, score
 from restorebench.benchmark.types import Audio
 
 SECONDS = (3, 10, 30)
-SPEECH = np.concatenate([read(resolve(uri)).samples for uri in audio_files("demo:")])
+SPEECH = np.concatenate([read(resolve_uri(uri)).samples for uri in audio_files("demo:")])
 TEXT = "The birch canoe slid on the smooth planks."
 
 
@@ -60,7 +60,7 @@ def test_metric(benchmark: BenchmarkFixture, name: str, seconds: int) -> None:
 def test_corruption(benchmark: BenchmarkFixture, name: str, seconds: int) -> None:
     if why := why_not("corruptions", name):
         pytest.skip(why)
-    corruption = registry.make("corruptions", name)
+    corruption = registry.create("corruptions", name)
     clean = clip(seconds)
     scene = Scene(rate=clean.rate, seconds=clean.seconds, others=audio_files("demo:"))
     recipes = [corruption.draw(generator("bench", str(i)), scene) for i in range(10)]
@@ -94,7 +94,9 @@ def test_dnsmos_against_the_published_way(benchmark: BenchmarkFixture, seconds: 
 
 def test_statistics_of_a_large_table(benchmark: BenchmarkFixture) -> None:
     """12 systems x 1000 clips x 10 metrics x 10 000 draws: every interval, every pair, Holm. Bar: 10 s on 2 cores."""
-    from restorebench.benchmark.stats import Draws, Sample, holm, pairs, pairwise, score_interval
+    from restorebench.benchmark.analysis.paired_tests import Sample, pairs, pairwise, score_interval
+    from restorebench.benchmark.analysis.resampling import Draws
+    from restorebench.benchmark.analysis.significance import holm
 
     rng = np.random.default_rng(0)
     tables = [Sample(rng.standard_normal((12, 1000)), np.ones((12, 1000)), np.arange(1000)) for _ in range(10)]

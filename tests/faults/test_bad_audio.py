@@ -11,7 +11,7 @@ import pytest
 import soundfile
 
 from restorebench.benchmark.audio import resample
-from restorebench.benchmark.locations import BUNDLE
+from restorebench.benchmark.data.locations import BUNDLE
 from tests.conftest import Cli
 
 RATE = 16_000
@@ -229,10 +229,10 @@ def test_a_file_that_is_no_audio_is_told_so_whatever_the_metrics(cli: Cli, tmp_p
 
 def test_a_recording_that_is_not_the_listed_one_is_refused(tmp_path: Path) -> None:
     from restorebench.benchmark.errors import AudioError
-    from restorebench.benchmark.pairs import make
+    from restorebench.benchmark.run.pairs import make_pair
     from restorebench.benchmark.types import Utterance
 
     soundfile.write(tmp_path / "a.wav", CLIP, RATE)
     clip = Utterance(id="a", uri=None, degraded=str(tmp_path / "a.wav"), sha256="0" * 64)
     with pytest.raises(AudioError, match="the corpus lists 0000"):
-        make(clip, None, None)
+        make_pair(clip, None, None)

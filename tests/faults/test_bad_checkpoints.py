@@ -123,7 +123,7 @@ def test_other_kinds_of_checkpoint(folder: Path) -> None:
     checkpoint.save(folder / "codec.safetensors", replace(kept, kind="frame-codec"))
     refused(folder, "masksr", "codec.safetensors", "kind 'frame-codec'", "'masksr'")
     with pytest.raises(RequestError, match="kind 'masksr', wanted 'frame-codec'"):
-        registry.make("systems", f"target-codec@{folder / 'tiny.safetensors'}")
+        registry.create("systems", f"target-codec@{folder / 'tiny.safetensors'}")
 
 
 def test_no_checkpoint_at_all(cli: Cli, folder: Path) -> None:

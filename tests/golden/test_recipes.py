@@ -5,11 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from restorebench.benchmark import pairs
 from restorebench.benchmark.audio import read
-from restorebench.benchmark.contracts import missing_packages
-from restorebench.benchmark.locations import BUNDLE
-from restorebench.benchmark.registry import card
+from restorebench.benchmark.data.locations import BUNDLE
+from restorebench.benchmark.registry import card, missing_packages
+from restorebench.benchmark.run import pairs
 from restorebench.benchmark.types import Recipe
 
 GOLDEN = json.loads(Path(__file__).with_name("recipes.json").read_text())

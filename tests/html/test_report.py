@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 from filelock import FileLock
 
-from restorebench.benchmark.locations import BUNDLE
+from restorebench.benchmark.data.locations import BUNDLE
 from tests.conftest import COMMAND, Cli
 from tests.tiny import random_checkpoint
 
@@ -274,7 +274,7 @@ def test_an_unfinished_run_says_so(browser: Any, page: Path, tmp_path: Path) -> 
 
 def test_versions_are_equally_loud(page: Path) -> None:
     from restorebench.benchmark.audio import read
-    from restorebench.reports.sounds import loudness
+    from restorebench.reports.html.sounds import loudness
 
     data = json.loads(re.search(r'id="data">(.*?)</script>', page.read_text(), re.S).group(1))  # type: ignore[union-attr]
     for clip in [clip for clip in data["clips"] if clip["sounds"]][:3]:
@@ -375,3 +375,16 @@ def test_no_sound_breaks_when_it_is_sent_to_its_end(tab: Any) -> None:
             tab.evaluate("([clip, system]) => { openClip(clip, system); seek(1e9); }", [clip, system])
             tab.wait_for_function("audio().error || (audio().readyState > 1 && !audio().seeking)")
             assert tab.evaluate("audio().error === null"), (clip, system)
+
+
+def test_a_folder_of_somebodys_plots_is_no_earlier_report(cli: Cli, tmp_path: Path) -> None:
+    made = cli("run", "demo", "--systems", "unprocessed,target", "--metrics", "lsd", "--limit", "1", "--store", "s")
+    assert made.returncode == 0, made.stderr
+    (tmp_path / "mine" / "plots").mkdir(parents=True)
+    (tmp_path / "mine" / "plots" / "thesis.svg").write_text("x")
+    (tmp_path / "file").write_text("x")
+    for out in ("mine", "file"):
+        done = cli("report", "s", "--out", out)
+        assert done.returncode == 2
+        assert len(done.stderr.strip().splitlines()) == 1
+    assert (tmp_path / "mine" / "plots" / "thesis.svg").read_text() == "x"

@@ -12,11 +12,11 @@ import soundfile
 
 from restorebench.benchmark import registry, suite
 from restorebench.benchmark.contracts import Corpus
-from restorebench.benchmark.corpora import fetch
-from restorebench.benchmark.corpora.catalogue import CORPORA
+from restorebench.benchmark.data.corpora import fetch
+from restorebench.benchmark.data.corpora.catalogue import CORPORA
+from restorebench.benchmark.data.locations import audio_files, resolve_uri
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.locations import audio_files, resolve
-from restorebench.benchmark.plan import trials_of
+from restorebench.benchmark.plan.planner import trials_of
 from tests.fake_corpora import FAKES, Reading, small
 
 READINGS = [(name, reading) for name, fake in FAKES.items() for reading in fake.readings]
@@ -43,12 +43,12 @@ def placed(name: str, tmp_path: Path) -> Path:
     """A fake copy outside the data folder, taken into it."""
     copy = tmp_path / "copies" / name
     FAKES[name].write(copy)
-    fetch.take(name, copy, quietly)
+    fetch.import_copy(name, copy, quietly)
     return copy
 
 
 def reader(reading: Reading) -> Corpus:
-    made: Corpus = registry.make("corpora", reading.reader, **reading.options)
+    made: Corpus = registry.create("corpora", reading.reader, **reading.options)
     return made
 
 
@@ -66,7 +66,7 @@ def test_count_ids_texts_speakers_rates_and_checksums(name: str, reading: Readin
         (clip.id, clip.text, clip.speaker, clip.clean) for clip in reading.clips
     ]
     for utterance, clip in zip(found, reading.clips, strict=True):
-        heard = resolve(utterance.degraded or utterance.uri or "")
+        heard = resolve_uri(utterance.degraded or utterance.uri or "")
         assert utterance.sha256 == hashlib.sha256(heard.read_bytes()).hexdigest()
         assert soundfile.info(str(heard)).samplerate == clip.rate
         assert utterance.licence
@@ -131,28 +131,28 @@ def test_every_suite_of_the_papers_can_be_planned(data: Path, tmp_path: Path) ->
     tables = [n for n in suite.known() if "-table" in n]
     assert len(tables) == 10
     for name in tables:
-        assert list(trials_of(suite.load(name), None)), name
+        assert list(trials_of(suite.load_suite(name), None)), name
 
 
 def test_tables_i_and_v_hear_the_same_clips(data: Path, tmp_path: Path) -> None:
     for name in ("vctk", "voicebank-demand"):
         placed(name, tmp_path)
-    first, fifth = (list(trials_of(suite.load(f"masksr2-table{n}"), None)) for n in (1, 5))
+    first, fifth = (list(trials_of(suite.load_suite(f"masksr2-table{n}"), None)) for n in (1, 5))
     assert [trial.key for trial in first] == [trial.key for trial in fifth]
     assert len({trial.key for trial in first}) == 16
 
 
 def test_table_i_is_at_the_papers_rate(data: Path, tmp_path: Path) -> None:
     """VCTK is sampled at 48 kHz, the paper's set at 44.1 kHz: LSD of a 44.1 kHz system would be far off otherwise."""
-    from restorebench.benchmark.pairs import make
-    from restorebench.benchmark.registry import make as made
+    from restorebench.benchmark.registry import create
+    from restorebench.benchmark.run.pairs import make_pair
 
     for name in ("vctk", "voicebank-demand"):
         placed(name, tmp_path)
     for table in (1, 5):
-        trial = next(iter(trials_of(suite.load(f"masksr2-table{table}"), 1)))
+        trial = next(iter(trials_of(suite.load_suite(f"masksr2-table{table}"), 1)))
         assert trial.recipe is not None
-        pair = make(trial.utterance, trial.recipe, made("corruptions", trial.recipe.corruption))
+        pair = make_pair(trial.utterance, trial.recipe, create("corruptions", trial.recipe.corruption))
         assert pair.reference is not None
         assert (pair.reference.rate, pair.degraded.rate) == (44_100, 44_100)
         [cutoff] = [step["cutoff_hz"] for step in trial.recipe.steps if step["name"] == "lowpass"]

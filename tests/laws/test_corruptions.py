@@ -7,10 +7,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from restorebench.benchmark import pairs, registry
-from restorebench.benchmark.contracts import Corruption, Scene, missing_packages
-from restorebench.benchmark.locations import audio_files
-from restorebench.benchmark.seeds import generator
+from restorebench.benchmark import registry
+from restorebench.benchmark.contracts import Corruption, Scene
+from restorebench.benchmark.core.seeds import generator
+from restorebench.benchmark.data.locations import audio_files
+from restorebench.benchmark.registry import missing_packages
+from restorebench.benchmark.run import pairs
 from restorebench.benchmark.types import Audio, Recipe
 
 NAMES = list(registry.table("corruptions"))
@@ -21,7 +23,7 @@ OTHERS = tuple(audio_files("demo:"))[:8]
 def corruption(request: pytest.FixtureRequest) -> Corruption:
     if absent := missing_packages(registry.card("corruptions", request.param)):
         pytest.skip(f"{', '.join(absent)} not installed")
-    made: Corruption = registry.make("corruptions", request.param)
+    made: Corruption = registry.create("corruptions", request.param)
     return made
 
 

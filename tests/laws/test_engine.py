@@ -15,7 +15,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from restorebench.benchmark.locations import BUNDLE
+from restorebench.benchmark.data.locations import BUNDLE
 from tests.conftest import COMMAND, Cli
 
 SYSTEMS = "unprocessed,spectral-gate,wpe,target"
@@ -177,3 +177,14 @@ def test_equal_clips_with_two_names_keep_two_rows(cli: Cli, tmp_path: Path) -> N
     assert done.returncode == 0, done.stderr
     rows = pd.read_csv(tmp_path / "s" / "records.csv")
     assert sorted(rows["utterance"]) == ["a", "b"]
+
+
+def test_a_run_needs_no_fcntl(cli: Cli, tmp_path: Path) -> None:
+    """As on Windows: the module is hidden in every process."""
+    (tmp_path / "hidden").mkdir()
+    (tmp_path / "hidden" / "sitecustomize.py").write_text("import sys\nsys.modules['fcntl'] = None\n")
+    path = os.pathsep.join([str(tmp_path / "hidden"), *filter(None, [os.environ.get("PYTHONPATH")])])
+    arguments = ("run", "demo", "--systems", "unprocessed,spectral-gate,target", "--metrics", "lsd", "--limit", "1")
+    done = cli(*arguments, "--store", "s", "--format", "csv", env={"PYTHONPATH": path})
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 1 + 3

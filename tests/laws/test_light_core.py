@@ -18,7 +18,7 @@ HEAVY = {"torch", "torchaudio", "onnxruntime", "librosa", "scipy", "pocketsphinx
 def test_light(arguments: list[str], toy_plugin: dict[str, str]) -> None:
     code = (
         "import sys; sys.argv = ['restorebench', *sys.argv[1:]]\n"
-        "from restorebench.benchmark import cli\n"
+        "from restorebench.benchmark.cli import main as cli\n"
         "try: cli.main()\n"
         "except SystemExit as stop: assert not stop.code\n"
         "print('IMPORTED', *sys.modules)"

@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from restorebench.benchmark import registry
-from restorebench.benchmark.clip import SharedClip
+from restorebench.benchmark.components import why_not
 from restorebench.benchmark.contracts import Metric, MetricCard, Subject
-from restorebench.benchmark.plan import why_not
-from restorebench.benchmark.scoring import metric, score
+from restorebench.benchmark.plan.keys import signature
+from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.run.scoring import metric, score
 from restorebench.benchmark.types import Audio
 
 NAMES = list(registry.table("metrics"))
@@ -41,7 +42,7 @@ def judged(judge: Metric, reference: Audio, estimates: list[Audio]) -> list[dict
 def test_the_card_is_whole(judge: Metric) -> None:
     card = judge.card
     assert isinstance(card, MetricCard)
-    assert card.signature().startswith(f"{card.name}@{card.version}|")
+    assert signature(card).startswith(f"{card.name}@{card.version}|")
     assert len({value.name for value in card.values}) == len(card.values)
 
 

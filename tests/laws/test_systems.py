@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from restorebench.benchmark import registry
+from restorebench.benchmark.components import component_of, why_not
 from restorebench.benchmark.contracts import Supplied, System
-from restorebench.benchmark.plan import component_of, why_not
 from restorebench.benchmark.types import Audio, Pair, Utterance
 
 CARDS = {name: registry.card("systems", name) for name in registry.table("systems")}

@@ -9,9 +9,9 @@ import pytest
 pytest.importorskip("pocketsphinx")
 
 from restorebench.benchmark.audio import read
-from restorebench.benchmark.corpora.manifest import Manifest
+from restorebench.benchmark.data.corpora.manifest import Manifest
+from restorebench.benchmark.data.locations import resolve_uri
 from restorebench.benchmark.errors import AudioError
-from restorebench.benchmark.locations import resolve
 from restorebench.systems.sise.aligner import align, words_of
 
 
@@ -22,7 +22,7 @@ def test_nearly_every_clip_is_aligned(material: Path) -> None:
     aligned = 0
     for clip in clips:
         try:
-            found = align(read(resolve(str(clip.uri))), str(clip.text))
+            found = align(read(resolve_uri(str(clip.uri))), str(clip.text))
         except AudioError:
             continue
         aligned += 1

@@ -25,5 +25,5 @@ def test_restored_speech_is_better_and_the_gate_passes(cli: Cli, tmp_path: Path)
         for value in ("dnsmos.bak", "dnsmos.ovl", "dnsmos.p808"):
             assert means.loc[system, value] > means.loc["unprocessed", value] + 0.1
         assert means.loc[system, "lsd"] < means.loc["unprocessed", "lsd"] - 1
-    judged = cli("gate", "store", "--baseline", GATE)
-    assert judged.returncode == 0, judged.stdout + judged.stderr
+    eval_model = cli("gate", "store", "--baseline", GATE)
+    assert eval_model.returncode == 0, eval_model.stdout + eval_model.stderr

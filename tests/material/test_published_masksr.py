@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from restorebench.benchmark.audio import read
-from restorebench.benchmark.clip import SharedClip
-from restorebench.benchmark.plan import make
-from restorebench.benchmark.suite import load
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.suite import load_suite
 from restorebench.metrics.dnsmos import Dnsmos
 from tests.conftest import Cli
 
@@ -35,7 +35,7 @@ def test_dnsmos_of_published_outputs(material: Path, system: str) -> None:
 
 
 def test_the_plan_of_the_suite(material: Path) -> None:
-    plan = make(load("published-masksr"))
+    plan = make_plan(load_suite("published-masksr"))
     conditions = {trial.condition for trial in plan.trials}
     assert len(plan.systems) == 8
     assert len(conditions) == 7
@@ -48,7 +48,7 @@ def test_the_plan_of_the_suite(material: Path) -> None:
 
 
 def test_librispeech_plan_uses_real_noise_and_rooms_of_the_eval_split(material: Path) -> None:
-    plan = make(load("librispeech-degraded"), ["unprocessed"], ["si_sdr"])
+    plan = make_plan(load_suite("librispeech-degraded"), ["unprocessed"], ["si_sdr"])
     assert len(plan.trials) == 180, "60 of test-other, 120 of test-clean"
     assert all(trial.utterance.text for trial in plan.trials)
     steps = [step for trial in plan.trials if trial.recipe for step in trial.recipe.steps]

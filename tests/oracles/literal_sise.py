@@ -1,4 +1,4 @@
-"""SISE's diffusion read aloud (§2.2, §3; specs §13, §19.5-19.6), one clip at a time, nothing clever.
+"""SISE's diffusion read aloud (§2.2, §3), one clip at a time, nothing clever.
 
 Weights come as the state dict of a `Denoiser`; the noisy encoder's output is given, since that part is DAC's own code.
 """

@@ -15,7 +15,7 @@ from restorebench.systems.masksr.task import MaskSrTask  # noqa: E402
 from restorebench.systems.tokenizers.tokenizer import Codebook  # noqa: E402
 from restorebench.systems.training.config import RunConfig  # noqa: E402
 from restorebench.systems.training.data import PairStream, Recording, collate, utterances_of  # noqa: E402
-from restorebench.systems.training.loop import launched  # noqa: E402
+from restorebench.systems.training.loop import launch_fabric  # noqa: E402
 from tests.oracles.literal_masksr import Literal  # noqa: E402
 from tests.tiny import run_config  # noqa: E402
 
@@ -120,7 +120,7 @@ def test_accumulated_steps_are_one_step() -> None:
 def task_and_batches(run: RunConfig, count: int) -> tuple[MaskSrTask, list[dict[str, torch.Tensor]]]:
     torch.manual_seed(0)
     task = MaskSrTask(run)
-    task.setup(launched(run))
+    task.setup(launch_fabric(run))
     stream = PairStream(run.data, task.rate, [Recording.of(u) for u in utterances_of(run.data.speech)], 0, "train")
     size = run.training.batch
     return task, [collate([stream[i] for i in range(first * size, (first + 1) * size)]) for first in range(count)]

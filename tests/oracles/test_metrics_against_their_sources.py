@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from restorebench.benchmark.audio import read, resample
-from restorebench.benchmark.clip import SharedClip
+from restorebench.benchmark.components import why_not
 from restorebench.benchmark.contracts import Subject
-from restorebench.benchmark.locations import BUNDLE
-from restorebench.benchmark.plan import why_not
-from restorebench.benchmark.scoring import metric, score
+from restorebench.benchmark.data.locations import BUNDLE
+from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.run.scoring import metric, score
 from restorebench.benchmark.types import Audio, FloatArray
 from restorebench.metrics.dnsmos import fourier_basis, mel_basis, models
 

@@ -13,7 +13,7 @@ from restorebench.systems.sise.diffusion import Denoiser, Sise  # noqa: E402
 from restorebench.systems.sise.diffusion_task import SiseTask  # noqa: E402
 from restorebench.systems.sise.sampling import draw, left_masked, reverse_step  # noqa: E402
 from restorebench.systems.training.data import PairStream, Recording, collate, utterances_of  # noqa: E402
-from restorebench.systems.training.loop import launched  # noqa: E402
+from restorebench.systems.training.loop import launch_fabric  # noqa: E402
 from tests.oracles import literal_sise  # noqa: E402
 from tests.tiny import SISE, run_config  # noqa: E402
 
@@ -30,7 +30,7 @@ def test_training_target(semantic: bool) -> None:
     run = run_config(SISE, model={"blocks": 2}, tokenizer={"random": {"semantic": semantic}}, training={"batch": 3})
     torch.manual_seed(0)
     task = SiseTask(run)
-    task.setup(launched(run))
+    task.setup(launch_fabric(run))
     stream = PairStream(run.data, task.rate, [Recording.of(u) for u in utterances_of(run.data.speech)], 0, "train")
     batch = collate([stream[i] for i in range(3)])
     examples = task.to_examples(batch)

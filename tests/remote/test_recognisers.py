@@ -11,14 +11,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from restorebench.benchmark import environments
 from restorebench.benchmark.audio import read
-from restorebench.benchmark.clip import SharedClip
+from restorebench.benchmark.components import metric_card
 from restorebench.benchmark.contracts import Subject
-from restorebench.benchmark.environments import Environment
-from restorebench.benchmark.locations import BUNDLE
-from restorebench.benchmark.plan import metric_card
-from restorebench.benchmark.scoring import metric, score
+from restorebench.benchmark.data.locations import BUNDLE
+from restorebench.benchmark.isolation import environments
+from restorebench.benchmark.isolation.environments import Environment
+from restorebench.benchmark.plan.keys import signature
+from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.run.scoring import metric, score
 from restorebench.benchmark.types import Audio
 from restorebench.metrics import asr
 from tests.conftest import Cli
@@ -109,8 +110,8 @@ def test_what_was_heard_is_kept(checkpoints: dict[str, Path]) -> None:
     assert not [outcome.why for row in again for outcome in row.values() if outcome.why]
     assert [place.stat().st_mtime_ns for place in sorted(asr.transcripts_folder().rglob("*.txt"))] == stamps
     assert asr._remote.cache_info().currsize == 0, "a recogniser was asked again"
-    assert "asr=tiny.pt" in metric_card(f"wer@whisper:{path}").signature()
-    assert metric_card(f"wer@whisper:{path}").signature() != metric_card(f"wer@seed-tts-en:{path}").signature()
+    assert "asr=tiny.pt" in signature(metric_card(f"wer@whisper:{path}"))
+    assert signature(metric_card(f"wer@whisper:{path}")) != signature(metric_card(f"wer@seed-tts-en:{path}"))
 
 
 def test_another_language_is_refused(checkpoints: dict[str, Path]) -> None:

@@ -13,10 +13,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from restorebench.benchmark import environments
-from restorebench.benchmark.environments import Environment
 from restorebench.benchmark.errors import AudioError, RequestError
-from restorebench.benchmark.remote import Remote
+from restorebench.benchmark.isolation import environments
+from restorebench.benchmark.isolation.environments import Environment
+from restorebench.benchmark.isolation.remote import Remote
 from tests.conftest import Cli
 
 TOY = Path(__file__).with_name("toy.py")
@@ -154,8 +154,8 @@ def test_prune_keeps_what_cards_name(folder: Path, cli: Cli) -> None:
 PARENT = """
 import sys
 from pathlib import Path
-from restorebench.benchmark.environments import Environment
-from restorebench.benchmark.remote import Remote
+from restorebench.benchmark.isolation.environments import Environment
+from restorebench.benchmark.isolation.remote import Remote
 toy = Remote(Environment(("numpy<2",)), Path(sys.argv[1]))
 toy.call("double")
 print(toy._process.pid, flush=True)

@@ -14,10 +14,10 @@ pytest.importorskip("torchaudio")
 
 from torch.nn import functional as nn  # noqa: E402
 
-from restorebench.benchmark.clip import SharedClip  # noqa: E402
 from restorebench.benchmark.contracts import Subject  # noqa: E402
 from restorebench.benchmark.errors import RequestError  # noqa: E402
-from restorebench.benchmark.scoring import metric, score  # noqa: E402
+from restorebench.benchmark.run.clip import SharedClip  # noqa: E402
+from restorebench.benchmark.run.scoring import metric, score  # noqa: E402
 from restorebench.benchmark.types import Audio  # noqa: E402
 from restorebench.metrics.ecapa import load_encoder  # noqa: E402
 from tests.conftest import Cli  # noqa: E402
@@ -147,7 +147,7 @@ def test_batch_equals_single(checkpoint: Path, speech: Audio) -> None:
 
 @pytest.mark.parametrize("change", ["missing", "extra", "nested", "text"])
 def test_nothing_is_left_random(checkpoint: Path, tmp_path: Path, change: str) -> None:
-    """The official code loads with strict=False: a tensor that does not fit would stay random (specs §8.2)."""
+    """The official code loads with strict=False: a tensor that does not fit would stay random."""
     loaded = torch.load(checkpoint, weights_only=True)
     if change == "missing":
         del loaded["model"]["layer3.SE_Connect.linear2.bias"]

@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from restorebench.benchmark import environments
-from restorebench.benchmark.clip import SharedClip
 from restorebench.benchmark.contracts import Subject
-from restorebench.benchmark.environments import Environment
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.scoring import metric, score
+from restorebench.benchmark.isolation import environments
+from restorebench.benchmark.isolation.environments import Environment
+from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.run.scoring import metric, score
 from restorebench.benchmark.types import Audio
 from restorebench.metrics.wespeaker import features
 from tests.conftest import Cli
@@ -32,7 +32,7 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_features_are_kaldis(speech: Audio) -> None:
-    """With the toolkit's options (specs §8.1); torchaudio's implementation is the oracle."""
+    """With the toolkit's options; torchaudio's implementation is the oracle."""
     torch = pytest.importorskip("torch")
     kaldi = pytest.importorskip("torchaudio.compliance.kaldi")
     samples = torch.from_numpy(speech.samples)[None] * 32_768
@@ -45,7 +45,7 @@ def test_features_are_kaldis(speech: Audio) -> None:
 
 
 def test_the_scale_of_16_bit_integers_matters(speech: Audio) -> None:
-    """On [-1, 1] Kaldi's floor cuts quiet frames; a clip 40 dB down must keep its features (specs §8.1)."""
+    """On [-1, 1] Kaldi's floor cuts quiet frames; a clip 40 dB down must keep its features."""
     assert np.abs(features(speech.samples) - features(speech.samples / 100)).max() < 0.05
 
 

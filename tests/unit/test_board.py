@@ -7,22 +7,24 @@ from pathlib import Path
 
 import pytest
 
-from restorebench.benchmark.aggregate import board
+from restorebench.benchmark.analysis.board import board
+from restorebench.benchmark.components import metric_card
 from restorebench.benchmark.contracts import TrainingCorpus
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.execute import execute
-from restorebench.benchmark.plan import Plan, make, metric_card
-from restorebench.benchmark.store import Store
-from restorebench.benchmark.suite import load
+from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.run.execute import execute
+from restorebench.benchmark.store.store import Store
+from restorebench.benchmark.suite import load_suite
 from restorebench.benchmark.types import Cell
-from restorebench.reports.board import results
-from restorebench.reports.published import cells_of, paper
-from restorebench.reports.verdicts import against, against_long, stands_beside, verdict
+from restorebench.reports.papers.published import cells_of, paper
+from restorebench.reports.papers.verdicts import against, against_long, stands_beside, verdict
+from restorebench.reports.tables.board import results
 
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Store:
-    plan = make(load("demo"), ["unprocessed", "target"], ["lsd", "si_sdr"], limit=3)
+    plan = make_plan(load_suite("demo"), ["unprocessed", "target"], ["lsd", "si_sdr"], limit=3)
     return execute(plan, tmp_path_factory.mktemp("board") / "store", workers=1)
 
 
@@ -40,7 +42,7 @@ def test_cells_are_means_over_the_plan(store: Store) -> None:
 
 
 def test_what_is_planned_and_not_measured_is_a_hole(store: Store) -> None:
-    plan = make(load("demo"), ["unprocessed", "target"], ["lsd", "stoi"], limit=4)
+    plan = make_plan(load_suite("demo"), ["unprocessed", "target"], ["lsd", "stoi"], limit=4)
     made = board(plan, store)
     holes = {(c.system, c.value_name): (c.n, c.planned, c.why) for c in made.cells}
     assert holes["target", "lsd"][:2] == (3, 4)
@@ -103,11 +105,11 @@ def test_the_verdict_of_a_cell(value: float | None, n: int, planned: int, system
         c for c in cells_of(source)
         if (c.test_set, c.system, c.metric) == ("dns2020-no-reverb", "Unprocessed", "dnsmos.ovl")
     ]  # fmt: skip
-    place = load("masksr2-table4-no-reverb").paper["recorded"]
-    judged = make(load("demo"), ["target"], ["dnsmos"]).metric_cards["dnsmos"].values[2]
+    place = load_suite("masksr2-table4-no-reverb").paper["recorded"]
+    eval_model = make_plan(load_suite("demo"), ["target"], ["dnsmos"]).metric_cards["dnsmos"].values[2]
     low, high = (None, None) if value is None else (value - 0.05, value + 0.05)
     cell = Cell("s", "recorded", system, "dnsmos.ovl", "x", value, low, high, n, planned)
-    found = verdict(source, published, cell, judged, place, planned)
+    found = verdict(source, published, cell, eval_model, place, planned)
     assert found.text == wanted
     assert found.tolerance == pytest.approx(0.05 if value else 0.01)
 
@@ -119,14 +121,14 @@ def test_the_tolerance_is_never_below_what_the_paper_prints() -> None:
     ]
     value = metric_card("spk_sim@wespeaker").values[0]
     cell = Cell("s", "c", "published:VoiceFixer", value.name, "x", 0.7683, 0.7683, 0.7683, 1000, 1000)
-    found = verdict(source, published, cell, value, load("masksr2-table1").paper["*"], 1000)
+    found = verdict(source, published, cell, value, load_suite("masksr2-table1").paper["*"], 1000)
     assert found.tolerance == 0.0005
     assert found.status == "reproduced"
     assert found.caveats[0].startswith("same design, other draws")
 
 
 def test_the_store_keeps_systems_of_earlier_runs(store: Store, tmp_path: Path) -> None:
-    plan = make(load("demo"), ["unprocessed"], ["si_sdr"], limit=3)
+    plan = make_plan(load_suite("demo"), ["unprocessed"], ["si_sdr"], limit=3)
     again = Store(tmp_path / "again")
     again.put_plan(store.plans()[0])
     again.put_plan(plan)
@@ -147,7 +149,7 @@ def test_a_board_needs_no_package_of_the_day_it_was_made(
         raise importlib.metadata.PackageNotFoundError("nothing is installed")
 
     monkeypatch.setattr(importlib.metadata, "version", nothing)
-    monkeypatch.setattr(registry, "make", nothing)
+    monkeypatch.setattr(registry, "create", nothing)
     [plan] = store.plans()
     [table] = results(board(plan, store))
     assert "(n=" not in str(table.rows)
@@ -155,7 +157,7 @@ def test_a_board_needs_no_package_of_the_day_it_was_made(
 
 def test_the_papers_own_scorers_and_rows() -> None:
     """A published row meets its system whatever the checkpoint; the paper's scorer goes before its stand-in."""
-    source, place = paper("masksr2"), load("masksr2-table1").paper["*"]
+    source, place = paper("masksr2"), load_suite("masksr2-table1").paper["*"]
     [published] = [
         c for c in cells_of(source)
         if (c.table, c.system, c.variant, c.metric) == ("I", "MaskSR2-S", "L9-K500", "wer@conformer-xl")
@@ -168,7 +170,7 @@ def test_the_papers_own_scorers_and_rows() -> None:
     own = cell("masksr2-s-l9-k500@runs/a.safetensors", "wer@nemo")
     assert stands_beside(source, published, own, place, values)
     assert not stands_beside(source, published, cell("masksr2-s@a.safetensors", "wer@nemo"), place, values)
-    assert not stands_beside(source, published, own, load("masksr2-table5").paper["*"], values)
+    assert not stands_beside(source, published, own, load_suite("masksr2-table5").paper["*"], values)
     stand_in = cell(own.system, "wer")
     assert not stands_beside(source, published, stand_in, place, values)
     assert stands_beside(source, published, stand_in, place, {"wer": values["wer"]})
@@ -179,8 +181,8 @@ def test_the_papers_own_scorers_and_rows() -> None:
 
 def test_what_papers_name_is_registered() -> None:
     from restorebench.benchmark import registry
-    from restorebench.benchmark.plan import metric_card
-    from restorebench.reports.published import papers
+    from restorebench.benchmark.components import metric_card
+    from restorebench.reports.papers.published import papers
 
     values = {value.name for name in registry.table("metrics") for value in metric_card(name).values}
     for source in papers().values():

@@ -11,14 +11,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from restorebench.benchmark.aggregate import Board
+from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.analysis.paired_scores import PairedScores
+from restorebench.benchmark.analysis.paired_tests import Sample
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.plan import make
-from restorebench.benchmark.samples import Scores
-from restorebench.benchmark.stats import Sample
-from restorebench.benchmark.suite import load
-from restorebench.reports.compare import compared, named, report, rounded, verdict
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.suite import load_suite
+from restorebench.reports.tables.compare import compared, named, report, rounded, verdict
 from tests.conftest import Cli
 
 HIGHER = Value(name="ovl", label="OVL", unit="MOS", direction="higher", decimals=2)
@@ -35,10 +35,15 @@ options = { tasks = ["GSR"] }
 WER = Value(name="wer", label="WER", unit="%", direction="lower", reduction="rate")
 
 
-def measured(over: np.ndarray, under: np.ndarray | None = None, value: Value = HIGHER) -> Scores:
-    systems, clips = ("one", "published:Two", "three@ckpt")[: len(over)], tuple(map(str, range(over.shape[1])))
-    sample = Sample(over, np.ones(over.shape) if under is None else under, np.arange(over.shape[1]))
-    return Scores("noise", value, systems, clips, sample, "clip")
+def measured(numerator: np.ndarray, denominator: np.ndarray | None = None, value: Value = HIGHER) -> PairedScores:
+    systems, clips = (
+        ("one", "published:Two", "three@ckpt")[: len(numerator)],
+        tuple(map(str, range(numerator.shape[1]))),
+    )
+    sample = Sample(
+        numerator, np.ones(numerator.shape) if denominator is None else denominator, np.arange(numerator.shape[1])
+    )
+    return PairedScores("noise", value, systems, clips, sample, "clip")
 
 
 def test_a_clear_difference_has_a_winner() -> None:
@@ -70,7 +75,7 @@ def test_what_cannot_be_told_says_what_would_be_needed() -> None:
     assert verdict(few) == "4 clips are too few to tell"
     [same] = compared([measured(np.stack([clips, clips]))], "one", "published:Two")
     assert verdict(same) == "no difference at n = 12"
-    assert [rounded(count) for count in (7, 85, 123, 300_493)] == ["7", "85", "120", "300,000"]
+    assert [rounded(count) for count in (7, 85, 123, 300_493)] == ["7", "85", "130", "310,000"], "rounded up"
 
 
 def test_rows_of_a_condition_are_corrected_together() -> None:
@@ -86,10 +91,10 @@ def test_names_may_be_short_where_they_are_unique() -> None:
     assert [named(name, known) for name in ("one", "Two", "three")] == known
     with pytest.raises(RequestError, match="no scores of 'four'; it has one, published:Two, three"):
         named("four", known)
-    with pytest.raises(RequestError, match="no scores of 'three'"):
+    with pytest.raises(RequestError, match="'three' could be three@a.ckpt or three@b.ckpt"):
         named("three", [*known, "three@b.ckpt"])
     clips = np.random.default_rng(0).normal(size=(2, 5))
-    plan = make(load("demo"), ["unprocessed"], ["lsd"])
+    plan = make_plan(load_suite("demo"), ["unprocessed"], ["lsd"])
     [table] = report(Board(plan, (), {}, {}, {}, (measured(clips),)), "Two", "one")
     assert table.title.startswith("published:Two and one: noise (5 clips)")
 

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import soundfile
 
-from restorebench.benchmark.corpora.dns import DnsTestSet
-from restorebench.benchmark.corpora.librispeech import LibriSpeech
-from restorebench.benchmark.corpora.seedtts import SeedTts
-from restorebench.benchmark.corpora.vctk import Vctk
+from restorebench.benchmark.data.corpora.dns import DnsTestSet
+from restorebench.benchmark.data.corpora.librispeech import LibriSpeech
+from restorebench.benchmark.data.corpora.seedtts import SeedTts
+from restorebench.benchmark.data.corpora.vctk import Vctk
 from restorebench.benchmark.errors import RequestError
 
 

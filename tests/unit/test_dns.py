@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restorebench.benchmark.contracts import Pair, Scene
-from restorebench.benchmark.locations import BUNDLE
+from restorebench.benchmark.data.locations import BUNDLE
 from restorebench.benchmark.types import Audio, Recipe
 from restorebench.corruptions.dns import Dns
-from restorebench.corruptions.noise import Law, crest
+from restorebench.corruptions.noise import SnrDefinition, crest
 from restorebench.corruptions.step import Samples
 from tests.conftest import Cli
 
@@ -74,7 +74,7 @@ def test_snr_and_level_are_what_the_recipe_says(seed: int) -> None:
 def test_the_official_mixer_is_off_by_the_crest_factors() -> None:
     """The DNS script normalises both peaks before it sets the ratio; a named switch keeps its bias (D34)."""
     clean, got = Audio(speech().samples.clip(-0.1, 0.1), RATE), {}
-    laws: tuple[Law, ...] = ("rms", "dns-segmental")
+    laws: tuple[SnrDefinition, ...] = ("rms", "dns-segmental")
     for law in laws:
         _, pair = made(Dns(p_rir=0.0, snr_db=(5.0, 5.0), snr_law=law), 3, clean)
         assert pair.reference is not None

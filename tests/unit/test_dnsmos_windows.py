@@ -1,4 +1,4 @@
-"""Which windows count: the table of specs §17.4, and the published fits."""
+"""Which windows count: counted by hand, and the published fits."""
 
 import numpy as np
 import pytest

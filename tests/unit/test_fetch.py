@@ -15,8 +15,8 @@ import numpy as np
 import pytest
 import soundfile
 
-from restorebench.benchmark.corpora import fetch
-from restorebench.benchmark.corpora.catalogue import CORPORA
+from restorebench.benchmark.data.corpora import fetch
+from restorebench.benchmark.data.corpora.catalogue import CORPORA
 from restorebench.benchmark.errors import RequestError
 from tests.conftest import Cli
 from tests.fake_corpora import FAKES, small
@@ -128,12 +128,12 @@ def test_a_wrong_checksum_says_both(site: Path, tmp_path: Path) -> None:
         fetch.fetch("voicebank-demand", quietly)
     assert list((tmp_path / "data" / ".archives" / "voicebank-demand").glob("*")), "nothing is deleted"
     with pytest.raises(RequestError, match=f"md5 {seen}, wanted"):
-        fetch.take("voicebank-demand", site, quietly)
+        fetch.import_copy("voicebank-demand", site, quietly)
 
 
 def test_archives_that_lie_there_already(site: Path, tmp_path: Path) -> None:
-    folder = fetch.take("dns2021", site, quietly)
-    assert fetch.lacking(CORPORA["dns2021"], folder) == ""
+    folder = fetch.import_copy("dns2021", site, quietly)
+    assert fetch.missing_files(CORPORA["dns2021"], folder) == ""
     assert (site / CORPORA["dns2021"].archives[0].name).is_file(), "the user's archives stay"
 
 
@@ -142,8 +142,8 @@ def test_a_copy_is_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     for name in ("vctk", "voicebank-demand"):
         monkeypatch.setitem(CORPORA, name, small(name))
         FAKES[name].write(tmp_path / name)
-    assert fetch.take("vctk", tmp_path / "vctk", quietly).is_symlink()
-    noise = fetch.take("voicebank-demand", tmp_path / "voicebank-demand", quietly)
+    assert fetch.import_copy("vctk", tmp_path / "vctk", quietly).is_symlink()
+    noise = fetch.import_copy("voicebank-demand", tmp_path / "voicebank-demand", quietly)
     assert len(list((noise / "noise").iterdir())) == 2
     assert not (tmp_path / "voicebank-demand" / "noise").exists(), "nothing is written into the user's copy"
 
@@ -172,7 +172,7 @@ def test_a_flipped_bit_is_found(name: str, site: Path, monkeypatch: pytest.Monke
         damaged[int(share * len(whole))] ^= 0x10
         path.write_bytes(bytes(damaged))
         with pytest.raises(RequestError, match=r"cannot be unpacked \(.+\); remove it and fetch it again"):
-            fetch.take(name, site, quietly)
+            fetch.import_copy(name, site, quietly)
         assert not os.path.lexists(fetch.folder_of(name))
 
 
@@ -181,10 +181,10 @@ def test_an_archive_of_another_layout_says_what_it_holds(site: Path, tmp_path: P
     with zipfile.ZipFile(site / archive.name, "w") as zipped:
         zipped.write(__file__, "another_folder/clip.wav")
     with pytest.raises(RequestError, match="sha256"):
-        fetch.take("dns2021", site, quietly)
+        fetch.import_copy("dns2021", site, quietly)
     CORPORA["dns2021"] = replace(CORPORA["dns2021"], archives=(replace(archive, checksum=""),))
     with pytest.raises(RequestError, match="holds another_folder; wanted V2_V3_DNSChallenge_Blindset or V2_V3"):
-        fetch.take("dns2021", site, quietly)
+        fetch.import_copy("dns2021", site, quietly)
 
 
 def test_two_fetches_at_once_agree(site: Path) -> None:
@@ -203,7 +203,7 @@ def test_git_lfs_pointers_are_no_corpus(tmp_path: Path, monkeypatch: pytest.Monk
     for path in (tmp_path / "copy").rglob("*.wav"):
         path.write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 1\n")
     with pytest.raises(RequestError, match="git-lfs pointers; run: git lfs pull"):
-        fetch.take("dns2020", tmp_path / "copy", quietly)
+        fetch.import_copy("dns2020", tmp_path / "copy", quietly)
 
 
 def test_what_has_come_already_needs_no_room(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -212,7 +212,7 @@ def test_what_has_come_already_needs_no_room(site: Path, monkeypatch: pytest.Mon
     [archive] = entry.archives
     sized = replace(archive, bytes=(site / archive.name).stat().st_size)
     monkeypatch.setitem(CORPORA, "dns2021", replace(entry, archives=(sized,)))
-    kept = fetch.home() / ".archives" / "dns2021"
+    kept = fetch.data_root() / ".archives" / "dns2021"
     kept.mkdir(parents=True)
     shutil.copy(site / archive.name, kept / archive.name)
     free = CORPORA["dns2021"].bytes + sized.bytes // 2

@@ -13,8 +13,13 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from restorebench.benchmark.baseline import (
-    MARGINS,
+from restorebench.benchmark.analysis.paired_scores import PairedScores
+from restorebench.benchmark.analysis.paired_tests import Sample
+from restorebench.benchmark.analysis.resampling import Draws
+from restorebench.benchmark.cli.main import app
+from restorebench.benchmark.contracts import Value
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.gate.baseline import (
     Baseline,
     Clip,
     margins_of,
@@ -24,15 +29,10 @@ from restorebench.benchmark.baseline import (
     successor,
     write_baseline,
 )
-from restorebench.benchmark.cli import app
-from restorebench.benchmark.contracts import Value
-from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.execute import execute
-from restorebench.benchmark.gate import judge
-from restorebench.benchmark.plan import make
-from restorebench.benchmark.samples import Scores
-from restorebench.benchmark.stats import Draws, Sample
-from restorebench.benchmark.suite import load
+from restorebench.benchmark.gate.gate import judge
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.run.execute import execute
+from restorebench.benchmark.suite import load_suite
 from tests.conftest import Cli
 
 TABLES = 200
@@ -40,7 +40,7 @@ DRAWS = Draws("test", draws=2000)
 QUALITY = ("dnsmos.sig", "dnsmos.bak", "dnsmos.ovl", "dnsmos.p808")
 
 
-def simulated(seed: int, clips: int, quality: float = 0.0, wer: float = 0.0) -> tuple[list[Scores], Baseline]:
+def simulated(seed: int, clips: int, quality: float = 0.0, wer: float = 0.0) -> tuple[list[PairedScores], Baseline]:
     """A checkpoint with another sampling seed, and its baseline: DNSMOS of four kinds that go together, and WER.
 
     A seed moves a clip's MOS by 0.15 and an error or two come and go; both are larger than what GSR's published outputs
@@ -57,7 +57,7 @@ def simulated(seed: int, clips: int, quality: float = 0.0, wer: float = 0.0) -> 
         before[name] = {clip: (float(score), 1.0, 1) for clip, score in zip(names, old, strict=True)}
         value = Value(name=name, label=name, unit="MOS", direction="higher")
         sample = Sample((new - quality)[None], np.ones((1, clips)), np.arange(clips))
-        measured.append(Scores("c", value, ("new",), names, sample, "clip", 0, np.ones((1, clips), np.int64)))
+        measured.append(PairedScores("c", value, ("new",), names, sample, "clip", 0, np.ones((1, clips), np.int64)))
     words = rng.integers(6, 14, clips).astype(float)
     hard = rng.binomial(words.astype(int), 0.04)
     old_errors, new_errors = (hard + rng.poisson(0.01 * words) for _ in range(2))
@@ -65,8 +65,8 @@ def simulated(seed: int, clips: int, quality: float = 0.0, wer: float = 0.0) -> 
     before["wer"] = {clip: (float(e), float(w), 1) for clip, e, w in zip(names, old_errors, words, strict=True)}
     value = Value(name="wer", label="WER", unit="%", direction="lower", reduction="rate")
     sample = Sample(new_errors[None].astype(float), words[None], np.arange(clips))
-    measured.append(Scores("c", value, ("new",), names, sample, "clip", 0, np.ones((1, clips), np.int64)))
-    margins = {name: MARGINS[name] for name in (*QUALITY, "wer")}
+    measured.append(PairedScores("c", value, ("new",), names, sample, "clip", 0, np.ones((1, clips), np.int64)))
+    margins = {name: 0.5 if name == "wer" else 0.05 for name in (*QUALITY, "wer")}
     baseline = Baseline(
         suite="s", trials="t", system="new", reason="r", margins=margins,
         signatures=dict.fromkeys(margins, "s"), clips={"c": before},
@@ -104,9 +104,9 @@ def test_certain_but_tiny_differences_pass() -> None:
 
 def test_a_value_that_is_lost_fails() -> None:
     measured, baseline = simulated(0, 30)
-    measured[0].sample.over[0, 3] = np.nan
+    measured[0].sample.numerator[0, 3] = np.nan
     [failed] = [one for one in judge(measured, baseline, "new").judged if one.fails]
-    assert failed.why == "no value any more for 3"
+    assert failed.why == "fewer values than the baseline for 3"
     assert failed.clips == 29
 
 
@@ -122,7 +122,7 @@ def test_a_value_that_is_lost_everywhere_fails_with_its_reason() -> None:
     measured, baseline = simulated(0, 30)
     whys = {("c", "dnsmos.sig", str(clip)): "the model said NaN" for clip in range(30)}
     [failed] = [one for one in judge(measured[1:], baseline, "new", whys=whys).judged if one.fails]
-    assert failed.why == "no value any more for 0, 1, 2 and 27 more: the model said NaN"
+    assert failed.why == "fewer values than the baseline for 0, 1, 2 and 27 more: the model said NaN"
 
 
 def test_speakers_do_not_weaken_a_gate() -> None:
@@ -166,7 +166,7 @@ def test_too_many_values_cannot_be_judged() -> None:
 
 @pytest.fixture(scope="module")
 def measured_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    plan = make(load("demo"), ["unprocessed", "target"], ["lsd", "stoi"])
+    plan = make_plan(load_suite("demo"), ["unprocessed", "target"], ["lsd", "stoi"])
     return execute(plan, tmp_path_factory.mktemp("gate") / "s", workers=1).root
 
 
@@ -288,7 +288,7 @@ def test_a_new_file_never_guards_less_in_silence(cli: Cli, store: Path, tmp_path
 
 
 def test_a_store_too_small_to_guard_makes_no_file(cli: Cli, tmp_path: Path) -> None:
-    execute(make(load("demo"), ["unprocessed"], ["lsd", "stoi"], limit=3), tmp_path / "small", workers=1)
+    execute(make_plan(load_suite("demo"), ["unprocessed"], ["lsd", "stoi"], limit=3), tmp_path / "small", workers=1)
     update = ("--baseline", "b.json", "--update-baseline", "--reason", "r", "--system", "unprocessed")
     done = cli("gate", "small", *update)
     assert done.returncode == 2

@@ -8,19 +8,22 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from restorebench.benchmark.aggregate import Board
-from restorebench.benchmark.clip import SharedClip
+from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.analysis.paired_scores import PairedScores, paired
+from restorebench.benchmark.analysis.paired_tests import Sample
+from restorebench.benchmark.analysis.resampling import Draws
+from restorebench.benchmark.components import metric_card
 from restorebench.benchmark.contracts import Subject
-from restorebench.benchmark.plan import make
-from restorebench.benchmark.samples import Scores, paired
-from restorebench.benchmark.scoring import metric, score
-from restorebench.benchmark.stats import Draws, Sample
-from restorebench.benchmark.suite import load
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.run.scoring import metric, score
+from restorebench.benchmark.suite import load_suite
 from restorebench.benchmark.types import Audio
-from restorebench.reports.cost import cost, seeds
-from restorebench.reports.hallucination import panel
+from restorebench.reports.tables.cost import cost, seeds
+from restorebench.reports.tables.hallucination import panel
 
 RATE = 16_000
+VALUES = [value for name in ("dnsmos", "wer", "spk_sim@resemblyzer", "ghost") for value in metric_card(name).values]
 
 
 def spoken(*stretches: tuple[float, float]) -> Audio:
@@ -101,20 +104,20 @@ def test_the_panel_counts_what_was_planted() -> None:
             *rows("mumbler", "a", insertions=6, **{"dnsmos.ovl": 1.4}),
         ]
     )
-    [table] = panel(records)
+    [table] = panel(records, VALUES)
     shown = {row[0]: row[1:] for row in table.rows}
     assert shown["good"][:3] == ("0.0", "0.0", "5.0")
     assert shown["liar"][:5] == ("30.0", "10.0", "0.0", "1 of 2: a", "1 of 2: a")
     assert shown["mumbler"][3] == "0 of 1", "what sounds bad does not deceive"
     assert shown["good"][3] == "–", "nobody judged how it sounds"
     unknown = pd.concat([records, pd.DataFrame(rows("liar", "c", insertions=9))])
-    [table] = panel(unknown, lambda system: f"{system}!")
+    [table] = panel(unknown, VALUES, lambda system: f"{system}!")
     assert {row[0]: row[4] for row in table.rows}["liar!"] == "1 of 2: a", "of those that were judged"
-    assert panel(records[records["value_name"] == "dnsmos.ovl"]) == []
+    assert panel(records[records["value_name"] == "dnsmos.ovl"], VALUES) == []
 
 
 def test_seeds_and_cost() -> None:
-    plan = make(load("demo"), ["spectral-gate", "target"], ["lsd"], limit=2)
+    plan = make_plan(load_suite("demo"), ["spectral-gate", "target"], ["lsd"], limit=2)
     g = np.random.default_rng(0)
     level = g.normal(0, 2, 50)
     records = pd.DataFrame(
@@ -130,6 +133,6 @@ def test_seeds_and_cost() -> None:
     assert seeds(plan, records[records["seed"] == 0]) is None
     [value] = metric("rtf").card.values
     timed = Sample(np.array([[1.5, 0.5]]), np.array([[0.5, 9.5]]), np.arange(2))
-    times = Scores("voicefixer", value, ("spectral-gate",), ("a", "b"), timed, "clip")
+    times = PairedScores("voicefixer", value, ("spectral-gate",), ("a", "b"), timed, "clip")
     [row] = cost(Board(plan, (), plan.metric_cards, {}, {}, (times,)), {"spectral-gate": 12.3}).rows
     assert row[:3] == ("spectral-gate", "0.2", "12"), "seconds over seconds, as in the leaderboard"

@@ -6,19 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from restorebench.benchmark.aggregate import board
+from restorebench.benchmark.analysis.board import board
+from restorebench.benchmark.components import why_not
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.execute import execute
-from restorebench.benchmark.import_scores import import_scores
-from restorebench.benchmark.plan import make, why_not
-from restorebench.benchmark.store import Store
-from restorebench.benchmark.suite import load
+from restorebench.benchmark.folders.import_scores import import_scores
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.run.execute import execute
+from restorebench.benchmark.store.store import Store
+from restorebench.benchmark.suite import load_suite
 from tests.conftest import Cli
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    plan = make(load("demo"), ["unprocessed", "target"], ["si_sdr"], limit=2)
+    plan = make_plan(load_suite("demo"), ["unprocessed", "target"], ["si_sdr"], limit=2)
     return execute(plan, tmp_path / "store", workers=1)
 
 

@@ -2,17 +2,29 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from restorebench.benchmark.analysis.board import board as board_of_plan
+from restorebench.benchmark.analysis.paired_scores import PairedScores
+from restorebench.benchmark.analysis.paired_tests import Sample
+from restorebench.benchmark.analysis.resampling import Draws
 from restorebench.benchmark.contracts import SystemCard, Value
-from restorebench.benchmark.samples import Scores
-from restorebench.benchmark.stats import Draws, Sample
-from restorebench.benchmark.types import Cell, Recipe, Trial, Utterance
-from restorebench.reports.breakdown import Factor, Facts, breakdowns, explained, gaps, severities
-from restorebench.reports.explain import breakdown_tables, said
-from restorebench.reports.leaderboard import Column, column
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.run.execute import execute
+from restorebench.benchmark.suite import load_suite
+from restorebench.benchmark.types import Cell, Quantity, Recipe, Trial, Utterance
+from restorebench.corruptions.packet_loss import PacketLoss
+from restorebench.corruptions.rooms import Room
+from restorebench.reports.tables.breakdown import Factor, Facts, breakdowns, explained, facts, gaps
+from restorebench.reports.tables.explain import breakdown_tables, significant_rows
+from restorebench.reports.tables.in_words import in_words
+from restorebench.reports.tables.leaderboard import Column, column
 
+ROOM = Room(size_m=(5, 5, 3), source_m=(1, 1, 1), microphone_m=(2, 2, 1), t60_s=0.5)
 VALUE = Value(name="v", label="V", unit="MOS", direction="higher")
 SYSTEMS = ("target", "good", "alike", "bad", "holed")
 CARDS = {
@@ -21,20 +33,20 @@ CARDS = {
 }
 
 
-def scores(shifts: tuple[float, ...], clips: int = 40) -> Scores:
+def scores(shifts: tuple[float, ...], clips: int = 40) -> PairedScores:
     rng = np.random.default_rng(0)
     base = rng.normal(3, 0.5, clips)
-    over = np.stack([base + shift + rng.normal(0, 0.1, clips) for shift in shifts])
-    over[4, 3] = np.nan
-    sample = Sample(over, np.where(np.isnan(over), np.nan, 1.0), np.arange(clips))
-    return Scores("c", VALUE, SYSTEMS, tuple(map(str, range(clips))), sample, "clip")
+    numerator = np.stack([base + shift + rng.normal(0, 0.1, clips) for shift in shifts])
+    numerator[4, 3] = np.nan
+    sample = Sample(numerator, np.where(np.isnan(numerator), np.nan, 1.0), np.arange(clips))
+    return PairedScores("c", VALUE, SYSTEMS, tuple(map(str, range(clips))), sample, "clip")
 
 
-def placed(found: Scores) -> Column:
+def placed(found: PairedScores) -> Column:
     clips = len(found.clips)
     cells = {}
     for row, system in enumerate(found.systems):
-        n = int(np.isfinite(found.sample.over[row]).sum())
+        n = int(np.isfinite(found.sample.numerator[row]).sum())
         low_high = found.summary(system, Draws("x"))
         cells[system] = Cell("s", "c", system, "v", "v@1", *low_high, n, clips)
     return column(found, cells, CARDS, Draws("x"))
@@ -75,22 +87,28 @@ def test_what_a_recipe_says_of_a_clip() -> None:
     recipe = Recipe(
         "voicefixer",
         (
-            {"name": "clip", "ratio": 0.25}, {"name": "reverb", "rir": {"kind": "room", "t60_s": 0.5}},
-            {"name": "lowpass", "cutoff_hz": 4000.0}, {"name": "noise", "snr_db": 5.0},
-            {"name": "packet-loss", "packet_s": 0.02, "bursts": [[3, 1], [9, 3]]},
+            {"name": "clip", "ratio": 0.25}, {"name": "reverb", "rir": ROOM.model_dump()},
+            {"name": "lowpass", "cutoff_hz": 4000.0, "design": "butter"},
+            {"name": "noise", "snr_db": 5.0, "source": {"kind": "coloured", "seed": 1, "exponent": 0.0}},
         ),
     )  # fmt: skip
-    trial = Trial("s", "c", Utterance(id="a", uri=None), recipe, "k")
-    assert severities(trial, 2.0) == {"clip ratio": 0.25, "T60": 0.5, "bandwidth": 4.0, "SNR": 5.0, "packet loss": 4.0}
+    trial = Trial("s", "c", Utterance(id="a", uri=None, speaker="x"), recipe, "k")
+    assert facts(trial) == {"speaker": "x", "clip ratio": 0.25, "T60": 0.5, "bandwidth": 4.0, "SNR": 5.0}
+    assert [str(fact) for fact in facts(trial).values()] == ["x", "0.25", "0.50 s", "4.00 kHz", "5.0 dB"]
+    lost = Recipe("packet-loss", ({"name": "packet-loss", "packet_s": 0.02, "bursts": [[3, 1], [9, 3]]},))
+    assert PacketLoss.severities(lost, 2.0) == {"packet loss": 4.0}
+    assert PacketLoss.severities(lost, None) == {}
 
 
 def test_bins_hold_every_clip_once_and_the_factor_that_matters_explains() -> None:
     clips = 60
     snr = np.random.default_rng(1).uniform(-5, 20, clips)
-    over = (3 + 0.05 * snr)[None]
-    sample = Sample(over, np.ones((1, clips)), np.arange(clips))
-    one = Scores("c", VALUE, ("one",), tuple(map(str, range(clips))), sample, "clip")
-    facts: dict[str, Facts] = {f"c/{place}": {"SNR": float(x), "T60": 0.5} for place, x in enumerate(snr)}
+    numerator = (3 + 0.05 * snr)[None]
+    sample = Sample(numerator, np.ones((1, clips)), np.arange(clips))
+    one = PairedScores("c", VALUE, ("one",), tuple(map(str, range(clips))), sample, "clip")
+    facts: dict[str, Facts] = {
+        f"c/{place}": {"SNR": Quantity(x, "dB", 1), "T60": Quantity(0.5, "s", 2)} for place, x in enumerate(snr)
+    }
     [found] = breakdowns(one, facts)
     assert found.factor == "SNR"
     assert sum(found.clips) == clips
@@ -102,7 +120,7 @@ def test_bins_hold_every_clip_once_and_the_factor_that_matters_explains() -> Non
     assert found.explained["one"].p < 1e-9
 
 
-def two(slope: float, voices: float = 0.0) -> tuple[Scores, dict[str, Facts]]:
+def two(slope: float, voices: float = 0.0) -> tuple[PairedScores, dict[str, Facts]]:
     """Two systems; what they differ by depends on the SNR and on the speaker, twelve of whom have ten clips each."""
     rng = np.random.default_rng(3)
     clips = 120
@@ -110,8 +128,10 @@ def two(slope: float, voices: float = 0.0) -> tuple[Scores, dict[str, Facts]]:
     base = rng.normal(3, 0.5, clips)
     gap = 0.2 + slope * snr + voices * (speaker == 7) + rng.normal(0, 0.1, clips)
     sample = Sample(np.stack([base + gap, base]), np.ones((2, clips)), np.arange(clips))
-    facts: dict[str, Facts] = {f"c/{n}": {"SNR": float(snr[n]), "speaker": f"p{speaker[n]:02d}"} for n in range(clips)}
-    return Scores("c", VALUE, ("a", "b"), tuple(map(str, range(clips))), sample, "clip"), facts
+    facts: dict[str, Facts] = {
+        f"c/{n}": {"SNR": Quantity(snr[n], "dB", 1), "speaker": f"p{speaker[n]:02d}"} for n in range(clips)
+    }
+    return PairedScores("c", VALUE, ("a", "b"), tuple(map(str, range(clips))), sample, "clip"), facts
 
 
 def test_the_factor_behind_a_gap_is_named() -> None:
@@ -120,7 +140,7 @@ def test_the_factor_behind_a_gap_is_named() -> None:
     assert (snr.factor, speaker.factor) == ("SNR", "speaker")
     assert snr.explained.share == pytest.approx(0.02**2 * 52 / (0.02**2 * 52 + 0.01), abs=0.1)
     assert [d for d in snr.differences if d is not None] == sorted(d for d in snr.differences if d is not None)
-    [row] = said([(found, "a - b", gap) for gap in (snr, speaker)])
+    [row] = significant_rows([(found, "a - b", gap) for gap in (snr, speaker)])
     assert row[:3] == ("V", "a - b", "SNR")
     assert "+0" in row[5]
     assert " dB" in row[5]
@@ -133,12 +153,12 @@ def test_a_speaker_behind_a_gap_is_among_those_shown() -> None:
     assert len(speaker.bins) == 8, "the worst four and the best four of twelve"
     assert speaker.bins[-1] == "p07"
     assert speaker.differences[-1] == pytest.approx(1.2, abs=0.1)
-    assert said([(found, "", snr)]) == ()
+    assert significant_rows([(found, "", snr)]) == ()
 
 
 def test_nothing_is_explained_where_nothing_differs_or_nothing_is_known() -> None:
     found, facts = two(slope=0.0)
-    assert said([(found, "", gap) for gap in gaps(found, facts, "a", "b")]) == ()
+    assert significant_rows([(found, "", gap) for gap in gaps(found, facts, "a", "b")]) == ()
     assert {gap.explained for gap in gaps(found, facts, "a", "a")} == {None}
     assert gaps(found, {}, "a", "b") == []
 
@@ -155,7 +175,7 @@ def test_a_factor_that_means_nothing_is_seldom_named() -> None:
     rng = np.random.default_rng(9)
     named = 0
     for _ in range(400):
-        facts: dict[str, Facts] = {f"c/{clip}": {"SNR": float(rng.normal())} for clip in found.clips}
+        facts: dict[str, Facts] = {f"c/{clip}": {"SNR": Quantity(rng.normal(), "dB", 1)} for clip in found.clips}
         [gap] = gaps(found, facts, "a", "b")
         named += gap.explained.p < 0.05
     assert 8 <= named <= 33
@@ -163,7 +183,7 @@ def test_a_factor_that_means_nothing_is_seldom_named() -> None:
 
 def test_a_clip_that_nobody_has_a_value_for_unranks_nobody() -> None:
     found = scores((2.0, 1.0, 0.5, 0.0, 5.0))
-    found.sample.over[:, 7] = np.nan
+    found.sample.numerator[:, 7] = np.nan
     made = placed(found).entries
     assert made["good"].rank == (1, 1)
     assert made["good"].winner
@@ -180,10 +200,10 @@ def test_a_clip_that_nobody_has_a_value_for_unranks_nobody() -> None:
     ],
 )
 def test_bins_say_what_they_hold(numbers: list[float], bins: tuple[str, ...], clips: tuple[int, ...]) -> None:
-    over = np.array(numbers)[None] + 1.0
-    sample = Sample(over, np.ones_like(over), np.arange(over.shape[1]))
-    one = Scores("c", VALUE, ("one",), tuple(map(str, range(over.shape[1]))), sample, "clip")
-    facts: dict[str, Facts] = {f"c/{place}": {"SNR": float(number)} for place, number in enumerate(numbers)}
+    numerator = np.array(numbers)[None] + 1.0
+    sample = Sample(numerator, np.ones_like(numerator), np.arange(numerator.shape[1]))
+    one = PairedScores("c", VALUE, ("one",), tuple(map(str, range(numerator.shape[1]))), sample, "clip")
+    facts: dict[str, Facts] = {f"c/{place}": {"SNR": Quantity(number, "dB", 1)} for place, number in enumerate(numbers)}
     [found] = breakdowns(one, facts)
     assert found.bins == bins
     assert found.clips == clips
@@ -198,8 +218,19 @@ def test_a_factor_that_does_not_vary_among_known_scores_explains_nothing() -> No
 
 def test_a_bin_says_how_many_of_its_clips_a_system_has() -> None:
     found, facts = two(slope=0.02)
-    found.sample.over[1, 5:] = np.nan
+    found.sample.numerator[1, 5:] = np.nan
     everything = breakdown_tables([found], facts)
     table = next(table for breakdown, table in everything if breakdown.factor == "SNR")
     assert not any("(n=" in cell for cell in table.rows[0])
     assert any("(n=" in cell for cell in table.rows[1])
+
+
+def test_a_board_in_words(tmp_path: Path) -> None:
+    """Eight clips separate what is far apart, and say so; what they cannot separate is named."""
+    plan = make_plan(load_suite("demo"), ["unprocessed", "spectral-gate", "wpe", "target"], ["lsd", "stoi"], limit=8)
+    board = board_of_plan(plan, execute(plan, tmp_path / "s", workers=2))
+    [lsd] = in_words(board)
+    assert re.match(r"LSD: [\w-]+ \(\d\.\d{3}\) is (significantly better than every other|ahead, but 8 clips)", lsd)
+    assert "target" not in lsd, "anchors are not ranked"
+    alone = make_plan(load_suite("demo"), ["unprocessed", "target"], ["lsd"], limit=3)
+    assert in_words(board_of_plan(alone, execute(alone, tmp_path / "t", workers=2))) == []

@@ -10,15 +10,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from restorebench.benchmark.aggregate import Board
-from restorebench.benchmark.plan import Plan, make
-from restorebench.benchmark.samples import Scores
-from restorebench.benchmark.stats import Sample
-from restorebench.benchmark.suite import load
+from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.analysis.paired_scores import PairedScores
+from restorebench.benchmark.analysis.paired_tests import Sample
+from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.suite import load_suite
 from restorebench.benchmark.types import Cell
-from restorebench.reports.claims import Measured, checks_of, claims_table, ours, said
-from restorebench.reports.ledger import ledger
-from restorebench.reports.published import cells, papers
+from restorebench.reports.papers.claims import Measured, checks_of, claims_table, ours, said
+from restorebench.reports.papers.ledger import ledger
+from restorebench.reports.papers.published import cells, papers
 from tests.conftest import Cli
 
 
@@ -53,7 +54,7 @@ def split(text: str) -> tuple[str, str]:
 
 
 def test_claims_on_the_printed_cells() -> None:
-    """specs §15: the percentages check out, SISE's BAK on DNS 2021 is a tie, 0.3 of PMOS is not always exceeded."""
+    """The percentages check out, SISE's BAK on DNS 2021 is a tie, 0.3 of PMOS is not always exceeded."""
     table = claims_table([])
     verdicts = {row[2][:40]: row[3] for row in table.rows}
     assert verdicts["The resulting MaskSR2-S reduces the WER "] == "holds"
@@ -87,9 +88,9 @@ def board_of(plan: Plan, measured: dict[str, float]) -> Board:
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
     """Table IV's suite as it is planned; its 150 trials are those of the demo, which carries no numbers here."""
-    demo = make(load("demo"), ["unprocessed"], ["dnsmos"])
+    demo = make_plan(load_suite("demo"), ["unprocessed"], ["dnsmos"])
     trial = replace(demo.trials[0], condition="recorded")
-    return replace(demo, suite=load("masksr2-table4-no-reverb"), trials=(trial,) * 150)
+    return replace(demo, suite=load_suite("masksr2-table4-no-reverb"), trials=(trial,) * 150)
 
 
 def test_measured_cells_get_their_verdict(plan: Plan) -> None:
@@ -121,7 +122,7 @@ def paired_board(plan: Plan, gap: float, noise: float = 0.05) -> Board:
     value = plan.metric_cards["dnsmos"].values[2]
     assert value.name == "dnsmos.ovl"
     clips = tuple(map(str, range(150)))
-    found = Scores("recorded", value, systems, clips, Sample(over, np.ones((2, 150)), np.arange(150)), "clip")
+    found = PairedScores("recorded", value, systems, clips, Sample(over, np.ones((2, 150)), np.arange(150)), "clip")
     return replace(board_of(plan, dict(zip(systems, map(float, over.mean(1)), strict=True))), scores=(found,))
 
 

@@ -1,4 +1,4 @@
-"""Closed forms of the log-spectral distance: specs §17.1 (windows), §17.5."""
+"""Closed forms of the log-spectral distance."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The fixtures of specs §17.1-17.3: frames, mask counts, noise, span starts, sizes."""
+"""MaskSR by hand (§II, Appendix B): frames, mask counts, noise, span starts, sizes."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from restorebench.systems.masksr.sampling import noise_std, sample_codes  # noqa
 from restorebench.systems.masksr.teacher import SpectrumTeacher  # noqa: E402
 from restorebench.systems.tokenizers.spectrum import spectrum  # noqa: E402
 from restorebench.systems.tokenizers.tokenizer import Codebook, frames_of  # noqa: E402
-from restorebench.systems.training.config import known, load  # noqa: E402
+from restorebench.systems.training.config import known, load_config  # noqa: E402
 from tests.tiny import small_hubert  # noqa: E402
 
 LEFT = [3095, 3066, 3019, 2953, 2868, 2766, 2647, 2511, 2361, 2195, 2016, 1825, 1622, 1409, 1188, 959, 724, 485, 243, 0]
@@ -158,7 +158,7 @@ def test_sizes(shape: ModelConfig, factorised: float, full: float, dense: float)
 @pytest.mark.parametrize("name", [name for name in known() if name.startswith("paper/masksr")])
 def test_size_of_every_variant(name: str) -> None:
     """Distillation, guidance and spans change no size."""
-    run = load(name)
+    run = load_config(name)
     assert run.name == name.removeprefix("paper/")
     expected = 237.4 if run.name.endswith("-l") else 49.55
     assert millions(ModelConfig.model_validate(run.model)) == pytest.approx(expected, abs=0.051)

@@ -13,10 +13,11 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from restorebench.benchmark import registry  # noqa: E402
-from restorebench.benchmark.plan import component_of, identity_of, why_not  # noqa: E402
+from restorebench.benchmark.components import component_of, why_not  # noqa: E402
+from restorebench.benchmark.plan.keys import system_identity  # noqa: E402
 from restorebench.benchmark.types import Audio, Pair, Utterance  # noqa: E402
 from restorebench.systems.masksr.rows import Variant, masksr  # noqa: E402
-from restorebench.systems.training.config import known, load  # noqa: E402
+from restorebench.systems.training.config import known, load_config  # noqa: E402
 from tests.conftest import ROOT, Cli  # noqa: E402
 from tests.tiny import FRAME_CODEC, random_checkpoint, run_config, trained  # noqa: E402
 
@@ -29,7 +30,7 @@ def test_every_paper_config_has_a_row_and_every_row_a_config() -> None:
     assert len(paper) == 13
     for row in set(ROWS) - {"masksr"}:
         variant = registry.find("systems", row)
-        assert load(variant.config).kind == "masksr"
+        assert load_config(variant.config).kind == "masksr"
         wanted = "" if variant.shipped else f"no public weights exist; name a checkpoint: {row}@FILE"
         assert why_not("systems", row) == wanted
 
@@ -52,7 +53,7 @@ def test_the_checkpoint_is_part_of_the_identity(tmp_path: Path) -> None:
     clip = Utterance(id="x", uri="x.wav")
     first = masksr(random_checkpoint(tmp_path / "a.safetensors"))
     other = random_checkpoint(tmp_path / "b.safetensors", {"width": 16, "heads": 2, "window": 1280, "seconds": 0.5})
-    assert identity_of(first, clip) != identity_of(masksr(other), clip)
+    assert system_identity(first, clip) != system_identity(masksr(other), clip)
 
 
 MEMORY = """

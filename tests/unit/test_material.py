@@ -12,8 +12,8 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from restorebench.benchmark.audio import read  # noqa: E402
+from restorebench.benchmark.data.locations import BUNDLE  # noqa: E402
 from restorebench.benchmark.errors import RequestError  # noqa: E402
-from restorebench.benchmark.locations import BUNDLE  # noqa: E402
 from restorebench.systems.training.bundle import pack, unpack  # noqa: E402
 from restorebench.systems.training.config import DataConfig  # noqa: E402
 from restorebench.systems.training.draws import Draws, at_snr, filter_bank  # noqa: E402
@@ -85,12 +85,12 @@ def test_crops_and_labels_are_of_the_same_frames(material: Material) -> None:
     batch = draws(material, corruption="").batch(0)
     for row in range(8):
         place, first = int(batch["recording"][row]), round(float(batch["start"][row]) * RATE / HOP)
-        begin = int(material.starts[place]) + first
-        clip = material.speech[begin * HOP : (begin + 50) * HOP].astype(np.float64)
+        on_first_batch = int(material.starts[place]) + first
+        clip = material.speech[on_first_batch * HOP : (on_first_batch + 50) * HOP].astype(np.float64)
         made = batch["clean"][row].double().numpy()
         gain = np.dot(made, clip) / np.dot(clip, clip)
         assert np.allclose(made, gain * clip, atol=1e-3)
-        wanted = material.units[begin : begin + 50].astype(np.int64)
+        wanted = material.units[on_first_batch : on_first_batch + 50].astype(np.int64)
         assert np.array_equal(batch["units"][row].numpy(), np.where(wanted == NO_UNIT, -100, wanted))
 
 

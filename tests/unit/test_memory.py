@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from restorebench.benchmark.memory import measurable, memory_of
-from restorebench.benchmark.plan import digest
-from restorebench.benchmark.store import open_store, plan_of
+from restorebench.benchmark.core.digest import digest
+from restorebench.benchmark.run.memory import measurable, memory_of
+from restorebench.benchmark.store.store import open_store, plan_of
 from tests.conftest import Cli
 
 pytestmark = pytest.mark.skipif(not measurable(), reason="memory is measured on Linux")

@@ -1,4 +1,4 @@
-"""Closed forms of noise, clipping and filters: specs §17.6."""
+"""Closed forms of noise, clipping and filters."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ from restorebench.benchmark.types import Audio, Recipe
 from restorebench.corruptions.clipping import ClipStep
 from restorebench.corruptions.level import JointLevelStep, LevelStep
 from restorebench.corruptions.lowpass import Design, LowPassStep
-from restorebench.corruptions.noise import Law, NoiseStep, active_power, crest, noise_gain
+from restorebench.corruptions.noise import NoiseStep, SnrDefinition, active_power, crest, noise_gain
 from restorebench.corruptions.packet_loss import PacketLoss
 from restorebench.corruptions.reverb import ReverbStep
 from restorebench.corruptions.rooms import Room
@@ -72,7 +72,7 @@ def test_dns_segmental_law_is_off_by_the_crest_factors() -> None:
 
 
 @pytest.mark.parametrize("law", ["rms", "active", "voicefixer", "dns-segmental"])
-def test_silent_noise_adds_nothing(law: Law) -> None:
+def test_silent_noise_adds_nothing(law: SnrDefinition) -> None:
     assert noise_gain(tone(), np.zeros(2 * RATE), RATE, 0.0, law) == 0.0
 
 

@@ -1,10 +1,10 @@
-"""The published cells: all 340 of them, and claims of the text that follow from them (specs §15)."""
+"""The published cells: all 340 of them, and claims of the text that follow from them."""
 
 from collections import Counter
 
 import pytest
 
-from restorebench.reports.published import cells, papers
+from restorebench.reports.papers.published import cells, papers
 
 
 def test_every_cell_is_there() -> None:

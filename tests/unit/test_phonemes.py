@@ -10,9 +10,9 @@ import pytest
 pytest.importorskip("pocketsphinx")
 
 from restorebench.benchmark.audio import read
-from restorebench.benchmark.corpora.demo import Demo
+from restorebench.benchmark.data.corpora.demo import Demo
+from restorebench.benchmark.data.locations import resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError
-from restorebench.benchmark.locations import resolve
 from restorebench.benchmark.types import Audio
 from restorebench.systems.sise.aligner import align, guess, words_of
 from restorebench.systems.sise.labels import LabelConfig, labels_of
@@ -81,7 +81,7 @@ item []:
 @pytest.mark.parametrize("name", ["slt_04", "rms_03", "awb_02"])
 def test_words_come_in_order_and_times_grow(name: str) -> None:
     clip = CLIPS[name]
-    audio = read(resolve(str(clip.uri)))
+    audio = read(resolve_uri(str(clip.uri)))
     found = align(audio, str(clip.text))
     assert [word.name for word in found.words] == words_of(str(clip.text))
     for tier in (found.phones, found.words):
@@ -98,7 +98,7 @@ def test_words_come_in_order_and_times_grow(name: str) -> None:
 def test_labels_follow_the_sound() -> None:
     """The loud frames of a clip are phones, the quiet ones before the first word are silence."""
     clip = CLIPS["slt_04"]
-    audio = read(resolve(str(clip.uri)))
+    audio = read(resolve_uri(str(clip.uri)))
     frames = len(audio.samples) // 200
     labels = frame_labels(align(audio, str(clip.text)), PhoneSet(), 0.0, frames, 200, 16_000)
     level = np.sqrt(np.mean(audio.samples[: frames * 200].reshape(frames, 200) ** 2, axis=1))
@@ -110,7 +110,7 @@ def test_unknown_words_are_placed_and_count_as_unknown() -> None:
     clip = CLIPS["slt_04"]
     words = str(clip.text).split()
     text = " ".join(["zzyx" + words[0].lower(), *words[1:]])
-    labels = frame_labels(align(read(resolve(str(clip.uri))), text), PhoneSet(), 0.0, 200, 200, 16_000)
+    labels = frame_labels(align(read(resolve_uri(str(clip.uri))), text), PhoneSet(), 0.0, 200, 200, 16_000)
     assert (labels == UNKNOWN).any()
     assert (labels > UNKNOWN).any()
     assert guess("chip") == "CH IH P"

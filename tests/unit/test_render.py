@@ -2,13 +2,16 @@
 
 import csv
 import io
+import os
 import re
+import subprocess
+import sys
 
 import pytest
 
-from restorebench.benchmark import registry
 from restorebench.benchmark.types import Table
-from restorebench.reports import render
+from restorebench.reports import formats as render
+from restorebench.reports import terminal
 
 NASTY = "<img src=x onerror=alert(1)> a|b `c` *d* $e_f% {g} \\h #i & j"
 TABLES = [
@@ -28,7 +31,7 @@ def test_winners_stand_out() -> None:
 
 @pytest.mark.parametrize("name", ["terminal", "md", "csv", "html", "latex", "json"])
 def test_every_figure_is_shown(name: str) -> None:
-    text = registry.find("renderers", name)(TABLES)
+    text = render.FORMATS[name](TABLES)
     assert "3.14" in text
     assert "2.72" in text
     assert "0/4" in text
@@ -65,10 +68,52 @@ def test_csv_reads_back() -> None:
     assert len(rows) == 4
 
 
-def test_a_wide_table_is_turned_for_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+WIDE = Table(
+    "wide", ("system", *(f"value{i} ↑" for i in range(12))), (("a", *["1.23"] * 12), ("b", *["4.56"] * 12)),
+    bold=frozenset({(1, 12)}), small_print=("a signature",),
+)  # fmt: skip
+
+
+def test_columns_that_do_not_fit_go_below_with_the_first_column() -> None:
+    parts = terminal.split(WIDE, 60)
+    assert len(parts) == 3
+    assert [column for part in parts for column in part.columns[1:]] == list(WIDE.columns[1:])
+    assert all(part.columns[0] == "system" and sum(terminal.widths(part)) < 60 for part in parts)
+    assert [part.bold for part in parts] == [frozenset(), frozenset(), frozenset({(1, len(parts[2].columns) - 1)})]
+    assert terminal.split(WIDE, 1000) == [WIDE]
+
+
+def test_details_are_left_out_where_they_do_not_fit() -> None:
+    table = Table("t", ("name", "rate", "summary"), (("a", "16000 Hz", "long words " * 9),), details=("rate",))
+    assert terminal.fits(table, 60)
+    assert not terminal.fits(table, 30)
+    assert terminal.without(table, table.details).columns == ("name", "summary")
+
+
+def test_a_piped_table_has_a_line_for_each_row(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "60")
-    numbers = (("a", *["1.23"] * 12), ("b", *["4.56"] * 12))
-    wide = Table("wide", ("system", *(f"value{i} ↑" for i in range(12))), numbers)
-    lines = render.terminal([wide]).splitlines()
-    assert any(re.match(r" value11 ↑ +1.23 +4.56", line) for line in lines)
-    assert max(map(len, lines)) <= 60
+    lines = render.FORMATS["terminal"]([WIDE]).splitlines()
+    assert any(re.match(r" b +(4.56 +){11}4.56 *$", line) for line in lines)
+    assert not any("signature" in line for line in lines)
+    assert "a signature" in terminal.terminal([WIDE], verbose=True)
+
+
+def test_bold_shows_on_a_terminal_of_80_columns() -> None:
+    """In a real pseudo-terminal: escape sequences, no broken word, nothing past the right edge."""
+    import pty
+
+    code = (
+        "import os, sys; os.environ.update(COLUMNS='80', TERM='xterm')\n"
+        "from restorebench.reports.terminal import terminal\n"
+        "from restorebench.benchmark.types import Table\n"
+        f"sys.stdout.write(terminal([{WIDE!r}]))"
+    )
+    parent, child = pty.openpty()
+    done = subprocess.run([sys.executable, "-c", code], stdout=child, stderr=subprocess.PIPE)
+    assert done.returncode == 0, done.stderr
+    os.close(child)
+    text = os.read(parent, 100_000).decode()
+    os.close(parent)
+    assert re.search(r"\x1b\[1m *4\.56\x1b\[0m", text)
+    plain = re.sub(r"\x1b\[[0-9;]*m", "", text)
+    assert max(map(len, plain.splitlines())) <= 80

@@ -33,7 +33,7 @@ def test_whamrs_walls_reflect_as_its_scripts_have_it() -> None:
 
 
 def test_whamrs_rooms_decay_faster_than_they_say() -> None:
-    """By about half where walls absorb little (specs §10); geometry is drawn alike."""
+    """By about half where walls absorb little; geometry is drawn alike."""
     ratios = []
     for seed in range(10):
         scene = Scene(rate=RATE, seconds=4.0)

@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from restorebench.benchmark.clip import SharedClip
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
-from restorebench.benchmark.scoring import score
+from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.run.scoring import score
 from restorebench.benchmark.types import Audio, Outcome
 
 CLIP = SharedClip(Audio(np.ones(10, np.float32), 16_000))

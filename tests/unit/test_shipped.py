@@ -41,7 +41,7 @@ def test_a_card_says_what_it_was_trained_on(path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["masksr2-nano", "masksr-nano", "sise-nano", "sise-wo-dis-nano", "target-codec-nano"])
 def test_a_row_names_its_training_speakers_and_corpora(name: str) -> None:
-    training = registry.make("systems", name).card.training
+    training = registry.create("systems", name).card.training
     assert sum(corpus.hours or 0.0 for corpus in training) > 5
     speakers = {speaker for corpus in training for speaker in corpus.speakers}
     assert {"61", "908", "103"} <= speakers
@@ -79,7 +79,7 @@ def test_a_decoder_may_learn_on_and_an_encoder_may_not(tmp_path: Path, monkeypat
 
 def test_windows_join_without_a_seam(speech: Audio) -> None:
     """Second differences at the joins of three windows are no larger than elsewhere: no click."""
-    system = registry.make("systems", "masksr2-nano")
+    system = registry.create("systems", "masksr2-nano")
     long = Audio(np.concatenate([speech.samples] * 4)[: 9 * speech.rate], speech.rate)
     [made] = system.restore([long], [0])
     bend = np.abs(np.diff(made.samples, 2))

@@ -1,4 +1,4 @@
-"""SISE: the schedules and shapes of specs §13 and §17, and what sampling must keep."""
+"""SISE: the schedules and shapes of its paper (§2, §3), and what sampling must keep."""
 
 from __future__ import annotations
 
@@ -239,9 +239,9 @@ def test_the_diffusion_trains_on_a_trained_codec(tmp_path: Path) -> None:
     codec = trained(tmp_path / "codec", run_config(SISE_CODEC_RUN, losses={"adversarial": 0.0}))
     base = {**SISE, "tokenizer": {"checkpoint": str(codec)}}
     made = trained(tmp_path / "sise", run_config(base))
-    from restorebench.systems.sise.load import load
+    from restorebench.systems.sise.load import load_model
 
-    _, inside = load(made)
+    _, inside = load_model(made)
     original = load_codec(codec)
     assert all(torch.equal(value, original.state_dict()[key]) for key, value in inside.state_dict().items())
 

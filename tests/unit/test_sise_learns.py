@@ -12,18 +12,18 @@ pytest.importorskip("dac", reason="needs the extra `dac`")
 
 from restorebench.benchmark import registry  # noqa: E402
 from restorebench.benchmark.audio import read  # noqa: E402
-from restorebench.benchmark.locations import BUNDLE  # noqa: E402
+from restorebench.benchmark.data.locations import BUNDLE  # noqa: E402
 from restorebench.benchmark.types import Audio  # noqa: E402
 from restorebench.systems.sise.codec_task import MelLoss, SiseCodecTask  # noqa: E402
 from restorebench.systems.sise.diffusion_task import SiseTask  # noqa: E402
 from restorebench.systems.tokenizers.quantizer import ResidualQuantizer, perplexity  # noqa: E402
 from restorebench.systems.training.config import (  # noqa: E402
     RunConfig,
-    load,
+    load_config,
     merged,
 )
 from restorebench.systems.training.data import Batch, PairStream, Recording, collate, utterances_of  # noqa: E402
-from restorebench.systems.training.loop import launched  # noqa: E402
+from restorebench.systems.training.loop import launch_fabric  # noqa: E402
 from tests.tiny import MASKSR, SISE_CODEC_RUN, quietly, run_config  # noqa: E402
 
 DAC = {"encoder_dim": 8, "encoder_rates": [5, 5, 4, 2], "decoder_rates": [2, 4, 5, 5], "decoder_dim": 128}
@@ -33,7 +33,7 @@ FAST = {"ema": 0.0, "warm_up": 10, "decay": "constant", "rate": 2e-3}
 
 def nano(name: str, **tables: object) -> RunConfig:
     """A bundled config on bundled speech, with synthetic noise and rooms."""
-    made = merged(load(name).model_dump(mode="json"), tables)
+    made = merged(load_config(name).model_dump(mode="json"), tables)
     speech = {"speech": MASKSR["data"]["speech"], "validation": [], "options": {}, "workers": 0}
     return RunConfig.model_validate({**made, "data": {**made["data"], **speech}})
 
@@ -42,7 +42,7 @@ def test_a_small_codec_overfits_four_seconds_of_speech(tmp_path: Path) -> None:
     """Its log-mel distance gets clearly below that of spectral gating of the same speech in light noise."""
     speech = np.concatenate([read(BUNDLE / f"{name}.flac").samples for name in ("slt_08", "awb_02")])[:64_000]
     noise = 0.02 * np.random.default_rng(0).standard_normal(len(speech)).astype(np.float32)
-    [gated] = registry.make("systems", "spectral-gate").restore([Audio(speech + noise, 16_000)], [0])
+    [gated] = registry.create("systems", "spectral-gate").restore([Audio(speech + noise, 16_000)], [0])
     mel, clean = MelLoss(16_000), torch.from_numpy(speech).view(4, -1)
     bar = 0.8 * float(mel(torch.from_numpy(gated.samples).view(4, -1), clean))
 
@@ -52,8 +52,8 @@ def test_a_small_codec_overfits_four_seconds_of_speech(tmp_path: Path) -> None:
     run = run.model_copy(update={"model": DAC})
     torch.manual_seed(0)
     task = SiseCodecTask(run)
-    task.attend("train", utterances_of(run.data.speech), tmp_path, quietly)
-    task.setup(launched(run))
+    task.prepare_stream("train", utterances_of(run.data.speech), tmp_path, quietly)
+    task.setup(launch_fabric(run))
     zeros = torch.zeros(4, dtype=torch.long)
     batch = {"clean": clean, "index": torch.arange(4), "recording": zeros, "start": zeros.float()}
     distance = bar
@@ -77,7 +77,7 @@ def test_the_nano_diffusion_overfits_one_batch(semantic: bool) -> None:
                model={"seconds": 1.0}, training={**FAST, "rate": 1e-3, "batch": 4})  # fmt: skip
     torch.manual_seed(0)
     task = SiseTask(run)
-    task.setup(launched(run))
+    task.setup(launch_fabric(run))
     batch = first_batch(run, task.rate)
     accuracies = [0.0]
     for step in range(300):

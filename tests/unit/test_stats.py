@@ -10,21 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import kstest, ttest_rel
 
-from restorebench.benchmark.stats import (
-    Draws,
-    Interval,
-    Sample,
-    holm,
-    letters,
-    pairs,
-    pairwise,
-    permutation,
-    ranks,
-    resampling,
-    score_interval,
-    seed_variance,
-    signs,
-)
+from restorebench.benchmark.analysis.intervals import Interval
+from restorebench.benchmark.analysis.paired_tests import Sample, pairs, pairwise, score_interval
+from restorebench.benchmark.analysis.resampling import Draws, resampling, signs
+from restorebench.benchmark.analysis.seed_variance import seed_variance
+from restorebench.benchmark.analysis.significance import compact_letter_display, holm, permutation, ranks
 
 TABLES = 1000
 rng = np.random.default_rng
@@ -122,13 +112,13 @@ def test_a_constant_difference_has_no_effect_size() -> None:
 def test_sums_by_cluster_are_a_literal_loop() -> None:
     sample = Sample(rng(1).normal(size=(3, 40)), rng(2).uniform(1, 5, (3, 40)), rng(3).integers(0, 7, 40))
     clips = rng(4).uniform(size=40) < 0.6
-    over, under = sample.sums([2, 0], clips)
+    numerator, denominator = sample.sums([2, 0], clips)
     numbers = sorted(set(sample.cluster[clips]))
     for place, number in enumerate(numbers):
         mine = clips & (sample.cluster == number)
-        assert over[:, place] == pytest.approx(sample.over[[2, 0]][:, mine].sum(1))
-        assert under[:, place] == pytest.approx(sample.under[[2, 0]][:, mine].sum(1))
-    assert over.shape == (2, len(numbers))
+        assert numerator[:, place] == pytest.approx(sample.numerator[[2, 0]][:, mine].sum(1))
+        assert denominator[:, place] == pytest.approx(sample.denominator[[2, 0]][:, mine].sum(1))
+    assert numerator.shape == (2, len(numbers))
 
 
 def test_clips_taken_for_independent_would_cover_too_little() -> None:
@@ -136,7 +126,7 @@ def test_clips_taken_for_independent_would_cover_too_little() -> None:
     covered = []
     for seed in range(200):
         sample = paired(seed, 20, 10)
-        alone = Sample(sample.over, sample.under, np.arange(200))
+        alone = Sample(sample.numerator, sample.denominator, np.arange(200))
         interval = pairwise(alone, [(0, 1)], Draws("alone", str(seed), draws=500))[0, 1].interval
         assert interval is not None
         covered.append(interval.low <= 0 <= interval.high)
@@ -165,7 +155,7 @@ def test_permutation_is_every_sign(clusters: int) -> None:
 def test_permutation_is_close_to_a_t_test_where_that_holds() -> None:
     sample = paired(3, 200, 1, shift=0.2)
     p = pairwise(sample, [(0, 1)], Draws("t"))[0, 1].p
-    assert p == pytest.approx(ttest_rel(sample.over[0], sample.over[1]).pvalue, abs=0.01)
+    assert p == pytest.approx(ttest_rel(sample.numerator[0], sample.numerator[1]).pvalue, abs=0.01)
 
 
 def test_an_interval_against_scipys() -> None:
@@ -195,16 +185,16 @@ def test_power_is_what_it_says() -> None:
 
 
 def test_missing_clips_leave_pairs_their_common_ones() -> None:
-    over = rng(0).standard_normal((3, 30))
-    over[0, :5] = np.nan
-    over[2, 20:] = np.nan
-    under = np.where(np.isnan(over), np.nan, 1.0)
-    sample = Sample(over, under, np.arange(30))
+    numerator = rng(0).standard_normal((3, 30))
+    numerator[0, :5] = np.nan
+    numerator[2, 20:] = np.nan
+    denominator = np.where(np.isnan(numerator), np.nan, 1.0)
+    sample = Sample(numerator, denominator, np.arange(30))
     found = pairwise(sample, pairs(3), Draws("missing", draws=200))
     assert {pair: d.clips for pair, d in found.items()} == {(0, 1): 25, (0, 2): 15, (1, 2): 20}
-    assert found[0, 2].value == pytest.approx(over[0, 5:20].mean() - over[2, 5:20].mean())
-    over[2] = np.nan
-    assert set(pairwise(Sample(over, under, np.arange(30)), pairs(3), Draws("m", draws=50))) == {(0, 1)}
+    assert found[0, 2].value == pytest.approx(numerator[0, 5:20].mean() - numerator[2, 5:20].mean())
+    numerator[2] = np.nan
+    assert set(pairwise(Sample(numerator, denominator, np.arange(30)), pairs(3), Draws("m", draws=50))) == {(0, 1)}
 
 
 def test_degenerate_tables_say_so() -> None:
@@ -234,7 +224,7 @@ def test_resampling_draws_whole_sets(clusters: int, draws: int) -> None:
 def test_letters_are_shared_exactly_where_nothing_separates(case: tuple[int, set[tuple[int, int]]]) -> None:
     count, wanted = case
     separated = {(a, b) for a, b in wanted if b < count}
-    made = letters(count, separated)
+    made = compact_letter_display(count, separated)
     for a, b in combinations(range(count), 2):
         assert bool(set(made[a]) & set(made[b])) == ((a, b) not in separated)
     assert all(made)

@@ -10,8 +10,8 @@ import soundfile
 
 from restorebench.benchmark import registry, suite
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.plan import make, trials_of
-from restorebench.reports.published import cells, papers
+from restorebench.benchmark.plan.planner import make_plan, trials_of
+from restorebench.reports.papers.published import cells, papers
 from tests.conftest import ROOT, Cli
 
 NAMES = list(suite.known())
@@ -19,7 +19,7 @@ NAMES = list(suite.known())
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_suite_names_what_exists(name: str) -> None:
-    definition = suite.load(name)
+    definition = suite.load_suite(name)
     assert definition.name == name
     assert definition.corpus.needs
     for system in definition.systems:
@@ -37,7 +37,7 @@ def test_a_suite_names_what_exists(name: str) -> None:
 def test_an_absent_corpus_says_what_it_needs(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESTOREBENCH_DATA", os.devnull)
     with pytest.raises(RequestError, match="/dev/null"):
-        list(trials_of(suite.load(name), None))
+        list(trials_of(suite.load_suite(name), None))
 
 
 def test_every_published_table_has_a_suite_of_its_name() -> None:
@@ -46,7 +46,7 @@ def test_every_published_table_has_a_suite_of_its_name() -> None:
     tables = {(cell.paper, cell.table, cell.test_set) for cell in cells()}
     beside = {}
     for name in NAMES:
-        for place in suite.load(name).paper.values():
+        for place in suite.load_suite(name).paper.values():
             if f"{place.paper}-table{roman.get(place.table, place.table)}" in name:
                 beside[place.paper, place.table, place.test_set] = name
     assert tables - set(beside) == {("masksr2", "II", "vctk-full-band-listening")}
@@ -54,11 +54,11 @@ def test_every_published_table_has_a_suite_of_its_name() -> None:
 
 
 def test_demo_distortions_is_every_distortion_at_three_severities() -> None:
-    conditions = suite.load("demo-distortions").condition
+    conditions = suite.load_suite("demo-distortions").condition
     assert len(conditions) == 18
     for factor in {c.factor for c in conditions}:
         assert len({c.severity for c in conditions if c.factor == factor}) == 3
-    trials = list(trials_of(suite.load("demo-distortions"), None))
+    trials = list(trials_of(suite.load_suite("demo-distortions"), None))
     assert len(trials) == 18 * 40
     assert len({trial.key for trial in trials}) == 18 * 40
 
@@ -78,13 +78,13 @@ def test_a_recorded_set_takes_no_condition(tmp_path: Path) -> None:
 
 
 def test_a_plan_survives_its_json() -> None:
-    plan = make(suite.load("demo"), ["unprocessed", "spectral-gate"], ["si_sdr"])
+    plan = make_plan(suite.load_suite("demo"), ["unprocessed", "spectral-gate"], ["si_sdr"])
     again = type(plan).from_json(plan.to_json())
     assert [job.key for job in again.jobs] == [job.key for job in plan.jobs]
 
 
 def test_value_names_stand_for_their_metric() -> None:
-    plan = make(suite.load("demo"), ["target"], ["dnsmos.ovl", "wer@mean", "dnsmos"])
+    plan = make_plan(suite.load_suite("demo"), ["target"], ["dnsmos.ovl", "wer@mean", "dnsmos"])
     assert plan.metrics == ("dnsmos", "wer")
 
 
@@ -101,7 +101,7 @@ def test_the_papers_profile_judges_with_their_scorers(cli: Cli, material: Path) 
 def test_a_suite_that_claims_a_published_set_says_how_many_clips_it_has() -> None:
     """Or a part of the set would count as the whole. SISE's paper gives no counts."""
     for name in suite.known():
-        for place in suite.load(name).paper.values():
+        for place in suite.load_suite(name).paper.values():
             assert place.differs or place.clips or place.paper == "sise", name
 
 
@@ -118,6 +118,6 @@ def test_the_demo_extra_installs_what_the_demo_runs() -> None:
                 found.add(re.split(r"[\s<>=!\[]", requirement)[0])
         return found
 
-    demo = suite.load("demo")
+    demo = suite.load_suite("demo")
     wanted = {package for name in demo.systems for package in registry.card("systems", name).packages}
     assert wanted <= names("demo")

@@ -1,9 +1,9 @@
-"""Word errors, reductions and mappings: specs §17.7."""
+"""Word errors, reductions and mappings: worked examples."""
 
 import pandas as pd
 import pytest
 
-from restorebench.benchmark.samples import paired
+from restorebench.benchmark.analysis.paired_scores import paired
 from restorebench.metrics.text import paper, seed_tts
 from restorebench.metrics.wer import ErrorCount, Wer, count_errors
 from restorebench.metrics.wespeaker import mapped as wespeaker_mapped

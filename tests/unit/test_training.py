@@ -43,18 +43,18 @@ def logged(folder: Path) -> list[dict[str, str]]:
 def test_a_nano_model_overfits_one_batch() -> None:
     """The nano shape on one batch of real pairs: more than 99 % of the masked codes are right."""
     from restorebench.systems.masksr.task import MaskSrTask
-    from restorebench.systems.training.config import load
+    from restorebench.systems.training.config import load_config
     from restorebench.systems.training.data import PairStream, Recording, collate, utterances_of
-    from restorebench.systems.training.loop import launched
+    from restorebench.systems.training.loop import launch_fabric
 
-    nano = load("nano/masksr2").model_dump(mode="json")
+    nano = load_config("nano/masksr2").model_dump(mode="json")
     tables = {"data": MASKSR["data"] | {"seconds": 1.0}, "tokenizer": {"random": {}}, "teacher": {}, "sampling": {}}
     settings = nano["training"] | {"batch": 4, "warm_up": 10, "decay": "constant", "ema": 0.0}
     model = nano["model"] | {"seconds": 1.0, "drop": 0.0, "distillation": "stft-16k"}
     run = RunConfig.model_validate({**nano, **tables, "model": model, "training": settings})
     torch.manual_seed(0)
     task = MaskSrTask(run)
-    task.setup(launched(run))
+    task.setup(launch_fabric(run))
     recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.speech)]
     stream = PairStream(run.data, task.rate, recordings, 0, "train")
     batch = collate([stream[i] for i in range(4)])
@@ -87,15 +87,15 @@ def test_resume_is_exact(base: dict[str, Any], tmp_path: Path) -> None:
 TWO = """
 import sys, torch
 from pathlib import Path
-from restorebench.systems.training.loop import launched
+from restorebench.systems.training.loop import launch_fabric
 from restorebench.systems.training.data import PairStream, Recording, collate, indices, utterances_of
-from restorebench.systems.training.distributed import leave
+from restorebench.systems.training.distributed import shutdown
 from restorebench.systems.training.task import make_task
 from tests.tiny import run_config, threads
 torch.set_num_threads(1)
 def main():
     run = run_config(training={"batch": int(sys.argv[1]), "accumulate": int(sys.argv[2])}, model={"drop": 0.5})
-    fabric = launched(run)
+    fabric = launch_fabric(run)
     torch.manual_seed(0)
     task = make_task(run)
     stream = PairStream(run.data, task.rate, [Recording.of(u) for u in utterances_of(run.data.speech)], 0, "train")
@@ -107,7 +107,7 @@ def main():
         gradients = {name: parameter.grad for name, parameter in task.module.named_parameters()}
         torch.save({"gradients": gradients, "loss": loss, "buffers": dict(task.module.named_buffers())}, sys.argv[3])
 main()
-leave()
+shutdown()
 assert "pt_gloo_runloop" not in threads(), threads()
 """
 
@@ -139,15 +139,15 @@ def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
 
 CODEC = """
 import sys, torch
-from restorebench.systems.training.loop import launched
+from restorebench.systems.training.loop import launch_fabric
 from restorebench.systems.training.data import PairStream, Recording, collate, indices, utterances_of
-from restorebench.systems.training.distributed import leave
+from restorebench.systems.training.distributed import shutdown
 from restorebench.systems.training.task import make_task
 from tests.tiny import FRAME_CODEC, run_config, threads
 torch.set_num_threads(1)
 def main():
     run = run_config(FRAME_CODEC, training={"ema": 0.9})
-    fabric = launched(run)
+    fabric = launch_fabric(run)
     torch.manual_seed(0)
     task = make_task(run)
     stream = PairStream(run.data, task.rate, [Recording.of(u) for u in utterances_of(run.data.speech)], 0, "train")
@@ -161,7 +161,7 @@ def main():
     torch.save({"module": task.module.state_dict(), "average": task.average.state_dict()},
                f"{sys.argv[1]}.{fabric.global_rank}")
 main()
-leave()
+shutdown()
 assert "pt_gloo_runloop" not in threads(), threads()
 """
 

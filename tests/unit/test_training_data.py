@@ -11,7 +11,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from restorebench.benchmark.errors import RequestError  # noqa: E402
-from restorebench.systems.training.config import CONFIGS, known, load, merged  # noqa: E402
+from restorebench.systems.training.config import CONFIGS, known, load_config, merged  # noqa: E402
 from restorebench.systems.training.data import PairStream, Recording, indices, loader, utterances_of  # noqa: E402
 from restorebench.systems.training.task import learning_rate  # noqa: E402
 from tests.tiny import run_config  # noqa: E402
@@ -81,8 +81,8 @@ def test_learning_rate() -> None:
 
 @pytest.mark.parametrize("name", known())
 def test_every_bundled_config_is_whole(name: str) -> None:
-    run = load(name)
-    assert load(CONFIGS / f"{name}.toml") == run
+    run = load_config(name)
+    assert load_config(CONFIGS / f"{name}.toml") == run
     assert bool(run.data.material) != bool(run.data.speech)
     assert run.data.material or run.data.validation
 
@@ -94,9 +94,9 @@ def test_tables_are_merged_key_by_key() -> None:
 
 def test_unknown_configs(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="did you mean nano/masksr"):
-        load("nano/maskr2")
+        load_config("nano/maskr2")
     with pytest.raises(RequestError, match="no such config; bundled ones: nano/codec-16k"):
-        load("nowhere.toml")
+        load_config("nowhere.toml")
     (tmp_path / "broken.toml").write_text("name =")
     with pytest.raises(RequestError, match="not valid TOML"):
-        load(tmp_path / "broken.toml")
+        load_config(tmp_path / "broken.toml")

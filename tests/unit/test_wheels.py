@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from restorebench.benchmark.data.wheels import WheelMember, extract
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.wheels import WheelMember, extract
 from tests.server import Pages, serving
 
 FIRST, SECOND = (

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from restorebench.benchmark.contracts import MetricCard, Value
-from restorebench.benchmark.environments import Environment
-from restorebench.benchmark.remote import Remote
+from restorebench.benchmark.isolation.environments import Environment
+from restorebench.benchmark.isolation.remote import Remote
 from restorebench.benchmark.types import Outcome
 
 
@@ -16,7 +16,11 @@ class Peak:
         source="tests",
         needs=frozenset(),
         definition="max|x|",
-        values=(Value(name="toy-peak", label="Peak", unit="1", direction="lower"),),
+        values=(
+            Value(
+                name="toy-peak", label="Peak", unit="1", direction="lower", role="quality", headline=True, margin=0.01
+            ),
+        ),
     )
 
     def prepare(self, subject):

@@ -1,0 +1,1 @@
+"""Numbers: paired scores, resampling, intervals, tests, boards."""

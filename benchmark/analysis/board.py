@@ -1,0 +1,93 @@
+"""Records -> cells: one number per planned value, with how many clips stand behind it, and a bootstrap interval.
+
+The plan decides how many clips there should be; a cell knows both counts, and a failed clip leaves a hole in it, not a
+smaller set. Intervals are those of the paired samples (samples.py), so that every page shows the same ones.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass
+
+import pandas as pd
+
+from restorebench.benchmark.analysis.paired_scores import PairedScores, paired_scores
+from restorebench.benchmark.analysis.resampling import Draws
+from restorebench.benchmark.contracts import MetricCard, Value
+from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.store.records import planned_records
+from restorebench.benchmark.store.store import Store
+from restorebench.benchmark.types import Cell
+
+
+@dataclass(frozen=True)
+class Board:
+    """Everything that a report shows of a plan."""
+
+    plan: Plan
+    cells: tuple[Cell, ...]
+    cards: dict[str, MetricCard]
+    failures: dict[tuple[str, str], str]
+    """(system, reason) -> where, for values that could not be had."""
+    missing: dict[str, int]
+    """System -> number of values that could not be had."""
+    scores: tuple[PairedScores, ...] = ()
+    """The paired samples that the cells sum up."""
+
+    def values(self) -> list[Value]:
+        """The columns, in the order of the plan's metrics."""
+        return [value for name in self.plan.metrics for value in self.cards[name].values]
+
+
+def board(plan: Plan, store: Store) -> Board:
+    """The board of a plan, from whatever the store holds of it."""
+    return board_of(plan, planned_records(plan, store))
+
+
+def board_of(plan: Plan, rows: pd.DataFrame) -> Board:
+    """The board of a plan's records (`planned_records`)."""
+    found = {(paired.condition, paired.value.name): paired for paired in paired_scores(plan, rows)}
+    draws = {condition: Draws(condition) for condition, _ in found}
+    cells = []
+    for name, card in plan.metric_cards.items():
+        for value in card.values:
+            mine = rows[(rows["metric"] == name) & (rows["value_name"] == value.name)]
+            for (condition, system), group in mine.groupby(["condition", "system"], sort=False):
+                paired = found.get((str(condition), value.name))
+                result, low, high = paired.summary(str(system), draws[str(condition)]) if paired else (None,) * 3
+                planned, n = len(group), paired.known(str(system)) if paired else 0
+                whys = Counter(group[group["value"].isna()]["why"]) or Counter(["nothing to count"])
+                told = f"{planned - n} of {planned} clips have no value: {whys.most_common(1)[0][0]}"
+                why = told if n < planned else ""
+                cells.append(
+                    Cell(
+                        plan.suite.name, str(condition), str(system), value.name, plan.signatures[name],
+                        result, low, high, n, planned, why,
+                    )
+                )  # fmt: skip
+    failed = rows[rows["value"].isna() & rows["done"]]
+    counts = {str(system): len(group) for system, group in failed.groupby("system")}
+    return Board(
+        plan, tuple(cells), plan.metric_cards, _failures(failed, len(plan.systems)), counts, tuple(found.values())
+    )
+
+
+EVERY = "every system"
+
+
+def _failures(missing: pd.DataFrame, systems: int) -> dict[tuple[str, str], str]:
+    """(system, reason) -> which clips and metrics; failures shared by all systems are merged into one row."""
+    found: dict[tuple[str, str], str] = {}
+    for why, alike in missing.groupby("why", sort=True):
+        told = {str(system): _where(group) for system, group in alike.groupby("system", sort=True)}
+        if len(told) == systems > 1 and len(set(told.values())) == 1:
+            told = {EVERY: next(iter(told.values()))}
+        found |= {(system, str(why)): where for system, where in told.items()}
+    return dict(sorted(found.items()))
+
+
+def _where(group: pd.DataFrame) -> str:
+    clips = list(dict.fromkeys(group["condition"] + "/" + group["utterance"]))
+    metrics = list(dict.fromkeys(group["metric"]))
+    shown = ", ".join(clips[:3]) + (f" and {len(clips) - 3} more" if len(clips) > 3 else "")
+    return f"{shown} [{', '.join(metrics)}]"

@@ -1,0 +1,121 @@
+"""Records -> paired samples: per condition and value, what every system scored on every clip."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from restorebench.benchmark.analysis.paired_tests import Sample, score_interval
+from restorebench.benchmark.analysis.resampling import Draws
+from restorebench.benchmark.contracts import Value
+from restorebench.benchmark.plan.plan import Plan
+
+MIN_SPEAKERS = 8
+"""Speakers from which on clips are grouped by speaker; fewer say too little about other speakers."""
+
+
+@dataclass(frozen=True, eq=False)
+class PairedScores:
+    """One value of one condition: what was planned, system by clip."""
+
+    condition: str
+    value: Value
+    systems: tuple[str, ...]
+    clips: tuple[str, ...]
+    sample: Sample
+    grouped: str
+    """What a cluster is: "speaker" or "clip"."""
+    speakers: int = 0
+    """How many speak; 0 where the corpus does not say."""
+    seeds: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
+    """Seeds that have a value [system, clip]."""
+
+    def draws(self) -> Draws:
+        """One stream per condition, so that all values of it see the same resampled clips."""
+        return Draws(self.condition)
+
+    def pooled(self, system: int) -> float | None:
+        """The score over all clips that have a value; in the value's own unit."""
+        clips = self.sample.common([system])
+        numerator, denominator = (
+            self.sample.numerator[system, clips].sum(),
+            self.sample.denominator[system, clips].sum(),
+        )
+        return float(numerator / denominator) * self.factor if denominator else None
+
+    def summary(self, system: str, draws: Draws) -> tuple[float | None, float | None, float | None]:
+        """A system's score, and its 95 % interval where there is one; in the value's own unit."""
+        if system not in self.systems:
+            return None, None, None
+        row = self.systems.index(system)
+        interval = score_interval(self.sample, row, draws)
+        low, high = (interval.low * self.factor, interval.high * self.factor) if interval else (None, None)
+        return self.pooled(row), low, high
+
+    def known(self, system: str) -> int:
+        """How many values a system has: clips, times their seeds."""
+        return int(self.seeds[self.systems.index(system)].sum()) if system in self.systems else 0
+
+    def per_clip(self) -> NDArray[np.float64]:
+        """Scores [system, clip] in the value's own unit; NaN where there is none."""
+        with np.errstate(invalid="ignore"):
+            return np.asarray(self.sample.numerator / self.sample.denominator * self.factor)
+
+    def oriented_z_scores(self) -> NDArray[np.float64]:
+        """Scores [system, clip] turned so that more is better, in standard deviations of the value."""
+        values = self.per_clip()
+        spread = np.nanstd(values) or 1.0
+        centred = (values - np.nanmean(values)) / spread
+        return np.asarray(centred if self.value.direction == "higher" else -centred)
+
+    @property
+    def factor(self) -> float:
+        """From a ratio to the value's unit: 100 for a pooled rate in percent."""
+        return 100.0 if self.value.reduction == "rate" and self.value.unit == "%" else 1.0
+
+
+def paired_scores(plan: Plan, rows: pd.DataFrame) -> Iterator[PairedScores]:
+    """Every (condition, value) with at least one measured number, from the plan's records (`planned_records`)."""
+    speakers = {(trial.condition, trial.utterance.id): trial.utterance.speaker for trial in plan.trials}
+    for condition in dict.fromkeys(trial.condition for trial in plan.trials):
+        here = rows[rows["condition"] == condition]
+        for card in plan.metric_cards.values():
+            for value in card.values:
+                mine = here[(here["metric"] == card.name) & (here["value_name"] == value.name)]
+                if mine["value"].notna().any():
+                    yield paired(condition, value, mine, speakers, plan.systems)
+
+
+def paired(
+    condition: str, value: Value, rows: pd.DataFrame, speakers: dict[tuple[str, str], str], order: tuple[str, ...]
+) -> PairedScores:
+    """The paired samples of one value's records, of any number of seeds per clip."""
+    clips = tuple(dict.fromkeys(rows["utterance"]))
+    systems = tuple(system for system in order if (rows["system"] == system).any())
+    known = rows[rows["value"].notna()]
+    if value.reduction == "rate":
+        parts = known["components"].map(json.loads)
+        parts = parts[parts.map(lambda c: c["total"] > 0)]  # 0 of 0 counts nothing
+        known = known.loc[parts.index]
+        numerator, denominator = parts.map(lambda c: float(c["errors"])), parts.map(lambda c: float(c["total"]))
+    else:
+        numerator, denominator = known["value"], known["value"] * 0 + 1
+    sums = (
+        pd.DataFrame({"numerator": numerator, "denominator": denominator})
+        .groupby([known["system"], known["utterance"]])
+        .mean()
+    )
+    table = {name: sums[name].unstack().reindex(index=systems, columns=clips).to_numpy(float) for name in sums}
+    voices = [speakers[condition, clip] for clip in clips]
+    grouped = "speaker" if all(voices) and len(set(voices)) >= MIN_SPEAKERS else "clip"
+    labels = voices if grouped == "speaker" else list(clips)
+    _, cluster = np.unique(labels, return_inverse=True)
+    sample = Sample(table["numerator"], table["denominator"], cluster.astype(np.int64))
+    seeds = known.groupby(["system", "utterance"]).size().unstack().reindex(index=systems, columns=clips)
+    count = len(set(voices)) if all(voices) else 0
+    return PairedScores(condition, value, systems, clips, sample, grouped, count, seeds.fillna(0).to_numpy(np.int64))

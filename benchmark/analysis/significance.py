@@ -1,0 +1,69 @@
+"""Permutation tests and their correction for many comparisons; ranks and tie letters."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restorebench.benchmark.analysis.resampling import Array, Counts, products
+
+ALPHA = 0.05
+"""A p below which chance does not explain a difference."""
+
+
+def permutation(flips: Counts, differences: Array) -> Array:
+    """Two-sided p [comparison] that flipping the sign of clusters' differences [comparison, cluster] gives as much.
+
+    With all patterns the p is exact; with drawn ones the observed pattern counts as one of them.
+    """
+    observed = np.abs(differences.sum(1))
+    flipped = np.abs(products(flips, differences.T))
+    reached = (flipped >= observed * (1 - 1e-5) - 1e-12).sum(0)
+    exact = len(flips) == 2 ** differences.shape[1]
+    return np.asarray(reached / len(flips) if exact else (reached + 1) / (len(flips) + 1), dtype=np.float64)
+
+
+def one_sided(p: float, towards: bool) -> float:
+    """The p of "greater" from a two-sided one: sign flips are symmetric. `towards`: the difference points there."""
+    return p / 2 if towards else 1 - p / 2
+
+
+def holm(p: Sequence[float] | Array) -> Array:
+    """Holm's adjusted p: below 0.05 for any of them errs in at most 5 % of the tables."""
+    p = np.asarray(p, dtype=np.float64)
+    order = np.argsort(p)
+    stepped = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
+    adjusted = np.empty_like(p)
+    adjusted[order] = np.minimum(stepped, 1.0)
+    return adjusted
+
+
+def ranks(above: NDArray[np.bool_]) -> list[tuple[int, int]]:
+    """Best and worst rank of each system, 1 the best, from which is surely above which [system, system].
+
+    With tests that keep the family error, all ranks hold at once (Mogstad, Romano, Shaikh & Wilhelm 2024).
+    """
+    better, worse = above.sum(axis=0), above.sum(axis=1)
+    return [(1 + int(b), len(above) - int(w)) for b, w in zip(better, worse, strict=True)]
+
+
+def compact_letter_display(count: int, separated: set[tuple[int, int]]) -> list[str]:
+    """Tie groups as letters: two systems share one exactly when they are not `separated` (pairs i < j)."""
+    groups: list[set[int]] = [set(range(count))]
+    for first, second in sorted(separated):
+        split = [group for group in groups if {first, second} <= group]
+        groups = [group for group in groups if group not in split]
+        groups += [group - {one} for group in split for one in (first, second)]
+        groups = [group for place, group in enumerate(groups) if not _absorbed(place, group, groups)]
+    groups.sort(key=lambda group: sorted(group))
+    return ["".join(_letter(place) for place, group in enumerate(groups) if one in group) for one in range(count)]
+
+
+def _absorbed(place: int, group: set[int], groups: list[set[int]]) -> bool:
+    return any(group < other or (group == other and place > at) for at, other in enumerate(groups))
+
+
+def _letter(place: int) -> str:
+    return "abcdefghijklmnopqrstuvwxyz"[place % 26] * (place // 26 + 1)

@@ -1,0 +1,334 @@
+"""What Python callers, notebooks and the command line use: score, restore, degrade, evaluate, open results.
+
+Every name but `plan_of_suite` is also one of the package: `import restorebench as rb`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from restorebench.benchmark import registry, suite
+from restorebench.benchmark.components import component_of, metric_card, require_weights, resolve_metrics, why_not
+from restorebench.benchmark.contracts import Corruption, Scene, Subject, System
+from restorebench.benchmark.core.pool import default_workers
+from restorebench.benchmark.core.progress import Progress, silent
+from restorebench.benchmark.core.seeds import generator
+from restorebench.benchmark.data import weights
+from restorebench.benchmark.errors import AudioError, RequestError
+from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.run.engine import run
+from restorebench.benchmark.run.execute import execute, open_or_make, write_tables
+from restorebench.benchmark.run.inline import FunctionSystem, Restorer, restore_inline
+from restorebench.benchmark.run.pairs import render
+from restorebench.benchmark.run.restore import restore_audio
+from restorebench.benchmark.run.scoring import metric
+from restorebench.benchmark.run.scoring import score as score_clips
+from restorebench.benchmark.suite import Suite, load_suite
+from restorebench.benchmark.types import Audio, Recipe
+from restorebench.reports.results import Results
+
+ANCHORS = ("unprocessed", "target")
+
+
+@dataclass(frozen=True, eq=False)
+class Degraded:
+    """A degraded sound, its reference of equal length, and the recipe that renders it again."""
+
+    samples: NDArray[np.float32]
+    reference: NDArray[np.float32]
+    recipe: Recipe
+
+
+def score(
+    estimate: ArrayLike,
+    reference: ArrayLike | None = None,
+    *,
+    rate: int,
+    text: str | None = None,
+    language: str = "en",
+    metrics: Sequence[str] = ("dnsmos",),
+) -> dict[str, float]:
+    """Scores one sound.
+
+    Args:
+        estimate: Samples [time], full scale ±1.
+        reference: The clean sound [time] at the same rate, for metrics that compare with one.
+        rate: Sampling rate of both sounds, in Hz.
+        text: What is said, for word error rates.
+        language: Language of the text, as an ISO 639-1 code.
+        metrics: Names of metrics or of single values (`restorebench list metrics`).
+
+    Returns:
+        Value name -> number.
+
+    Raises:
+        RequestError: A metric is unknown, or lacks a package, weights, the reference or the text.
+        AudioError: The sound cannot be scored, for instance because it is silent.
+
+    Example:
+        >>> import numpy as np
+        >>> import restorebench as rb
+        >>> sound = np.random.default_rng(0).normal(scale=0.1, size=16_000)
+        >>> rb.score(sound, sound, rate=16_000, metrics=["lsd"])
+        {'lsd': 0.0}
+    """
+    names = resolve_metrics(metrics)
+    cards = [metric_card(name) for name in names]
+    require_weights(cards)
+    given = {name for name, value in (("reference", reference), ("text", text)) if value is not None}
+    for card in cards:
+        if lacking := sorted(card.needs - given):
+            raise RequestError(f"metric {card.name} needs {', '.join(lacking)}, which was not given")
+    clip = SharedClip(_audio(estimate, rate))
+    clean = None if reference is None else SharedClip(_audio(reference, rate))
+    subject = Subject(reference=clean, text=text, language=language)
+    values: dict[str, float] = {}
+    for name in names:
+        [outcomes] = score_clips(metric(name), subject, [clip])
+        for value_name, outcome in outcomes.items():
+            if outcome.value is None:
+                raise AudioError(f"{value_name}: {outcome.why}")
+            values[value_name] = outcome.value
+    return values
+
+
+def restore(samples: ArrayLike, rate: int, system: str, seed: int = 0) -> NDArray[np.float32]:
+    """Restores one sound.
+
+    Args:
+        samples: Degraded sound [time], full scale ±1.
+        rate: In Hz; the sound is resampled to the system's rate and back.
+        system: A system's name, with a checkpoint where it needs one: `masksr2-s@FILE`.
+        seed: Random seed; only systems that sample use it.
+
+    Weights that the system needs are downloaded when they are not here.
+
+    Returns:
+        Restored samples [time], of the same rate and length.
+
+    Raises:
+        RequestError: The system is unknown or cannot be used here.
+        AudioError: The system failed on this sound.
+
+    Example:
+        >>> import numpy as np
+        >>> import restorebench as rb
+        >>> noise = np.random.default_rng(0).normal(scale=0.1, size=16_000)
+        >>> rb.restore(noise, 16_000, system="spectral-gate").shape
+        (16000,)
+    """
+    component = component_of(system)
+    if not isinstance(component, System):
+        names = ", ".join(list_systems(runnable=True))
+        raise RequestError(
+            f"{system} is an anchor or finished audio and cannot process a new sound; name one of: {names}"
+        )
+    for name in component.card.weights:
+        weights.fetch(name)
+    restored, _ = restore_audio(component, _audio(samples, rate), seed)
+    return restored.samples
+
+
+def degrade(samples: ArrayLike, rate: int, corruption: str = "voicefixer", seed: int = 0, **options: Any) -> Degraded:
+    """Degrades one clean sound.
+
+    Args:
+        samples: Clean sound [time], full scale ±1.
+        rate: In Hz.
+        corruption: A corruption's name (`restorebench list corruptions`).
+        seed: Random seed; the same seed draws the same recipe.
+        options: Options of the corruption, named as in a suite's `[[condition]]`.
+
+    Returns:
+        The degraded sound, its reference at the same level, and the recipe.
+
+    Raises:
+        RequestError: An unknown corruption or option.
+
+    Example:
+        >>> import numpy as np
+        >>> import restorebench as rb
+        >>> clean = np.sin(np.arange(16_000) / 10).astype(np.float32)
+        >>> degraded = rb.degrade(clean, 16_000, "clipping", seed=1)
+        >>> [step["name"] for step in degraded.recipe.steps]
+        ['clip']
+    """
+    audio = _audio(samples, rate)
+    drawn_by: Corruption = registry.create("corruptions", corruption, **options)
+    recipe = drawn_by.draw(generator("degrade", corruption, seed), Scene(rate=rate, seconds=audio.seconds))
+    pair = render(recipe, audio)
+    assert pair.reference is not None
+    return Degraded(pair.degraded.samples, pair.reference.samples, recipe)
+
+
+def evaluate(
+    system: str | Restorer | System | Sequence[str] | Mapping[str, Restorer | System] | None,
+    suite: str | Suite = "demo",
+    *,
+    store: str | Path,
+    beside: Sequence[str] = ANCHORS,
+    metrics: Sequence[str] | None = None,
+    limit: int | None = None,
+    workers: int | None = None,
+    retry_failed: bool = False,
+    progress: Progress = silent,
+) -> Results:
+    """Degrades, restores and scores a suite; what the store holds already is not computed again.
+
+    Args:
+        system: A registered name, several of them, a function `(samples, rate) -> samples`, a `System`, or several of
+            those by name. None: the suite's own systems, as far as they can be used here.
+        suite: A suite, its name, or a path to a .toml file.
+        store: Folder of results; made when absent.
+        beside: Registered systems to measure as well, on the same clips; ignored where `system` is None.
+        metrics: Names of metrics; default: the suite's, as far as they can be used here.
+        limit: Use only the first `limit` clips of the corpus.
+        workers: Processes for registered systems and scoring; default: one per core.
+        retry_failed: Also try clips again that failed in an earlier run.
+        progress: Called for every stage.
+
+    Returns:
+        The results of this suite, everything that earlier runs put into the store included.
+
+    Raises:
+        RequestError: An unknown or unusable name, an absent corpus, a store that cannot be made.
+
+    Example:
+        >>> import restorebench as rb
+        >>> def quieter(samples, rate):
+        ...     return 0.5 * samples
+        >>> results = rb.evaluate(quieter, "demo", store=folder, metrics=["si_sdr"], limit=1, workers=1)
+        >>> list(results.board().index)
+        ['unprocessed', 'target', 'quieter']
+    """
+    definition = suite if isinstance(suite, Suite) else load_suite(suite)
+    names, objects = _split(system)
+    chosen = tuple(dict.fromkeys([*names, *beside])) if system is not None else None
+    plan, _ = plan_of_suite(definition, chosen, metrics, limit)
+    if not objects:
+        execute(plan, Path(store), workers or default_workers(), progress, retry_failed)
+        return Results(store, definition.name)
+    opened = open_or_make(Path(store))
+    run(replace(plan, metric_cards={}, signatures={}), opened, workers or default_workers(), progress, retry_failed)
+    for name, restorer in objects.items():
+        jobs = restore_inline(restorer, name, plan.trials, definition.seeds, opened, progress)
+        cards = {**plan.system_cards, name: restorer.card}
+        plan = replace(plan, system_cards=cards, jobs=(*plan.jobs, *jobs))
+    run(plan, opened, workers or default_workers(), progress)  # failures to be retried were dropped by the first run
+    write_tables(opened)
+    return Results(store, definition.name)
+
+
+def _split(
+    system: str | Restorer | System | Sequence[str] | Mapping[str, Restorer | System] | None,
+) -> tuple[list[str], dict[str, System]]:
+    """Registered names, and objects by name. Raises RequestError for an object whose name is taken."""
+    if system is None:
+        return [], {}
+    if isinstance(system, str):
+        return [system], {}
+    if isinstance(system, Mapping):
+        objects = {name: _as_system(one, name) for name, one in system.items()}
+    elif isinstance(system, Sequence):
+        return list(system), {}
+    else:
+        name = system.card.name if isinstance(system, System) else getattr(system, "__name__", type(system).__name__)
+        objects = {name: _as_system(system, name)}
+    if taken := [name for name in objects if name in registry.table("systems")]:
+        raise RequestError(f"{taken[0]} is a registered system; give yours another name: evaluate({{'mine': ...}})")
+    return [], objects
+
+
+def _as_system(given: Restorer | System, name: str) -> System:
+    return given if isinstance(given, System) else FunctionSystem(given, name)
+
+
+def plan_of_suite(
+    suite: Suite,
+    systems: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    limit: int | None = None,
+    paper_metrics: bool = False,
+) -> tuple[Plan, dict[str, str]]:
+    """The plan of a run, and why defaults of the suite are left out of it.
+
+    A suite's defaults are used as far as they can be used here; what a caller names is never left out.
+
+    Args:
+        suite: What is to be measured.
+        systems: Names; default: the suite's.
+        metrics: Names; default: the suite's.
+        limit: Use only the first `limit` clips of the corpus.
+        paper_metrics: The default metrics are the papers' own scorers, which need weights, instead of those that run
+            anywhere.
+
+    Returns:
+        The plan, and name -> reason for each default that cannot be used.
+
+    Raises:
+        RequestError: A named system or metric is unknown or unusable, or the corpus is absent.
+    """
+    defaults = suite.paper_metrics if paper_metrics else suite.metrics
+    if metrics is None and not defaults:
+        profile = "paper" if paper_metrics else "embedded"
+        raise RequestError(f"{suite.name} has no metrics of the profile {profile}; name some (--metrics)")
+    unusable = _unusable("systems", suite.systems) if systems is None else {}
+    unusable |= _unusable("metrics", defaults) if metrics is None else {}
+    chosen = [name for name in suite.systems if name not in unusable] if systems is None else systems
+    measured = [name for name in defaults if name not in unusable] if metrics is None else metrics
+    if not measured:
+        why = "; ".join(f"{name}: {unusable[name]}" for name in defaults if name in unusable) or "none was named"
+        raise RequestError(f"none of the metrics of {suite.name} can be used here ({why})")
+    return make_plan(suite, chosen, measured, limit), unusable
+
+
+def _unusable(kind: Literal["systems", "metrics"], names: Sequence[str]) -> dict[str, str]:
+    return {name: why for name in names if (why := why_not(kind, name))}
+
+
+def open_results(store: str | Path, suite: str = "") -> Results:
+    """The results of one suite of a store, by default of the latest one. Raises RequestError when there is none."""
+    return Results(store, suite)
+
+
+def list_systems(runnable: bool = False) -> list[str]:
+    """Names of systems; with `runnable`, only those that process new sound (no anchors, no finished audio)."""
+    names = list(registry.table("systems"))
+    return [n for n in names if getattr(registry.card("systems", n), "kind", "") == "system"] if runnable else names
+
+
+def list_metrics() -> list[str]:
+    """Names of metrics."""
+    return list(registry.table("metrics"))
+
+
+def list_corruptions() -> list[str]:
+    """Names of corruptions."""
+    return list(registry.table("corruptions"))
+
+
+def list_suites() -> list[str]:
+    """Names of suites."""
+    return list(suite.known())
+
+
+def _audio(samples: ArrayLike, rate: int) -> Audio:
+    """Samples as `Audio`. Raises AudioError for another shape."""
+    array = np.asarray(samples, dtype=np.float32)
+    if array.ndim != 1:
+        raise AudioError(f"wanted mono samples [time], got an array of shape {array.shape}")
+    return Audio(array, rate)
+
+
+__all__ = [
+    "Degraded", "Suite", "degrade", "evaluate", "list_corruptions", "list_metrics", "list_suites", "list_systems",
+    "load_suite", "open_results", "plan_of_suite", "restore", "score",
+]  # fmt: skip

@@ -1,0 +1,100 @@
+"""Commands on audio: degrade, verify, restore, train."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    pass
+
+from restorebench.benchmark.cli.options import Limit, Workers_, _say, _workers
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: restorebench degrade demo --out test-set")
+def degrade(
+    suite: Annotated[str, typer.Argument(help="A suite's name, or a path to a .toml file.")],
+    out: Annotated[Path, typer.Option(help="Folder to write the test set to.")],
+    limit: Limit = None,
+    workers: Workers_ = None,
+) -> None:
+    """Write a suite's test set: reference and degraded audio, and a manifest with recipes and hashes."""
+    from restorebench.benchmark.core.progress import show
+    from restorebench.benchmark.folders import degrade as test_set
+    from restorebench.benchmark.plan.planner import trials_of
+    from restorebench.benchmark.suite import load_suite
+
+    trials = list(trials_of(load_suite(suite), limit))
+    faults = test_set.write(trials, out, _workers(workers), show)
+    for fault in faults:
+        _say(fault)
+    _say(f"{len(trials) - len(faults)} of {len(trials)} pairs: {out}")
+    raise typer.Exit(1 if faults else 0)
+
+
+@app.command(epilog="Example: restorebench verify test-set")
+def verify(folder: Annotated[Path, typer.Argument(readable=False, help="Folder that `degrade` wrote.")]) -> None:
+    """Check every sample of a test set against its manifest; exit code 1 when one differs."""
+    from restorebench.benchmark.folders import degrade as test_set
+
+    clips, faults = test_set.verify(folder)
+    for fault in faults:
+        typer.echo(fault)
+    typer.echo(f"{clips} clips, {len(faults)} faults")
+    raise typer.Exit(1 if faults else 0)
+
+
+@app.command(epilog="Example: restorebench restore noisy.wav restored.wav --system gtcrn")
+def restore(
+    source: Annotated[Path, typer.Argument(metavar="IN", readable=False, help="A recording, or a folder of them.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="File or folder to write (32-bit float WAV).")],
+    system: Annotated[str, typer.Option(help="Name of a system.")],
+    checkpoint: Annotated[
+        Path | None, typer.Option(readable=False, help="Weights of a system that has no public ones (NAME@FILE).")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of a system that samples.")] = 0,
+) -> None:
+    """Restore one file or a folder. A file that cannot be restored is named; the others are written."""
+    from restorebench.benchmark.core.progress import show
+    from restorebench.benchmark.folders.restore import restore_files
+
+    name = f"{system}@{checkpoint}" if checkpoint else system
+    done, faults = restore_files(source, target, name, seed, show)
+    for fault in faults:
+        _say(fault)
+    _say(f"{done} of {done + len(faults)} files: {target}")
+    raise typer.Exit(1 if faults else 0)
+
+
+@app.command(epilog="Example: restorebench train nano/codec-16k --minutes 15")
+def train(
+    config: Annotated[str, typer.Argument(help="A path to a .toml file, or the name of a bundled one: nano/masksr2.")],
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/CONFIG.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on where the folder's run stopped, bit for bit.")
+    ] = False,
+    prepare: Annotated[
+        bool, typer.Option("--prepare", help="Extract codes and teacher targets ahead of training, then stop.")
+    ] = False,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Stop after this time, with a checkpoint.")] = None,
+) -> None:
+    """Train a model: checkpoint, log.csv, curve.png, TensorBoard events and audio land in the run's folder."""
+    from restorebench.benchmark.core.progress import show
+    from restorebench.systems.training import needs_training_packages
+
+    needs_training_packages()
+    from restorebench.systems.training.loop import train as train_model
+    from restorebench.systems.training.prepare import prepare as prepare_features
+
+    folder = out or Path("runs") / Path(config).name.removesuffix(".toml")
+    if prepare:
+        _say(f"prepared: {prepare_features(config, folder, show)}")
+    else:
+        made = train_model(config, folder, resume, minutes, show)
+        _say(f"checkpoint: {made.checkpoint}  (curve.png, log.csv, audio/, tensorboard/ beside it)")
+        if made.done < made.planned:
+            _say(f"stopped at step {made.done} of {made.planned}; add --resume to go on")

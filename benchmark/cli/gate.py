@@ -1,0 +1,113 @@
+"""The command `gate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from restorebench.benchmark.errors import RequestError
+
+if TYPE_CHECKING:
+    from restorebench.benchmark.types import Table
+
+from restorebench.benchmark.cli.options import Format, Format_, Verbose, Wide, _print, _say, _stored_plan
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: restorebench gate demo-store --baseline baseline.json")
+def gate(
+    store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
+    baseline: Annotated[Path, typer.Option(help="The committed file to judge against.")],
+    system: Annotated[str, typer.Option(help="The store's system; default: the baseline's, whatever checkpoint.")] = "",
+    suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
+    update_baseline: Annotated[bool, typer.Option("--update-baseline", help="Write the file from this store.")] = False,
+    reason: Annotated[str, typer.Option(help="Why the baseline changes; kept in it.")] = "",
+    margin: Annotated[list[str] | None, typer.Option(help="VALUE=NUMBER, for the new file; may be repeated.")] = None,
+    value: Annotated[list[str] | None, typer.Option(help="Guard this value only; may be repeated.")] = None,
+    condition: Annotated[list[str] | None, typer.Option(help="Guard this condition only; may be repeated.")] = None,
+    allow_less: Annotated[
+        bool, typer.Option("--allow-less", help="Accept a new file that guards less, or clips without a value.")
+    ] = False,
+    junit: Annotated[Path | None, typer.Option(help="Also write a JUnit file.")] = None,
+    summary: Annotated[Path | None, typer.Option(help="Also append a Markdown summary to this file.")] = None,
+    form: Format_ = Format.terminal,
+    wide: Wide = False,
+    verbose: Verbose = False,
+) -> None:
+    """Judge a store against a baseline: exit code 0 pass, 1 regression, 2 cannot be judged."""
+    from restorebench.benchmark.core.atomic import write_atomic
+    from restorebench.benchmark.errors import reason as reason_of
+    from restorebench.benchmark.gate import report
+    from restorebench.benchmark.gate.baseline import read_baseline
+    from restorebench.benchmark.gate.gate import gate as judge
+    from restorebench.reports.formats import markdown
+
+    if update_baseline:
+        _update_baseline(store, suite, baseline, system, reason, margin or [], value or [], condition or [], allow_less)
+        return
+    if margin or reason or value or condition or allow_less:
+        raise RequestError(
+            "--margin, --reason, --value, --condition and --allow-less belong to --update-baseline; "
+            "the file says what is judged"
+        )
+
+    def put(said: Table, xml: bytes) -> None:
+        if junit:
+            write_atomic(junit, xml)
+        if summary:
+            with summary.open("a", encoding="utf-8") as file:
+                file.write(markdown([said]))
+
+    try:
+        verdict = judge(*_stored_plan(store, suite), read_baseline(baseline), system)
+    except Exception as error:
+        why = str(error) if isinstance(error, RequestError) else f"cannot judge: {reason_of(error)}"
+        put(report.refusal(why), report.junit_refusal(why))
+        raise RequestError(why) from error
+    put(report.table(verdict), report.junit(verdict))
+    _print([report.table(verdict)], form, wide, verbose)
+    raise typer.Exit(verdict.exit_code)
+
+
+def _update_baseline(
+    store: Path,
+    suite: str,
+    path: Path,
+    system: str,
+    reason: str,
+    margin: list[str],
+    values: list[str],
+    conditions: list[str],
+    allow_less: bool,
+) -> None:
+    """Writes the gate's file. What is not named stays as the earlier file has it."""
+    from restorebench.benchmark.gate import baseline
+
+    old = baseline.read_baseline(path) if path.is_file() else None
+    if not reason.strip() or not (system or old):
+        raise RequestError("--update-baseline needs --reason TEXT, and --system NAME for a new file")
+    opened, plan = _stored_plan(store, suite)
+    named = baseline.margins_of(margin)
+    margins = {**(old.margins if old else {}), **named}
+    chosen = system or baseline.successor(plan.systems, old.system if old else "")
+    made, holes = baseline.baseline_of(
+        opened,
+        plan,
+        chosen,
+        reason.strip(),
+        margins,
+        values or (old.values if old else ()),
+        conditions or (list(old.clips) if old else ()),
+    )
+    if unused := sorted(set(named) - set(made.margins)):
+        raise RequestError(f"--margin {unused[0]}: not among the guarded values: {', '.join(made.margins)}")
+    less = [*(baseline.dropped(old, made) if old else []), *holes]
+    if less and not allow_less:
+        raise RequestError(f"not guarded: {'; '.join(less)}; if that is meant, add --allow-less")
+    baseline.write_baseline(path, made)
+    for line in less:
+        _say(f"not guarded: {line}")
+    _say(f"{path}: {made.system}, {', '.join(made.margins)}")

@@ -1,0 +1,96 @@
+"""Commands about the installation: list, doctor, env, data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from restorebench.benchmark.errors import RequestError
+
+if TYPE_CHECKING:
+    pass
+
+from restorebench.benchmark.cli.options import Format, Format_, Listed, Verbose, Wide, _print, _say
+
+app = typer.Typer()
+
+
+data_app = typer.Typer(help="Corpora and weights: see what there is, fetch it.", no_args_is_help=True)
+
+
+@app.command("list", epilog="Example: restorebench list metrics --format csv")
+def list_(
+    what: Annotated[Listed | None, typer.Argument(help="What to list; all kinds when left out.")] = None,
+    form: Format_ = Format.terminal,
+    wide: Wide = False,
+    verbose: Verbose = False,
+) -> None:
+    """List systems, metrics, corruptions, suites, every published cell of the papers, or our decisions on them."""
+    from restorebench.benchmark.cli import listing
+
+    kinds = [what.value] if what else [kind.value for kind in Listed if kind not in (Listed.papers, Listed.decisions)]
+    _print([listing.table(kind) for kind in kinds], form, wide, verbose)
+
+
+@app.command(epilog="Example: restorebench doctor")
+def doctor(form: Format_ = Format.terminal, wide: Wide = False) -> None:
+    """Show what is installed, which weights and corpora are here, and what to do about the rest."""
+    from restorebench.benchmark.cli.doctor import examine
+
+    _print(examine(), form, wide)
+
+
+@app.command(epilog="Example: restorebench env --prune")
+def env(
+    prune: Annotated[bool, typer.Option("--prune", help="Remove what no component names any more.")] = False,
+    form: Format_ = Format.terminal,
+    wide: Wide = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show the environments of components whose packages clash with ours; they are made at the first use."""
+    from restorebench.benchmark.cli.doctor import environments_table, named_environments
+    from restorebench.benchmark.isolation import environments
+
+    if prune:
+        for key in environments.prune(named_environments()):
+            _say(f"removed {key}")
+    _print([environments_table()], form, wide, verbose)
+
+
+@data_app.command("fetch", epilog="Example: restorebench data fetch gtcrn librispeech-test-clean")
+def data_fetch(
+    names: Annotated[list[str], typer.Argument(help="Weights and corpora (see `restorebench data list`).")],
+    source: Annotated[
+        Path | None, typer.Option("--from", help="A folder that holds the corpus, or its archives, already.")
+    ] = None,
+) -> None:
+    """Fetch weights or a corpus: prints size and licence, goes on where it was cut off, checks the hash."""
+    from restorebench.benchmark.core.progress import show
+    from restorebench.benchmark.data import weights
+    from restorebench.benchmark.data.corpora import fetch as corpora
+    from restorebench.benchmark.data.corpora.catalogue import CORPORA
+
+    if source and (len(names) > 1 or names[0] not in CORPORA):
+        raise RequestError(f"--from takes one corpus, got {' '.join(names)}; known: {', '.join(CORPORA)}")
+    for name in names:
+        if name in CORPORA:
+            corpus = corpora.entry_of(name)
+            _say(f"{corpus.title}: {corpus.bytes / 1e9:.1f} GB, licence {corpus.licence}, to {corpora.folder_of(name)}")
+        else:
+            entry = weights.entry_of(name)
+            _say(f"{entry.path}: {entry.bytes / 1e6:.1f} MB, licence {entry.licence}, {entry.url}")
+    for name in names:
+        if name not in CORPORA:
+            typer.echo(weights.fetch(name, show))
+        else:
+            typer.echo(corpora.import_copy(name, source, show) if source else corpora.fetch(name, show))
+
+
+@data_app.command("list", epilog="Example: restorebench data list --format csv")
+def data_list(form: Format_ = Format.terminal, wide: Wide = False) -> None:
+    """List the corpora and weights that can be fetched: size, licence, and where they are."""
+    from restorebench.benchmark.cli.doctor import corpora_table, weights_table
+
+    _print([corpora_table(), weights_table()], form, wide)

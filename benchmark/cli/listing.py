@@ -1,0 +1,69 @@
+"""What `restorebench list` shows: names first, then the facts of the cards."""
+
+from __future__ import annotations
+
+from restorebench.benchmark import registry, suite
+from restorebench.benchmark.contracts import Card, MetricCard, SystemCard
+from restorebench.benchmark.types import Table
+from restorebench.reports.papers import published
+from restorebench.reports.papers.decisions import decisions_table
+
+
+def table(kind: str) -> Table:
+    """One kind as a table."""
+    makers = {
+        "systems": _systems,
+        "metrics": _metrics,
+        "corruptions": _corruptions,
+        "suites": _suites,
+        "papers": _papers,
+        "decisions": decisions_table,
+    }
+    return makers[kind]()
+
+
+def _cards(kind: registry.Kind) -> list[tuple[str, Card]]:
+    return [(name, registry.card(kind, name)) for name in registry.table(kind)]
+
+
+def _systems() -> Table:
+    rows = []
+    for name, card in _cards("systems"):
+        assert isinstance(card, SystemCard)
+        rate = f"{card.rate} Hz" if card.rate else "any"
+        rows.append((name, card.kind, rate, ", ".join(card.weights), card.licence, card.summary))
+    columns = ("name", "kind", "rate", "weights", "licence", "summary")
+    return Table("Systems", columns, tuple(rows), details=("kind", "rate", "weights", "licence"))
+
+
+def _metrics() -> Table:
+    rows = []
+    for name, card in _cards("metrics"):
+        assert isinstance(card, MetricCard)
+        values = " ".join(value.name for value in card.values)
+        directions = " ".join(dict.fromkeys(value.direction for value in card.values))
+        rows.append((name, values, directions, ", ".join(sorted(card.needs)), str(card.version), card.summary))
+    columns = ("name", "values", "better", "needs", "version", "summary")
+    return Table("Metrics", columns, tuple(rows), details=("values", "version"))
+
+
+def _corruptions() -> Table:
+    rows = tuple((name, str(card.version), card.source, card.summary) for name, card in _cards("corruptions"))
+    return Table("Corruptions", ("name", "version", "source", "summary"), rows, details=("version", "source"))
+
+
+def _suites() -> Table:
+    rows = []
+    for name in suite.known():
+        definition = suite.load_suite(name)
+        rows.append((name, str(definition.version), definition.corpus.needs, definition.summary))
+    return Table("Suites", ("name", "version", "needs", "summary"), tuple(rows), details=("version", "needs"))
+
+
+def _papers() -> Table:
+    columns = ("paper", "table", "test_set", "system", "variant", "metric", "value", "ci95")
+    cells = published.cells()
+    rows = tuple(
+        tuple("" if (field := getattr(cell, name)) is None else str(field) for name in columns) for cell in cells
+    )
+    return Table("Published cells", columns, rows)

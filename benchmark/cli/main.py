@@ -1,0 +1,68 @@
+"""The command line. Each command is a thin layer over a function of the same name that Python can call.
+
+Exit codes: 0 done, 1 the thing asked about failed, 2 the request cannot be carried out. Imports are inside the
+commands, so that `--help` answers at once.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+
+import typer
+
+from restorebench.benchmark.cli import audio, gate, installation, measure, results
+from restorebench.benchmark.errors import AudioError, RequestError
+
+app = typer.Typer(
+    name="restorebench",
+    help="Benchmark speech-restoration systems beside the papers' published numbers.\n\n"
+    "Start with: restorebench run demo --store demo-store\n\n"
+    "With any command: --offline fetches nothing, --debug shows the traceback of an error.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+    rich_markup_mode=None,  # Rich doubles the time of --help
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for group in (measure, results, gate, audio, installation):
+    app.add_typer(group.app)
+app.add_typer(installation.data_app, name="data")
+
+
+class Stopped(BaseException):
+    """Ctrl-C. Not KeyboardInterrupt, which Typer would turn into a bare exit code."""
+
+
+def _stop(*_: object) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough: a second must not interrupt the clearing up
+    raise Stopped
+
+
+def main() -> None:
+    """The `restorebench` command: expected errors are one line, the traceback is on --debug."""
+    debug = "--debug" in sys.argv
+    if "--offline" in sys.argv:
+        os.environ["RESTOREBENCH_OFFLINE"] = "1"  # workers and environments inherit it
+    arguments = [argument for argument in sys.argv[1:] if argument not in ("--debug", "--offline")]
+    signal.signal(signal.SIGINT, _stop)
+    try:
+        app(arguments)
+    except (RequestError, AudioError) as error:
+        if debug:
+            raise
+        typer.echo(f"restorebench: {error}", err=True)
+        sys.exit(2)
+    except OSError as error:
+        if debug:
+            raise
+        typer.echo(f"restorebench: {error.filename or ''}: {error.strerror or error}", err=True)
+        sys.exit(2)
+    except Stopped:
+        typer.echo("restorebench: stopped; run the same command again to go on", err=True)
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

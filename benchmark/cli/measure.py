@@ -1,0 +1,143 @@
+"""Commands that measure: plan, run, score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from restorebench.benchmark.errors import RequestError
+
+if TYPE_CHECKING:
+    from restorebench.benchmark.plan.plan import Plan
+
+from restorebench.benchmark.cli.options import (
+    Format,
+    Format_,
+    Limit,
+    Names,
+    Profile,
+    Profile_,
+    Store_,
+    Verbose,
+    Wide,
+    Workers_,
+    _names,
+    _print,
+    _say,
+    _stored_plan,
+    _workers,
+)
+from restorebench.benchmark.cli.results import _board
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: restorebench plan demo --systems unprocessed,dtln --store demo-store")
+def plan(
+    suite: Annotated[str, typer.Argument(help="A suite's name, or a path to a .toml file.")],
+    systems: Names = "",
+    metrics: Names = "",
+    store: Annotated[Path | None, typer.Option(help="Count what this store holds already.")] = None,
+    profile: Profile_ = Profile.embedded,
+    limit: Limit = None,
+    form: Format_ = Format.terminal,
+    wide: Wide = False,
+    verbose: Verbose = False,
+) -> None:
+    """Show what a run would do: what is cached, what is missing, and about how long it takes."""
+    from restorebench.benchmark.run.forecast import forecast
+    from restorebench.benchmark.store.store import Store
+
+    _print(
+        [forecast(_plan(suite, systems, metrics, limit, profile), Store(store) if store else None)], form, wide, verbose
+    )
+
+
+@app.command(epilog="Example: restorebench run demo --store demo-store --systems unprocessed,gtcrn,target")
+def run(
+    suite: Annotated[str, typer.Argument(help="A suite's name, or a path to a .toml file.")],
+    store: Store_,
+    systems: Names = "",
+    metrics: Names = "",
+    profile: Profile_ = Profile.embedded,
+    limit: Limit = None,
+    workers: Workers_ = None,
+    retry_failed: Annotated[bool, typer.Option(help="Try clips again that failed in an earlier run.")] = False,
+    form: Format_ = Format.terminal,
+    wide: Wide = False,
+    verbose: Verbose = False,
+) -> None:
+    """Degrade, restore and score a suite, then print its board. What the store holds already is not done again."""
+    from restorebench.benchmark.core.progress import show
+    from restorebench.benchmark.run.execute import execute
+
+    planned = _plan(suite, systems, metrics, limit, profile)
+    execute(planned, store, _workers(workers), show, retry_failed)
+    _board(store, planned.suite.name, None, form, wide, verbose)
+    _say(f"results: {store}  (records.csv, timings.csv, provenance.json; audio in pairs/ and restored/)")
+
+
+@app.command(
+    epilog="Example: restorebench score --estimates out --references clean --metrics dnsmos,lsd --out scores.csv"
+)
+def score(
+    estimates: Annotated[Path | None, typer.Option(readable=False, help="Folder of audio to score.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Table to write: .csv or .parquet.")] = None,
+    metrics: Names = "dnsmos",
+    references: Annotated[Path | None, typer.Option(readable=False, help="Folder of clean audio, same names.")] = None,
+    texts: Annotated[Path | None, typer.Option(readable=False, help="CSV with the columns id,text.")] = None,
+    language: Annotated[str, typer.Option(help="Language of the transcripts.")] = "en",
+    workers: Workers_ = None,
+    table: Annotated[Path | None, typer.Option("--import", help="CSV system,id,value of a judge elsewhere.")] = None,
+    metric: Annotated[str, typer.Option(help="With --import: name of that judge, e.g. sesqa.")] = "",
+    lower_is_better: Annotated[bool, typer.Option("--lower-is-better", help="With --import.")] = False,
+    store: Annotated[Path | None, typer.Option(help="With --import: the store that the scores enter.")] = None,
+    suite: Annotated[str, typer.Option(help="With --import: which suite of the store; default: the latest.")] = "",
+) -> None:
+    """Score a folder of finished audio. Clips that cannot be scored get an error in their row; exit code 1 then.
+
+    With --import, take over scores that were made elsewhere: they stand in the store under their own name.
+    """
+    if table is not None:
+        if not metric or store is None:
+            raise RequestError("--import needs --metric NAME and --store STORE")
+        from restorebench.benchmark.folders.import_scores import import_scores
+
+        opened, plan = _stored_plan(store, suite)
+        count = import_scores(opened, plan, table, metric, lower_is_better)
+        _say(f"{count} values of {metric} taken over; restorebench board {store}")
+        return
+    if estimates is None or out is None:
+        raise RequestError("wanted --estimates DIR and --out FILE, or --import FILE; see restorebench score --help")
+    from restorebench.benchmark.core.progress import show
+    from restorebench.benchmark.folders.score import score_files
+
+    if out.suffix not in (".csv", ".parquet"):
+        raise RequestError(f"{out}: wanted a name that ends in .csv or .parquet")
+    scored = score_files(estimates, _names(metrics) or [], references, texts, language, _workers(workers), show)
+    out.parent.mkdir(parents=True, exist_ok=True)
+    if out.suffix == ".csv":
+        scored.to_csv(out, index=False)
+    else:
+        scored.to_parquet(out, index=False)
+    errors = [column for column in scored if str(column).endswith(".error")]
+    failed = scored[scored[errors].notna().any(axis=1)] if errors else scored.iloc[:0]
+    for row in failed.to_dict("records"):
+        _say(f"{row['id']}: " + "; ".join(dict.fromkeys(str(row[c]) for c in errors if isinstance(row[c], str))))
+    _say(f"{len(scored)} clips, {len(failed)} with errors: {out}")
+    raise typer.Exit(1 if len(failed) else 0)
+
+
+def _plan(suite: str, systems: str, metrics: str, limit: int | None, profile: Profile) -> Plan:
+    """The plan; what is left out of the suite's defaults is said."""
+    from restorebench.benchmark.api import load_suite, plan_of_suite
+
+    chosen, measured = _names(systems), _names(metrics)
+    planned, unusable = plan_of_suite(
+        load_suite(suite), chosen, measured, limit, paper_metrics=profile is Profile.paper
+    )
+    for name, why in unusable.items():
+        _say(f"without {name}: {why}")
+    return planned

@@ -1,0 +1,77 @@
+"""Options and output that commands share."""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from restorebench.benchmark.plan.plan import Plan
+    from restorebench.benchmark.store.store import Store
+    from restorebench.benchmark.types import Table
+
+
+class Format(StrEnum):
+    terminal = "terminal"
+    md = "md"
+    csv = "csv"
+    html = "html"
+    json = "json"
+    latex = "latex"
+
+
+class Profile(StrEnum):
+    embedded = "embedded"
+    paper = "paper"
+
+
+class Listed(StrEnum):
+    systems = "systems"
+    metrics = "metrics"
+    corruptions = "corruptions"
+    suites = "suites"
+    papers = "papers"
+    decisions = "decisions"
+
+
+Names = Annotated[str, typer.Option(help="Comma-separated names.")]
+Store_ = Annotated[Path, typer.Option(help="Folder of results; made when absent.")]
+Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N clips of the corpus.")]
+Workers_ = Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")]
+Profile_ = Annotated[Profile, typer.Option(help="Whose metrics: those that run anywhere, or the papers' own scorers.")]
+Format_ = Annotated[Format, typer.Option("--format", help="How to print.")]
+Wide = Annotated[bool, typer.Option("--wide", help="On a terminal: every column, whatever its width.")]
+Verbose = Annotated[bool, typer.Option("--verbose", help="On a terminal: signatures and other small print too.")]
+
+
+def _names(text: str) -> list[str] | None:
+    return [name.strip() for name in text.split(",") if name.strip()] or None
+
+
+def _workers(count: int | None) -> int:
+    from restorebench.benchmark.core.pool import default_workers
+
+    return count or default_workers()
+
+
+def _print(tables: list[Table], form: Format, wide: bool = False, verbose: bool = False) -> None:
+    from restorebench.reports.formats import FORMATS
+    from restorebench.reports.terminal import terminal
+
+    sys.stdout.write(terminal(tables, wide, verbose) if form is Format.terminal else FORMATS[form.value](tables))
+
+
+def _say(text: str) -> None:
+    typer.echo(text, err=True)
+
+
+def _stored_plan(store: Path, suite: str) -> tuple[Store, Plan]:
+    """The plan of a suite, by default of the latest one."""
+    from restorebench.benchmark.store.store import open_store, plan_of
+
+    opened = open_store(store)
+    return opened, plan_of(opened, suite)

@@ -1,0 +1,120 @@
+"""Commands that read a store: board, compare, report, notebook, ledger."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    pass
+
+from restorebench.benchmark.cli.options import Format, Format_, Verbose, Wide, _print, _say, _stored_plan
+
+app = typer.Typer()
+
+
+@app.command(epilog="Example: restorebench board demo-store --against masksr2 --format md")
+def board(
+    store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
+    suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
+    against: Annotated[str | None, typer.Option(help="Paper to stand beside: masksr2 or sise.")] = None,
+    form: Format_ = Format.terminal,
+    wide: Wide = False,
+    verbose: Verbose = False,
+) -> None:
+    """Print the board of a store; with --against every measured cell beside the published one."""
+    _board(store, suite, against, form, wide, verbose)
+
+
+@app.command(epilog="Example: restorebench compare demo-store dtln gtcrn")
+def compare(
+    store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
+    first: Annotated[str, typer.Argument(metavar="A", help="A system of the store.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
+    form: Format_ = Format.terminal,
+    wide: Wide = False,
+    verbose: Verbose = False,
+) -> None:
+    """Say which of two systems is better on their common clips, by how much, and how sure that is."""
+    from restorebench.benchmark.analysis.board import board as make_board
+    from restorebench.reports.tables.compare import report as compare_tables
+
+    opened, plan = _stored_plan(store, suite)
+    _print(compare_tables(make_board(plan, opened), first, second), form, wide, verbose)
+
+
+@app.command(epilog="Example: restorebench report demo-store --out demo-report")
+def report(
+    store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to; an earlier report in it is replaced.")],
+    suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
+    clips: Annotated[int, typer.Option(min=0, help="Keep the sounds of so many clips.")] = 60,
+) -> None:
+    """Write an HTML report: leaderboard, clips to listen to, breakdowns, failures. It opens from disk, offline."""
+    from restorebench.benchmark.analysis.board import board_of
+    from restorebench.benchmark.core import provenance
+    from restorebench.benchmark.core.progress import show
+    from restorebench.benchmark.run.memory import memory_of
+    from restorebench.benchmark.run.score import versions_of_clip
+    from restorebench.benchmark.store.records import planned_records
+    from restorebench.reports.html.site import report as write_report
+
+    opened, plan = _stored_plan(store, suite)
+    facts = {name: str(fact) for name, fact in provenance.collect().items() if isinstance(fact, str | int)}
+    facts |= {f"version of {name}": number for name, number in provenance.versions().items()}
+    records = planned_records(plan, opened)
+    sounds, memory = versions_of_clip(opened, plan), memory_of(opened, plan)
+    page = write_report(board_of(plan, records), records, sounds, facts, memory, out, show, clips)
+    _say(f"report: {page}")
+
+
+@app.command(epilog="Example: restorebench notebook demo-store --out demo.ipynb")
+def notebook(
+    store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
+    out: Annotated[Path, typer.Option(help="The .ipynb file to write; it is executed.")],
+    suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
+) -> None:
+    """Write an executed notebook with the tables and plots of a store, for going on by hand."""
+    from restorebench.reports.notebook import notebook as write_notebook
+
+    _, plan = _stored_plan(store, suite)
+    write_notebook(store, plan.suite.name, out)
+    _say(f"notebook: {out}")
+
+
+@app.command(epilog="Example: restorebench ledger demo-store --format csv > ledger.csv")
+def ledger(
+    stores: Annotated[list[Path] | None, typer.Argument(readable=False, help="Folders that `run` filled.")] = None,
+    form: Format_ = Format.terminal,
+    wide: Wide = False,
+    verbose: Verbose = False,
+) -> None:
+    """List every published cell with its verdict or what is missing to measure it, and the papers' claims."""
+    from restorebench.benchmark.analysis.board import board as make_board
+    from restorebench.benchmark.store.store import open_store
+    from restorebench.reports.papers.ledger import ledger as list_cells
+
+    opened = [open_store(store) for store in stores or ()]
+    boards = [make_board(plan, store) for store in opened for plan in store.plans()]
+    _print(list_cells(boards), form, wide, verbose)
+
+
+def _board(store: Path, suite: str, against: str | None, form: Format, wide: bool, verbose: bool) -> None:
+    from restorebench.benchmark.analysis.board import board as make_board
+    from restorebench.reports.papers import verdicts
+    from restorebench.reports.tables import board as tables
+    from restorebench.reports.tables.in_words import in_words
+
+    opened, plan = _stored_plan(store, suite)
+    made = make_board(plan, opened)
+    for_programs = form in (Format.csv, Format.json)
+    if against:
+        _print((verdicts.against_long if for_programs else verdicts.against)(made, against), form, wide, verbose)
+    else:
+        _print((tables.long if for_programs else tables.results)(made), form, wide, verbose)
+        if form is Format.terminal:
+            for sentence in in_words(made):
+                typer.echo(sentence)

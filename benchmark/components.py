@@ -1,0 +1,64 @@
+"""Components by name: their cards, whether they can be used here, and why not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.contracts import Card, MetricCard, Supplied, System
+from restorebench.benchmark.data import weights
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.registry import missing_packages
+
+
+def require_weights(cards: Sequence[Card]) -> None:
+    """Raises RequestError, with the command that fetches them, when weights that cards name are not here."""
+    missing = {w: None for card in cards for w in card.weights if weights.present(w) is None}
+    if missing:
+        total = sum(weights.entry_of(w).bytes for w in missing) / 1e6
+        raise RequestError(
+            f"weights {', '.join(missing)} are not here ({total:.1f} MB); "
+            f"run: restorebench data fetch {' '.join(missing)}"
+        )
+
+
+def why_not(kind: registry.Kind, name: str) -> str:
+    """Why a component cannot be used here, with what to do about it; "" when it can."""
+    card = metric_card(name) if kind == "metrics" else registry.card(kind, name)
+    if absent := missing_packages(card):
+        return f"{', '.join(absent)} not installed; run: pip install 'restorebench[{card.extra}]'"
+    if getattr(card, "checkpoint", False) and "@" not in name:
+        return f"no public weights exist; name a checkpoint: {name}@FILE"
+    if getattr(card, "imported", False):
+        return f"its scores can only be imported: restorebench score --import FILE --metric {name} --store STORE"
+    lacking = [w for w in card.weights if weights.present(w) is None]
+    return f"its weights are not here; run: restorebench data fetch {' '.join(lacking)}" if lacking else ""
+
+
+@cache
+def component_of(name: str) -> System | Supplied:
+    """The system or supplier of a name, made once per process. Making it loads no weights."""
+    component: System | Supplied = registry.create("systems", name)
+    return component
+
+
+def metric_card(name: str) -> MetricCard:
+    """The card of a metric; one that takes an argument after a colon has its own card for each."""
+    card = registry.create("metrics", name).card if ":" in name else registry.card("metrics", name)
+    assert isinstance(card, MetricCard)
+    return card
+
+
+def resolve_metrics(names: Sequence[str]) -> tuple[str, ...]:
+    """Metric names for metric or value names (`dnsmos.ovl` means `dnsmos`). Raises RequestError for what is unknown."""
+    known = registry.table("metrics")
+    if any(name.partition(":")[0] not in known for name in names):
+        by_value = {v.name: metric for metric in known for v in metric_card(metric).values}
+        for name in names:
+            if name.partition(":")[0] not in known and name not in by_value:
+                raise registry.unknown("metrics", name, sorted({*known, *by_value}))
+        names = [name if name.partition(":")[0] in known else by_value[name] for name in names]
+    for name in names:
+        registry.require("metrics", name)
+    return tuple(dict.fromkeys(names))

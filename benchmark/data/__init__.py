@@ -1,0 +1,1 @@
+"""What comes from outside: locations, downloads, weights, corpora, suites."""

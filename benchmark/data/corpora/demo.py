@@ -1,0 +1,32 @@
+"""The bundled demo speech: 40 Harvard sentences spoken by four free flite voices, 16 kHz (see demo_audio/render.sh)."""
+
+from __future__ import annotations
+
+import csv
+
+from restorebench.benchmark.data.locations import BUNDLE, file_sha256
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.types import Utterance
+
+
+class Demo:
+    def __init__(self, ids: list[str] | None = None) -> None:
+        self.ids = ids
+
+    def utterances(self) -> list[Utterance]:
+        with (BUNDLE / "texts.csv").open(encoding="utf-8", newline="") as file:
+            rows = list(csv.DictReader(file, delimiter="|"))
+        if unknown := set(self.ids or ()) - {row["id"] for row in rows}:
+            raise RequestError(f"the bundled speech has no clips named {', '.join(sorted(unknown))}; see texts.csv")
+        return [
+            Utterance(
+                id=row["id"],
+                uri=f"demo:{row['id']}.flac",
+                sha256=file_sha256(BUNDLE / f"{row['id']}.flac"),
+                text=row["text"],
+                speaker=row["speaker"],
+                licence="CMU flite voices (free)",
+            )
+            for row in rows
+            if self.ids is None or row["id"] in self.ids
+        ]

@@ -1,0 +1,268 @@
+"""Gets corpora: archives are fetched in resumable form, verified, unpacked aside and named only when they are whole.
+
+An existing copy is linked, not copied. `--from` also takes a folder that holds the archives themselves.
+"""
+
+from __future__ import annotations
+
+import lzma
+import os
+import shutil
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from restorebench.benchmark.data.corpora.catalogue import CORPORA, Archive, CorpusEntry
+from restorebench.benchmark.data.download import Progress, download, file_hash, kind
+from restorebench.benchmark.data.locations import data_folder, users_data_folder
+from restorebench.benchmark.errors import RequestError, reason
+from restorebench.benchmark.registry import unknown
+
+CLEAN, NOISY, NOISE = "clean_testset_wav", "noisy_testset_wav", "noise"
+LFS = b"version https://git-lfs"
+"""How a file begins that git-lfs has not fetched."""
+DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
+
+
+def entry_of(name: str) -> CorpusEntry:
+    """The catalogue's entry. Raises RequestError naming the known ones."""
+    if name not in CORPORA:
+        raise unknown("corpora", name, list(CORPORA))
+    return CORPORA[name]
+
+
+def data_root() -> Path:
+    """The data folder, which need not exist yet."""
+    return data_folder() or users_data_folder()
+
+
+def folder_of(name: str) -> Path:
+    return data_root() / entry_of(name).folder
+
+
+def missing_files(entry: CorpusEntry, folder: Path) -> str:
+    """What a copy lacks, in words; "" when it is whole."""
+    for pattern, wanted in entry.holds.items():
+        files = list(folder.glob(pattern))
+        if len(files) < wanted:
+            return f"{folder}: {len(files)} files {pattern}; wanted {wanted} or more"
+        with files[0].open("rb") as file:
+            if file.read(len(LFS)) == LFS:
+                return f"{folder}: its files are git-lfs pointers; run: git lfs pull"
+    return ""
+
+
+def fetch(name: str, progress: Progress) -> Path:
+    """The corpus's folder, fetched if need be.
+
+    Raises RequestError for a corpus that cannot be fetched (with the way to get it), a wrong checksum, a full disk or
+    the network's own words.
+    """
+    entry = entry_of(name)
+    with _locked(name) as target:
+        if not missing_files(entry, target):
+            return target
+        if not entry.archives:
+            raise RequestError(f"{entry.title} has no address to fetch it from; {entry.by_hand}")
+        _free(target)
+        kept = data_root() / ".archives" / name
+        check_disk_space(entry, kept)
+        for archive in entry.archives:
+            download(archive.url, kept / archive.name, archive.checksum, progress)
+        _make(name, lambda folder: _unpack_all(entry, kept, folder, progress))
+        shutil.rmtree(kept)
+        return target
+
+
+def import_copy(name: str, source: Path, progress: Progress) -> Path:
+    """The corpus's folder, from a copy: linked to, or unpacked from archives that lie there.
+
+    Raises RequestError when `source` is neither.
+    """
+    entry = entry_of(name)
+    with _locked(name) as target:
+        if not missing_files(entry, target):
+            return target
+        _free(target)
+        if not source.is_dir():
+            raise RequestError(f"{source}: no such folder; wanted {entry.title} or its archives")
+        if entry.archives and all((source / archive.name).is_file() for archive in entry.archives):
+            for archive in entry.archives:
+                _verify(source / archive.name, archive)
+            check_disk_space(entry, source)
+            _make(name, lambda folder: _unpack_all(entry, source, folder, progress))
+        elif entry.derived:
+            _make(name, lambda folder: _link_children(source, folder))
+        elif lack := missing_files(entry, source):
+            names = ", ".join(archive.name for archive in entry.archives)
+            raise RequestError(f"{lack}; a folder with its archives would do too: {names}" if names else lack)
+        else:
+            target.symlink_to(source.resolve(), target_is_directory=True)
+        return target
+
+
+@contextmanager
+def _locked(name: str) -> Iterator[Path]:
+    """The corpus's folder, under a lock; what an earlier, unfinished try left is removed."""
+    from filelock import FileLock
+
+    target = folder_of(name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(target.with_name(f".{target.name}.lock")):
+        shutil.rmtree(_part(target), ignore_errors=True)
+        yield target
+
+
+def _part(target: Path) -> Path:
+    return target.with_name(f".{target.name}.part")
+
+
+def _make(name: str, fill: Callable[[Path], None]) -> None:
+    """Fills a folder aside and names it when it is whole."""
+    entry, target = entry_of(name), folder_of(name)
+    part = _part(target)
+    part.mkdir()
+    try:
+        fill(part)
+        if entry.derived:
+            subtract(part)
+        if lack := missing_files(entry, part):
+            raise RequestError(f"{entry.title} is not whole: {lack}")
+        part.rename(target)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _free(target: Path) -> None:
+    if os.path.lexists(target):
+        raise RequestError(f"{target} is there already and not whole; move it away, then run the command again")
+
+
+def check_disk_space(entry: CorpusEntry, archives: Path) -> None:
+    """Raises RequestError when the disk is too small for the files and what has not come yet of the archives."""
+    coming = 0
+    for archive in entry.archives:
+        here = [path for path in (archives / archive.name, archives / f"{archive.name}.part") if path.is_file()]
+        coming += max(0, archive.bytes - here[0].stat().st_size) if here else archive.bytes
+    free, needed = shutil.disk_usage(data_root()).free, entry.bytes + coming
+    if free < needed:
+        raise RequestError(
+            f"{entry.title} needs about {needed / 1e9:.1f} GB more, {data_root()} has {free / 1e9:.1f} GB free; "
+            "set RESTOREBENCH_DATA to a folder on a larger disk"
+        )
+
+
+def _verify(path: Path, archive: Archive) -> None:
+    if not archive.checksum:
+        return
+    algorithm = kind(archive.checksum)
+    if (seen := file_hash(path, algorithm)) != archive.checksum:
+        raise RequestError(f"{path}: {algorithm} {seen}, wanted {archive.checksum}; fetch the file again")
+
+
+def _unpack_all(entry: CorpusEntry, source: Path, folder: Path, progress: Progress) -> None:
+    for archive in entry.archives:
+        path = source / archive.name
+        unpack = _unzip if path.suffix == ".zip" else _untar
+        try:
+            progress(f"unpack {archive.name}", path.stat().st_size, unpack(path, archive.top, folder))
+        except DAMAGED as error:
+            raise _unusable(path, reason(error)) from error
+        except OSError as error:
+            if error.errno is not None:
+                raise
+            raise _unusable(path, reason(error)) from error  # bz2's and gzip's own complaints have no number
+
+
+def _unusable(path: Path, why: str) -> RequestError:
+    return RequestError(f"{path}: cannot be unpacked ({why}); remove it and fetch it again")
+
+
+def _below(tops: Sequence[str], member: str) -> str:
+    """The member's path below one of the folders `tops` of the archive; "" when it lies outside."""
+    member = member.removeprefix("./")
+    for top in tops:
+        if not top:
+            return member
+        if member.startswith(f"{top}/"):
+            return member.removeprefix(f"{top}/")
+    return ""
+
+
+def _require(found: bool, tops: Sequence[str], names: Iterable[str], path: Path) -> None:
+    if not found:
+        seen = sorted({name.removeprefix("./").partition("/")[0] for name in names})
+        raise RequestError(f"{path}: holds {', '.join(seen[:5]) or 'nothing'}; wanted {' or '.join(tops)}")
+
+
+def _unzip(path: Path, tops: Sequence[str], folder: Path) -> Iterator[int]:
+    with zipfile.ZipFile(path) as archive:
+        _require(any(_below(tops, name) for name in archive.namelist()), tops, archive.namelist(), path)
+        for member in archive.infolist():
+            below = _below(tops, member.filename)
+            if below and not member.is_dir():
+                member.filename = below
+                archive.extract(member, folder)
+            yield member.compress_size
+
+
+def _untar(path: Path, tops: Sequence[str], folder: Path) -> Iterator[int]:
+    done, found, names = 0, False, set()
+    with path.open("rb") as file, tarfile.open(fileobj=file) as archive:
+        for member in archive:
+            below = _below(tops, member.name)
+            names.add(member.name.removeprefix("./").partition("/")[0])
+            if below and member.isfile():
+                found = True
+                archive.extract(member.replace(name=below), folder, filter="data")
+            yield file.tell() - done
+            done = file.tell()
+        _require_end(archive)
+        _require(found, tops, names, path)
+
+
+def _require_end(archive: tarfile.TarFile) -> None:
+    """tarfile stops without a word at a damaged header; a whole archive goes on with zeros to the end of its stream."""
+    stream = archive.fileobj
+    assert stream is not None
+    stream.seek(archive.offset)
+    size = 0
+    while chunk := stream.read(1 << 20):
+        size += len(chunk)
+        if any(chunk):
+            raise tarfile.ReadError("damaged: a member has no readable header")
+    if size < tarfile.BLOCKSIZE:
+        raise tarfile.ReadError("cut off: the end mark is missing")
+
+
+def _link_children(source: Path, folder: Path) -> None:
+    for child in (CLEAN, NOISY):
+        if not (source / child).is_dir():
+            raise RequestError(f"{source}: no folder {child}; wanted {CLEAN} and {NOISY}, or their archives")
+        (folder / child).symlink_to((source / child).resolve(), target_is_directory=True)
+
+
+def subtract(folder: Path) -> None:
+    """VoiceBank-DEMAND's noise: each noisy recording minus its clean one, exact to the bit.
+
+    Raises RequestError when a clean recording is missing, or its length or level does not fit.
+    """
+    import numpy as np
+    import soundfile
+
+    for path in sorted((folder / NOISY).glob("*.wav")):
+        beside = folder / CLEAN / path.name
+        if not beside.is_file():
+            raise RequestError(f"{beside}: no such file; {path.name} has no clean version")
+        (noisy, rate), (clean, _) = (soundfile.read(p, dtype="int16") for p in (path, beside))
+        if noisy.shape != clean.shape:
+            raise RequestError(f"{path.name}: {len(noisy)} noisy samples and {len(clean)} clean ones")
+        noise = noisy.astype(np.int32) - clean.astype(np.int32)
+        if np.abs(noise).max(initial=0) >= 2**15:
+            raise RequestError(f"{path.name}: noise beyond full scale; wanted a noisy version of {beside}")
+        made = folder / NOISE / f"{path.stem}.flac"
+        made.parent.mkdir(exist_ok=True)
+        soundfile.write(made, noise << 16, rate, "PCM_24")

@@ -1,0 +1,49 @@
+"""Clips listed in the data folder's manifest.csv: path, kind, split, item, speaker, text, licence, sha256."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+
+from restorebench.benchmark.data.locations import resolve_uri
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.types import Utterance
+
+
+def rows(**wanted: str) -> list[dict[str, str]]:
+    """Manifest lines whose columns have the wanted values; a value ending in `/` is a path prefix."""
+    path = resolve_uri("data:manifest.csv")
+    if not path.is_file():
+        raise RequestError(f"{path}: no such manifest; set RESTOREBENCH_DATA to the folder that holds manifest.csv")
+    with path.open(encoding="utf-8", newline="") as file:
+        return [
+            row
+            for row in csv.DictReader(file)
+            if all(row[k].startswith(v) if v.endswith("/") else row[k] == v for k, v in wanted.items())
+        ]
+
+
+class Manifest:
+    def __init__(self, under: str | Sequence[str], split: str) -> None:
+        """under: one folder of the data folder, or several, one after the other."""
+        self.under = [folder.rstrip("/") + "/" for folder in ([under] if isinstance(under, str) else under)]
+        self.split = split
+
+    def utterances(self) -> list[Utterance]:
+        found = []
+        for folder in self.under:
+            listed = rows(path=folder, kind="speech", split=self.split)
+            if not listed:
+                raise RequestError(f"manifest.csv lists no speech under {folder} in split {self.split!r}")
+            found += listed
+        return [
+            Utterance(
+                id=row["item"],
+                uri=f"data:{row['path']}",
+                sha256=row["sha256"],
+                text=row["text"] or None,
+                speaker=row["speaker"],
+                licence=row["licence"],
+            )
+            for row in found
+        ]

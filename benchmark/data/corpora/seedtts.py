@@ -1,0 +1,53 @@
+"""SeedTTS test sets: `LANGUAGE/meta.lst`, lines of `utt|prompt_text|prompt_wav|infer_text[|infer_wav]`.
+
+Two uses. The prompts are clean speech that is degraded and restored; then a clip's text is its prompt's. Or `spoken`
+names a folder of generated speech, `SYSTEM/UTT.wav`: what a zero-shot TTS said when it was prompted with each system's
+restored prompts (`unprocessed`: with the degraded ones). Then the text is the one to be said, and the reference is the
+clean prompt.
+"""
+
+from __future__ import annotations
+
+from restorebench.benchmark.data.corpora.catalogue import command
+from restorebench.benchmark.data.locations import file_sha256, resolve_uri
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.types import Utterance
+
+LICENCES = {"en": "CC0 (Common Voice)", "zh": "DiDiSpeech's terms"}
+
+
+class SeedTts:
+    def __init__(self, language: str, root: str = "data:seedtts_testset", spoken: str = "") -> None:
+        self.language, self.root, self.spoken = language, root, spoken
+
+    def utterances(self) -> list[Utterance]:
+        lines = resolve_uri(f"{self.root}/{self.language}/meta.lst")
+        if not lines.is_file():
+            raise RequestError(f"SeedTTS test-{self.language} is not at {lines}; run: {command('seedtts')}")
+        listed = enumerate(lines.read_text(encoding="utf-8").splitlines(), start=1)
+        return [self._utterance(line, f"{lines}, line {number}") for number, line in listed]
+
+    def _utterance(self, line: str, place: str) -> Utterance:
+        fields = line.split("|")
+        if len(fields) not in (4, 5):
+            raise RequestError(f"{place}: {len(fields)} fields; wanted 4 or 5, separated by |")
+        clip, prompt_text, prompt, said = fields[:4]
+        uri = f"{self.root}/{self.language}/{prompt}"
+        if not resolve_uri(uri).is_file():
+            raise RequestError(f"{place}: its prompt is not at {resolve_uri(uri)}; run: {command('seedtts')}")
+        degraded = f"{self.spoken}/unprocessed/{clip}.wav" if self.spoken else None
+        if degraded and not resolve_uri(degraded).is_file():
+            raise RequestError(
+                f"{resolve_uri(degraded)}: no such file; wanted what the TTS said when prompted with the degraded "
+                f"prompt of {clip}, and beside it a folder for each system"
+            )
+        return Utterance(
+            id=clip,
+            uri=uri,
+            degraded=degraded,
+            sha256=file_sha256(resolve_uri(degraded or uri)),
+            text=said if self.spoken else prompt_text,
+            language=self.language,
+            speaker=clip.partition("-")[0],
+            licence=LICENCES.get(self.language, "see the SeedTTS test set"),
+        )

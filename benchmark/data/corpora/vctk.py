@@ -1,0 +1,48 @@
+"""VCTK 0.92: `wav48_silence_trimmed/SPEAKER/SPEAKER_NNN_mic1.flac` and `txt/SPEAKER/SPEAKER_NNN.txt`."""
+
+from __future__ import annotations
+
+from restorebench.benchmark.data.corpora.catalogue import VCTK_HELD_OUT, command
+from restorebench.benchmark.data.locations import file_sha256, resolve_uri
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.types import Utterance
+
+TEXTLESS = ("p315",)
+"""Whose transcripts the owners lost."""
+
+
+class Vctk:
+    def __init__(
+        self, root: str = "data:vctk", speakers: tuple[str, ...] = VCTK_HELD_OUT, per_speaker: int | None = None
+    ) -> None:
+        self.root, self.speakers, self.per_speaker = root, tuple(speakers), per_speaker
+
+    def utterances(self) -> list[Utterance]:
+        audio = resolve_uri(f"{self.root}/wav48_silence_trimmed")
+        if not audio.is_dir():
+            raise RequestError(f"VCTK 0.92 is not at {audio}; run: {command('vctk')}")
+        found = []
+        for speaker in self.speakers:
+            paths = sorted((audio / speaker).glob(f"{speaker}_*_mic1.flac"))
+            if not paths:
+                wanted = ", ".join(self.speakers)
+                raise RequestError(
+                    f"{audio / speaker} has no mic1 files; wanted the speakers {wanted}; run: {command('vctk')}"
+                )
+            texts = resolve_uri(f"{self.root}/txt/{speaker}")
+            if not texts.is_dir() and speaker not in TEXTLESS:
+                raise RequestError(f"{texts}: no such folder; VCTK has transcripts of {speaker}: {command('vctk')}")
+            for path in paths[: self.per_speaker]:
+                clip = path.stem.removesuffix("_mic1")
+                text = texts / f"{clip}.txt"
+                found.append(
+                    Utterance(
+                        id=clip,
+                        uri=f"{self.root}/wav48_silence_trimmed/{speaker}/{path.name}",
+                        sha256=file_sha256(path),
+                        text=text.read_text(encoding="utf-8").strip() if text.is_file() else None,
+                        speaker=speaker,
+                        licence="CC BY 4.0 (VCTK 0.92)",
+                    )
+                )
+        return found

@@ -1,0 +1,95 @@
+"""Where material lies: `data:PATH` below the data folder, `demo:PATH` in the bundle, anything else an ordinary path.
+
+Recipes and plans hold such locations instead of absolute paths, so that they mean the same on every machine.
+"""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import os
+from functools import cache
+from pathlib import Path
+
+from restorebench.benchmark.data.corpora.catalogue import fetch_hint
+from restorebench.benchmark.errors import RequestError
+
+BUNDLE = Path(__file__).resolve().parent / "corpora" / "demo_audio"
+AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
+
+
+def data_folder() -> Path | None:
+    """$RESTOREBENCH_DATA, `shared/data` beside a source checkout, what `data fetch` made, or None."""
+    if named := os.environ.get("RESTOREBENCH_DATA"):
+        return Path(named)
+    beside = Path(__file__).resolve().parents[3] / "shared" / "data"
+    return next((folder for folder in (beside, users_data_folder()) if folder.is_dir()), None)
+
+
+def users_data_folder() -> Path:
+    """Where `data fetch` puts corpora when nobody named a folder."""
+    import platformdirs
+
+    return platformdirs.user_data_path("restorebench") / "data"
+
+
+def resolve_uri(location: str) -> Path:
+    """The path behind a location. Raises RequestError when the data folder is needed and absent."""
+    scheme, colon, rest = location.partition(":")
+    if colon and scheme == "demo":
+        return BUNDLE / rest
+    if colon and scheme == "data":
+        root = data_folder()
+        if root is None:
+            todo = fetch_hint(location) or "; set RESTOREBENCH_DATA to it"
+            raise RequestError(f"{location} needs the data folder, and there is none{todo}")
+        return root / rest
+    return Path(location)
+
+
+@cache
+def _splits(root: Path) -> dict[str, str]:
+    manifest = root / "manifest.csv"
+    if not manifest.is_file():
+        return {}
+    with manifest.open(encoding="utf-8", newline="") as file:
+        return {row["path"]: row["split"] for row in csv.DictReader(file)}
+
+
+def audio_files(folder: str, split: str = "") -> tuple[str, ...]:
+    """Locations of the audio files below a folder, sorted. With `split`, only those that the data manifest puts there.
+
+    Raises RequestError when the folder is absent or holds no audio.
+    """
+    path = resolve_uri(folder)
+    if not path.is_dir():
+        todo = fetch_hint(folder) or "; name a folder of audio files"
+        raise RequestError(f"{folder}: no such folder ({path}){todo}")
+    head = folder if folder.endswith(("/", ":")) else f"{folder}/"
+    names = _audio_names(path, head, split, data_folder() if split else None)
+    if not names:
+        raise RequestError(f"{folder}: no audio files" + (f" in split {split!r}" if split else "") + f" below {path}")
+    return names
+
+
+@cache
+def _audio_names(path: Path, head: str, split: str, root: Path | None) -> tuple[str, ...]:
+    """Once per folder: a draw must not list 60 000 files again."""
+    files = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
+    names = (f"{head}{p.relative_to(path).as_posix()}" for p in files)
+    if not split:
+        return tuple(names)
+    known = _splits(root) if root else {}
+    return tuple(name for name in names if known.get(name.removeprefix("data:")) == split)
+
+
+def file_sha256(path: Path) -> str:
+    """Hash of a file's bytes; computed again when its size or time of change differs."""
+    facts = path.stat()
+    return _file_sha256(path, facts.st_size, facts.st_mtime_ns)
+
+
+@cache
+def _file_sha256(path: Path, size: int, changed_ns: int) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,1 @@
+"""Verbs on plain folders of audio: score, restore, degrade, import."""

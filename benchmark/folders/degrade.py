@@ -1,0 +1,104 @@
+"""A degraded test set as files: written with a manifest that carries recipes and hashes, and verified against it.
+
+manifest.jsonl   one line per clip: id, condition, text, speaker, licence, rate, samples, recipe, sha256 of both sounds
+reference/CONDITION/ID.flac, degraded/CONDITION/ID.flac    24 bits, exactly as rendered
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.audio import read, write_grid
+from restorebench.benchmark.core.atomic import write_atomic
+from restorebench.benchmark.core.pool import Workers
+from restorebench.benchmark.core.progress import Progress, silent
+from restorebench.benchmark.errors import AudioError, RequestError, reason
+from restorebench.benchmark.run.pairs import make_pair
+from restorebench.benchmark.types import Trial
+
+MANIFEST = "manifest.jsonl"
+SIDES = ("reference", "degraded")
+
+
+@dataclass(frozen=True)
+class WriteUnit:
+    trial: Trial
+    out: Path
+
+
+def write(trials: Sequence[Trial], out: Path, workers: int, progress: Progress = silent) -> list[str]:
+    """Writes the pairs of trials and their manifest; returns what went wrong, a line per clip."""
+    if (out / MANIFEST).exists():
+        raise RequestError(f"{out}: holds a test set already ({MANIFEST}); name an empty folder")
+    if any(t.utterance.degraded is not None for t in trials):
+        raise RequestError("this suite's clips arrive degraded: there is nothing to degrade; score it with `run`")
+    lines: dict[str, dict[str, object]] = {}
+
+    def steps(results: Iterator[dict[str, object]]) -> Iterator[int]:
+        for line in results:
+            lines[str(line["id"])] = line
+            yield 1
+
+    with Workers(min(workers, len(trials))) as pool:
+        progress("degrade", len(trials), steps(pool.map(write_unit, [WriteUnit(t, out) for t in trials], _died)))
+    kept = [lines[t.id] for t in trials if "why" not in lines[t.id]]
+    write_atomic(out / MANIFEST, "".join(json.dumps(line, sort_keys=True) + "\n" for line in kept).encode())
+    return [f"{t.id}: {lines[t.id]['why']}" for t in trials if "why" in lines[t.id]]
+
+
+def write_unit(unit: WriteUnit) -> dict[str, object]:
+    trial = unit.trial
+    try:
+        corruption = registry.create("corruptions", trial.recipe.corruption) if trial.recipe else None
+        pair = make_pair(trial.utterance, trial.recipe, corruption)
+        assert pair.reference is not None
+        assert trial.recipe is not None
+    except Exception as error:
+        return {"id": trial.id, "why": reason(error)}
+    sounds = {"reference": pair.reference, "degraded": pair.degraded}
+    for side, audio in sounds.items():
+        write_grid(unit.out / side / f"{trial.id}.flac", audio)
+    utterance = trial.utterance
+    return {
+        "id": trial.id,
+        "condition": trial.condition,
+        "text": utterance.text,
+        "speaker": utterance.speaker,
+        "licence": utterance.licence,
+        "rate": pair.degraded.rate,
+        "samples": len(pair.degraded.samples),
+        "recipe": json.loads(trial.recipe.to_json()),
+        **{f"{side}_sha256": audio.sha256() for side, audio in sounds.items()},
+    }
+
+
+def _died(unit: WriteUnit, why: str) -> dict[str, object]:
+    return {"id": unit.trial.id, "why": why}
+
+
+def verify(folder: Path) -> tuple[int, list[str]]:
+    """Clips checked and what differs from the manifest, a line per sound. Raises RequestError without a manifest."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        raise RequestError(f"{folder}: no {MANIFEST}; wanted a folder that `restorebench degrade` wrote")
+    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    faults = []
+    for line in lines:
+        for side in SIDES:
+            try:
+                seen = read(folder / side / f"{line['id']}.flac").sha256()
+            except AudioError as error:
+                faults.append(f"{side}/{line['id']}: {error}")
+                continue
+            if seen != line[f"{side}_sha256"]:
+                faults.append(
+                    f"{side}/{line['id']}: samples hash to {seen[:16]}…, wanted {line[f'{side}_sha256'][:16]}…"
+                )
+    listed = {f"{side}/{line['id']}.flac" for line in lines for side in SIDES}
+    present = {p.relative_to(folder).as_posix() for side in SIDES for p in (folder / side).rglob("*.flac")}
+    faults += [f"{name}: not in the manifest" for name in sorted(present - listed)]
+    return len(lines), faults

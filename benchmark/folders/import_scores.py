@@ -1,0 +1,105 @@
+"""Scores of a judge that cannot run here (in-house, a listening panel): read from a table into a store.
+
+They enter under the judge's own name, with the table's hash in the signature, so that they never pass for scores which
+were computed here, and another table never mixes with this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.components import metric_card
+from restorebench.benchmark.contracts import MetricCard, Value
+from restorebench.benchmark.data.locations import file_sha256
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.plan.keys import signature
+from restorebench.benchmark.plan.plan import Job, Plan
+from restorebench.benchmark.run.scoring import record
+from restorebench.benchmark.store.store import Store
+from restorebench.benchmark.types import Outcome
+
+NEEDED = ("system", "id", "value")
+OPTIONAL = ("condition", "seed")
+
+
+def import_scores(store: Store, plan: Plan, table: Path, metric: str, lower_is_better: bool = False) -> int:
+    """The number of values that were read. `table` is a CSV with the columns system, id, value; condition and seed when
+    a clip has several. Raises RequestError, and writes nothing, for a row that fits no planned clip."""
+    rows = _read(table)
+    card = _card(metric, file_sha256(table), lower_is_better)
+    kept = {**plan.metric_cards, metric: card}
+    planned = replace(plan, metric_cards=kept, signatures={**plan.signatures, metric: signature(card)})
+    [value] = card.values
+    found = [
+        record(job, card, value.name, Outcome(float(row["value"])))
+        for row in rows.to_dict("records")
+        for job in _jobs(plan, row, table)
+    ]
+    if len({one.key for one in found}) < len(found):
+        raise RequestError(f"{table}: a clip of a system stands twice; one value per system, id, condition and seed")
+    store.put("scores", found)
+    store.put_plan(planned)
+    return len(found)
+
+
+def _read(table: Path) -> pd.DataFrame:
+    try:
+        rows = pd.read_csv(table, dtype={"system": str, "id": str, "condition": str})
+    except (OSError, ValueError) as error:
+        raise RequestError(f"{table}: not a readable CSV ({error})") from error
+    absent = [name for name in NEEDED if name not in rows]
+    if absent or not len(rows):
+        raise RequestError(f"{table}: wanted rows with the columns {', '.join(NEEDED)}; absent: {', '.join(absent)}")
+    values = pd.to_numeric(rows["value"], errors="coerce")
+    if not np.isfinite(values).all():
+        line = int(np.flatnonzero(~np.isfinite(values))[0]) + 2
+        raise RequestError(f"{table}, line {line}: value {rows['value'].iloc[line - 2]!r} is not a number")
+    return rows.assign(value=values)
+
+
+def _card(name: str, sha256: str, lower_is_better: bool) -> MetricCard:
+    if name in registry.table("metrics"):
+        known = registry.card("metrics", name)
+        assert isinstance(known, MetricCard)
+        if not known.imported:
+            raise RequestError(f"{name} is computed here, so its scores cannot be imported; give another name")
+        return known.model_copy(update={"identity": sha256})
+    computed = {v.name: other for other in registry.table("metrics") for v in metric_card(other).values}
+    if name in computed or ":" in name:
+        raise RequestError(f"{name} is a value that {computed.get(name, 'a metric')} gives; give another name")
+    return MetricCard(
+        name=name,
+        version=1,
+        summary="Imported scores",
+        source="the imported table",
+        needs=frozenset(),
+        definition="imported",
+        identity=sha256,
+        imported=True,
+        values=(Value(name=name, label=name, unit="", direction="lower" if lower_is_better else "higher"),),
+    )
+
+
+def _jobs(plan: Plan, row: Mapping[Hashable, object], table: Path) -> list[Job]:
+    """The one job that a row means. Raises RequestError when it means none or several."""
+    wanted = {name: row[name] for name in OPTIONAL if name in row}
+    fitting = [
+        job
+        for job in plan.jobs
+        if (job.system, job.trial.utterance.id) == (row["system"], row["id"])
+        and wanted.get("condition", job.trial.condition) == job.trial.condition
+        and wanted.get("seed", job.draw) == job.draw
+    ]
+    if not fitting:
+        raise RequestError(f"{table}: {plan.suite.name} has no clip {row['id']!r} of {row['system']!r} {wanted or ''}")
+    if len(fitting) > 1:
+        raise RequestError(
+            f"{table}: {row['id']!r} of {row['system']!r} means {len(fitting)} clips; add the columns condition or seed"
+        )
+    return fitting

@@ -1,0 +1,67 @@
+"""Restores one recording or a folder of them with a system: `restorebench restore`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.audio import read, write_float
+from restorebench.benchmark.components import component_of
+from restorebench.benchmark.contracts import System
+from restorebench.benchmark.core.progress import Progress, silent
+from restorebench.benchmark.data import weights
+from restorebench.benchmark.errors import RequestError, reason
+from restorebench.benchmark.folders.score import files_by_id
+from restorebench.benchmark.run.restore import restore_audio
+
+
+def restore_files(
+    source: Path, target: Path, system: str, seed: int = 0, progress: Progress = silent
+) -> tuple[int, list[str]]:
+    """Files written, and what went wrong with the others. Raises RequestError when nothing can be done."""
+    component = component_of(system)
+    if not isinstance(component, System):
+        runnable = [
+            n for n in registry.table("systems") if getattr(registry.card("systems", n), "kind", "") == "system"
+        ]
+        raise RequestError(f"{system} is supplied, not run; name one of: {', '.join(runnable)}")
+    for name in component.card.weights:
+        weights.fetch(name)
+    pairs, faults = _pairs(source, target)
+    written: list[Path] = []
+
+    def steps() -> Iterator[int]:
+        for given, wanted in pairs:
+            try:
+                made, _ = restore_audio(component, read(given), seed)
+                write_float(wanted, made)
+                written.append(wanted)
+            except RequestError:
+                raise  # not this file's fault: weights that do not fit, for instance
+            except Exception as error:
+                faults.append(f"{given}: {reason(error)}")
+            yield 1
+
+    progress("restore", len(pairs), steps())
+    return len(written), faults
+
+
+def _pairs(source: Path, target: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
+    """(input, output) of every file, and inputs that cannot have an output of their own."""
+    if not source.is_dir():
+        if not source.is_file():
+            raise RequestError(f"{source}: no such file or folder")
+        if target.suffix.lower() != ".wav":
+            raise RequestError(f"{target}: wanted a name that ends in .wav")
+        pairs, faults = [(source, target)], []
+    else:
+        files = files_by_id(source)
+        pairs = [(paths[0], target / f"{clip}.wav") for clip, paths in files.items() if len(paths) == 1]
+        shared = [(clip, paths) for clip, paths in files.items() if len(paths) > 1]
+        faults = [
+            f"{clip}: {', '.join(p.name for p in paths)} would share one output; rename one" for clip, paths in shared
+        ]
+    if {given.resolve() for given, _ in pairs} & {wanted.resolve() for _, wanted in pairs}:
+        raise RequestError(f"{target}: the output would overwrite its input; name another file or folder")
+    return pairs, faults

@@ -1,0 +1,173 @@
+"""Scores a folder of finished audio, with or without references and transcripts: `restorebench score`.
+
+The references (or else the transcripts, or else the estimates) decide the list of ids; an estimate that is missing is
+a row with an error, not a shorter table. The id is the path below the folder without suffix.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from restorebench.benchmark.audio import read
+from restorebench.benchmark.components import metric_card, require_weights, resolve_metrics
+from restorebench.benchmark.contracts import Subject
+from restorebench.benchmark.core.pool import Workers
+from restorebench.benchmark.core.progress import Progress, silent
+from restorebench.benchmark.data.corpora.texts import read_texts
+from restorebench.benchmark.data.locations import AUDIO_SUFFIXES
+from restorebench.benchmark.errors import RequestError, reason
+from restorebench.benchmark.isolation.environments import build, used_by
+from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.run.scoring import failure, metric, score
+from restorebench.benchmark.types import Outcome
+
+
+@dataclass(frozen=True)
+class FileUnit:
+    id: str
+    estimate: tuple[Path, ...]
+    """Exactly one, unless the id is missing or stands twice."""
+    reference: tuple[Path, ...] | None
+    text: str | None
+    language: str
+    metrics: tuple[str, ...]
+
+
+def score_files(
+    estimates: Path,
+    metrics: Sequence[str],
+    references: Path | None = None,
+    texts: Path | None = None,
+    language: str = "en",
+    workers: int = 1,
+    progress: Progress = silent,
+) -> pd.DataFrame:
+    """One row per id: `id`, a column per value, then `<metric>.error` where a value is missing. Sorted by id."""
+    names = resolve_metrics(metrics)
+    for name in names:
+        needs = metric_card(name).needs
+        if "reference" in needs and references is None:
+            raise RequestError(f"metric {name} compares with clean references; give --references DIR or leave it out")
+        if "text" in needs and texts is None:
+            raise RequestError(
+                f"metric {name} needs transcripts; give --texts FILE.csv (columns id,text) or leave it out"
+            )
+        if "seconds" in needs:
+            raise RequestError(f"metric {name} times a system while it runs; finished files have no such time")
+    cards = [metric_card(name) for name in names]
+    require_weights(cards)
+    build(used_by((card.name, card.environment) for card in cards), progress)
+    if any(card.environment for card in cards):
+        workers = 1  # what lives in an environment of its own is in memory once
+    units = _units(estimates, references, texts, language, names)
+    rows: list[dict[str, object]] = []
+    with Workers(min(workers, len(units))) as pool:
+
+        def steps() -> Iterator[int]:
+            for row in pool.map(score_file, units, _died):
+                rows.append(row)
+                yield 1
+
+        progress("score", len(units), steps())
+    return table(rows, names)
+
+
+def table(rows: Sequence[dict[str, object]], names: Sequence[str]) -> pd.DataFrame:
+    """The rows in order of id, columns in the promised order."""
+    values = [value.name for name in names for value in metric_card(name).values]
+    frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
+    errors = [c for name in names if (c := f"{name}.error") in frame and frame[c].notna().any()]
+    return frame.reindex(columns=["id", *values, *errors])
+
+
+def _units(
+    estimates: Path, references: Path | None, texts: Path | None, language: str, names: tuple[str, ...]
+) -> list[FileUnit]:
+    made = files_by_id(estimates)
+    clean = files_by_id(references) if references else None
+    spoken = read_texts(texts) if texts else None
+    if clean is not None:
+        ids = set(clean) | set(made)
+    elif spoken is not None:
+        ids = set(spoken) | set(made)
+    else:
+        ids = set(made)
+    return [
+        FileUnit(
+            id=clip,
+            estimate=made.get(clip, ()),
+            reference=None if clean is None else clean.get(clip, ()),
+            text=spoken.get(clip) if spoken else None,
+            language=language,
+            metrics=names,
+        )
+        for clip in sorted(ids)
+    ]
+
+
+def files_by_id(folder: Path) -> dict[str, tuple[Path, ...]]:
+    """Audio files below a folder by id. Raises RequestError when the folder cannot be read or holds none."""
+    if not folder.is_dir():
+        raise RequestError(f"{folder}: no such folder; wanted a folder of audio files")
+    found: dict[str, tuple[Path, ...]] = {}
+    try:
+        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and not p.is_dir())
+        next(folder.iterdir(), None)
+    except PermissionError as error:
+        raise RequestError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
+    for path in paths:
+        clip = path.relative_to(folder).with_suffix("").as_posix()
+        found[clip] = (*found.get(clip, ()), path)
+    if not found:
+        raise RequestError(f"{folder}: holds no audio files ({', '.join(sorted(AUDIO_SUFFIXES))})")
+    return found
+
+
+def score_file(unit: FileUnit) -> dict[str, object]:
+    """The row of one id."""
+    estimate: SharedClip | str
+    try:
+        estimate = SharedClip(read(_only(unit.estimate, "estimate")))
+    except Exception as error:
+        estimate = reason(error)
+    reference, unusable = None, ""
+    if unit.reference is not None:
+        try:
+            reference = SharedClip(read(_only(unit.reference, "reference")))
+        except Exception as error:
+            unusable = f"reference: {reason(error)}"
+    row: dict[str, object] = {"id": unit.id}
+    for name in unit.metrics:
+        judge = metric(name)
+        if unusable and "reference" in judge.card.needs:
+            outcome = failure(judge.card, unusable)
+        else:
+            subject = Subject(reference=reference, text=unit.text, language=unit.language)
+            outcome = score(judge, subject, [estimate])[0]
+        row |= _columns(name, dict(outcome))
+    return row
+
+
+def _columns(name: str, outcomes: dict[str, Outcome]) -> dict[str, object]:
+    whys = sorted({o.why for o in outcomes.values() if o.why})
+    columns: dict[str, object] = {value: outcome.value for value, outcome in outcomes.items()}
+    return columns | ({f"{name}.error": "; ".join(whys)} if whys else {})
+
+
+def _only(paths: tuple[Path, ...], what: str) -> Path:
+    if not paths:
+        raise RequestError(f"there is no {what} with this id")
+    if len(paths) > 1:
+        raise RequestError(f"{len(paths)} {what}s share this id ({', '.join(p.name for p in paths)}); keep one")
+    return paths[0]
+
+
+def _died(unit: FileUnit, why: str) -> dict[str, object]:
+    row: dict[str, object] = {"id": unit.id}
+    for name in unit.metrics:
+        row |= _columns(name, dict(failure(metric_card(name), why)))
+    return row

@@ -1,0 +1,1 @@
+"""Decisions: a store against a committed baseline."""

@@ -1,0 +1,237 @@
+"""The gate's committed file: one system's scores, clip by clip, what they were measured with, and their margins."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import Annotated
+
+import pandas as pd
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from restorebench.benchmark.analysis.paired_scores import paired_scores
+from restorebench.benchmark.analysis.resampling import DRAWS
+from restorebench.benchmark.analysis.significance import ALPHA
+from restorebench.benchmark.core import provenance
+from restorebench.benchmark.core.atomic import write_atomic
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.store.records import planned_records
+from restorebench.benchmark.store.store import Store
+
+Clip = tuple[float, float, int]
+"""What a clip adds above and below the fraction bar (mean over its seeds), and how many of its seeds have a value."""
+Clips = Annotated[dict[str, Clip], Field(min_length=1)]
+Margin = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class Baseline(BaseModel):
+    """What the file holds."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    suite: str
+    trials: str
+    """Digest of the degraded clips."""
+    system: str
+    reason: str
+    """Why it was made, or changed."""
+    made_with: dict[str, str] = Field(default_factory=dict)
+    margins: dict[str, Margin]
+    signatures: dict[str, str]
+    """Value -> signature of its metric."""
+    clips: Annotated[dict[str, Annotated[dict[str, Clips], Field(min_length=1)]], Field(min_length=1)]
+    """Condition -> value -> clip -> scores."""
+
+    @model_validator(mode="after")
+    def _complete(self) -> Baseline:
+        for name in self.values:
+            for what, known in (("margin", self.margins), ("signature", self.signatures)):
+                if name not in known:
+                    raise ValueError(f"{name} has no {what}")
+        return self
+
+    @property
+    def values(self) -> list[str]:
+        """What is guarded on any condition."""
+        return list(dict.fromkeys(name for values in self.clips.values() for name in values))
+
+
+def baseline_of(
+    store: Store,
+    plan: Plan,
+    system: str,
+    reason: str,
+    margins: Mapping[str, float] | None = None,
+    values: Collection[str] = (),
+    conditions: Collection[str] = (),
+) -> tuple[Baseline, list[str]]:
+    """A new baseline of the named values and conditions; by default of every value that has a margin, everywhere. With
+    it, what of that has no value: "VALUE on CONDITION: clips: why".
+
+    Raises RequestError when something named is not there, or was planned and not measured yet.
+    """
+    limits = {**default_margins(plan), **(margins or {})}
+    chosen = named_system(plan.systems, system)
+    rows = planned_records(plan, store)
+    rows = rows[rows["system"] == chosen]
+    wanted = set(values) or set(limits)
+    _require_known("value", values, rows["value_name"])
+    _require_known("condition", conditions, rows["condition"])
+    if without := sorted(set(values) - set(limits)):
+        raise RequestError(f"{without[0]} has no margin; give one with --margin {without[0]}=NUMBER")
+    rows = rows[rows["value_name"].isin(wanted) & rows["condition"].isin(set(conditions) or set(rows["condition"]))]
+    require_done(rows)
+    clips: dict[str, dict[str, dict[str, Clip]]] = {}
+    for found in paired_scores(plan, rows):
+        row = found.systems.index(chosen)
+        parts = zip(
+            found.clips, found.sample.numerator[row], found.sample.denominator[row], found.seeds[row], strict=True
+        )
+        kept = {
+            clip: (float(numerator), float(denominator), int(seeds))
+            for clip, numerator, denominator, seeds in parts
+            if seeds
+        }
+        clips.setdefault(found.condition, {})[found.value.name] = kept
+    if not len(rows):
+        raise RequestError(f"{chosen} has no value with a margin; give one with --margin VALUE=NUMBER")
+    missing = holes(rows)
+    if not clips:
+        raise RequestError(f"{chosen} has nothing to guard: {'; '.join(missing)}")
+    names = {name for measured in clips.values() for name in measured}
+    require_power([len(kept) for measured in clips.values() for kept in measured.values()])
+    made = Baseline(
+        suite=plan.suite.name,
+        trials=plan.trials_digest,
+        system=chosen,
+        reason=reason,
+        made_with=provenance.collect()["versions"],
+        margins={name: limits[name] for name in sorted(names)},
+        signatures={name: signature_of(plan, name) for name in sorted(names)},
+        clips=clips,
+    )
+    return made, missing
+
+
+def default_margins(plan: Plan) -> dict[str, float]:
+    """The margins that the plan's values come with."""
+    values = [value for card in plan.metric_cards.values() for value in card.values]
+    return {value.name: value.margin for value in values if value.margin is not None}
+
+
+def holes(rows: pd.DataFrame) -> list[str]:
+    """Records without a value: "VALUE on CONDITION: clips: why"."""
+    found = []
+    for (condition, name), group in rows[rows["value"].isna()].groupby(["condition", "value_name"], sort=False):
+        clips = list(dict.fromkeys(group["utterance"]))
+        found.append(f"{name} on {condition}: {listed(clips)}: {group['why'].iloc[0]}")
+    return found
+
+
+def dropped(old: Baseline, new: Baseline) -> list[str]:
+    """What the old baseline guards and the new one would not."""
+    found = []
+    for condition, values in old.clips.items():
+        for name, clips in values.items():
+            kept = new.clips.get(condition, {}).get(name, {})
+            if not kept:
+                found.append(f"{name} on {condition}")
+            elif lost := [clip for clip in clips if clip not in kept]:
+                found.append(f"{name} on {condition}: {listed(lost)}")
+    return found
+
+
+def listed(names: Sequence[str]) -> str:
+    """The first three of some names."""
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def named_system(known: Sequence[str], wanted: str) -> str:
+    """The system of this name. A row's name without a checkpoint will do where the store has one of it."""
+    if wanted in known:
+        return wanted
+    close = [] if "@" in wanted else _of_row(known, wanted)
+    if len(close) != 1:
+        raise RequestError(f"cannot judge: the store has {', '.join(known)}; name one of them with --system")
+    return close[0]
+
+
+def successor(known: Sequence[str], old: str) -> str:
+    """The store's system of the same row as a baseline's, whatever its checkpoint, where there is one such."""
+    close = _of_row(known, old)
+    if len(close) != 1:
+        raise RequestError(
+            f"cannot judge: the store has {', '.join(known)}, the baseline is {old}'s; name the one to judge: --system"
+        )
+    return close[0]
+
+
+def _of_row(known: Sequence[str], name: str) -> list[str]:
+    return [system for system in known if system.partition("@")[0] == name.partition("@")[0]]
+
+
+def require_done(rows: pd.DataFrame) -> None:
+    """Raises RequestError when planned values were not measured yet: an interrupted run is neither good nor bad."""
+    waiting = rows[~rows["done"]]
+    if len(waiting):
+        names = listed(list(dict.fromkeys(waiting["value_name"])))
+        raise RequestError(f"cannot judge: {len(waiting)} values ({names}) are not measured yet; run the suite again")
+
+
+def require_power(clips: Sequence[int]) -> None:
+    """Raises RequestError when so few clips could never show a regression: a gate that cannot fail guards nothing."""
+    if 0.5 / (DRAWS + 1) * len(clips) >= ALPHA:
+        raise RequestError(f"cannot judge: {len(clips)} values are too many to correct for; name some (--value)")
+    needed = math.ceil(math.log2(len(clips) / ALPHA)) if clips else 0
+    if clips and min(clips) < needed:
+        raise RequestError(
+            f"cannot judge: {min(clips)} clips can never show a regression among {len(clips)} values; wanted {needed} "
+            "or more, or fewer values (--value, --condition)"
+        )
+
+
+def _require_known(what: str, wanted: Collection[str], known: Collection[str]) -> None:
+    if absent := sorted(set(wanted) - set(known)):
+        raise RequestError(f"{what} {absent[0]}: not measured here; there is {', '.join(sorted(set(known)))}")
+
+
+def signature_of(plan: Plan, value: str) -> str:
+    """The signature of the metric that gives a value; "" when the plan has none."""
+    for name, card in plan.metric_cards.items():
+        if value in {v.name for v in card.values}:
+            return plan.signatures[name]
+    return ""
+
+
+def margins_of(texts: Sequence[str]) -> dict[str, float]:
+    """`VALUE=NUMBER` texts. Raises RequestError for any other."""
+    found = {}
+    for text in texts:
+        name, _, number = text.partition("=")
+        try:
+            found[name] = float(number)
+        except ValueError as error:
+            raise RequestError(f"--margin {text}: wanted VALUE=NUMBER, as in dnsmos.ovl=0.05") from error
+        if not name or not 0 <= found[name] < math.inf:
+            raise RequestError(f"--margin {text}: wanted VALUE=NUMBER with a finite number of at least 0")
+    return found
+
+
+def read_baseline(path: Path) -> Baseline:
+    """Raises RequestError for a file that is absent or not a baseline."""
+    if not path.is_file():
+        raise RequestError(f"{path}: no such baseline; make it with --update-baseline --reason TEXT")
+    try:
+        return Baseline.model_validate_json(path.read_bytes())
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"]) or "as a whole"
+        raise RequestError(f"{path}: not a baseline: {place}: {first['msg']}") from error
+
+
+def write_baseline(path: Path, baseline: Baseline) -> None:
+    text = json.dumps(baseline.model_dump(), indent=1, sort_keys=True, ensure_ascii=False)
+    write_atomic(path, f"{text}\n".encode())

@@ -1,0 +1,182 @@
+"""A regression gate: a store against a committed baseline, paired on the same clips.
+
+A value fails when it is significantly worse than the baseline *and* worse by more than its margin: a tiny difference
+that many clips make certain is no regression, and neither is a large one that chance explains. The tests are one-sided
+sign flips, corrected over the gate's values (Holm). A clip, or one of its seeds, that had a value and has none now
+fails too. Clips are flipped one by one, not by speaker: the question is this set, not other speakers.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from restorebench.benchmark.analysis.paired_scores import PairedScores, paired_scores
+from restorebench.benchmark.analysis.paired_tests import Sample, one_sided_p
+from restorebench.benchmark.analysis.resampling import Draws
+from restorebench.benchmark.analysis.significance import ALPHA, holm
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.gate.baseline import (
+    Baseline,
+    Clip,
+    listed,
+    named_system,
+    require_done,
+    require_power,
+    signature_of,
+    successor,
+)
+from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.store.records import planned_records
+from restorebench.benchmark.store.store import Store
+
+Whys = Mapping[tuple[str, str, str], str]
+"""(condition, value, clip) -> why it has no value."""
+
+
+@dataclass(frozen=True)
+class GatedValue:
+    """One value of one condition. Numbers are in the value's unit; `worse` is positive when the new one is worse.
+
+    They are None when no clip has both.
+    """
+
+    condition: str
+    value: str
+    margin: float
+    clips: int = 0
+    before: float | None = None
+    now: float | None = None
+    worse: float | None = None
+    p: float = 1.0
+    """One-sided, corrected."""
+    lost: tuple[str, ...] = ()
+    """Clips that had more values than they have now."""
+    lost_why: str = ""
+
+    @property
+    def fails(self) -> bool:
+        return bool(self.lost) or self.worsened
+
+    @property
+    def worsened(self) -> bool:
+        return self.worse is not None and self.p < ALPHA and self.worse > self.margin
+
+    @property
+    def why(self) -> str:
+        said = []
+        if self.lost:
+            why = f": {self.lost_why}" if self.lost_why else ""
+            said.append(f"fewer values than the baseline for {listed(self.lost)}{why}")
+        if self.worse is not None and self.worse > self.margin:
+            by = f"worse by {self.worse:.3g}"
+            chance = f"{by}, but chance explains it (p {self.p:.2g})"
+            said.append(f"{by}, margin {self.margin:g}, p {self.p:.2g}" if self.worsened else chance)
+        elif self.worse is not None and self.p < ALPHA and self.worse > 0:
+            said.append("significantly worse, but within the margin")
+        return "; ".join(said)
+
+
+@dataclass(frozen=True)
+class GateResult:
+    system: str
+    baseline: Baseline
+    judged: tuple[GatedValue, ...]
+
+    @property
+    def passes(self) -> bool:
+        return not any(one.fails for one in self.judged)
+
+    @property
+    def exit_code(self) -> int:
+        return 0 if self.passes else 1
+
+
+def gate(store: Store, plan: Plan, baseline: Baseline, system: str = "") -> GateResult:
+    """The verdict on a store's system; by default the one of the baseline's row, whatever its checkpoint.
+
+    Raises RequestError when it cannot be judged: other clips, another signature of a metric, a system or value that
+    was not planned, or not measured yet.
+    """
+    if (plan.suite.name, plan.trials_digest) != (baseline.suite, baseline.trials):
+        raise RequestError(
+            f"cannot judge: the store holds {plan.suite.name} with clips {plan.trials_digest[:12]}, the baseline was "
+            f"made on {baseline.suite} with {baseline.trials[:12]}; run the same suite, or update the baseline"
+        )
+    chosen = named_system(plan.systems, system) if system else successor(plan.systems, baseline.system)
+    for name in baseline.values:
+        now, then = signature_of(plan, name), baseline.signatures[name]
+        if now != then:
+            raise RequestError(
+                f"cannot judge: {name} is measured by {now or 'nothing'}, the baseline by {then}; "
+                "measure with that, or update the baseline"
+            )
+    rows = planned_records(plan, store)
+    rows = rows[(rows["system"] == chosen) & rows["value_name"].isin(baseline.values)]
+    rows = rows[rows["condition"].isin(set(baseline.clips))]
+    planned = set(zip(rows["condition"], rows["value_name"], strict=True))
+    for condition, values in baseline.clips.items():
+        for name in values:
+            if (condition, name) not in planned:
+                raise RequestError(f"cannot judge: {chosen} has no {name} on {condition}; run it with that metric")
+    require_done(rows)
+    missing = rows[rows["value"].isna()]
+    places = zip(missing["condition"], missing["value_name"], missing["utterance"], strict=True)
+    whys = dict(zip(places, missing["why"], strict=True))
+    return judge(list(paired_scores(plan, rows)), baseline, chosen, whys=whys)
+
+
+def judge(
+    measured: Sequence[PairedScores],
+    baseline: Baseline,
+    system: str,
+    draws: Draws | None = None,
+    whys: Whys | None = None,
+) -> GateResult:
+    """The verdict on a system's scores. A value without any score has lost all its clips."""
+    draws = draws or Draws("gate")
+    by_value = {(found.condition, found.value.name): found for found in measured}
+    found = []
+    for condition, values in baseline.clips.items():
+        for name, clips in values.items():
+            bare = GatedValue(condition, name, baseline.margins[name])
+            found.append(_judge(bare, by_value.get((condition, name)), system, clips, whys or {}, draws))
+    if not all(one.lost for one, _ in found):
+        require_power([len(clips) for values in baseline.clips.values() for clips in values.values()])
+    corrected = holm([p for _, p in found])
+    judged = tuple(replace(one, p=float(p)) for (one, _), p in zip(found, corrected, strict=True))
+    return GateResult(system, baseline, judged)
+
+
+def _judge(
+    bare: GatedValue, new: PairedScores | None, system: str, before: Mapping[str, Clip], whys: Whys, draws: Draws
+) -> tuple[GatedValue, float]:
+    """The two on their common clips, and the one-sided p before any correction."""
+    now = _clips(new, system) if new else {}
+    lost = tuple(clip for clip, (_, _, seeds) in before.items() if now.get(clip, (0.0, 0.0, 0))[2] < seeds)
+    why = next((why for clip in lost if (why := whys.get((bare.condition, bare.value, clip)))), "")
+    common = [clip for clip in before if clip in now]
+    bare = replace(bare, lost=lost, lost_why=why, clips=len(common))
+    if new is None or not common:
+        return bare, 1.0
+    sign = -1.0 if new.value.direction == "higher" else 1.0
+    # Above and below the fraction bar, [now and before, clip]; turned so that more is worse.
+    numerator, denominator = np.array([[now[clip][:2], before[clip][:2]] for clip in common]).transpose(2, 1, 0)
+    first, second = (float(part) * new.factor for part in numerator.sum(1) / denominator.sum(1))
+    sample = Sample(sign * numerator, denominator, np.arange(len(common)))
+    judged = replace(bare, before=second, now=first, worse=sign * (first - second) + 0.0)
+    return judged, one_sided_p(sample, draws)
+
+
+def _clips(found: PairedScores, system: str) -> dict[str, Clip]:
+    """The clips on which a system has a value."""
+    row = found.systems.index(system)
+    parts = zip(found.clips, found.sample.numerator[row], found.sample.denominator[row], found.seeds[row], strict=True)
+    return {
+        clip: (numerator, denominator, int(seeds))
+        for clip, numerator, denominator, seeds in parts
+        if math.isfinite(numerator)
+    }

@@ -1,0 +1,1 @@
+"""Components in environments of their own."""

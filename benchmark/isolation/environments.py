@@ -1,0 +1,222 @@
+"""Python environments of their own for components whose packages clash with ours: made once by uv, kept by content.
+
+A card's `environment` is a list of requirements. The environment of a list lies in a folder named by the list's hash;
+`ready.json` in it is written last, so a build that was cut off is never used. Locks keep two builds apart.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+import platformdirs
+
+from restorebench.benchmark.core.atomic import write_atomic
+from restorebench.benchmark.data.download import offline
+from restorebench.benchmark.errors import RequestError
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+USERS = "users"
+"""Folder of an environment with one lock file for each process that uses it."""
+READY = "ready.json"
+KEY_DIGITS = 16
+LAST_LINES = 12
+"""Of the resolver's words, in the error for a failed build."""
+
+
+@dataclass(frozen=True)
+class Environment:
+    requirements: tuple[str, ...]
+    """As pip takes them, every package with its version: results carry their hash. The most telling one first."""
+
+    @property
+    def lock(self) -> str:
+        """Changes with the requirements alone; part of the signature of what they compute."""
+        return sha256("\n".join(sorted(self.requirements)).encode()).hexdigest()[:KEY_DIGITS]
+
+    @property
+    def shown(self) -> str:
+        """The requirements in brief."""
+        if len(self.requirements) <= 3:
+            return ", ".join(self.requirements)
+        return f"{self.requirements[0]} and {len(self.requirements) - 1} more"
+
+    @property
+    def key(self) -> str:
+        """Changes with the requirements, the Python version and the platform."""
+        facts = "\n".join([*sorted(self.requirements), python_version(), sys.platform])
+        return sha256(facts.encode()).hexdigest()[:KEY_DIGITS]
+
+    @property
+    def folder(self) -> Path:
+        return environments_folder() / self.key
+
+    @property
+    def python(self) -> Path:
+        return python_of(self.folder)
+
+    @property
+    def is_ready(self) -> bool:
+        return (self.folder / READY).is_file() and self.python.exists()
+
+
+def environments_folder() -> Path:
+    """$RESTOREBENCH_ENVIRONMENTS, or `environments` in the user's cache."""
+    if named := os.environ.get("RESTOREBENCH_ENVIRONMENTS"):
+        return Path(named)
+    return platformdirs.user_cache_path("restorebench") / "environments"
+
+
+def python_version() -> str:
+    return f"{sys.version_info.major}.{sys.version_info.minor}"
+
+
+def python_of(folder: Path) -> Path:
+    return folder / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+
+
+def build(environments: Iterable[Environment], progress: Callable[[str, int, Iterator[int]], None]) -> None:
+    """Those that are lacking, one after the other. Raises RequestError with the resolver's own words."""
+    for environment in environments:
+        if not environment.is_ready:
+            progress(f"build {environment.shown}", 1, (1 for one in (environment,) if require(one)))
+
+
+def require(environment: Environment) -> Path:
+    """The environment's Python, built if need be. Raises RequestError with the resolver's own words."""
+    if environment.is_ready:
+        return environment.python
+    from filelock import FileLock
+
+    environments_folder().mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{environment.folder}.lock"):
+        if not environment.is_ready:
+            _build(environment)
+    return environment.python
+
+
+def _build(environment: Environment) -> None:
+    folder = environment.folder
+    shutil.rmtree(folder, ignore_errors=True)  # a build that was cut off
+    uv = _uv()
+    try:
+        _uv_run(uv, "venv", "--python", sys.executable, str(folder))
+        _uv_run(uv, "pip", "install", "--python", str(environment.python), "numpy", *environment.requirements)
+        frozen = _uv_run(uv, "pip", "freeze", "--python", str(environment.python))
+    except subprocess.CalledProcessError as error:
+        shutil.rmtree(folder, ignore_errors=True)
+        said = " / ".join(error.stderr.strip().splitlines()[-LAST_LINES:])
+        raise RequestError(f"the environment for {environment.shown} could not be built; uv says: {said}") from error
+    facts = {
+        "requirements": list(environment.requirements),
+        "python": python_version(),
+        "packages": frozen.splitlines(),
+    }
+    write_atomic(folder / READY, json.dumps(facts, indent=1).encode())
+
+
+def _uv() -> str:
+    from uv import find_uv_bin
+
+    return str(find_uv_bin())
+
+
+def _uv_run(uv: str, *arguments: str) -> str:
+    kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    cached = ["--offline"] if offline() else []
+    done = subprocess.run([uv, "--quiet", *cached, *arguments], env=kept, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+@dataclass(frozen=True)
+class Installed:
+    key: str
+    requirements: tuple[str, ...]
+    bytes: int
+
+
+def installed() -> list[Installed]:
+    """Finished environments, by key."""
+    folders = sorted(path.parent for path in environments_folder().glob(f"*/{READY}"))
+    return [Installed(folder.name, _requirements_in(folder), _size_of(folder)) for folder in folders]
+
+
+def _requirements_in(folder: Path) -> tuple[str, ...]:
+    return tuple(json.loads((folder / READY).read_text(encoding="utf-8"))["requirements"])
+
+
+def _size_of(folder: Path) -> int:
+    return sum(path.lstat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def hold(environment: Environment) -> FileLock:
+    """The environment, built if need be and safe from `prune` until the lock is released or the process ends.
+
+    Raises RequestError with the resolver's own words.
+    """
+    from filelock import FileLock
+
+    while True:
+        require(environment)
+        with FileLock(f"{environment.folder}.lock"):  # prune holds it while it looks and removes
+            if environment.is_ready:
+                users = environment.folder / USERS
+                users.mkdir(exist_ok=True)
+                held = FileLock(users / f"{os.getpid()}-{uuid4().hex[:8]}.lock", thread_local=False)
+                held.acquire()
+                return held
+
+
+def _in_use(folder: Path) -> bool:
+    """Whether a process holds one of the locks; those of processes that ended are removed."""
+    from filelock import FileLock, Timeout
+
+    for path in sorted((folder / USERS).glob("*.lock")):
+        try:
+            with FileLock(path, timeout=0):
+                pass
+        except Timeout:
+            return True
+        path.unlink(missing_ok=True)
+    return False
+
+
+def prune(keep: Iterable[Environment]) -> list[str]:
+    """Removes every environment of ours that is not in `keep`, unfinished ones too; their keys.
+
+    What a worker runs in stays, and so do folders that are not ours.
+    """
+    from filelock import FileLock
+
+    kept = {environment.key for environment in keep}
+    removed = []
+    for folder in sorted(environments_folder().glob("[0-9a-f]" * KEY_DIGITS)):
+        if folder.name in kept or not any((folder / mark).is_file() for mark in (READY, "pyvenv.cfg")):
+            continue
+        with FileLock(f"{folder}.lock"):
+            if _in_use(folder):
+                continue
+            shutil.rmtree(folder)
+        Path(f"{folder}.lock").unlink(missing_ok=True)
+        removed.append(folder.name)
+    return removed
+
+
+def used_by(cards: Iterable[tuple[str, Sequence[str]]]) -> dict[Environment, list[str]]:
+    """Environments that cards ask for, with the names that ask."""
+    found: dict[Environment, list[str]] = {}
+    for name, requirements in cards:
+        if requirements:
+            found.setdefault(Environment(tuple(requirements)), []).append(name)
+    return found

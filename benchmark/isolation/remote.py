@@ -1,0 +1,195 @@
+"""A component that lives in an environment of its own: a long-lived worker process, spoken to in frames over pipes.
+
+The far side is a file with a class `Remote(**settings)`, whose methods take a list of arrays and options, and return a
+JSON value and a list of arrays. A worker that dies is started again and asked once more; one that hangs is ended.
+"""
+
+from __future__ import annotations
+
+import atexit
+import json
+import os
+import select
+import signal
+import struct
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restorebench.benchmark.core.pool import THREAD_VARIABLES
+from restorebench.benchmark.errors import AudioError
+from restorebench.benchmark.isolation import environments
+from restorebench.benchmark.isolation.environments import Environment
+
+if TYPE_CHECKING:
+    from filelock import FileLock
+
+MAIN = Path(__file__).with_name("worker.py")
+START_LIMIT_S = 1800.0
+"""Loading a large model from a slow disk."""
+CALL_LIMIT_S = 600.0
+TAIL = 400
+"""Characters of the worker's standard error in a failure's reason."""
+
+Array = NDArray[Any]
+
+
+class WorkerDied(Exception):
+    """The process ended without an answer."""
+
+
+@dataclass
+class Remote:
+    """`file` in `environment`, made with `settings`; started at the first call, ended with this process."""
+
+    environment: Environment
+    file: Path
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    limit_s: float = CALL_LIMIT_S
+
+    def __post_init__(self) -> None:
+        self._process: subprocess.Popen[bytes] | None = None
+        self._said: IO[bytes] | None = None
+        self._held: FileLock | None = None
+        self._unusable = ""
+        """Why the component could not be made; it is not tried for every clip."""
+
+    def call(
+        self, method: str, arrays: Sequence[Array] = (), limit_s: float | None = None, **options: Any
+    ) -> tuple[Any, list[Array]]:
+        """(value, arrays) of a method, within `limit_s` seconds.
+
+        Raises AudioError with the far side's own words: for what it refuses, when it dies twice, and past the limit.
+        """
+        if self._unusable:
+            raise AudioError(self._unusable)
+        request, limit_s = {"method": method, "options": options}, limit_s or self.limit_s
+        try:
+            return self._ask(request, arrays, limit_s)
+        except WorkerDied:
+            try:
+                return self._ask(request, arrays, limit_s)
+            except WorkerDied as error:
+                raise AudioError(f"{self.file.stem}: {error}, twice") from error
+
+    def close(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                pipe.close()
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+        if self._held is not None:
+            self._held.release()
+            self._held = None
+        if self._said is not None:
+            self._said.close()
+        atexit.unregister(self.close)
+
+    def _ask(self, request: Mapping[str, Any], arrays: Sequence[Array], limit_s: float) -> tuple[Any, list[Array]]:
+        self._start()
+        return self._exchange(request, arrays, limit_s)
+
+    def _start(self) -> None:
+        if self._process is not None and self._process.poll() is None:
+            return
+        self.close()
+        self._held = environments.hold(self.environment)
+        python = self.environment.python
+        dropped = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", *THREAD_VARIABLES)  # one worker uses all cores
+        kept = {name: value for name, value in os.environ.items() if name not in dropped}
+        # -I: the script's folder, which holds a `types.py`, must not come first on the path.
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the worker
+        self._process = subprocess.Popen(
+            [str(python), "-I", "-u", str(MAIN)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
+            env=kept, start_new_session=True,
+        )  # fmt: skip
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            os.set_blocking(pipe.fileno(), False)
+        atexit.register(self.close)
+        self._exchange({"file": str(self.file), "settings": dict(self.settings)}, [], START_LIMIT_S)
+
+    def _exchange(self, head: Mapping[str, Any], arrays: Sequence[Array], limit_s: float) -> tuple[Any, list[Array]]:
+        assert self._process is not None
+        deadline = time.monotonic() + limit_s
+        try:
+            for part in _frame(head, arrays):
+                self._send(part, deadline)
+            (length,) = struct.unpack(">Q", self._receive(8, deadline))
+            answer = json.loads(self._receive(length, deadline))
+            made = []
+            for facts in answer["arrays"]:
+                kind = np.dtype(facts["dtype"])
+                size = kind.itemsize * int(np.prod(facts["shape"], dtype=np.int64))
+                made.append(np.frombuffer(self._receive(size, deadline), kind).reshape(facts["shape"]))
+        except TimeoutError as error:
+            said = self._tail()
+            self.close()
+            raise AudioError(f"{self.file.stem}: no answer within {limit_s:g} s, so it was ended{said}") from error
+        except (BrokenPipeError, EOFError) as error:
+            code = self._process.wait()
+            said = self._tail()
+            self.close()
+            raise WorkerDied(f"its worker died (exit {code}){said}") from error
+        except BaseException:
+            self.close()  # an answer that is still to come must not pass for that of the next request
+            raise
+        if "error" in answer:
+            why = f"{self.file.stem}: {answer['error']}"
+            if "file" in head:
+                self.close()
+                self._unusable = why
+            raise AudioError(why)
+        return answer["value"], made
+
+    def _send(self, data: memoryview, deadline: float) -> None:
+        assert self._process is not None
+        assert self._process.stdin is not None
+        pipe = self._process.stdin.fileno()
+        while data:
+            _wait([], [pipe], deadline)
+            data = data[os.write(pipe, data) :]
+
+    def _receive(self, count: int, deadline: float) -> bytearray:
+        assert self._process is not None
+        assert self._process.stdout is not None
+        pipe, made = self._process.stdout.fileno(), bytearray()
+        while len(made) < count:
+            _wait([pipe], [], deadline)
+            part = os.read(pipe, count - len(made))
+            if not part:
+                raise EOFError
+            made += part
+        return made
+
+    def _tail(self) -> str:
+        """The end of what the worker wrote to standard error, as one line."""
+        assert self._said is not None
+        self._said.seek(0)
+        text = " ".join(self._said.read().decode(errors="replace").split())
+        return f"; it last said: {text[-TAIL:]}" if text else ""
+
+
+def _frame(head: Mapping[str, Any], arrays: Sequence[Array]) -> list[memoryview]:
+    arrays = [np.ascontiguousarray(array) for array in arrays]
+    described = [{"dtype": array.dtype.str, "shape": list(array.shape)} for array in arrays]
+    text = json.dumps({**head, "arrays": described}).encode()
+    return [memoryview(struct.pack(">Q", len(text)) + text), *(memoryview(array.tobytes()) for array in arrays)]
+
+
+def _wait(readable: list[int], writable: list[int], deadline: float) -> None:
+    left = deadline - time.monotonic()
+    if left <= 0 or not any(select.select(readable, writable, [], left)):
+        raise TimeoutError

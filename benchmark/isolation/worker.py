@@ -1,0 +1,100 @@
+"""The far side of `remote.py`: run as a script by an isolated environment's Python, so only numpy is imported.
+
+Reads frames from standard input and answers on standard output: 8 bytes of length, a JSON head of that length, then
+the arrays that the head describes. Whatever the component prints goes to standard error.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import os
+import struct
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Sequence
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+
+
+def main() -> None:
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what libraries print must not get between frames
+    threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
+    component: Any = None
+    while True:
+        try:
+            head, arrays = read_frame(sys.stdin.buffer)
+        except EOFError:
+            return
+        value: Any = None
+        made: Sequence[Array] = []
+        try:
+            if component is None:
+                component = load(head["file"], head["settings"])
+            else:
+                value, made = getattr(component, head["method"])(arrays, **head["options"])
+            write_frame(answers, {"value": value}, made)
+        except Exception as error:
+            traceback.print_exc()
+            line = " ".join(str(error).split())
+            write_frame(answers, {"error": f"{type(error).__name__}: {line}"}, [])
+
+
+def end_with_parent(parent: int) -> None:
+    """Ends this process when the parent is gone: during a call, a closed pipe would not be noticed."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def load(path: str, settings: dict[str, Any]) -> Any:
+    """The `Remote` of the component's file."""
+    spec = importlib.util.spec_from_file_location("remote_component", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.Remote(**settings)
+
+
+def read_exactly(stream: IO[bytes], count: int) -> bytes:
+    parts = []
+    while count:
+        part = stream.read(count)
+        if not part:
+            raise EOFError
+        parts.append(part)
+        count -= len(part)
+    return b"".join(parts)
+
+
+def read_frame(stream: IO[bytes]) -> tuple[dict[str, Any], list[Array]]:
+    (length,) = struct.unpack(">Q", read_exactly(stream, 8))
+    head = json.loads(read_exactly(stream, length))
+    arrays = []
+    for facts in head["arrays"]:
+        kind = np.dtype(facts["dtype"])
+        size = kind.itemsize * int(np.prod(facts["shape"], dtype=np.int64))
+        arrays.append(np.frombuffer(read_exactly(stream, size), dtype=kind).reshape(facts["shape"]))
+    return head, arrays
+
+
+def write_frame(stream: IO[bytes], head: dict[str, Any], arrays: Sequence[Array]) -> None:
+    whole = [np.ascontiguousarray(array) for array in arrays]
+    described = [{"dtype": array.dtype.str, "shape": list(array.shape)} for array in whole]
+    text = json.dumps({**head, "arrays": described}).encode()
+    stream.write(struct.pack(">Q", len(text)) + text)
+    for array in whole:
+        stream.write(array.tobytes())
+    stream.flush()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,73 @@
+"""Every key of a result. Changing a part computes again exactly what depends on it.
+
+trial key        corruption's version, reference's hash, drawn recipe, rate
+restoration key  trial key, system's name and identity, seed of a system that samples
+signature        metric's version and definition, the packages and weights that compute it
+score key        restoration key, trial's names, signature, transcript of a metric that reads it
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+
+from restorebench.benchmark.audio import LENGTH_TOLERANCE_S
+from restorebench.benchmark.contracts import MetricCard, Supplied, System, SystemCard
+from restorebench.benchmark.core.digest import digest
+from restorebench.benchmark.data import weights
+from restorebench.benchmark.data.locations import file_sha256, resolve_uri
+from restorebench.benchmark.isolation.environments import Environment
+from restorebench.benchmark.plan.plan import Job
+from restorebench.benchmark.types import Recipe, Utterance
+
+
+def recorded_trial_key(utterance: Utterance) -> str:
+    """Key of a trial whose degraded sound is a recording."""
+    reference = file_sha256(resolve_uri(utterance.uri)) if utterance.uri else ""
+    return digest("recorded", utterance.sha256, reference, *_rate(utterance))
+
+
+def rendered_trial_key(corruption_version: int, utterance: Utterance, recipe: Recipe | None) -> str:
+    """Key of a trial whose degraded sound is rendered; without a recipe, of a clip whose header cannot be read."""
+    drawn = recipe.to_json() if recipe else "unreadable"
+    return digest(str(corruption_version), utterance.sha256, drawn, *_rate(utterance))
+
+
+def _rate(utterance: Utterance) -> list[str]:
+    return [f"{utterance.rate} Hz"] if utterance.rate else []
+
+
+def system_identity(component: System | Supplied, utterance: Utterance) -> str:
+    """What decides a sound beside the trial and the seed: versions and weights, or the hash of the finished file."""
+    card: SystemCard = component.card
+    hashes = [weights.identity(name) for name in card.weights]
+    finished = [component.identity(utterance)] if isinstance(component, Supplied) else []
+    return "|".join([f"{card.name}@{card.version}", card.identity, *versions_of(card.packages), *hashes, *finished])
+
+
+def restoration_key(trial_key: str, system: str, identity: str, seed: int | None) -> str:
+    """Key of one restoration; seed is None for a system that does not sample."""
+    return digest(trial_key, system, identity, "" if seed is None else str(seed))
+
+
+def signature(card: MetricCard) -> str:
+    """name@version, the definition, how lengths are fitted, and the packages and weights that compute a metric."""
+    fitted = f"length=reference±{1000 * LENGTH_TOLERANCE_S:g}ms" if card.conforms else ""
+    locked = [f"{card.environment[0]}+lock={Environment(card.environment).lock}"] if card.environment else []
+    versions = "+".join([*versions_of(card.packages), *locked])
+    hashes = [card.identity, *(weights.identity(name) for name in card.weights)]
+    used = "weights=" + "+".join(known[:16] for known in hashes if known) if any(hashes) else ""
+    parts = (f"{card.name}@{card.version}", card.definition, fitted, versions, used)
+    return "|".join(part for part in parts if part)
+
+
+def score_key(job: Job, card: MetricCard, signature: str) -> str:
+    """Key of a metric's values for one restoration; those of a metric that reads the transcript depend on it."""
+    utterance = job.trial.utterance
+    spoken = (utterance.text or "", utterance.language) if "text" in card.needs else ()
+    return digest(job.trial.suite, job.trial.id, job.key, str(job.draw), signature, *spoken)
+
+
+def versions_of(packages: Sequence[str]) -> list[str]:
+    """`name=version` of installed distributions. Raises PackageNotFoundError for one that is not."""
+    return [f"{name}={importlib.metadata.version(name)}" for name in packages]

@@ -1,0 +1,125 @@
+"""Suite + systems + metrics -> the list of what is to be measured. Everything that is missing fails here.
+
+The plan decides the list: cells are counted from it, never from what a system happened to write.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+
+from restorebench.benchmark.contracts import MetricCard, SystemCard
+from restorebench.benchmark.core.digest import digest
+from restorebench.benchmark.suite import Suite
+from restorebench.benchmark.types import Recipe, Trial, Utterance
+
+
+@dataclass(frozen=True)
+class Job:
+    """One restoration: a trial, a system, and the seed of its sampling."""
+
+    trial: Trial
+    system: str
+    draw: int
+    seed: int
+    key: str
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be measured, with the cards and signatures of the day: a board needs this and the store alone."""
+
+    suite: Suite
+    trials: tuple[Trial, ...]
+    system_cards: dict[str, SystemCard]
+    metric_cards: dict[str, MetricCard]
+    signatures: dict[str, str]
+    """Metric name -> signature."""
+    jobs: tuple[Job, ...]
+    """Every planned restoration, system by system: one system is in memory at a time."""
+    left_out: int = 0
+    """Clips of the suite that a limit left out."""
+
+    @property
+    def systems(self) -> tuple[str, ...]:
+        return tuple(self.system_cards)
+
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        return tuple(self.metric_cards)
+
+    @cached_property
+    def by_trial(self) -> dict[str, list[Job]]:
+        grouped: dict[str, list[Job]] = {trial.id: [] for trial in self.trials}
+        for job in self.jobs:
+            grouped[job.trial.id].append(job)
+        return grouped
+
+    @cached_property
+    def applicable(self) -> frozenset[tuple[str, str]]:
+        """(metric, condition) pairs where a clip has what the metric needs; another clip without it is a failure."""
+        pairs = set()
+        for condition in {trial.condition for trial in self.trials}:
+            clips = [trial.utterance for trial in self.trials if trial.condition == condition]
+            has = {"seconds"}
+            has |= {"reference"} if any(clip.uri is not None for clip in clips) else set()
+            has |= {"text"} if any(clip.text is not None for clip in clips) else set()
+            pairs |= {(name, condition) for name, card in self.metric_cards.items() if card.needs <= has}
+        return frozenset(pairs)
+
+    def metrics_for(self, job: Job) -> list[str]:
+        supplied = self.system_cards[job.system].kind != "system"
+        return [
+            name
+            for name, card in self.metric_cards.items()
+            if (name, job.trial.condition) in self.applicable and not (supplied and "seconds" in card.needs)
+        ]
+
+    @cached_property
+    def trials_digest(self) -> str:
+        return digest(*(part for trial in self.trials for part in (trial.id, trial.key)))
+
+    def after(self, earlier: Plan) -> Plan:
+        """This plan, together with the systems and metrics that an earlier one has on the same trials."""
+        other = [job for job in earlier.jobs if job.system not in self.system_cards]
+        return replace(
+            self,
+            system_cards={**earlier.system_cards, **self.system_cards},
+            metric_cards={**earlier.metric_cards, **self.metric_cards},
+            signatures={**earlier.signatures, **self.signatures},
+            jobs=(*other, *self.jobs),
+        )
+
+    def to_json(self) -> str:
+        place = {trial.id: index for index, trial in enumerate(self.trials)}
+        return json.dumps(
+            {
+                "suite": self.suite.model_dump(mode="json"),
+                "trials": [asdict(trial) for trial in self.trials],
+                "systems": [card.model_dump(mode="json") | {"as": name} for name, card in self.system_cards.items()],
+                "metrics": [card.model_dump(mode="json") for card in self.metric_cards.values()],
+                "signatures": self.signatures,
+                "left_out": self.left_out,
+                "jobs": [[place[job.trial.id], job.system, job.draw, job.seed, job.key] for job in self.jobs],
+            },
+            indent=1,
+            sort_keys=True,
+        )
+
+    @classmethod
+    def from_json(cls, text: str) -> Plan:
+        data = json.loads(text)
+        trials = []
+        for raw in data["trials"]:
+            recipe = Recipe(raw["recipe"]["corruption"], tuple(raw["recipe"]["steps"])) if raw["recipe"] else None
+            trials.append(Trial(**{**raw, "recipe": recipe, "utterance": Utterance(**raw["utterance"])}))
+        return cls(
+            suite=Suite.model_validate(data["suite"]),
+            trials=tuple(trials),
+            system_cards={raw.pop("as"): SystemCard.model_validate(raw) for raw in data["systems"]},
+            metric_cards={raw["name"]: MetricCard.model_validate(raw) for raw in data["metrics"]},
+            signatures=data["signatures"],
+            jobs=tuple(Job(trials[index], *rest) for index, *rest in data["jobs"]),
+            left_out=data.get("left_out", 0),
+        )

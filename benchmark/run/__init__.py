@@ -1,0 +1,1 @@
+"""2. The stages: degrade, restore, score; and the engine that runs them."""

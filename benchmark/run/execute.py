@@ -1,0 +1,39 @@
+"""Runs a plan into a store and leaves readable files beside the units: records, timings, provenance."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from restorebench.benchmark.core import provenance
+from restorebench.benchmark.core.atomic import write_atomic
+from restorebench.benchmark.core.progress import Progress, silent
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.run.engine import run
+from restorebench.benchmark.store.store import Store
+
+
+def execute(plan: Plan, store: Path, workers: int, progress: Progress = silent, retry_failed: bool = False) -> Store:
+    """Finishes a plan. `records.csv` is byte-equal for equal plans, whatever the workers and the order."""
+    opened = open_or_make(store)
+    run(plan, opened, workers, progress, retry_failed)
+    write_tables(opened)
+    return opened
+
+
+def open_or_make(store: Path) -> Store:
+    """The store of a folder. Raises RequestError when the folder cannot be made."""
+    try:
+        store.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise RequestError(f"{store}: cannot be made ({error.strerror}); name another folder for --store") from error
+    return Store(store)
+
+
+def write_tables(store: Store) -> None:
+    """Writes records.csv, timings.csv and provenance.json beside the units."""
+    for rows, file in (("scores", "records.csv"), ("timings", "timings.csv")):
+        table = store.table(rows).to_pandas()  # type: ignore[arg-type]
+        write_atomic(store.root / file, table.to_csv(index=False, lineterminator="\n").encode())
+    write_atomic(store.root / "provenance.json", json.dumps(provenance.collect(), indent=1, sort_keys=True).encode())

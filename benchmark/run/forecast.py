@@ -1,0 +1,39 @@
+"""What a run would do: counts per stage, what a store holds already, and an estimate of the processor time."""
+
+from __future__ import annotations
+
+from restorebench.benchmark.plan.keys import score_key
+from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.run.pairs import seconds_of
+from restorebench.benchmark.store.store import Store
+from restorebench.benchmark.types import Table
+
+
+def forecast(plan: Plan, store: Store | None) -> Table:
+    """One row per system and per metric: planned, cached, to do, estimated seconds on one core."""
+    seconds = {trial.id: seconds_of(trial) or 0.0 for trial in plan.trials}
+    scored = store.keys("scores") | store.keys("timings") if store else frozenset()
+    rows = []
+    total = 0.0
+    for system in plan.systems:
+        card = plan.system_cards[system]
+        jobs = [job for job in plan.jobs if job.system == system]
+        if card.kind != "system":
+            rows.append((system, "restore", str(len(jobs)), "supplied", "0", "0"))
+            continue
+        todo = [job for job in jobs if store is None or store.note("restored", job.key) is None]
+        cost = card.cost * sum(seconds[job.trial.id] for job in todo)
+        total += cost
+        rows.append((system, "restore", str(len(jobs)), str(len(jobs) - len(todo)), str(len(todo)), f"{cost:.0f}"))
+    for metric, facts in plan.metric_cards.items():
+        jobs = [job for job in plan.jobs if metric in plan.metrics_for(job)]
+        todo = [job for job in jobs if score_key(job, facts, plan.signatures[metric]) not in scored]
+        cost = facts.cost * sum(seconds[job.trial.id] for job in todo)
+        total += cost
+        rows.append((metric, "score", str(len(jobs)), str(len(jobs) - len(todo)), str(len(todo)), f"{cost:.0f}"))
+    return Table(
+        f"{plan.suite.name}: {len(plan.trials)} clips, {sum(seconds.values()):.0f} s of audio",
+        ("name", "stage", "planned", "cached", "to do", "core-seconds (about)"),
+        tuple(rows),
+        (f"about {total / 60:.1f} core-minutes; divide by the number of cores",),
+    )

@@ -1,0 +1,101 @@
+"""Restores with a Python object in this process: a function or a `System` that no registry knows.
+
+Nothing can tell whether such an object has changed since an earlier run, so it restores every clip again; the key of a
+restoration is made from the sound that came out, and scores of an equal sound are not computed again.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+import numpy as np
+
+from restorebench.benchmark.audio import write_float
+from restorebench.benchmark.contracts import System, SystemCard
+from restorebench.benchmark.core.progress import Progress
+from restorebench.benchmark.core.seeds import integer
+from restorebench.benchmark.errors import reason
+from restorebench.benchmark.plan.keys import restoration_key
+from restorebench.benchmark.plan.plan import Job
+from restorebench.benchmark.run.degrade import load_pair
+from restorebench.benchmark.run.restore import BATCH, restore_batch, warm_up
+from restorebench.benchmark.store.store import Store
+from restorebench.benchmark.types import Audio, Trial
+
+Restorer = Callable[[np.ndarray, int], np.ndarray]
+"""(samples [time] float32, rate in Hz) -> samples of the same shape."""
+
+
+class FunctionSystem:
+    """A function as a `System`."""
+
+    def __init__(self, function: Restorer, name: str) -> None:
+        self.function = function
+        self.card = SystemCard(name=name, version=1, summary="A Python function", source=repr(function))
+
+    def restore(self, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:
+        return [
+            Audio(np.asarray(self.function(audio.samples.copy(), audio.rate), dtype=np.float32), audio.rate)
+            for audio in batch
+        ]
+
+
+def restore_inline(
+    system: System, name: str, trials: Sequence[Trial], seeds: Sequence[int], store: Store, progress: Progress
+) -> list[Job]:
+    """Restores the trials' degraded clips into a store; a clip that fails keeps its place, with the reason.
+
+    Args:
+        system: Restorer; called in this process with batches of `BATCH` clips.
+        name: Its row's name.
+        trials: Clips, already degraded in the store.
+        seeds: The suite's seeds; a system that does not sample uses the first one.
+        store: Where sounds and notes are written.
+        progress: Shows the stage.
+
+    Returns:
+        One job per trial and seed, whose key names the sound.
+    """
+    draws = seeds if system.card.stochastic else seeds[:1]
+    planned = [
+        Job(trial, name, draw, integer(trial.suite, trial.id, name, draw), "") for draw in draws for trial in trials
+    ]
+    done: list[Job] = []
+
+    def steps() -> Iterator[int]:
+        for start in range(0, len(planned), BATCH):
+            batch = planned[start : start + BATCH]
+            done.extend(_restore(system, batch, store, first=start == 0))
+            yield len(batch)
+
+    progress("restore", len(planned), steps())
+    order = {(trial.id, draw): place for place, (trial, draw) in enumerate((t, d) for t in trials for d in draws)}
+    return sorted(done, key=lambda job: order[job.trial.id, job.draw])
+
+
+def _restore(system: System, batch: Sequence[Job], store: Store, first: bool) -> list[Job]:
+    inputs: list[tuple[Job, Audio]] = []
+    failures: list[tuple[Job, str]] = []
+    for job in batch:
+        try:
+            inputs.append((job, load_pair(store, job.trial).degraded))
+        except Exception as error:
+            failures.append((job, reason(error)))
+    if inputs and first:
+        warm_up(system, system.card.rate or inputs[0][1].rate)
+    done = []
+    for job, result in [*restore_batch(system, inputs), *failures]:
+        if isinstance(result, str):
+            keyed = _keyed(job, f"failed: {result}")
+            store.put_note("restored", keyed.key, {"why": result})
+        else:
+            audio, seconds = result
+            keyed = _keyed(job, audio.sha256())
+            write_float(store.sound("restored", f"{keyed.key}.wav"), audio)
+            store.put_note("restored", keyed.key, {"why": "", "sha256": audio.sha256(), "seconds": seconds})
+        done.append(keyed)
+    return done
+
+
+def _keyed(job: Job, result: str) -> Job:
+    return Job(job.trial, job.system, job.draw, job.seed, restoration_key(job.trial.key, job.system, result, job.seed))

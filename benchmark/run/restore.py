@@ -1,0 +1,131 @@
+"""Stage 2: runs systems on degraded clips, in batches, timed."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+
+from restorebench.benchmark.audio import require_finite as finite
+from restorebench.benchmark.audio import resample, samples_for, write_float
+from restorebench.benchmark.components import component_of
+from restorebench.benchmark.contracts import System
+from restorebench.benchmark.errors import AudioError, reason
+from restorebench.benchmark.plan.plan import Job
+from restorebench.benchmark.run.degrade import load_pair
+from restorebench.benchmark.store.store import Store
+from restorebench.benchmark.types import Audio
+
+BATCH = 8
+"""Clips that a system is handed at once."""
+
+
+@dataclass(frozen=True)
+class RestoreUnit:
+    store: Path
+    jobs: tuple[Job, ...]
+
+
+def restore_unit(unit: RestoreUnit) -> list[str]:
+    store = Store(unit.store)
+    system = component_of(unit.jobs[0].system)
+    assert isinstance(system, System)
+    inputs: list[tuple[Job, Audio]] = []
+    for job in unit.jobs:
+        try:
+            inputs.append((job, load_pair(store, job.trial).degraded))
+        except Exception as error:
+            store.put_note("restored", job.key, {"why": reason(error)})
+    if inputs:
+        _warm_up_once(unit.jobs[0].system, system.card.rate or inputs[0][1].rate)
+    for job, result in restore_batch(system, inputs):
+        if isinstance(result, str):
+            store.put_note("restored", job.key, {"why": result})
+            continue
+        audio, seconds = result
+        write_float(store.sound("restored", f"{job.key}.wav"), audio)
+        store.put_note("restored", job.key, {"why": "", "sha256": audio.sha256(), "seconds": seconds})
+    return [job.key for job in unit.jobs]
+
+
+def one_by_one(unit: RestoreUnit) -> list[RestoreUnit]:
+    """A unit for each clip."""
+    return [RestoreUnit(unit.store, (job,)) for job in unit.jobs]
+
+
+def restore_batch(system: System, inputs: Sequence[tuple[Job, Audio]]) -> list[tuple[Job, tuple[Audio, float] | str]]:
+    """What a system delivers for each clip, with its seconds, or why it failed.
+
+    When a batch fails, its clips are tried one by one, so that only the clips at fault are lost.
+    """
+    if not inputs:
+        return []
+    rate = system.card.rate
+    batch = [Audio(resample(a.samples, a.rate, rate), rate) if rate else a for _, a in inputs]
+    start = time.perf_counter()
+    try:
+        outputs = list(system.restore(batch, [job.seed for job, _ in inputs]))
+        if len(outputs) != len(batch):
+            raise AudioError(f"returned {len(outputs)} clips for {len(batch)}; a system must return one per input")
+    except Exception as error:
+        if len(inputs) == 1:
+            return [(inputs[0][0], reason(error))]
+        return [restore_batch(system, [item])[0] for item in inputs]
+    elapsed = time.perf_counter() - start
+    total = sum(a.seconds for a in batch)
+    results: list[tuple[Job, tuple[Audio, float] | str]] = []
+    for (job, _), given, made in zip(inputs, batch, outputs, strict=True):
+        try:
+            results.append((job, (checked(made, given), elapsed * given.seconds / total)))
+        except Exception as error:
+            results.append((job, reason(error)))
+    return results
+
+
+@cache
+def _warm_up_once(name: str, rate: int) -> None:
+    component = component_of(name)
+    assert isinstance(component, System)
+    warm_up(component, rate)
+
+
+def warm_up(system: System, rate: int) -> None:
+    """Lets a system load its weights before it is timed. What goes wrong here will go wrong again, and be recorded."""
+    quiet = np.random.default_rng(0).normal(scale=1e-3, size=rate).astype(np.float32)
+    with suppress(Exception):
+        system.restore([Audio(quiet, rate)], [0])
+
+
+def checked(made: Audio, given: Audio) -> Audio:
+    """The output, if it has the input's rate and length and finite samples. Raises AudioError."""
+    if made.rate != given.rate or len(made.samples) != len(given.samples):
+        raise AudioError(
+            f"returned {len(made.samples)} samples at {made.rate} Hz for {len(given.samples)} at {given.rate} Hz; "
+            "a system must return its input's length: trim or pad inside its `restore`"
+        )
+    finite(made.samples, "its output")
+    return made
+
+
+def _restore_died(unit: RestoreUnit, why: str) -> list[str]:
+    store = Store(unit.store)
+    for job in unit.jobs:
+        if store.note("restored", job.key) is None:
+            store.put_note("restored", job.key, {"why": why})
+    return [job.key for job in unit.jobs]
+
+
+def restore_audio(system: System, audio: Audio, seed: int) -> tuple[Audio, float]:
+    """One recording through one system, back at its own rate and length, and the seconds it took. Raises AudioError."""
+    rate = system.card.rate or audio.rate
+    given = Audio(resample(audio.samples, audio.rate, rate), rate)
+    start = time.perf_counter()
+    made = checked(next(iter(system.restore([given], [seed]))), given)
+    seconds = time.perf_counter() - start
+    back = resample(made.samples, rate, audio.rate)
+    return Audio(back[: samples_for(audio.seconds, audio.rate)], audio.rate), seconds

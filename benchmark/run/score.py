@@ -1,0 +1,96 @@
+"""Stage 3: scores what the systems delivered, trial by trial."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from restorebench.benchmark.components import component_of
+from restorebench.benchmark.contracts import Supplied
+from restorebench.benchmark.errors import AudioError, reason
+from restorebench.benchmark.plan.plan import Job, Plan
+from restorebench.benchmark.run.degrade import load_pair, stored
+from restorebench.benchmark.run.scoring import Delivered, ScoreUnit, records_of
+from restorebench.benchmark.store.store import Store
+from restorebench.benchmark.types import Audio, Pair, Record, Rows, Trial
+
+
+@dataclass(frozen=True)
+class TrialUnit:
+    store: Path
+    plan_metrics: dict[str, tuple[str, ...]]
+    """Job key -> metrics still to be measured."""
+    jobs: tuple[Job, ...]
+
+
+def metric_by_metric(unit: TrialUnit) -> list[TrialUnit]:
+    """A unit for each system and metric."""
+    return [TrialUnit(unit.store, {job.key: (m,)}, (job,)) for job in unit.jobs for m in unit.plan_metrics[job.key]]
+
+
+def delivered(store: Store, job: Job, pair: Pair) -> Delivered | str:
+    """What a system delivered for a trial, or why there is nothing."""
+    note = store.note("restored", job.key)
+    if note is None:
+        component = component_of(job.system)
+        if not isinstance(component, Supplied):
+            return "was not restored"
+        try:
+            return Delivered(component.supply(job.trial.utterance, pair), None)
+        except Exception as error:
+            return reason(error)
+    if note["why"]:
+        return str(note["why"])
+    try:
+        audio = stored(store.sound("restored", f"{job.key}.wav"), note["sha256"])
+    except AudioError as error:
+        return reason(error)
+    return Delivered(audio, float(note["seconds"]))
+
+
+def versions_of_clip(store: Store, plan: Plan) -> Callable[[Trial], dict[str, Audio]]:
+    """Reads what there is of a trial: input, target, and what each system delivered with its first seed."""
+
+    def versions(trial: Trial) -> dict[str, Audio]:
+        try:
+            pair = load_pair(store, trial)
+        except AudioError:
+            return {}
+        found = {"unprocessed": pair.degraded}
+        for job in plan.by_trial[trial.id]:
+            if job.system not in (*found, "target"):
+                sound = delivered(store, job, pair)
+                if isinstance(sound, Delivered):
+                    found[job.system] = sound.audio
+        return found | ({"target": pair.reference} if pair.reference else {})
+
+    return versions
+
+
+def score_trial_unit(unit: TrialUnit) -> int:
+    store = Store(unit.store)
+    trial = unit.jobs[0].trial
+    found: dict[str, Delivered | str] = {}
+    pair: Pair | None = None
+    try:
+        pair = load_pair(store, trial)
+    except Exception as error:
+        found = {job.key: f"no input: {reason(error)}" for job in unit.jobs}
+    if pair is not None:
+        found = {job.key: delivered(store, job, pair) for job in unit.jobs}
+    records = records_of(ScoreUnit(trial, pair, unit.jobs, unit.plan_metrics), found)
+    _put(store, records)
+    return len(unit.jobs)
+
+
+def _put(store: Store, records: dict[Rows, list[Record]]) -> None:
+    for rows, some in records.items():
+        if some:
+            store.put(rows, some)
+
+
+def _score_died(unit: TrialUnit, why: str) -> int:
+    found: dict[str, Delivered | str] = {job.key: f"scoring: {why}" for job in unit.jobs}
+    _put(Store(unit.store), records_of(ScoreUnit(unit.jobs[0].trial, None, unit.jobs, unit.plan_metrics), found))
+    return len(unit.jobs)

@@ -1,0 +1,160 @@
+"""Scores what several systems made of one clip: every sound decoded once, reference-side work done once per metric."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.audio import LENGTH_TOLERANCE_S, conform
+from restorebench.benchmark.contracts import Metric, MetricCard, Subject
+from restorebench.benchmark.errors import AudioError, reason
+from restorebench.benchmark.plan.keys import score_key, signature
+from restorebench.benchmark.plan.plan import Job
+from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.types import Audio, Outcome, Pair, Record, Rows, Trial
+
+
+@dataclass(frozen=True, eq=False)
+class Delivered:
+    audio: Audio
+    seconds: float | None
+
+
+@dataclass(frozen=True)
+class ScoreUnit:
+    trial: Trial
+    pair: Pair | None
+    jobs: tuple[Job, ...]
+    metrics: Mapping[str, tuple[str, ...]]
+    """Job key -> names of the metrics to measure on it."""
+
+
+@cache
+def metric(name: str) -> Metric:
+    """A metric, made once per process."""
+    made: Metric = registry.create("metrics", name)
+    return made
+
+
+def records_of(unit: ScoreUnit, found: Mapping[str, Delivered | str]) -> dict[Rows, list[Record]]:
+    """A record for every planned value: a number, or the reason why there is none. Times are kept apart."""
+    clips = {key: SharedClip(d.audio, d.seconds) for key, d in found.items() if isinstance(d, Delivered)}
+    reference = SharedClip(unit.pair.reference) if unit.pair and unit.pair.reference else None
+    records: dict[Rows, list[Record]] = {"scores": [], "timings": []}
+    wanted = sorted({name for names in unit.metrics.values() for name in names})
+    for name in wanted:
+        jobs = [job for job in unit.jobs if name in unit.metrics[job.key]]
+        estimates: list[SharedClip | str] = [
+            clips[job.key] if job.key in clips else str(found[job.key]) for job in jobs
+        ]
+        subject = Subject(reference=reference, text=unit.trial.utterance.text, language=unit.trial.utterance.language)
+        outcomes = score(metric(name), subject, estimates)
+        card = metric(name).card
+        rows: Rows = "timings" if "seconds" in card.needs else "scores"
+        records[rows] += [
+            record(job, card, value, outcome)
+            for job, values in zip(jobs, outcomes, strict=True)
+            for value, outcome in values.items()
+        ]
+    return records
+
+
+def score(judge: Metric, subject: Subject, estimates: Sequence[SharedClip | str]) -> list[Mapping[str, Outcome]]:
+    """Outcomes per estimate; an estimate given as text is a failure already, and the text is its reason."""
+    card = judge.card
+    results: list[Mapping[str, Outcome] | None] = [
+        failure(card, estimate) if isinstance(estimate, str) else None for estimate in estimates
+    ]
+    lacking = _lacking(card, subject)
+    usable: list[tuple[int, SharedClip]] = []
+    for index, estimate in enumerate(estimates):
+        if isinstance(estimate, str):
+            continue
+        if lacking:
+            results[index] = failure(card, lacking)
+            continue
+        try:
+            usable.append((index, conformed(estimate, subject.reference) if card.conforms else estimate))
+        except AudioError as error:
+            results[index] = failure(card, str(error))
+    if usable:
+        try:
+            prepared = judge.prepare(subject)
+            outcomes = _each(judge, prepared, usable)
+        except Exception as error:
+            outcomes = [failure(card, f"reference: {reason(error)}") for _ in usable]
+        for (index, _), outcome in zip(usable, outcomes, strict=True):
+            results[index] = outcome
+    return [outcome for outcome in results if outcome is not None]
+
+
+def _lacking(card: MetricCard, subject: Subject) -> str:
+    """What the metric needs and this clip does not have; "" when it has everything."""
+    if "reference" in card.needs and subject.reference is None:
+        return "no reference for this clip"
+    if "text" in card.needs and subject.text is None:
+        return "no transcript for this clip; add its line to the texts file"
+    return ""
+
+
+def _each(judge: Metric, prepared: Any, usable: Sequence[tuple[int, SharedClip]]) -> list[Mapping[str, Outcome]]:
+    """A batch; when it raises, clip by clip, so that only the clips at fault are lost."""
+    try:
+        outcomes = list(judge.score(prepared, [clip for _, clip in usable]))
+        if len(outcomes) != len(usable):
+            raise ValueError(f"{judge.card.name} gave {len(outcomes)} results for {len(usable)} clips")
+        return [_whole(judge.card, outcome) for outcome in outcomes]
+    except Exception as error:
+        if len(usable) == 1:
+            return [failure(judge.card, reason(error))]
+        return [_each(judge, prepared, [one])[0] for one in usable]
+
+
+def _whole(card: MetricCard, outcome: Mapping[str, Outcome]) -> Mapping[str, Outcome]:
+    """The outcome, if it has exactly the card's values; a number that is not finite becomes a failure."""
+    wanted = {value.name for value in card.values}
+    if set(outcome) != wanted:
+        raise ValueError(f"{card.name} gave the values {sorted(outcome)}; its card says {sorted(wanted)}")
+    return {
+        name: o if o.value is None or math.isfinite(o.value) else Outcome(None, why=f"{card.name} gave {o.value}")
+        for name, o in outcome.items()
+    }
+
+
+def conformed(clip: SharedClip, reference: SharedClip) -> SharedClip:
+    """The clip at the reference's rate and length, conformed once."""
+    if (clip.audio.rate, len(clip.audio.samples)) == (reference.audio.rate, len(reference.audio.samples)):
+        return clip
+    view: SharedClip = clip.once(
+        "conformed", lambda: SharedClip(conform(clip.audio, reference.audio, LENGTH_TOLERANCE_S), clip.seconds)
+    )
+    return view
+
+
+def failure(card: MetricCard, why: str) -> Mapping[str, Outcome]:
+    return {value.name: Outcome(None, why=why) for value in card.values}
+
+
+def record(job: Job, card: MetricCard, value: str, outcome: Outcome) -> Record:
+    """The row of one value of one clip."""
+    computed_by = signature(card)
+    return Record(
+        suite=job.trial.suite,
+        condition=job.trial.condition,
+        utterance=job.trial.utterance.id,
+        speaker=job.trial.utterance.speaker,
+        system=job.system,
+        seed=job.draw,
+        metric=card.name,
+        signature=computed_by,
+        value_name=value,
+        value=outcome.value,
+        components=json.dumps(dict(outcome.components), sort_keys=True),
+        why=outcome.why,
+        key=score_key(job, card, computed_by),
+    )

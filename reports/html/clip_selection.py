@@ -1,0 +1,45 @@
+"""Which clips are worth listening to: the worst, and those that systems or metrics disagree on."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from restorebench.benchmark.analysis.paired_scores import PairedScores
+
+
+def oriented_z_scores(everything: Sequence[PairedScores]) -> dict[str, dict[str, float]]:
+    """Trial -> "worst" (its lowest standing), "systems" (how far systems lie apart), "metrics" (how far values do)."""
+    table: dict[str, list[np.ndarray]] = {}
+    for scores in everything:
+        turned = scores.oriented_z_scores()
+        for place, clip in enumerate(scores.clips):
+            table.setdefault(f"{scores.condition}/{clip}", []).append(turned[:, place])
+    found = {}
+    for trial, rows in table.items():
+        known = np.concatenate(rows)
+        known = known[np.isfinite(known)]
+        if len(known):
+            means = [float(np.nanmean(row)) for row in rows if np.isfinite(row).any()]
+            apart = [float(np.nanmax(row) - np.nanmin(row)) for row in rows if np.isfinite(row).any()]
+            found[trial] = {
+                "worst": float(known.min()), "systems": float(np.mean(apart)), "metrics": float(np.ptp(means)),
+            }  # fmt: skip
+    return found
+
+
+def choose(everything: Sequence[PairedScores], trials: Sequence[str], count: int) -> list[str]:
+    """Trials whose sounds are kept, in the plan's order."""
+    if len(trials) <= count:
+        return list(trials)
+    told = oriented_z_scores(everything)
+    orders = [sorted(told, key=lambda t: told[t]["worst"])]
+    orders += [sorted(told, key=lambda t, k=kind: -told[t][k]) for kind in ("systems", "metrics")]  # type: ignore[misc]
+    orders.append([trials[int(place)] for place in np.linspace(0, len(trials) - 1, count)])
+    kept: dict[str, None] = {}
+    for turn in range(count):
+        for order in orders:
+            if turn < len(order) and len(kept) < count:
+                kept[order[turn]] = None
+    return [trial for trial in trials if trial in kept]

@@ -1,0 +1,182 @@
+"""The report's page. It is complete without its script, which makes tables sort and clips play."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from importlib.metadata import version
+from typing import Any
+from urllib.parse import urlencode
+
+import pandas as pd
+
+from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.analysis.paired_scores import PairedScores
+from restorebench.benchmark.contracts import Value
+from restorebench.benchmark.types import Table
+from restorebench.reports.html.clip_selection import oriented_z_scores
+from restorebench.reports.tables.agreement import agreement
+from restorebench.reports.tables.board import DASH, header, marked, notes, small_print
+from restorebench.reports.tables.breakdown import Facts
+from restorebench.reports.tables.cost import cost, seeds
+from restorebench.reports.tables.explain import gap_to_best
+from restorebench.reports.tables.hallucination import panel
+from restorebench.reports.tables.leaderboard import Column, Entry, columns
+
+LISTED = 8
+"""Clips in a list."""
+Exported = Mapping[str, Mapping[str, Any]]
+"""Of a clip: system -> file, spectrogram, volume (0 to 1, as it was beside the others), kHz, seconds."""
+
+
+@dataclass(frozen=True)
+class Figure:
+    """A breakdown with its plot."""
+
+    table: Table
+    file: str
+
+
+@dataclass(frozen=True)
+class Material:
+    """Everything that the page is made of."""
+
+    board: Board
+    records: pd.DataFrame
+    """The plan's records (`planned_records`)."""
+    run: Mapping[str, str]
+    """Facts of the run: versions, commit, machine."""
+    memory: Mapping[str, float]
+    """System -> MiB, of those that ran here."""
+    facts: Mapping[str, Facts]
+    """Trial -> what is known of its clip."""
+    exported: Mapping[str, Exported]
+    """Trial -> its sounds."""
+    figures: Sequence[Figure]
+
+
+def scores_of_sounds(board: Board) -> list[PairedScores]:
+    """Scores of sounds; seconds of processing say nothing of a clip."""
+    timed = {v.name for card in board.cards.values() if "seconds" in card.needs for v in card.values}
+    return [scores for scores in board.scores if scores.value.name not in timed]
+
+
+def page(material: Material) -> str:
+    from jinja2 import Environment, PackageLoader
+    from markupsafe import Markup
+
+    board, records = material.board, material.records
+    found = columns(board)
+    conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
+    environment = Environment(loader=PackageLoader("restorebench.reports.html", "templates"), autoescape=True)
+    environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # systems keep their order
+    text = {name: environment.loader.get_source(environment, f"report.{name}")[0] for name in ("css", "js")}  # type: ignore[union-attr]
+    return environment.get_template("page.html.j2").render(
+        suite=board.plan.suite,
+        systems=board.plan.systems,
+        waiting=int((~records["done"]).sum()),
+        boards=[_board(board, condition, found) for condition in conditions],
+        lists=_lists(scores_of_sounds(board), material.exported),
+        gaps=gap_to_best(board.scores, found, material.facts),
+        figures=material.figures,
+        agreement=agreement(scores_of_sounds(board)),
+        hallucinations=panel(records, board.values(), lambda system: marked(system, board.plan)),
+        costs=[t for t in (cost(board, material.memory), seeds(board.plan, records)) if t and t.rows],
+        failures=[f"{system}: {why}: {where}" for (system, why), where in board.failures.items()],
+        provenance=[*notes(board), *small_print(board), *(f"{name}: {fact}" for name, fact in material.run.items())],
+        made=date.today().isoformat(),
+        version=version("restorebench"),
+        page={"values": [_value(value) for value in board.values()], "clips": _clips(material)},
+        css=Markup(text["css"]),
+        js=Markup(text["js"]),
+        plain=lambda table, untitled=False: Markup(
+            environment.get_template("table.html.j2").render(table=table, untitled=untitled)
+        ),
+    )
+
+
+def _value(value: Value) -> dict[str, Any]:
+    return {"name": value.name, "label": value.label, "direction": value.direction, "decimals": value.decimals}
+
+
+def _clips(material: Material) -> list[dict[str, Any]]:
+    scores: dict[str, dict[str, dict[str, float]]] = {}
+    for found in material.board.scores:
+        for system, row in zip(found.systems, found.per_clip(), strict=True):
+            for clip, number in zip(found.clips, row, strict=True):
+                if math.isfinite(number):
+                    mine = scores.setdefault(f"{found.condition}/{clip}", {}).setdefault(system, {})
+                    mine[found.value.name] = round(float(number), 6)
+    return [
+        {
+            "id": trial.id, "condition": trial.condition, "name": trial.utterance.id,
+            "text": trial.utterance.text or "",
+            "facts": ", ".join(f"{name} {fact}" for name, fact in material.facts[trial.id].items()),
+            "scores": scores.get(trial.id, {}), "sounds": material.exported.get(trial.id) or None,
+        }
+        for trial in material.board.plan.trials
+    ]  # fmt: skip
+
+
+def _board(board: Board, condition: str, found: Sequence[Column]) -> dict[str, Any]:
+    mine = [column for column in found if column.condition == condition]
+    rows = [
+        {
+            "system": system,
+            "marked": marked(system, board.plan),
+            "cells": [_cell(column, column.entries.get(system)) for column in mine],
+        }
+        for system in board.plan.systems
+        if any(system in column.entries for column in mine)
+    ]
+    return {
+        "condition": condition,
+        "clips": sum(1 for trial in board.plan.trials if trial.condition == condition),
+        "columns": [
+            {"header": header(column.value), "direction": column.value.direction, "detectable": _detectable(column)}
+            for column in mine
+        ],
+        "rows": rows,
+    }  # fmt: skip
+
+
+def _detectable(column: Column) -> str:
+    return DASH if column.detectable is None else f"{column.detectable:.{column.value.decimals}f}"
+
+
+def _cell(column: Column, entry: Entry | None) -> dict[str, Any]:
+    if entry is None:
+        return {"text": "", "sort": ""}
+    decimals = column.value.decimals
+    small = []
+    cell = entry.cell
+    if cell.low is not None and cell.high is not None:
+        small.append(f"{cell.low:.{decimals}f} to {cell.high:.{decimals}f}")
+    if entry.rank:
+        best, worst = entry.rank
+        small.append(f"rank {best}" if best == worst else f"rank {best}–{worst}")
+    if cell.n < cell.planned:
+        small.append(f"n={cell.n}/{cell.planned}")
+    return {
+        "text": DASH if cell.value is None else f"{cell.value:.{decimals}f}",
+        "sort": "" if cell.value is None else repr(cell.value),
+        "value": column.value.name, "small": ", ".join(small), "letters": entry.ties, "best": entry.winner,
+    }  # fmt: skip
+
+
+def _lists(everything: Sequence[PairedScores], exported: Mapping[str, Exported]) -> list[dict[str, Any]]:
+    """Clips with sounds: the most telling ones by three measures, and all."""
+    told = {trial: facts for trial, facts in oriented_z_scores(everything).items() if exported.get(trial)}
+    orders = {
+        "Worst clips": sorted(told, key=lambda trial: told[trial]["worst"])[:LISTED],
+        "Clips on which systems differ most": sorted(told, key=lambda trial: -told[trial]["systems"])[:LISTED],
+        "Clips on which metrics disagree most": sorted(told, key=lambda trial: -told[trial]["metrics"])[:LISTED],
+        "All clips with sounds": [trial for trial, sounds in exported.items() if sounds],
+    }
+    return [
+        {"title": title, "entries": [{"link": urlencode({"clip": trial}), "text": trial} for trial in order]}
+        for title, order in orders.items()
+        if order
+    ]

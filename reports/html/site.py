@@ -1,0 +1,101 @@
+"""The HTML report: one static folder that opens from disk.
+
+index.html   leaderboard, clips to listen to, breakdowns, agreement of metrics, failures, provenance
+sounds/      compressed versions of the chosen clips;   spectrograms/   their pictures;   plots/   breakdowns
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.core.atomic import write_atomic
+from restorebench.benchmark.core.digest import digest
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.types import Audio, Trial
+from restorebench.reports.html.clip_selection import choose
+from restorebench.reports.html.page import Exported, Figure, Material, page, scores_of_sounds
+from restorebench.reports.html.plots import lines
+from restorebench.reports.html.sounds import matched_gains, mp3, spectrogram
+from restorebench.reports.tables.breakdown import facts_of
+from restorebench.reports.tables.explain import breakdown_tables, severity_tables
+
+Progress = Callable[[str, int, Iterator[int]], None]
+Sounds = Callable[[Trial], Mapping[str, Audio]]
+"""The versions of a trial's clip: system -> sound."""
+
+CLIPS = 60
+"""Sounds are kept of so many clips: the worst, those that systems and metrics disagree on, and some of every kind."""
+PAGE, SOUNDS, SPECTROGRAMS, PLOTS = "index.html", "sounds", "spectrograms", "plots"
+
+
+def report(
+    board: Board,
+    records: pd.DataFrame,
+    sounds: Sounds,
+    facts: Mapping[str, str],
+    memory: Mapping[str, float],
+    out: Path,
+    progress: Progress,
+    clips: int = CLIPS,
+) -> Path:
+    """Writes the report; returns its index.html. Raises RequestError when `out` is no earlier report and not empty.
+
+    records: the plan's (`planned_records`); facts: of the run, such as versions, commit and machine; memory: system
+    -> MiB.
+    """
+    if out.exists() and not out.is_dir():
+        raise RequestError(f"{out}: is a file; name a folder")
+    present = {path.name for path in out.iterdir()} if out.is_dir() else set()
+    if present and not (PAGE in present and present <= {PAGE, SOUNDS, SPECTROGRAMS, PLOTS}):
+        raise RequestError(f"{out}: holds other files; name an empty folder or an earlier report")
+    kept: set[str] = set()
+
+    def put(name: str, content: bytes) -> str:
+        write_atomic(out / name, content)
+        kept.add(name)
+        return name
+
+    trials = {trial.id: trial for trial in board.plan.trials}
+    chosen = choose(scores_of_sounds(board), list(trials), clips)
+    exported: dict[str, Exported] = {}
+
+    def steps() -> Iterator[int]:
+        for name in chosen:
+            exported[name] = _export(trials[name], sounds(trials[name]), put)
+            yield 1
+
+    progress("report", len(chosen), steps())
+    known = facts_of(trials.values())
+    broken_down = [*severity_tables(board), *breakdown_tables(board.scores, known)]
+    figures = [
+        Figure(table, put(f"{PLOTS}/{digest(found.condition, found.value, found.factor)[:16]}.svg", lines(found)))
+        for found, table in broken_down
+    ]
+    put(PAGE, page(Material(board, records, facts, memory, known, exported, figures)).encode())
+    for folder in (SOUNDS, SPECTROGRAMS, PLOTS):
+        for path in (out / folder).glob("*"):
+            if path.relative_to(out).as_posix() not in kept:
+                path.unlink()  # an earlier report's
+    return out / PAGE
+
+
+def _export(trial: Trial, versions: Mapping[str, Audio], put: Callable[[str, bytes], str]) -> Exported:
+    """Writes the versions of a clip; says where they are."""
+    gains = matched_gains(versions)
+    loudest = max((1 / gain for gain in gains.values()), default=1.0)
+    made = {}
+    for system, audio in versions.items():
+        name = digest(trial.id, system)[:16]
+        picture = spectrogram(audio, gains[system])
+        made[system] = {
+            "file": put(f"{SOUNDS}/{name}.mp3", mp3(audio, gains[system])),
+            "spectrogram": put(f"{SPECTROGRAMS}/{name}.png", picture.png),
+            "volume": round(1 / gains[system] / loudest, 4),
+            "khz": round(picture.khz, 2),
+            "seconds": round(audio.seconds, 3),
+        }
+    return made

@@ -1,0 +1,142 @@
+"""The papers' own sentences that follow from their cells: which hold on the printed numbers, and which on ours.
+
+Ours are compared within one board, condition and value only, so that both were measured with one signature on the same
+clips. They need not be comparable with the printed ones (own checkpoints never are): what they differ by is noted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.analysis.paired_tests import pairwise
+from restorebench.benchmark.analysis.significance import ALPHA
+from restorebench.benchmark.types import Table
+from restorebench.reports.papers.published import Claim, Paper, PublishedCell, cells_of, papers
+from restorebench.reports.papers.verdicts import Verdict
+
+COLUMNS = ("paper", "table", "claim", "printed cells", "our cells")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One comparison that a claim makes."""
+
+    better: PublishedCell
+    than: PublishedCell
+    lower_is_better: bool
+
+    def gain(self, better: float, than: float) -> float:
+        return than - better if self.lower_is_better else better - than
+
+    def holds(self, claim: Claim, better: float, than: float) -> bool:
+        gain = self.gain(better, than)
+        if claim.percent is not None:
+            return f"{100 * gain / than:.1f}" == f"{claim.percent:.1f}"
+        # Printed numbers are decimal: 3.71 - 3.41 is 0.3, not a little less.
+        return round(gain - claim.margin, 9) > 0
+
+    @property
+    def text(self) -> str:
+        return f"{_name(self.better)} against {_name(self.than)}, {self.better.metric}, {self.better.test_set}"
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A check on our own numbers."""
+
+    better: float
+    than: float
+    gain: float
+    sure: bool
+    """The two differ beyond chance on their common clips (sign flips, uncorrected)."""
+    clips: int
+    reasons: tuple[str, ...]
+    """What the numbers differ by from the printed ones."""
+
+
+def _name(cell: PublishedCell) -> str:
+    return ", ".join(part for part in (cell.system, cell.variant) if part)
+
+
+def claims_table(measured: Sequence[tuple[Board, Sequence[Verdict]]]) -> Table:
+    """Every claim of every paper."""
+    rows, notes = [], []
+    for source in papers().values():
+        for claim in source.claim:
+            checks = checks_of(source, claim)
+            printed = [check.holds(claim, check.better.value, check.than.value) for check in checks]
+            failing = [check.text for check, holds in zip(checks, printed, strict=True) if not holds]
+            notes += [f"fails on the printed cells: {text}" for text in failing]
+            own = [best_measured(check, measured) for check in checks]
+            notes += [f"ours, {text}" for text in dict.fromkeys(r for one in own if one for r in one.reasons)]
+            rows.append((source.paper, ", ".join(claim.table), claim.quote, said(printed), ours(claim, own)))
+    return Table("Claims", COLUMNS, tuple(rows), tuple(dict.fromkeys(notes)))
+
+
+def checks_of(source: Paper, claim: Claim) -> list[Check]:
+    """The comparisons of a claim, wherever the paper prints both cells."""
+    found = []
+    cells = {(c.table, c.test_set, _name(c), c.metric): c for c in cells_of(source)}
+    for table, test_set in dict.fromkeys((c.table, c.test_set) for c in cells_of(source)):
+        if table not in claim.table or (claim.test_set and test_set not in claim.test_set):
+            continue
+        for metric in claim.metric:
+            for better in claim.better:
+                for than in claim.than:
+                    pair = [cells.get((table, test_set, row, metric)) for row in (better, than)]
+                    if pair[0] and pair[1]:
+                        found.append(Check(pair[0], pair[1], source.metric[metric].lower_is_better))
+    return found
+
+
+def said(results: list[bool]) -> str:
+    if all(results):
+        return "holds"
+    return f"holds in {sum(results)} of {len(results)}" if any(results) else "does not hold"
+
+
+def best_measured(check: Check, measured: Sequence[tuple[Board, Sequence[Verdict]]]) -> Measured | None:
+    """The check on whichever board measured it on the most clips; None when none measured both sides alike."""
+    found = [one for board, verdicts in measured for one in _measured(check, board, verdicts)]
+    return max(found, key=lambda one: one.clips, default=None)
+
+
+def _measured(check: Check, board: Board, verdicts: Sequence[Verdict]) -> list[Measured]:
+    made = []
+    for better in (v for v in verdicts if v.published == check.better):
+        for than in (v for v in verdicts if v.published == check.than):
+            alike = all(getattr(better.cell, what) == getattr(than.cell, what) for what in ("condition", "value_name"))
+            if not alike or better.cell.value is None or than.cell.value is None:
+                continue
+            sure, clips = _surely(board, better, than)
+            gain = check.gain(better.cell.value, than.cell.value)
+            reasons = tuple(dict.fromkeys((*better.reasons, *than.reasons)))
+            made.append(Measured(better.cell.value, than.cell.value, gain, sure, clips, reasons))
+    return made
+
+
+def _surely(board: Board, first: Verdict, second: Verdict) -> tuple[bool, int]:
+    """Whether two cells of a board differ beyond chance, and on how many common clips."""
+    for scores in board.scores:
+        if (scores.condition, scores.value.name) == (first.cell.condition, first.cell.value_name):
+            pair = (scores.systems.index(first.cell.system), scores.systems.index(second.cell.system))
+            found = pairwise(scores.sample, [pair], scores.draws()).get(pair)
+            return (found is not None and found.p < ALPHA), found.clips if found else 0
+    return False, 0
+
+
+def ours(claim: Claim, results: Sequence[Measured | None]) -> str:
+    """What our numbers say of a claim, and how surely. Of a relative change it says how large ours is."""
+    known = [one for one in results if one is not None]
+    if not known:
+        return "not measured"
+    whole = [] if len(known) == len(results) else [f"{len(results) - len(known)} not measured"]
+    if claim.percent is not None:
+        changes = ", ".join(f"{100 * one.gain / one.than:.1f} %" for one in known)
+        sure = "surely" if all(one.sure for one in known) else "not separable"
+        return f"{changes} (paper: {claim.percent:g} %; {'; '.join([sure, *whole])})"
+    holding = [one for one in known if one.gain > claim.margin]
+    whole.insert(0, f"{sum(one.sure for one in holding)} surely")
+    return f"{said([one.gain > claim.margin for one in known])} ({', '.join(whole)})"

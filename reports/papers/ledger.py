@@ -1,0 +1,128 @@
+"""The ledger: every published cell with what is known of it here, and what is missing to measure it."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from functools import cache
+
+from restorebench.benchmark import registry, suite
+from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.components import metric_card, why_not
+from restorebench.benchmark.data.corpora import fetch
+from restorebench.benchmark.data.corpora.catalogue import CORPORA, command
+from restorebench.benchmark.suite import PaperSet, Suite
+from restorebench.benchmark.types import Table
+from restorebench.reports.papers.claims import claims_table
+from restorebench.reports.papers.published import Paper, PublishedCell, cells_of, papers
+from restorebench.reports.papers.verdicts import Verdict, verdicts
+
+COLUMNS = ("paper", "table", "test set", "system", "value", "published", "measured", "status", "missing")
+ORDER = ("reproduced", "close", "differs", "not comparable", "not measured")
+"""Statuses, the strongest agreement with the paper first."""
+
+Cells = dict[PublishedCell, Verdict]
+
+
+def ledger(boards: Sequence[Board]) -> list[Table]:
+    """All published cells, beside whatever the given boards have measured of them; and the papers' claims."""
+    found = [(board, [v for name in papers() for v in verdicts(board, name)]) for board in boards]
+    best = chosen([verdict for _, mine in found for verdict in mine])
+    rows = [_row(source, cell, best.get(cell)) for source in papers().values() for cell in cells_of(source)]
+    counts = Counter(row[7] for row in rows)
+    notes = (f"{len(rows)} published cells: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()),)
+    return [Table("Published cells", COLUMNS, tuple(rows), notes), claims_table(found)]
+
+
+def chosen(everything: Sequence[Verdict]) -> Cells:
+    """Each cell's verdict: a comparable one, on most clips; of equals the one that agrees least with the paper."""
+    best: Cells = {}
+    for found in everything:
+        known = best.get(found.published)
+        if known is None or _weight(found) > _weight(known):
+            best[found.published] = found
+    return best
+
+
+def _weight(verdict: Verdict) -> tuple[int, int, int]:
+    comparable = {"not measured": 0, "not comparable": 1}.get(verdict.status, 2)
+    return comparable, verdict.cell.n, ORDER.index(verdict.status)
+
+
+def _row(source: Paper, cell: PublishedCell, verdict: Verdict | None) -> tuple[str, ...]:
+    measured = verdict.cell.value if verdict else None
+    return (
+        source.paper,
+        cell.table,
+        cell.test_set,
+        ", ".join(part for part in (cell.system, cell.variant) if part),
+        cell.metric,
+        f"{cell.value:g}",
+        "" if measured is None else f"{measured:.4g}",
+        verdict.text if verdict else "not measured",
+        "" if verdict and verdict.status not in ("not comparable", "not measured") else missing(source, cell),
+    )
+
+
+def missing(source: Paper, cell: PublishedCell) -> str:
+    """What a user must get or do to measure a cell as the paper did; "" when only the run is missing."""
+    metric = source.metric[cell.metric]
+    if not metric.ours:
+        return metric.differs
+    name = suite_beside(cell)
+    if name is None:
+        return "no suite stands beside this test set"
+    lacking = [corpus for corpus in suites()[name].corpus.fetch if absent(corpus)]
+    lacks = [f"corpora: {command(' '.join(lacking))}" if lacking else ""]
+    judge = metric_of(metric.exact or metric.ours)
+    if lack := _unusable("metrics", judge):
+        lacks.append(f"{judge}: {lack}")
+    lacks.append(_row_missing(source, cell))
+    return "; ".join(dict.fromkeys(lack for lack in lacks if lack)) or f"restorebench run {name}"
+
+
+def _row_missing(source: Paper, cell: PublishedCell) -> str:
+    names = source.ours(cell)
+    if not names:
+        return f"{cell.system} is not in the registry"
+    lacks = [
+        f"its outputs on this set, as {n}" if n.startswith("published:") else _unusable("systems", n) for n in names
+    ]
+    return "" if "" in lacks else f"{cell.system}: {' or '.join(lacks)}"
+
+
+@cache
+def _unusable(kind: registry.Kind, name: str) -> str:
+    return why_not(kind, name)
+
+
+@cache
+def absent(corpus: str) -> bool:
+    return bool(fetch.missing_files(CORPORA[corpus], fetch.folder_of(corpus)))
+
+
+@cache
+def suites() -> dict[str, Suite]:
+    return {name: suite.load_suite(name) for name in suite.known()}
+
+
+def suite_beside(cell: PublishedCell) -> str | None:
+    """The suite made for a cell's table and test set."""
+    for name, definition in suites().items():
+        for place in definition.paper.values():
+            if "-table" in name and _is_place(place, cell):
+                return name
+    return None
+
+
+def _is_place(place: PaperSet, cell: PublishedCell) -> bool:
+    return (place.paper, place.table, place.test_set) == (cell.paper, cell.table, cell.test_set)
+
+
+@cache
+def metric_of(value: str) -> str:
+    """The metric that gives a value."""
+    for name in registry.table("metrics"):
+        if value in {v.name for v in metric_card(name).values}:
+            return name
+    raise KeyError(value)

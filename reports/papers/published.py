@@ -1,0 +1,138 @@
+"""Reads the papers' published cells: every number with its table, row, column, and the metric that it means."""
+
+from __future__ import annotations
+
+import tomllib
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.registry import unknown
+
+ABSENT = "-"
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class PublishedMetric(_Table):
+    signature: str
+    ours: str
+    """The value of ours that measures it; empty when there is none."""
+    differs: str = ""
+    """Why the two numbers may not be compared; empty when they may."""
+    exact: str = ""
+    """The value by the paper's own scorer; where it was measured, `ours` stays out."""
+    unstated: str = ""
+    """What the paper leaves open about its own scorer."""
+    lower_is_better: bool = False
+    spread: float = Field(default=0.0, ge=0)
+    """By how much implementations of the scorer are known to differ on equal clips, in the metric's unit."""
+
+
+class PublishedTable(_Table):
+    id: str
+    test_set: str
+    condition: str
+    metrics: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    ci95: tuple[float, ...] = ()
+    """Half-widths of the first column's 95 % intervals, row by row."""
+
+
+class Claim(_Table):
+    """A sentence of a paper that follows from its cells: some rows are better than others, maybe by so much."""
+
+    quote: str
+    table: tuple[str, ...]
+    metric: tuple[str, ...]
+    better: tuple[str, ...]
+    """Rows: "system" or "system, variant"; each of them is better than each of `than`."""
+    than: tuple[str, ...]
+    percent: float | None = None
+    """The relative reduction that the sentence names."""
+    margin: float = 0.0
+    """By how much, at least; 0 means strictly better."""
+    test_set: tuple[str, ...] = ()
+    """Only these of the tables' test sets."""
+
+
+class Paper(_Table):
+    paper: str
+    title: str
+    authors: str
+    metric: dict[str, PublishedMetric]
+    systems: dict[str, tuple[str, ...]] = Field(default_factory=dict)
+    """Published row, or "row, variant", to names of ours; a name stands for every checkpoint of it."""
+    table: tuple[PublishedTable, ...]
+    claim: tuple[Claim, ...] = ()
+
+    def ours(self, cell: PublishedCell) -> tuple[str, ...]:
+        """Names of our systems that are the cell's row."""
+        rows = (cell.system, f"{cell.system}, {cell.variant}")
+        return tuple(name for row in rows for name in self.systems.get(row, ()))
+
+
+class PublishedCell(_Table):
+    paper: str
+    table: str
+    test_set: str
+    system: str
+    variant: str
+    metric: str
+    value: float
+    ci95: float | None = None
+
+
+@cache
+def papers() -> dict[str, Paper]:
+    """Every paper by name."""
+    found = {}
+    for entry in sorted(files(__package__).iterdir(), key=lambda e: e.name):
+        if entry.name.endswith(".toml") and entry.name != "decisions.toml":
+            paper = Paper.model_validate(tomllib.loads(entry.read_text(encoding="utf-8")))
+            found[paper.paper] = paper
+    return found
+
+
+def paper(name: str) -> Paper:
+    """One paper. Raises RequestError for an unknown name."""
+    if name not in papers():
+        raise unknown("papers", name, list(papers()))
+    return papers()[name]
+
+
+def cells() -> list[PublishedCell]:
+    """Every published cell, in the papers' order."""
+    return [cell for source in papers().values() for cell in cells_of(source)]
+
+
+def cells_of(source: Paper) -> list[PublishedCell]:
+    """The cells of one paper. Raises RequestError when a row does not fit its header."""
+    found = []
+    for table in source.table:
+        for index, (system, variant, *values) in enumerate(table.rows):
+            if len(values) != len(table.metrics):
+                raise RequestError(
+                    f"{source.paper} table {table.id}, {system}: {len(values)} values for {table.metrics}"
+                )
+            for column, (metric, value) in enumerate(zip(table.metrics, values, strict=True)):
+                if value == ABSENT:
+                    continue
+                found.append(
+                    PublishedCell(
+                        paper=source.paper,
+                        table=table.id,
+                        test_set=table.test_set,
+                        system=system,
+                        variant=variant,
+                        metric=metric,
+                        value=value,
+                        ci95=table.ci95[index] if table.ci95 and column == 0 else None,
+                    )
+                )
+    return found

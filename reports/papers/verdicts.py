@@ -1,0 +1,191 @@
+"""Every measured cell beside the published one: reproduced, close, differs, or not comparable, and why.
+
+Two numbers that mean the same may still differ by what the paper rounds away, by the clips that a set happens to hold,
+and by known differences between implementations: the largest of the three is the tolerance. Within it a number is
+reproduced, within twice of it close. Numbers that do not mean the same get no such verdict, however near they lie.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.contracts import Value
+from restorebench.benchmark.suite import PaperSet
+from restorebench.benchmark.types import Cell, Table
+from restorebench.reports.papers.published import Paper, PublishedCell, cells_of, paper
+from restorebench.reports.tables.board import DASH, shown_cell
+
+Status = Literal["reproduced", "close", "differs", "not comparable", "not measured"]
+COLUMNS = ("system", "value", "measured", "published", "difference", "table", "verdict")
+CLOSE = 2.0
+"""Tolerances up to which a number is close."""
+SHORT = {"not comparable": "n/c"}
+LEGEND = (
+    "±: the tolerance, the largest of half the last printed digit, half the width of our 95 % interval, and the known "
+    "spread of implementations; reproduced within it, close within twice of it; n/c: not comparable"
+)
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """A measured cell beside a published one."""
+
+    cell: Cell
+    published: PublishedCell
+    status: Status
+    reasons: tuple[str, ...]
+    """Why the two may not be compared."""
+    caveats: tuple[str, ...]
+    """What to know when comparing them."""
+    tolerance: float
+    decimals: int
+
+    @property
+    def difference(self) -> float | None:
+        return None if self.cell.value is None else self.cell.value - self.published.value
+
+    @property
+    def text(self) -> str:
+        """The status with everything that belongs to it."""
+        said = self.reasons or self.caveats
+        return f"{self.status}: {'; '.join(said)}" if said else self.status
+
+
+def verdicts(board: Board, name: str) -> list[Verdict]:
+    """Every measured cell that a paper prints too, in the order of conditions and of the paper's rows.
+
+    Raises RequestError when the paper is unknown.
+    """
+    source = paper(name)
+    values = {value.name: value for value in board.values()}
+    found = []
+    counts, left_out = Counter(trial.condition for trial in board.plan.trials), board.plan.left_out
+    for cell in board.cells:
+        place = board.plan.suite.paper_set(cell.condition)
+        if place is None or place.paper != name:
+            continue
+        for published in cells_of(source):
+            if stands_beside(source, published, cell, place, values):
+                found.append(
+                    verdict(source, published, cell, values[cell.value_name], place, counts[cell.condition], left_out)
+                )
+    conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
+    systems = list(dict.fromkeys(published.system for published in cells_of(source)))
+    return sorted(found, key=lambda v: (conditions.index(v.cell.condition), systems.index(v.published.system)))
+
+
+def stands_beside(
+    source: Paper, published: PublishedCell, cell: Cell, place: PaperSet, measured: Mapping[str, Value]
+) -> bool:
+    """Whether a measured cell is the published one's counterpart: test set, table, metric and row."""
+    if published.test_set != place.test_set or place.table not in ("", published.table):
+        return False
+    metric = source.metric[published.metric]
+    wanted = metric.exact if metric.exact in measured else metric.ours
+    return cell.value_name == wanted and cell.system.partition("@")[0] in source.ours(published)
+
+
+def verdict(
+    source: Paper, published: PublishedCell, cell: Cell, value: Value, place: PaperSet, clips: int, left_out: int = 0
+) -> Verdict:
+    """What a measured cell says of a published one. clips: of the condition; left_out: by a limit."""
+    metric = source.metric[published.metric]
+    exact = cell.value_name == metric.exact
+    reasons = [place.differs, "" if exact else metric.differs]
+    reasons.append("other checkpoint: the authors published none" if "@" in cell.system else "")
+    if left_out:
+        reasons.append(f"a limit left out {left_out} clips")
+    if place.clips is not None and clips != place.clips:
+        reasons.append(f"{clips} of the published set's {place.clips} clips")
+    if cell.n < cell.planned:
+        reasons.append(f"only {cell.n} of {cell.planned} clips have a value")
+    if cell.value is not None and cell.low is None:
+        reasons.append("too few clips for an interval")
+    decimals = printed_decimals(source, published.metric)
+    interval = (cell.high - cell.low) / 2 if cell.low is not None and cell.high is not None else 0.0
+    tolerance = max(0.5 * 10**-decimals, interval, metric.spread)
+    status: Status
+    if cell.value is None:
+        status = "not measured"
+    elif any(reasons):
+        status = "not comparable"
+    else:
+        off = abs(cell.value - published.value)
+        status = "reproduced" if off <= tolerance else "close" if off <= CLOSE * tolerance else "differs"
+    caveats = (place.caveat, metric.unstated if exact else "")
+    return Verdict(
+        cell=cell,
+        published=published,
+        status=status,
+        reasons=tuple(reason for reason in reasons if reason),
+        caveats=tuple(caveat for caveat in caveats if caveat),
+        tolerance=tolerance,
+        decimals=max(value.decimals, decimals),
+    )
+
+
+def printed_decimals(source: Paper, metric: str) -> int:
+    """Decimals that the paper prints of a metric."""
+    return max(len(f"{cell.value:g}".partition(".")[2]) for cell in cells_of(source) if cell.metric == metric)
+
+
+def against(board: Board, name: str) -> list[Table]:
+    """A table per condition; what a verdict rests on is a note. Raises RequestError for an unknown paper."""
+    found = verdicts(board, name)
+    tables = []
+    for condition in dict.fromkeys(verdict.cell.condition for verdict in found):
+        mine = once(v for v in found if v.cell.condition == condition)
+        notes = list(dict.fromkeys(note for v, _ in mine for note in (*v.reasons, *v.caveats)))
+        rows = tuple(_row(v, printed, numbered(v, notes)) for v, printed in mine)
+        legend = [f"{number}: {note}" for number, note in enumerate(notes, start=1)]
+        legend.append(LEGEND)
+        place = board.plan.suite.paper_set(condition)
+        title = f"{board.plan.suite.name}: {condition}, beside {name} {place.test_set if place else ''}"
+        tables.append(Table(title, COLUMNS, rows, tuple(legend)))
+    nothing = f"{board.plan.suite.name} stands beside no test set of {name}"
+    return tables or [Table(f"{board.plan.suite.name} beside {name}", COLUMNS, (), (nothing,))]
+
+
+def against_long(board: Board, name: str) -> list[Table]:
+    """The same in one table with every reason spelled out: for programs."""
+    found = verdicts(board, name)
+    rows = []
+    for condition in dict.fromkeys(verdict.cell.condition for verdict in found):
+        mine = once(v for v in found if v.cell.condition == condition)
+        rows += [(condition, *_row(v, printed, v.text)) for v, printed in mine]
+    return [Table(f"{board.plan.suite.name} beside {name}", ("condition", *COLUMNS), tuple(rows))]
+
+
+def once(found: Iterable[Verdict]) -> list[tuple[Verdict, str]]:
+    """A number that two tables print stands once, with the names of both."""
+    tables: dict[tuple[str, ...], tuple[Verdict, list[str]]] = {}
+    for v in found:
+        key = (v.published.system, v.published.variant.partition(", span")[0], v.published.metric, v.cell.system)
+        tables.setdefault((*key, f"{v.published.value:g}"), (v, []))[1].append(v.published.table)
+    return [(v, ", ".join(names)) for v, names in tables.values()]
+
+
+def _row(verdict: Verdict, tables: str, said: str) -> tuple[str, ...]:
+    published, decimals, difference = verdict.published, verdict.decimals, verdict.difference
+    row = ", ".join(part for part in (published.system, published.variant) if part)
+    within = "" if verdict.reasons else f" ±{verdict.tolerance:.{decimals}f}"
+    return (
+        row,
+        published.metric,
+        shown_cell(verdict.cell, decimals),
+        f"{published.value:.{decimals}f}",
+        DASH if difference is None else f"{difference:+.{decimals}f}{within}",
+        tables,
+        said,
+    )
+
+
+def numbered(verdict: Verdict, notes: Sequence[str]) -> str:
+    """The status with the numbers of the notes that belong to it."""
+    said = [*verdict.reasons, *verdict.caveats]
+    status = SHORT.get(verdict.status, verdict.status)
+    return f"{status}: {', '.join(str(notes.index(text) + 1) for text in said)}" if said else status

@@ -1,0 +1,158 @@
+"""A store as pandas frames, for notebooks and scripts: what boards and reports show, in numbers."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pandas as pd
+
+from restorebench.benchmark.analysis.board import Board, board_of
+from restorebench.benchmark.analysis.paired_scores import PairedScores
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.store.records import planned_records
+from restorebench.benchmark.store.store import Store, open_store, plan_of
+from restorebench.reports.formats import html
+from restorebench.reports.tables.board import results as board_tables
+from restorebench.reports.tables.breakdown import facts_of
+from restorebench.reports.tables.compare import compared, named
+from restorebench.reports.tables.leaderboard import columns
+
+
+class Results:
+    """The results of one suite of a store.
+
+    Args:
+        store: Folder that `run` or `evaluate` filled.
+        suite: A suite of the store; default: the latest one.
+
+    Raises:
+        RequestError: There is no store, or it does not hold the suite.
+
+    Example:
+        >>> import restorebench as rb
+        >>> results = rb.open_results(demo_store)
+        >>> bool(results.board().loc["unprocessed", "LSD"] > 1)
+        True
+    """
+
+    def __init__(self, store: str | Path, suite: str = "") -> None:
+        self.store: Store = open_store(Path(store))
+        self.plan: Plan = plan_of(self.store, suite)
+        self.records: pd.DataFrame = planned_records(self.plan, self.store)
+        """One row per planned value of a clip; `value` is empty, and `why` says why, where it was not measured."""
+        self.summary: Board = board_of(self.plan, self.records)
+        """What every table of this store is made from."""
+
+    def __repr__(self) -> str:
+        measured = len(self.records) - int(self.records["value"].isna().sum())
+        return f"<Results of {self.plan.suite.name}: {', '.join(self.plan.systems)}; {measured} values>"
+
+    def _repr_html_(self) -> str:
+        return html(board_tables(self.summary))
+
+    @property
+    def paired(self) -> tuple[PairedScores, ...]:
+        """Paired scores, one object per condition and value."""
+        return self.summary.scores
+
+    @property
+    def scores(self) -> pd.DataFrame:
+        """One row per measured value of a clip: condition, clip, speaker, system, seed, value_name, value."""
+        measured = self.records[self.records["value"].notna()]
+        kept = ["condition", "utterance", "speaker", "system", "seed", "value_name", "value"]
+        return measured[kept].rename(columns={"utterance": "clip"}).reset_index(drop=True)
+
+    @property
+    def scored(self) -> list[str]:
+        """Systems with a score on every clip that any system has one for, in the plan's order."""
+        cells = self.cells()
+        whole = cells["value"].notna().groupby(cells["system"], sort=False).all()
+        return [str(system) for system in self.plan.systems if whole.get(system, False)]
+
+    @property
+    def conditions(self) -> list[str]:
+        """Conditions with scores, in the suite's order."""
+        return list(dict.fromkeys(scores.condition for scores in self.paired))
+
+    def board(self, condition: str = "") -> pd.DataFrame:
+        """Systems by values of one condition.
+
+        Args:
+            condition: Its name; default: the first one with scores.
+
+        Returns:
+            One row per system in the plan's order, one column per value's label. `cells()` has intervals and ranks.
+
+        Raises:
+            RequestError: The store has no scores for the condition.
+        """
+        here = self.cells()
+        here = here[here["condition"] == self._condition(condition)]
+        wide = here.pivot_table(index="system", columns="label", values="value", sort=False)
+        return wide.reindex([system for system in self.plan.systems if system in set(here["system"])])
+
+    def cells(self) -> pd.DataFrame:
+        """A row per condition, system and value: value, 95 % interval, n, ranks, tie letters, winner."""
+        rows = [
+            {
+                "condition": column.condition, "system": system, "value_name": column.value.name,
+                "label": column.value.label, "value": entry.cell.value, "low": entry.cell.low,
+                "high": entry.cell.high, "n": entry.cell.n, "planned": entry.cell.planned,
+                "best_rank": entry.rank[0] if entry.rank else None,
+                "worst_rank": entry.rank[1] if entry.rank else None, "ties": entry.ties, "winner": entry.winner,
+            }
+            for column in columns(self.summary)
+            for system, entry in column.entries.items()
+        ]  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def compare(self, first: str, second: str) -> pd.DataFrame:
+        """Two systems on their common clips.
+
+        Args:
+            first: A system of the store.
+            second: Another one.
+
+        Returns:
+            One row per condition and value: both scores, their difference first - second with its 95 % interval (all
+            in the value's unit), p by sign flips corrected over the condition's values (Holm), `better`: the name of
+            the better system, or "" where the test does not separate them.
+
+        Raises:
+            RequestError: One of them was not measured, or they share no clip.
+        """
+        known = list(dict.fromkeys(system for scores in self.paired for system in scores.systems))
+        first, second = named(first, known), named(second, known)
+        rows = []
+        for row in compared(self.paired, first, second):
+            interval, factor = row.difference.interval, row.scores.factor
+            rows.append(
+                {
+                    "condition": row.scores.condition, "value_name": row.scores.value.name,
+                    "label": row.scores.value.label, "first": row.first, "second": row.second,
+                    "difference": row.difference.value * factor,
+                    "low": interval.low * factor if interval else None,
+                    "high": interval.high * factor if interval else None,
+                    "p": row.p, "clips": row.difference.clips,
+                    "better": {"A": first, "B": second}[row.better] if row.separated else "",
+                }
+            )  # fmt: skip
+        return pd.DataFrame(rows)
+
+    def breakdown(self) -> pd.DataFrame:
+        """One row per clip: condition, clip, and what its recipe, speaker and file say of it (SNR, T60, seconds...)."""
+        facts = facts_of(self.plan.trials)
+        return pd.DataFrame(
+            [{"condition": t.condition, "clip": t.utterance.id, **facts[t.id]} for t in self.plan.trials]
+        )
+
+    def clips(self, condition: str, value_name: str) -> pd.DataFrame:
+        """Clips by systems: the scores of one value."""
+        [found] = [s for s in self.paired if (s.condition, s.value.name) == (condition, value_name)]
+        return pd.DataFrame(found.per_clip().T, index=pd.Index(found.clips, name="clip"), columns=list(found.systems))
+
+    def _condition(self, wanted: str) -> str:
+        if not self.conditions or (wanted and wanted not in self.conditions):
+            raise RequestError(f"no scores for {wanted or 'any condition'}; there are: {', '.join(self.conditions)}")
+        return wanted or self.conditions[0]

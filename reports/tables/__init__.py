@@ -1,0 +1,1 @@
+"""Tables: board, leaderboard, comparison, breakdowns, cost."""

@@ -1,0 +1,128 @@
+"""Boards as tables: what was measured, system by value."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.contracts import Value
+from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.types import Cell, Table
+from restorebench.reports.tables.leaderboard import Column, columns
+
+DASH = "–"
+WINNER = "bold: significantly better than every other system that is ranked (sign flips, Holm over the column's pairs)"
+DETECTABLE = "differences that these clips can show (80 % power, half of the pairs)"
+ANCHOR, FINISHED, KNOWN_SPEAKERS = " ⚓", " ▪", " ‡"
+
+
+def results(board: Board) -> list[Table]:
+    """One table per condition: systems in the plan's order, a column per value.
+
+    A system that is significantly better than every other ranked one stands out.
+    """
+    conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
+    found = columns(board)
+    return [
+        _condition(board, condition, condition == conditions[-1], [c for c in found if c.condition == condition])
+        for condition in conditions
+    ]
+
+
+def _condition(board: Board, condition: str, last: bool, found: Sequence[Column]) -> Table:
+    winners = {(column.value.name, system) for column in found for system, e in column.entries.items() if e.winner}
+    cells = {(c.system, c.value_name): c for c in board.cells if c.condition == condition}
+    measured = [v for v in board.values() if any((s, v.name) in cells for s in board.plan.systems)]
+    rows: list[tuple[str, ...]] = []
+    bold = set()
+    for system in board.plan.systems:
+        mine = [cells.get((system, value.name)) for value in measured]
+        if any(mine):
+            shown = [shown_cell(cell, value.decimals) for cell, value in zip(mine, measured, strict=True)]
+            won = [at for at, v in enumerate(measured, start=1) if (v.name, system) in winners]
+            bold |= {(len(rows), at) for at in won}
+            rows.append((marked(system, board.plan), *shown))
+    clips = sum(1 for trial in board.plan.trials if trial.condition == condition)
+    return Table(
+        title=f"{board.plan.suite.name}: {condition} ({clips} clips)",
+        columns=("system", *(header(value) for value in measured)),
+        rows=tuple(rows),
+        notes=(*((WINNER,) if bold else ()), *detectable(found), *(notes(board) if last else ())),
+        small_print=tuple(small_print(board)) if last else (),
+        bold=frozenset(bold),
+    )
+
+
+def detectable(found: Sequence[Column]) -> list[str]:
+    """What differences so many clips can show; nothing where no two systems are ranked."""
+    told = [(c.value, c.detectable) for c in found if c.detectable is not None]
+    shown = [f"{value.label} {number:.{value.decimals}f}{' %' * (value.unit == '%')}" for value, number in told]
+    return [f"{DETECTABLE}: {', '.join(shown)}"] if shown else []
+
+
+def header(value: Value) -> str:
+    unit = f" {value.unit}" if value.unit == "%" else ""
+    return f"{value.label}{unit} {'↑' if value.direction == 'higher' else '↓'}"
+
+
+def shown_cell(cell: Cell | None, decimals: int) -> str:
+    """The number; with a hole also n=known/planned; a dash where the value does not apply."""
+    if cell is None:
+        return DASH
+    if cell.value is None:
+        return f"{DASH} (n=0/{cell.planned})"
+    hole = "" if cell.n == cell.planned else f" (n={cell.n}/{cell.planned})"
+    return f"{cell.value:.{decimals}f}{hole}"
+
+
+def marked(system: str, plan: Plan) -> str:
+    """Anchors and finished audio are marked, since they were supplied, not run; so is who trained on these speakers."""
+    kind = {"anchor": ANCHOR, "published": FINISHED}.get(plan.system_cards[system].kind, "")
+    return system + kind + (KNOWN_SPEAKERS if known_speakers(system, plan) else "")
+
+
+def known_speakers(system: str, plan: Plan) -> list[str]:
+    """Speakers of the plan's clips whose names are among those that the system was trained on."""
+    trained = {speaker for corpus in plan.system_cards[system].training for speaker in corpus.speakers}
+    return sorted(trained & {trial.utterance.speaker for trial in plan.trials})
+
+
+def _seen_in_training(plan: Plan) -> list[str]:
+    tested = len({trial.utterance.speaker for trial in plan.trials})
+    return [
+        f"{KNOWN_SPEAKERS.strip()} {system} was trained on speakers with the names of {len(known)} of the {tested} "
+        f"speakers of these clips ({', '.join(known[:5])}{', ...' if len(known) > 5 else ''})"
+        for system in plan.systems
+        if (known := known_speakers(system, plan))
+    ]
+
+
+def notes(board: Board) -> list[str]:
+    """What a reader must know to use the numbers: marks, failures, open decisions."""
+    kinds = [card.kind for card in board.plan.system_cards.values()]
+    legend = {"anchor": f"{ANCHOR.strip()} anchor", "published": f"{FINISHED.strip()} finished audio of others"}
+    found = [text for kind, text in legend.items() if kind in kinds] + _seen_in_training(board.plan)
+    waiting = sum(cell.planned - cell.n for cell in board.cells) - sum(board.missing.values())
+    if waiting:
+        found.append(f"{waiting} values are planned but not measured (with these versions): run the suite again")
+    found += [f"no value: {system}: {why}: {where}" for (system, why), where in board.failures.items()]
+    found += [f"open in the paper, our choice: {decision}" for decision in board.plan.suite.open_decisions]
+    return found
+
+
+def small_print(board: Board) -> list[str]:
+    """What repeats the numbers: systems that are resampled, signatures of the metrics."""
+    found = []
+    for system, card in board.plan.system_cards.items():
+        if rate := card.rate:
+            found.append(f"{system} works at {rate / 1000:g} kHz; the engine resamples other rates to it and back")
+    return found + [f"{name}: {signature}" for name, signature in board.plan.signatures.items()]
+
+
+def long(board: Board) -> list[Table]:
+    """One row per cell with unrounded numbers: for programs."""
+    columns = (
+        "suite", "condition", "system", "value_name", "value", "low", "high", "n", "planned", "signature", "why"
+    )  # fmt: skip
+    rows = tuple(tuple("" if (v := getattr(cell, c)) is None else str(v) for c in columns) for cell in board.cells)
+    return [Table(title=board.plan.suite.name, columns=columns, rows=rows)]

@@ -1,0 +1,235 @@
+"""Scores by what was done to the clips: how severe each distortion was, how long the clip is, who speaks.
+
+How much a factor explains is the share of the variance between clips that goes with it (R squared, adjusted for the
+number of parameters: a straight line in a number, a mean per speaker); its p is the F test's, clips taken as
+independent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import fdtrc
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.analysis.paired_scores import PairedScores
+from restorebench.benchmark.run.pairs import seconds_of
+from restorebench.benchmark.types import Quantity, Trial
+
+BINS = 3
+"""Of about equal numbers of clips, where a factor takes many values."""
+LEVELS = 6
+"""Values of a factor up to which each has a bin of its own."""
+FEWEST = 6
+"""Clips below which nothing is broken down."""
+SHOWN = 8
+"""Speakers that are shown: the worst and the best half of so many."""
+Facts = Mapping[str, Quantity | str]
+"""What is known of a clip, by factor: a number, or a name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Factor:
+    """What differs between the clips of a condition."""
+
+    name: str
+    bins: tuple[str, ...]
+    place: NDArray[np.int64]
+    """The bin of each clip [clip]; -1 where the factor is not known."""
+    numbers: NDArray[np.float64] | None
+    """The factor itself [clip]; None for names."""
+
+
+@dataclass(frozen=True)
+class Explained:
+    """How much of the variance of some numbers a factor explains."""
+
+    share: float
+    p: float
+
+
+@dataclass(frozen=True)
+class Breakdown:
+    """One value by the bins of one factor."""
+
+    condition: str
+    value: str
+    label: str
+    decimals: int
+    factor: str
+    bins: tuple[str, ...]
+    clips: tuple[int, ...]
+    means: Mapping[str, tuple[float | None, ...]]
+    """System -> score in each bin."""
+    known: Mapping[str, tuple[int, ...]]
+    """System -> clips with a score in each bin."""
+    explained: Mapping[str, Explained | None]
+    """System -> what the factor explains of its clips' scores, where that can be told."""
+
+
+@dataclass(frozen=True)
+class Gap:
+    """How the difference between two systems depends on a factor."""
+
+    factor: str
+    explained: Explained | None
+    bins: tuple[str, ...]
+    differences: tuple[float | None, ...]
+    """First minus second in each bin, in the value's unit."""
+
+
+def facts_of(trials: Iterable[Trial]) -> dict[str, Facts]:
+    """Trial -> what its recipe, its speaker and its file say of it."""
+    return {trial.id: facts(trial) for trial in trials}
+
+
+def facts(trial: Trial) -> Facts:
+    seconds = seconds_of(trial)
+    found: dict[str, Quantity | str] = {} if seconds is None else {"duration": Quantity(seconds, "s", 1)}
+    if trial.utterance.speaker:
+        found["speaker"] = trial.utterance.speaker
+    if trial.recipe:
+        describe = getattr(registry.find("corruptions", trial.recipe.corruption), "severities", None)
+        found |= describe(trial.recipe, seconds) if describe else {}
+    return found
+
+
+def factors(scores: PairedScores, facts: Mapping[str, Facts]) -> Iterator[Factor]:
+    """Every factor that differs between the clips. facts: trial -> what is known of it."""
+    known = [facts.get(f"{scores.condition}/{clip}", {}) for clip in scores.clips]
+    for name in dict.fromkeys(name for clip in known for name in clip):
+        column = [clip.get(name) for clip in known]
+        made = _names(name, column) if name == "speaker" else _numbers(name, column)
+        if made and len(made.bins) > 1 and (made.place >= 0).sum() >= FEWEST:
+            yield made
+
+
+def _numbers(name: str, column: Sequence[Quantity | str | None]) -> Factor | None:
+    numbers = np.array([np.nan if fact is None else float(fact) for fact in column])
+    usable = np.isfinite(numbers)
+    kind = next((fact for fact in column if isinstance(fact, Quantity)), None)
+    if kind is None:
+        return None
+    levels = np.unique(numbers[usable])
+    if len(levels) > LEVELS:
+        edges = np.quantile(numbers[usable], np.linspace(0, 1, BINS + 1)[1:-1])
+        place = np.searchsorted(edges, numbers)
+        inside = [numbers[usable & (place == number)] for number in range(BINS)]
+        bins = [f"{kind.like(part.min()).bare} to {kind.like(part.max())}" for part in inside if len(part)]
+        place = np.searchsorted(np.unique(place[usable]), place)
+    else:
+        place = np.searchsorted(levels, numbers)
+        bins = [str(kind.like(level)) for level in levels]
+    return Factor(name, tuple(bins), np.where(usable, place, -1).astype(np.int64), numbers)
+
+
+def _names(name: str, column: Sequence[Quantity | str | None]) -> Factor | None:
+    """None where most have a single clip: it could not be told from its speaker."""
+    names = sorted({str(fact) for fact in column if fact is not None})
+    place = np.array([-1 if fact is None else names.index(str(fact)) for fact in column], dtype=np.int64)
+    return Factor(name, tuple(names), place, None) if (place >= 0).sum() >= 2 * len(names) else None
+
+
+def breakdowns(scores: PairedScores, facts: Mapping[str, Facts]) -> Iterator[Breakdown]:
+    """By every factor that differs between the clips."""
+    per_clip = scores.per_clip()
+    for factor in factors(scores, facts):
+        inside = [factor.place == number for number in range(len(factor.bins))]
+        means = np.array([[_pooled(scores, row, mask) for mask in inside] for row in range(len(scores.systems))])
+        shown = _shown(means) if factor.numbers is None else range(len(factor.bins))
+        yield Breakdown(
+            condition=scores.condition,
+            value=scores.value.name,
+            label=scores.value.label,
+            decimals=scores.value.decimals,
+            factor=factor.name,
+            bins=tuple(factor.bins[place] for place in shown),
+            clips=tuple(int(inside[place].sum()) for place in shown),
+            means={
+                system: tuple(_known(means[row, place]) for place in shown) for row, system in enumerate(scores.systems)
+            },
+            known={
+                system: tuple(int(np.isfinite(per_clip[row, inside[place]]).sum()) for place in shown)
+                for row, system in enumerate(scores.systems)
+            },
+            explained={
+                system: explained(factor, per_clip[row], least(scores)) for row, system in enumerate(scores.systems)
+            },
+        )
+
+
+def gaps(scores: PairedScores, facts: Mapping[str, Facts], first: str, second: str) -> list[Gap]:
+    """What the difference between two systems depends on, factor by factor."""
+    a, b = scores.systems.index(first), scores.systems.index(second)
+    per_clip = scores.per_clip()
+    difference = per_clip[a] - per_clip[b]
+    common = np.isfinite(difference)
+    found = []
+    for factor in factors(scores, facts):
+        inside = [common & (factor.place == number) for number in range(len(factor.bins))]
+        apart = np.array([_pooled(scores, a, mask) - _pooled(scores, b, mask) for mask in inside])
+        shown = _shown(apart[None]) if factor.numbers is None else range(len(factor.bins))
+        found.append(
+            Gap(
+                factor.name,
+                explained(factor, difference, least(scores)),
+                tuple(factor.bins[place] for place in shown),
+                tuple(_known(apart[place]) for place in shown),
+            )
+        )
+    return found
+
+
+def _shown(means: NDArray[np.float64]) -> list[int]:
+    """The bins [system, bin] that stand for all: the lowest and the highest, in this order."""
+    present = np.flatnonzero(np.isfinite(means).any(axis=0))
+    order = [int(place) for place in present[np.argsort(np.nanmean(means[:, present], axis=0), kind="stable")]]
+    return order if len(order) <= SHOWN else [*order[: SHOWN // 2], *order[-SHOWN // 2 :]]
+
+
+def _pooled(scores: PairedScores, row: int, mask: NDArray[np.bool_]) -> float:
+    """NaN where the system has no score in the bin."""
+    numerator, denominator = scores.sample.numerator[row, mask], scores.sample.denominator[row, mask]
+    known = np.isfinite(numerator)
+    total = denominator[known].sum()
+    return float(numerator[known].sum() / total) * scores.factor if total else float("nan")
+
+
+def _known(number: float) -> float | None:
+    return float(number) if np.isfinite(number) else None
+
+
+def least(scores: PairedScores) -> float:
+    """Smallest standard deviation worth testing: 10 % of the last printed digit."""
+    return 0.1 * float(10.0**-scores.value.decimals)
+
+
+def explained(factor: Factor, values: NDArray[np.float64], least: float = 0.0) -> Explained | None:
+    """What a factor explains of values [clip]; None when they are too few or hardly differ. NaN is left out."""
+    known = np.isfinite(values) & (factor.place >= 0)
+    chosen, count = values[known], int(known.sum())
+    if factor.numbers is None:
+        _, place = np.unique(factor.place[known], return_inverse=True)
+        groups = np.bincount(place)
+        parameters = len(groups)
+        fitted = (np.bincount(place, weights=chosen) / np.maximum(groups, 1))[place]
+    else:
+        numbers = factor.numbers[known]
+        parameters = 2
+        if count < 2 or np.ptp(numbers) == 0:
+            return None
+        centred = numbers - numbers.mean()
+        slope = centred @ chosen / (centred @ centred)
+        fitted = slope * centred + chosen.mean()
+    total = float(((chosen - chosen.mean()) ** 2).sum()) if count else 0.0
+    rest = float(((chosen - fitted) ** 2).sum())
+    if parameters < 2 or count <= parameters or total <= max(least**2 * count, 1e-20 * float((chosen**2).sum())):
+        return None
+    freedom = (parameters - 1, count - parameters)
+    share = 1 - rest / total
+    ratio = np.inf if rest == 0 else (total - rest) / freedom[0] / (rest / freedom[1])
+    adjusted = 1 - (1 - share) * (count - 1) / freedom[1]
+    return Explained(max(0.0, adjusted), float(fdtrc(*freedom, ratio)) if np.isfinite(ratio) else 0.0)

@@ -1,0 +1,182 @@
+"""Two systems on their common clips, in words: which is better, by how much, and how sure that is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil, floor, log10
+
+from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.analysis.intervals import method
+from restorebench.benchmark.analysis.paired_scores import PairedScores
+from restorebench.benchmark.analysis.paired_tests import Difference, pairwise
+from restorebench.benchmark.analysis.significance import ALPHA, holm
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.types import Table
+from restorebench.reports.tables.breakdown import facts_of, gaps
+from restorebench.reports.tables.explain import EXPLAINS, GAP, headline_values, names, significant_rows
+
+DEPENDS = ("value", "factor", "explains", "p", "A - B")
+COLUMNS = ("value", "A", "B", "A - B", "95 % interval", "p", "effect", "what it says")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One value of one condition. Numbers are in the value's unit."""
+
+    scores: PairedScores
+    first: float
+    second: float
+    difference: Difference
+    p: float
+    """Corrected over the values of the condition (Holm)."""
+    rows: int
+    """How many values it was corrected over."""
+
+    @property
+    def separated(self) -> bool:
+        return self.p < ALPHA
+
+    @property
+    def better(self) -> str:
+        """ "A" or "B": the better one by its score."""
+        up = self.difference.value > 0
+        return "A" if up == (self.scores.value.direction == "higher") else "B"
+
+
+def report(board: Board, first: str, second: str) -> list[Table]:
+    """The comparison of two systems, and what their gap depends on.
+
+    Raises RequestError for one that was not measured, or nothing in common.
+    """
+    known = list(dict.fromkeys(system for scores in board.scores for system in scores.systems))
+    first, second = named(first, known), named(second, known)
+    made = tables(compared(board.scores, first, second), first, second)
+    return [*made, *_gaps(board, first, second)]
+
+
+def _gaps(board: Board, first: str, second: str) -> list[Table]:
+    facts = facts_of(board.plan.trials)
+    made = []
+    for condition in dict.fromkeys(scores.condition for scores in board.scores):
+        here = [s for s in board.scores if s.condition == condition and {first, second} <= set(s.systems)]
+        rows = [(s, "", gap) for s in headline_values(here) for gap in gaps(s, facts, first, second) if gap.explained]
+        if rows:
+            told = [(value, *rest) for value, _, *rest in significant_rows(rows)]
+            none = f"none of {', '.join(dict.fromkeys(s.value.label for s, _, _ in rows))} depends on {names(rows)}"
+            notes = (GAP, EXPLAINS) if told else (none, GAP)
+            made.append(Table(f"What A - B depends on: {condition}", DEPENDS, tuple(told), notes))
+    return made
+
+
+def named(name: str, known: Sequence[str]) -> str:
+    """The measured system of this name: whole, or without `published:` or its checkpoint where that is unique."""
+    if name in known:
+        return name
+    close = [system for system in known if name in (system.partition(":")[2], system.partition("@")[0])]
+    if len(close) > 1:
+        raise RequestError(f"{name!r} could be {' or '.join(close)}; name one of them in full")
+    if not close:
+        raise RequestError(f"the store has no scores of {name!r}; it has {', '.join(known) or 'none'}")
+    return close[0]
+
+
+def compared(everything: Sequence[PairedScores], first: str, second: str) -> list[Compared]:
+    """Every value that both systems have on common clips. Raises RequestError when there is nothing in common."""
+    found = []
+    for condition in dict.fromkeys(scores.condition for scores in everything):
+        here = [s for s in everything if s.condition == condition and {first, second} <= set(s.systems)]
+        found += _condition(here, (first, second))
+    if not found:
+        where = {name: sorted({s.condition for s in everything if _scored(s, name)}) for name in (first, second)}
+        places = "; ".join(f"{name} has scores for {', '.join(found) or 'nothing'}" for name, found in where.items())
+        raise RequestError(f"{first} and {second} have no clip in common: {places}")
+    return found
+
+
+def _scored(scores: PairedScores, system: str) -> bool:
+    return system in scores.systems and bool(scores.sample.common([scores.systems.index(system)]).any())
+
+
+def _condition(everything: Sequence[PairedScores], names: tuple[str, str]) -> list[Compared]:
+    measured: list[tuple[PairedScores, Difference]] = []
+    for scores in everything:
+        pair = (scores.systems.index(names[0]), scores.systems.index(names[1]))
+        measured += [(scores, difference) for difference in pairwise(scores.sample, [pair], scores.draws()).values()]
+    corrected = holm([difference.p for _, difference in measured])
+    found = []
+    for (scores, difference), p in zip(measured, corrected, strict=True):
+        systems = [scores.systems.index(name) for name in names]
+        numerator, denominator = scores.sample.sums(systems, scores.sample.common(systems))
+        first, second = (float(value) * scores.factor for value in numerator.sum(1) / denominator.sum(1))
+        found.append(Compared(scores, first, second, difference, float(p), len(measured)))
+    return found
+
+
+def tables(rows: Sequence[Compared], first: str, second: str) -> list[Table]:
+    """A table per condition: numbers, and what they say."""
+    made = []
+    for condition in dict.fromkeys(row.scores.condition for row in rows):
+        mine = [row for row in rows if row.scores.condition == condition]
+        clips, clusters = (max(getattr(row.difference, what) for row in mine) for what in ("clips", "clusters"))
+        grouped = mine[0].scores.grouped
+        who = f"{clips} clips" + (f" of {clusters} speakers" if grouped == "speaker" else "")
+        notes = [
+            f"A: {first}, B: {second}, on the {who} that both have a value for",
+            f"interval: 95 %, {method(clusters)} over {grouped}s; p: sign flips of {grouped}s, corrected over the "
+            f"{len(mine)} values (Holm)",
+            f"effect: the difference in standard deviations of a {grouped}'s difference",
+            f"{grouped}s needed: for 80 % power at 5 %, if the true difference is the measured one, before correction",
+        ]
+        if grouped == "clip" and (speakers := mine[0].scores.speakers):
+            few = "one speaker" if speakers == 1 else f"{speakers} speakers"
+            notes.append(f"the clips are of {few}: what it says holds for clips like these, not for other speakers")
+        fewer = [row for row in mine if row.difference.clips < clips]
+        notes += [f"{row.scores.value.label}: {row.difference.clips} clips" for row in fewer]
+        made.append(Table(f"{first} and {second}: {condition} ({who})", COLUMNS, tuple(map(_row, mine)), tuple(notes)))
+    return made
+
+
+def _row(row: Compared) -> tuple[str, ...]:
+    value, difference, factor = row.scores.value, row.difference, row.scores.factor
+    decimals = value.decimals + 1
+    interval = difference.interval
+    return (
+        f"{value.label}{' %' if value.unit == '%' else ''} {'↑' if value.direction == 'higher' else '↓'}",
+        f"{row.first:.{decimals}f}",
+        f"{row.second:.{decimals}f}",
+        f"{difference.value * factor:+.{decimals}f}",
+        f"[{interval.low * factor:+.{decimals}f}, {interval.high * factor:+.{decimals}f}]" if interval else "–",
+        shown_p(row.p),
+        "–" if difference.effect is None else f"{difference.effect:+.2f}",
+        verdict(row),
+    )
+
+
+def shown_p(p: float) -> str:
+    return "< 0.001" if p < 0.001 else f"{p:.3f}"
+
+
+def verdict(row: Compared) -> str:
+    """What the row says, to someone who knows the metric and not the method."""
+    difference, grouped = row.difference, row.scores.grouped
+    if row.separated:
+        return f"{row.better} is better"
+    if 2 / 2**difference.clusters * row.rows > ALPHA:
+        return f"{difference.clusters} {grouped}s are too few to tell"
+    if difference.value == 0:
+        return f"no difference at n = {difference.clips}"
+    needed = difference.clusters_needed
+    if needed is None or needed <= difference.clusters:
+        return f"not separable at n = {difference.clips}" + (f" among {row.rows} values" if row.rows > 1 else "")
+    clips = rounded(needed * difference.clips / difference.clusters)
+    wanted = (
+        f"{rounded(needed)} speakers ({clips} clips)" if difference.clips > difference.clusters else f"{clips} clips"
+    )
+    return f"not separable at n = {difference.clips}; {wanted} would be needed"
+
+
+def rounded(count: float) -> str:
+    """A count, rounded up to two significant digits: it is no more exact than that."""
+    step = 10 ** max(0, floor(log10(count)) - 1)
+    return f"{ceil(count / step) * step:,}"

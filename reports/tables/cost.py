@@ -1,0 +1,82 @@
+"""What a system costs beside what it scores, and how much of its scores is the sampling seed's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.analysis.paired_scores import PairedScores
+from restorebench.benchmark.analysis.seed_variance import seed_variance
+from restorebench.benchmark.contracts import Value
+from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.types import Table
+from restorebench.reports.tables.board import DASH, header, shown_cell
+
+WIDEST = 4
+"""Conditions up to which quality stands beside cost."""
+
+
+def cost(board: Board, memory: Mapping[str, float]) -> Table:
+    """Real-time factor (over all clips), memory, parameters and rate of every system that ran, beside its quality.
+
+    memory: system -> MiB.
+    """
+    plan, quality = board.plan, _quality(board)
+    conditions = list(dict.fromkeys(trial.condition for trial in plan.trials))
+    shown = conditions if len(conditions) <= WIDEST else []
+    cells = {(c.system, c.condition): c for c in board.cells if c.value_name == quality.name}
+    rows = []
+    times = [scores for scores in board.scores if scores.value.role == "speed"]
+    for name, card in plan.system_cards.items():
+        if card.kind != "system":
+            continue
+        rtf = _pooled(times, name)
+        rows.append(
+            (
+                name,
+                DASH if rtf is None else f"{rtf:.3g}",
+                f"{memory[name]:.0f}" if name in memory else DASH,
+                f"{card.parameters / 1e6:.3g}" if card.parameters else DASH,
+                f"{card.rate / 1000:g}" if card.rate else "any",
+                *(shown_cell(cells.get((name, condition)), quality.decimals) for condition in shown),
+            )
+        )
+    notes = (
+        "RTF: seconds of processing per second of sound on this machine, never from a cache",
+        "MiB: the most that a fresh process took to load the system and restore four seconds, its packages included",
+    )
+    columns = ("system", "RTF", "MiB", "million parameters", "kHz", *(f"{header(quality)} {c}" for c in shown))
+    return Table("Cost", columns, tuple(rows), notes)
+
+
+def _pooled(everything: Sequence[PairedScores], system: str) -> float | None:
+    """A rate over all conditions."""
+    rows = [(s.sample, s.systems.index(system)) for s in everything if system in s.systems]
+    numerator = sum(float(np.nansum(sample.numerator[row])) for sample, row in rows)
+    denominator = sum(float(np.nansum(sample.denominator[row])) for sample, row in rows)
+    return numerator / denominator if denominator else None
+
+
+def _quality(board: Board) -> Value:
+    """Overall quality where it was measured, else the first value."""
+    return next((value for value in board.values() if value.role == "quality" and value.headline), board.values()[0])
+
+
+def seeds(plan: Plan, records: pd.DataFrame) -> Table | None:
+    """Variance between seeds and between clips of systems that sampled more than once; None when none did."""
+    rows = []
+    several = records[records["value"].notna()].groupby(["condition", "system", "value_name"], sort=False)
+    for (condition, system, name), mine in several:
+        table = mine.pivot_table(index="utterance", columns="seed", values="value").dropna()
+        parts = seed_variance(table.to_numpy(float)) if table.shape[1] > 1 else None
+        if parts is not None:
+            spread, seed = parts.between_clips**0.5, parts.between_seeds**0.5
+            share = f"{100 * parts.share_of_seeds:.0f} %"
+            rows.append(
+                (str(system), str(condition), str(name), str(parts.seeds), f"{spread:.3g}", f"{seed:.3g}", share)
+            )
+    columns = ("system", "condition", "value", "seeds", "sd of clips", "sd of seeds", "seeds' share of the variance")
+    return Table("Seeds", columns, tuple(rows)) if rows else None

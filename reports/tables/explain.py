@@ -1,0 +1,142 @@
+"""Breakdowns as tables, and in words: which factor goes with the gap between two systems."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.analysis.paired_scores import PairedScores
+from restorebench.benchmark.analysis.significance import ALPHA, holm
+from restorebench.benchmark.types import Table
+from restorebench.reports.tables.board import DASH
+from restorebench.reports.tables.breakdown import Breakdown, Facts, Gap, breakdowns, gaps
+from restorebench.reports.tables.leaderboard import Column
+
+EXPLAINS = (
+    "explains: the share of the variance between clips that goes with the factor (a straight line in a number, a mean "
+    "per speaker; R squared, adjusted)"
+)
+GAP = "A gap depends on a factor where the F test, corrected over all rows (Holm), says so; clips taken as independent"
+BEHIND = ("value", "gap", "factor", "explains", "p", "where")
+
+
+def headline_values(everything: Sequence[PairedScores]) -> list[PairedScores]:
+    """One value of each role; a condition that has none of them shows its first."""
+    chosen = []
+    for condition in dict.fromkeys(scores.condition for scores in everything):
+        here = [scores for scores in everything if scores.condition == condition]
+        named = [scores for scores in here if scores.value.headline and scores.value.role != "speed"]
+        chosen += named or here[:1]
+    return chosen
+
+
+def breakdown_tables(everything: Sequence[PairedScores], facts: Mapping[str, Facts]) -> list[tuple[Breakdown, Table]]:
+    return [(found, _table(found)) for scores in headline_values(everything) for found in breakdowns(scores, facts)]
+
+
+def _table(found: Breakdown) -> Table:
+    heads = [f"{text} (n={count})" for text, count in zip(found.bins, found.clips, strict=True)]
+    rows = []
+    for system, means in found.means.items():
+        shown = (
+            DASH if mean is None else f"{mean:.{found.decimals}f}" + (f" (n={n})" if n < count else "")
+            for mean, n, count in zip(means, found.known[system], found.clips, strict=True)
+        )
+        told = found.explained.get(system)
+        rows.append((system, *shown, f"{100 * told.share:.0f} %" if told else DASH))
+    title = f"{found.label} by {found.factor}: {found.condition}"
+    if not any(found.explained.values()):
+        return Table(title, ("system", *heads), tuple(row[:-1] for row in rows))
+    return Table(title, ("system", *heads, "explains"), tuple(rows), (EXPLAINS,))
+
+
+def severity_tables(board: Board) -> list[tuple[Breakdown, Table]]:
+    """The values that are broken down, over conditions that differ in how severe one distortion is."""
+    found = []
+    for factor in dict.fromkeys(c.factor for c in board.plan.suite.condition if c.factor and c.severity is not None):
+        steps = sorted(
+            (condition.severity, condition.name)
+            for condition in board.plan.suite.condition
+            if condition.factor == factor and condition.severity is not None
+        )
+        names = [name for _, name in steps]
+        here = [scores for scores in headline_values(board.scores) if scores.condition in names]
+        for value in dict.fromkeys(scores.value for scores in here):
+            cells = {(c.system, c.condition): c for c in board.cells if c.value_name == value.name}
+            made = Breakdown(
+                condition="all conditions of it",
+                value=value.name,
+                label=value.label,
+                decimals=value.decimals,
+                factor=factor,
+                bins=tuple(names),
+                clips=tuple(max((c.n for (_, at), c in cells.items() if at == name), default=0) for name in names),
+                known={
+                    system: tuple(c.n if (c := cells.get((system, name))) else 0 for name in names)
+                    for system in board.plan.systems
+                },
+                means={
+                    system: tuple(c.value if (c := cells.get((system, name))) else None for name in names)
+                    for system in board.plan.systems
+                },
+                explained={},
+            )
+            if len(steps) > 1:
+                found.append((made, _table(made)))
+    return found
+
+
+def gap_to_best(
+    everything: Sequence[PairedScores], found: Sequence[Column], facts: Mapping[str, Facts]
+) -> list[Table]:  # fmt: skip
+    """What each ranked system's gap to the best one of its column depends on: a table per condition."""
+    best = {(column.condition, column.value.name): _best(column) for column in found}
+    made = []
+    for condition in dict.fromkeys(scores.condition for scores in everything):
+        rows = []
+        for scores in headline_values([s for s in everything if s.condition == condition]):
+            for system, leader in best[condition, scores.value.name]:
+                here = [gap for gap in gaps(scores, facts, system, leader) if gap.explained]
+                rows += [(scores, f"{system} – {leader}", gap) for gap in here]
+        told = significant_rows(rows)
+        if rows:
+            none = f"no gap to the best system depends on {names(rows)}"
+            made.append(Table(condition, BEHIND, told, (GAP, EXPLAINS) if told else (none, GAP)))
+    return made
+
+
+def _best(column: Column) -> list[tuple[str, str]]:
+    """(system, leader) for every ranked system but the leader."""
+    ranked = {system: entry.cell.value or 0.0 for system, entry in column.entries.items() if entry.rank}
+    if len(ranked) < 2:
+        return []
+    leader = (max if column.value.direction == "higher" else min)(ranked, key=lambda system: ranked[system])
+    return [(system, leader) for system in ranked if system != leader]
+
+
+def significant_rows(rows: Sequence[tuple[PairedScores, str, Gap]]) -> tuple[tuple[str, ...], ...]:
+    """The (value, systems, gap) whose factor matters: value, systems, factor, share, p, and the gap in each bin."""
+    told = [(scores, systems, gap, gap.explained) for scores, systems, gap in rows if gap.explained]
+    corrected = holm([explained.p for *_, explained in told])
+    sure = [(*row, float(p)) for row, p in zip(told, corrected, strict=True) if p < ALPHA]
+    return tuple(
+        (
+            scores.value.label,
+            systems,
+            gap.factor,
+            f"{100 * explained.share:.0f} %",
+            "< 0.001" if p < 0.001 else f"{p:.3f}",
+            "; ".join(
+                f"{difference:+.{scores.value.decimals}f} at {text}"
+                for text, difference in zip(gap.bins, gap.differences, strict=True)
+                if difference is not None
+            ),
+        )
+        for scores, systems, gap, explained, p in sure
+    )
+
+
+def names(rows: Sequence[tuple[PairedScores, str, Gap]]) -> str:
+    """The factors that were tested, in words."""
+    tested = list(dict.fromkeys(gap.factor for _, _, gap in rows))
+    return " or ".join((", ".join(tested[:-1]), tested[-1])) if len(tested) > 1 else tested[0]

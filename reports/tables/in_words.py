@@ -1,0 +1,33 @@
+"""A board in a few sentences: who is best on each role's value, and from whom the clips cannot tell it."""
+
+from __future__ import annotations
+
+from restorebench.benchmark.analysis.board import Board
+from restorebench.reports.tables.leaderboard import Column, columns
+
+SENTENCES = 3
+NAMED = 4
+"""Systems that a sentence names."""
+
+
+def in_words(board: Board) -> list[str]:
+    """At most three sentences about ranked systems, a value each; none where fewer than two systems are ranked."""
+    told = [column for column in columns(board) if column.value.headline and column.value.role != "speed"]
+    several = len({column.condition for column in told}) > 1
+    sentences = [(column.condition, _sentence(column)) for column in told]
+    shown = [f"{condition}, {text}" if several else text for condition, text in sentences if text]
+    return shown[:SENTENCES]
+
+
+def _sentence(column: Column) -> str:
+    ranked = {name: entry for name, entry in column.entries.items() if entry.rank and entry.cell.value is not None}
+    if len(ranked) < 2:
+        return ""
+    sign = 1 if column.value.direction == "higher" else -1
+    best = max(ranked, key=lambda name: sign * (ranked[name].cell.value or 0.0))
+    shown = f"{column.value.label}: {best} ({ranked[best].cell.value:.{column.value.decimals}f})"
+    tied = [name for name, entry in ranked.items() if name != best and entry.rank and entry.rank[0] == 1]
+    if not tied:
+        return f"{shown} is significantly better than every other ranked system"
+    names = ", ".join(tied[:NAMED]) + (f" and {len(tied) - NAMED} more" if len(tied) > NAMED else "")
+    return f"{shown} is ahead, but {ranked[best].cell.n} clips cannot tell it from {names}"

@@ -1,0 +1,107 @@
+"""Tables at a terminal: no cell is broken, columns that do not fit go below; a piped table has one line per row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from restorebench.benchmark.types import Table
+
+if TYPE_CHECKING:
+    from rich.table import Table as RichTable
+
+GAP = 2
+"""Spaces between columns."""
+PIPED_WIDTH = 100_000
+LONGEST_WORDS = 28
+"""Characters of a last column of text below which it is not worth wrapping."""
+
+
+def terminal(tables: Sequence[Table], wide: bool = False, verbose: bool = False) -> str:
+    """Tables as text, in bold and colour when standard output is a terminal.
+
+    Args:
+        tables: What to show.
+        wide: Shows every column, and leaves the breaking of lines to the terminal.
+        verbose: Shows the small print too.
+    """
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    if wide or not console.is_terminal:
+        console = Console(width=PIPED_WIDTH)
+    width = console.width
+    with console.capture() as capture:
+        for table in tables:
+            shown = table if wide or fits(table, width) else without(table, table.details)
+            for part in split(shown, width):
+                grid = _grid(part)
+                console.print(grid if part.rows else Text(part.title, style="italic"))
+            for note in (*table.notes, *(table.small_print if verbose else ())):
+                console.print(Text(f"  {note}", style="dim"))
+            if table.small_print and not verbose and console.is_terminal:
+                console.print(Text("  --verbose: signatures and other small print", style="dim"))
+    return capture.get()
+
+
+def widths(table: Table) -> list[int]:
+    """Characters of the widest cell of each column."""
+    return [max(len(line[at]) for line in (table.columns, *table.rows)) for at in range(len(table.columns))]
+
+
+def fits(table: Table, width: int) -> bool:
+    """Whether no line is broken; a last column of text may be wrapped at words."""
+    columns = widths(table)
+    if _ends_in_text(table):
+        columns[-1] = min(columns[-1], LONGEST_WORDS)
+    return sum(columns) + GAP * (len(columns) - 1) <= width
+
+
+def without(table: Table, names: Sequence[str]) -> Table:
+    """The table without the named columns."""
+    kept = [at for at, name in enumerate(table.columns) if name not in names]
+    bold = frozenset((row, kept.index(at)) for row, at in table.bold if at in kept)
+    rows = tuple(tuple(row[at] for at in kept) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[at] for at in kept), rows=rows, bold=bold)
+
+
+def split(table: Table, width: int) -> list[Table]:
+    """The table in parts that fit, each with the first column; a single part where nothing helps."""
+    if fits(table, width) or _ends_in_text(table):
+        return [table]
+    columns = widths(table)
+    parts: list[list[int]] = [[0]]
+    for at in range(1, len(columns)):
+        taken = sum(columns[i] + GAP for i in parts[-1])
+        if taken + columns[at] > width and len(parts[-1]) > 1:
+            parts.append([0])
+        parts[-1].append(at)
+    every = range(len(columns))
+    made = [without(table, [table.columns[at] for at in every if at not in part]) for part in parts]
+    return [made[0], *(replace(part, title="") for part in made[1:])]
+
+
+def _ends_in_text(table: Table) -> bool:
+    return any(" " in row[-1] and len(row[-1]) > LONGEST_WORDS for row in table.rows)
+
+
+def _grid(table: Table) -> RichTable:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table as RichTable
+    from rich.text import Text
+
+    title = Text(table.title) if table.title else None
+    grid = RichTable(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    text = _ends_in_text(table)
+    for at, column in enumerate(table.columns):
+        last = at == len(table.columns) - 1
+        numbers = at > 0 and not text
+        grid.add_column(
+            Text(column), justify="right" if numbers else "left", no_wrap=not (text and last), overflow="fold"
+        )
+    for place, row in enumerate(table.rows):
+        styles = ("bold" if (place, at) in table.bold else "" for at in range(len(row)))
+        grid.add_row(*(Text(cell, style=style) for cell, style in zip(row, styles, strict=True)))
+    return grid

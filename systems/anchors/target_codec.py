@@ -1,0 +1,101 @@
+"""Target-DAC: the clean reference through a tokenizer and back, the upper bound of what predicts its codes.
+
+`target-codec` is the published 44.1 kHz DAC, `target-codec:dac-16khz` the 16 kHz one, `target-codec@FILE` a frame codec
+that `restorebench train` wrote, `target-codec-nano` the one that ships with this package.
+Source: MaskSR2 §III-C, Table I.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from restorebench.benchmark.audio import fit, resample
+from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.data.locations import file_sha256
+from restorebench.benchmark.errors import AudioError
+from restorebench.benchmark.types import Audio, Pair, Utterance
+from restorebench.systems.checkpoints import bundled
+
+WINDOW_S = 30.0
+"""Longer references are coded in pieces."""
+
+
+class TargetCodec:
+    card = SystemCard(
+        name="target-codec",
+        version=1,
+        kind="anchor",
+        summary="The clean reference through the tokenizer and back (Target-DAC)",
+        source="MaskSR2 §III-C, Table I",
+        packages=("torch", "descript-audio-codec"),
+        extra="dac",
+        weights=("dac-44khz",),
+    )
+
+    def __init__(self, name: str = "dac-44khz", checkpoint: Path | None = None) -> None:
+        """Raises RequestError for a name that is no published DAC, or a file that is no frame codec."""
+        self.name, self.checkpoint = name, checkpoint
+        if checkpoint is not None:
+            from restorebench.systems.training.checkpoint import header, training_corpora
+
+            card = header(checkpoint, "frame-codec")["card"]
+            update: dict[str, Any] = {"weights": (), "identity": file_sha256(checkpoint)}
+            update |= {"name": f"target-codec@{checkpoint}", "training": training_corpora(card, checkpoint)}
+        else:
+            from restorebench.benchmark.data.weights import entry_of
+
+            entry_of(name)
+            update = {"weights": (name,)}
+        self.card = TargetCodec.card.model_copy(update=update)
+
+    @cached_property
+    def tokenizer(self) -> Any:
+        from restorebench.systems.tokenizers.choose import TokenizerConfig, tokenizer_of
+
+        if self.checkpoint is not None:
+            return tokenizer_of(TokenizerConfig(checkpoint=str(self.checkpoint)))
+        return tokenizer_of(TokenizerConfig(name=self.name))
+
+    def offers(self, utterance: Utterance) -> bool:
+        return utterance.uri is not None
+
+    def identity(self, utterance: Utterance) -> str:
+        return ""
+
+    def supply(self, utterance: Utterance, pair: Pair) -> Audio:
+        import torch
+
+        if pair.reference is None:
+            raise AudioError("no reference for this clip")
+        rate, given = self.tokenizer.rate, pair.reference
+        heard = torch.from_numpy(resample(given.samples, given.rate, rate).copy())
+        pieces = torch.split(heard, round(WINDOW_S * rate))
+        with torch.inference_mode():
+            coded = [self.tokenizer.decode(self.tokenizer.encode(piece[None]))[0, : len(piece)] for piece in pieces]
+        samples = torch.cat(coded).numpy()
+        return Audio(fit(resample(samples, rate, given.rate), len(given.samples)), given.rate)
+
+
+class ShippedCodec:
+    """The row `target-codec-nano`: the codec of the nano models, in 16 kHz."""
+
+    card = TargetCodec.card.model_copy(
+        update={
+            "name": "target-codec-nano",
+            "summary": "The clean reference through the nano models' codec and back",
+            "packages": ("torch", "safetensors"),
+            "extra": "models",
+            "weights": (),
+        }
+    )
+
+    def __call__(self) -> TargetCodec:
+        path = bundled("codec-nano")
+        made = TargetCodec(checkpoint=path)
+        made.card = made.card.model_copy(update=self.card.model_dump(include={"name", "summary", "packages", "extra"}))
+        return made
+
+
+target_codec_nano = ShippedCodec()

@@ -1,0 +1,176 @@
+"""The front door: `import restorebench as rb` gives the command line's numbers to Python and notebooks."""
+
+from __future__ import annotations
+
+import doctest
+import importlib
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import restorebench as rb
+from restorebench.benchmark.audio import read
+from restorebench.benchmark.data.locations import BUNDLE
+from tests.conftest import Cli
+
+DOCUMENTED = (
+    "restorebench.benchmark.api", "restorebench.benchmark.types", "restorebench.corruptions.step",
+    "restorebench.reports.results",
+)  # fmt: skip
+
+
+def quieter(samples: np.ndarray, rate: int) -> np.ndarray:
+    return 0.5 * samples
+
+
+def fragile(samples: np.ndarray, rate: int) -> np.ndarray:
+    if len(samples) // 1000 % 2:
+        raise ValueError("a length that it dislikes")
+    return samples
+
+
+@pytest.fixture(scope="module")
+def demo_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("api") / "store"
+    rb.evaluate(["spectral-gate"], "demo", store=folder, metrics=["lsd", "si_sdr"], limit=3, workers=1)
+    return folder
+
+
+@pytest.mark.parametrize("module", DOCUMENTED)
+def test_examples_run(module: str, demo_store: Path, tmp_path: Path) -> None:
+    names = {"folder": tmp_path / "store", "demo_store": demo_store}
+    found = importlib.import_module(module)
+    done = doctest.testmod(found, extraglobs=names, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    assert done.attempted > 0
+    assert done.failed == 0
+
+
+def test_importing_loads_nothing_heavy_and_every_name_is_there() -> None:
+    code = (
+        "import sys, restorebench as rb\n"
+        "heavy = {'numpy', 'pandas', 'torch', 'pydantic'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+        "assert dir(rb) == rb.__all__ == sorted(rb.__all__)\n"
+        "print([getattr(rb, name) for name in rb.__all__] and rb.__version__)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip() == rb.__version__
+    with pytest.raises(AttributeError, match="no attribute 'nonsense'"):
+        _ = rb.nonsense
+
+
+def test_the_module_is_the_command() -> None:
+    done = subprocess.run([sys.executable, "-m", "restorebench", "--help"], capture_output=True, text=True)
+    assert done.returncode == 0
+    assert "Usage: restorebench" in done.stdout or "Usage: python -m restorebench" in done.stdout
+
+
+def test_the_same_numbers_as_the_command_line(cli: Cli, demo_store: Path, tmp_path: Path) -> None:
+    names = ("--systems", "spectral-gate,unprocessed,target", "--metrics", "lsd,si_sdr")
+    done = cli("run", "demo", *names, "--limit", "3", "--store", "s")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "s" / "records.csv").read_bytes() == (demo_store / "records.csv").read_bytes()
+
+
+def test_a_function_stands_beside_the_anchors(tmp_path: Path) -> None:
+    store = tmp_path / "store"
+    results = rb.evaluate(quieter, "demo", store=store, metrics=["lsd", "si_sdr", "rtf"], limit=4, workers=1)
+    board = results.board()
+    assert list(board.index) == ["unprocessed", "target", "quieter"]
+    assert board.loc["quieter", "SI-SDR"] == pytest.approx(board.loc["unprocessed", "SI-SDR"], abs=1e-3)
+    assert board.loc["quieter", "RTF"] < 0.1
+    before = (store / "records.csv").read_bytes()
+    again = rb.evaluate(quieter, "demo", store=store, metrics=["lsd", "si_sdr"], limit=4, workers=1)
+    assert (store / "records.csv").read_bytes() == before, "equal sounds are not scored again"
+    assert again.board().loc["quieter", "LSD"] == board.loc["quieter", "LSD"]
+
+
+def test_a_changed_function_gives_changed_numbers(tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"store": tmp_path / "s", "metrics": ["lsd"], "limit": 2, "workers": 1, "beside": ()}
+    first = rb.evaluate({"mine": lambda samples, rate: samples}, "demo", **arguments).board()
+    second = rb.evaluate({"mine": lambda samples, rate: 0.1 * samples}, "demo", **arguments).board()
+    assert first.loc["mine", "LSD"] != second.loc["mine", "LSD"]
+
+
+def test_a_function_that_fails_on_some_clips_loses_those(tmp_path: Path) -> None:
+    results = rb.evaluate(fragile, "demo", store=tmp_path / "s", metrics=["lsd"], limit=6, workers=1, beside=())
+    mine = results.records
+    lengths = [len(read(BUNDLE / f"{clip}.flac").samples) // 1000 % 2 for clip in mine["utterance"]]
+    assert 0 < sum(lengths) < 6
+    assert list(mine["value"].isna()) == [bool(odd) for odd in lengths]
+    assert set(mine["why"]) == {"", "ValueError: a length that it dislikes"}
+
+
+def test_failures_of_a_function_are_tried_again(tmp_path: Path) -> None:
+    arguments: dict[str, Any] = {"store": tmp_path / "s", "metrics": ["lsd"], "limit": 4, "workers": 1, "beside": ()}
+    first = rb.evaluate({"mine": fragile}, "demo", **arguments)
+    assert first.records["value"].isna().any()
+    again = rb.evaluate({"mine": fragile}, "demo", retry_failed=True, **arguments)
+    assert list(again.records["why"]) == list(first.records["why"])
+    mended = rb.evaluate({"mine": quieter}, "demo", retry_failed=True, **arguments)
+    assert mended.records["value"].notna().all()
+
+
+def test_a_suite_none_of_whose_metrics_can_be_used_says_why(tmp_path: Path) -> None:
+    suite = rb.load_suite("demo").model_copy(update={"metrics": ("sesqa",)})
+    with pytest.raises(rb.RequestError, match=r"none of the metrics of demo can be used here \(sesqa: its scores"):
+        rb.evaluate("unprocessed", suite, store=tmp_path / "s")
+
+
+def test_scores_are_a_frame_and_compare_names_the_better(demo_store: Path) -> None:
+    results = rb.open_results(demo_store)
+    assert {"clip", "system", "value_name", "value"} <= set(results.scores.columns)
+    assert len(results.scores) == 3 * 3 * 2
+    compared = results.compare("target", "unprocessed").set_index("value_name")
+    assert compared.loc["lsd", "first"] == pytest.approx(0, abs=1e-6)
+    assert compared.loc["lsd", "difference"] == pytest.approx(-compared.loc["lsd", "second"])
+    assert set(compared["better"]) == {""}, "three clips are too few to tell"
+    assert isinstance(results.breakdown(), pd.DataFrame)
+    assert "SNR" in results.breakdown()
+    assert "spectral-gate" in results._repr_html_()
+    assert repr(results).startswith("<Results of demo: ")
+    with pytest.raises(rb.RequestError, match="no scores for elsewhere"):
+        results.board("elsewhere")
+
+
+def test_one_sound_is_restored_and_degraded() -> None:
+    clean = read(BUNDLE / "slt_04.flac")
+    degraded = rb.degrade(clean.samples, clean.rate, seed=3, bandwidth_hz=[1000, 8000])
+    assert degraded.samples.shape == degraded.reference.shape == clean.samples.shape
+    again = rb.degrade(clean.samples, clean.rate, seed=3, bandwidth_hz=[1000, 8000])
+    assert np.array_equal(again.samples, degraded.samples)
+    assert again.recipe == degraded.recipe != rb.degrade(clean.samples, clean.rate, seed=4).recipe
+    restored = rb.restore(degraded.samples, clean.rate, system="spectral-gate")
+    assert restored.shape == clean.samples.shape
+    scores = rb.score(restored, degraded.reference, rate=clean.rate, metrics=["lsd", "si_sdr"])
+    assert set(scores) == {"lsd", "si_sdr"}
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: rb.score(np.zeros(100), rate=16_000, metrics=["lsd"]), "lsd needs reference"),
+        (lambda: rb.score(np.zeros(100), rate=16_000, metrics=["lds"]), "did you mean"),
+        (lambda: rb.score(np.zeros((2, 100)), rate=16_000, metrics=["dnsmos"]), r"shape \(2, 100\)"),
+        (lambda: rb.restore(np.zeros(100), 16_000, system="target"), "target is an anchor or finished audio"),
+        (lambda: rb.degrade(np.zeros(100), 16_000, "nois"), "did you mean"),
+        (lambda: rb.evaluate({"wpe": quieter}, store="s"), "wpe is a registered system"),
+    ],
+)
+def test_requests_that_cannot_be_carried_out(call: Any, words: str) -> None:
+    with pytest.raises((rb.RequestError, rb.AudioError), match=words):
+        call()
+
+
+def test_lists_name_what_the_command_lists() -> None:
+    assert {"masksr2-nano", "unprocessed"} <= set(rb.list_systems())
+    assert "unprocessed" not in rb.list_systems(runnable=True)
+    assert "dnsmos" in rb.list_metrics()
+    assert "voicefixer" in rb.list_corruptions()
+    assert rb.load_suite("demo").name in rb.list_suites()
