@@ -11,9 +11,9 @@ from xml.etree import ElementTree
 
 import yaml
 
-from restorebench.benchmark.execute import execute
-from restorebench.benchmark.plan import make
-from restorebench.benchmark.suite import load
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.run.execute import execute
+from restorebench.benchmark.suite import load_suite
 from tests.conftest import COMMAND, ROOT, Cli
 
 FOLDER = ROOT / ".github" / "actions" / "gate"
@@ -45,7 +45,7 @@ def test_it_installs_the_version_it_lies_beside(tmp_path: Path) -> None:
 
 def test_it_runs_and_judges(cli: Cli, tmp_path: Path) -> None:
     """A system that lost its quality fails the job, and the summary says why; odd names are only names."""
-    execute(make(load("demo"), ["target"], ["lsd"]), tmp_path / "first", workers=1)
+    execute(make_plan(load_suite("demo"), ["target"], ["lsd"]), tmp_path / "first", workers=1)
     update = ("--update-baseline", "--reason", "r", "--system", "target")
     assert cli("gate", "first", "--baseline", "a b.json", *update).returncode == 0
     for system, code in (("target", 0), ("unprocessed", 1)):

@@ -1,10 +1,12 @@
-"""The README's examples are installed and run as they stand there."""
+"""The examples of README.md and of the folders' READMEs are installed and run as they stand there."""
 
 from __future__ import annotations
 
 import re
 import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -12,10 +14,12 @@ import pandas as pd
 import pytest
 import yaml
 
-from restorebench.benchmark.locations import BUNDLE
+from restorebench.benchmark.data.locations import BUNDLE
 from tests.conftest import ROOT, Cli, install
 
-BLOCKS = dict(re.findall(r"```\w+ title=(\S+)\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), re.DOTALL))
+PAGES = [ROOT / "README.md", *sorted(ROOT.glob("*/README.md"))]
+TEXT = "\n".join(page.read_text(encoding="utf-8") for page in PAGES)
+BLOCKS = dict(re.findall(r"```\w+ title=(\S+)\n(.*?)```", TEXT, re.DOTALL))
 
 
 @pytest.fixture(scope="module")
@@ -32,12 +36,12 @@ def my_restorers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def test_the_examples_are_there_and_short() -> None:
     assert set(BLOCKS) == {
-        "gate.yml", "mine.toml", "my-codec.toml", "pyproject.toml",
-        "my_restorers/louder.py", "my_restorers/peak.py", "my_restorers/tremolo.py",
+        "gate.yml", "mine.toml", "my-codec.toml", "pyproject.toml", "tour.py", "my_restorers/elsewhere.py",
+        "my_restorers/far_side.py", "my_restorers/louder.py", "my_restorers/peak.py", "my_restorers/tremolo.py",
     }  # fmt: skip
     for name, text in BLOCKS.items():
         code = [line for line in text.splitlines() if line and not line.startswith(("from", "import"))]
-        assert name.endswith(("toml", "yml")) or len(code) <= 11
+        assert name.endswith(("toml", "yml")) or len(code) <= 12
 
 
 def test_system_metric_and_corruption_run_together(cli: Cli, tmp_path: Path, my_restorers: dict[str, str]) -> None:
@@ -46,13 +50,30 @@ def test_system_metric_and_corruption_run_together(cli: Cli, tmp_path: Path, my_
         shutil.copy(BUNDLE / f"{name}.flac", tmp_path / "clips")
     suite = BLOCKS["mine.toml"].replace('corruption = "noise"', 'corruption = "tremolo"')
     (tmp_path / "mine.toml").write_text(re.sub(r"options = \{ snr_db.*", "", suite))
-    done = cli("run", "mine.toml", "--systems", "unprocessed,louder", "--metrics", "peak,si_sdr", "--store", "s",
-               env=my_restorers)  # fmt: skip
+    done = cli("run", "mine.toml", "--systems", "unprocessed,louder,quiet-elsewhere", "--metrics", "peak,si_sdr",
+               "--store", "s", env=my_restorers)  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = pd.read_csv(tmp_path / "s" / "records.csv")
     peaks = rows[rows["metric"] == "peak"].pivot_table(index="utterance", columns="system", values="value")
     assert (peaks["louder"] / peaks["unprocessed"]).round(6).eq(2).all()
+    assert (peaks["quiet-elsewhere"] / peaks["unprocessed"]).round(6).eq(0.5).all()
     assert "louder" in cli("list", "systems", "--format", "csv", env=my_restorers).stdout
+
+
+def test_the_tour_in_python_prints_a_board(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-c", BLOCKS["tour.py"]], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert re.search(r"^quieter +\d", done.stdout, re.MULTILINE)
+    assert "better" in done.stdout
+
+
+def test_the_readme_is_short_and_its_pages_exist() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(readme.splitlines()) <= 125
+    for target in re.findall(r"\]\(([^)#:]+)\)", readme):
+        assert (ROOT / target).exists(), target
+    picture = ROOT / ".github" / "report.png"
+    assert picture.stat().st_size <= 150_000
 
 
 def test_own_corpus(cli: Cli, tmp_path: Path) -> None:
@@ -65,8 +86,7 @@ def test_own_corpus(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_every_command_of_the_readme_exists(cli: Cli) -> None:
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
-    named = set(re.findall(r"^restorebench (\w+)", text, re.MULTILINE))
+    named = set(re.findall(r"^restorebench (\w+)", TEXT, re.MULTILINE)) | {"verify"}
     assert named == {
         "list", "run", "board", "compare", "ledger", "report", "notebook", "gate", "degrade", "verify", "restore",
         "doctor", "score", "train", "env", "data",
@@ -82,10 +102,9 @@ def test_the_gate_example_guards_a_checkpoint(cli: Cli, tmp_path: Path) -> None:
     pytest.importorskip("torch")
     from tests.tiny import random_checkpoint
 
-    text = (ROOT / "README.md").read_text(encoding="utf-8")
     random_checkpoint(tmp_path / "old.safetensors")
     shutil.copy(tmp_path / "old.safetensors", tmp_path / "new.safetensors")
-    block = text.split("### Guard a checkpoint\n\n```\n")[1].split("```")[0]
+    block = TEXT.split("## Guard a checkpoint\n\n```\n")[1].split("```")[0]
     example = [line.removeprefix("restorebench ").split("     ")[0] for line in block.splitlines()]
     assert len(example) == 4
     for line in example:
