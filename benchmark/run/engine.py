@@ -48,7 +48,7 @@ def run(plan: Plan, store: Store, workers: int, progress: Progress = silent, ret
             total = sum(len(unit.jobs) for unit in restorations[isolated])
             progress(f"restore{where}", total, (len(unit) for unit in restored))
         if timed := _timed(plan, restorations[False]):
-            progress("memory", len(timed), measure(store, timed))
+            progress("memory", len(timed), measure(store, timed, workers))
         for by, isolated, where in stages:
             total = sum(len(unit.jobs) for unit in scores[isolated])
             progress(f"score{where}", total, by.map(score_trial_unit, scores[isolated], _score_died, metric_by_metric))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from restorebench.benchmark.audio import samples_for
 from restorebench.benchmark.components import component_of
 from restorebench.benchmark.contracts import System
 from restorebench.benchmark.core.digest import digest
-from restorebench.benchmark.core.pool import Workers
+from restorebench.benchmark.core.pool import Workers, single_threaded_children
 from restorebench.benchmark.errors import reason
 from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.store.store import Store
@@ -36,11 +37,16 @@ def measurable() -> bool:
     return STATUS.is_file()
 
 
-def measure(store: Store, systems: Sequence[str]) -> Iterator[int]:
-    """Keeps the peak memory of each system in the store."""
-    for system in systems:
+def measure(store: Store, systems: Sequence[str], workers: int) -> Iterator[int]:
+    """Keeps the peak memory of each system in the store; `workers` fresh processes at once."""
+
+    def in_a_fresh_process(system: str) -> int:
         with Workers(1) as fresh:
-            yield from fresh.map(measure_unit, [MemoryUnit(store.root, system)], _died)
+            return sum(fresh.map(measure_unit, [MemoryUnit(store.root, system)], _died))
+
+    # The threads only wait; the environment variables are set around them, since each would set and restore them.
+    with single_threaded_children(), ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(in_a_fresh_process, systems)
 
 
 def measure_unit(unit: MemoryUnit) -> int:
