@@ -91,7 +91,7 @@ def test_names_may_be_short_where_they_are_unique() -> None:
     assert [named(name, known) for name in ("one", "Two", "three")] == known
     with pytest.raises(RequestError, match="no scores of 'four'; it has one, published:Two, three"):
         named("four", known)
-    with pytest.raises(RequestError, match="'three' could be three@a.ckpt or three@b.ckpt"):
+    with pytest.raises(RequestError, match=r"'three' could be three@a\.ckpt or three@b\.ckpt"):
         named("three", [*known, "three@b.ckpt"])
     clips = np.random.default_rng(0).normal(size=(2, 5))
     plan = make_plan(load_suite("demo"), ["unprocessed"], ["lsd"])
