@@ -8,7 +8,9 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
+from typing import Any
 
+from restorebench.benchmark import registry
 from restorebench.benchmark.contracts import MetricCard, SystemCard
 from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.suite import Suite
@@ -118,8 +120,18 @@ class Plan:
             suite=Suite.model_validate(data["suite"]),
             trials=tuple(trials),
             system_cards={raw.pop("as"): SystemCard.model_validate(raw) for raw in data["systems"]},
-            metric_cards={raw["name"]: MetricCard.model_validate(raw) for raw in data["metrics"]},
+            metric_cards={raw["name"]: MetricCard.model_validate(_with_roles(raw)) for raw in data["metrics"]},
             signatures=data["signatures"],
             jobs=tuple(Job(trials[index], *rest) for index, *rest in data["jobs"]),
             left_out=data.get("left_out", 0),
         )
+
+
+def _with_roles(raw: dict[str, Any]) -> dict[str, Any]:
+    """A stored metric card; one of before values had roles takes them from the registered metric of its name."""
+    if any("role" in value for value in raw["values"]) or raw["name"] not in registry.table("metrics"):
+        return raw
+    card = registry.card("metrics", raw["name"])
+    assert isinstance(card, MetricCard)
+    known = {value.name: value.model_dump(mode="json") for value in card.values}
+    return {**raw, "values": [{**known.get(value["name"], {}), **value} for value in raw["values"]]}

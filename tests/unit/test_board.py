@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -62,6 +63,16 @@ def test_a_system_that_was_trained_on_tested_speakers_is_marked(store: Store) ->
         [table] = results(board(kept, store))
         assert [row[0] for row in table.rows if "‡" in row[0]] == ["target ⚓ ‡"] * marks
         assert sum(f"1 of the 3 speakers of these clips ({tested})" in note for note in table.notes) == marks
+
+
+def test_a_plan_of_before_values_had_roles_gets_them(store: Store) -> None:
+    [plan] = store.plans()
+    data = json.loads(plan.to_json())
+    for card in data["metrics"]:
+        for value in card["values"]:
+            for field in ("role", "headline", "stand_in", "margin", "limit"):
+                del value[field]
+    assert Plan.from_json(json.dumps(data)).metric_cards == plan.metric_cards
 
 
 def test_published_cells_stand_beside_with_reasons(store: Store) -> None:

@@ -249,7 +249,7 @@ def test_the_command_says_size_and_licence(cli: Cli, tmp_path: Path, monkeypatch
     FAKES["vctk"].write(tmp_path / "vctk")
     small_copy = cli("data", "fetch", "vctk", "--from", str(tmp_path / "vctk"))
     assert small_copy.returncode == 2
-    assert "2 files wav48_silence_trimmed/p360/*_mic1.flac; wanted 125 or more or VCTK-Corpus-0.92.zip" in (
+    assert "2 files wav48_silence_trimmed/p360/*_mic1.flac; wanted 125 or more; a folder with its archives" in (
         small_copy.stderr
     )
     assert cli("data", "fetch", "gtcrn", "--from", ".").returncode == 2
