@@ -5,6 +5,7 @@ Every name but `plan_of_suite` is also one of the package: `import restorebench 
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,17 +15,23 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from restorebench.benchmark import registry, suite
-from restorebench.benchmark.components import component_of, metric_card, require_weights, resolve_metrics, why_not
+from restorebench.benchmark.components import (
+    metric_card,
+    require_weights,
+    resolve_metrics,
+    runnable_names,
+    runnable_system,
+    why_not,
+)
 from restorebench.benchmark.contracts import Corruption, Scene, Subject, System
 from restorebench.benchmark.core.pool import default_workers
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.core.seeds import generator
-from restorebench.benchmark.data import weights
 from restorebench.benchmark.errors import AudioError, RequestError
 from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.run.clip import SharedClip
-from restorebench.benchmark.run.engine import run
+from restorebench.benchmark.run.engine import forget_failed_scores, run
 from restorebench.benchmark.run.execute import execute, open_or_make, write_tables
 from restorebench.benchmark.run.inline import FunctionSystem, Restorer, restore_inline
 from restorebench.benchmark.run.pairs import render
@@ -125,15 +132,7 @@ def restore(samples: ArrayLike, rate: int, system: str, seed: int = 0) -> NDArra
         >>> rb.restore(noise, 16_000, system="spectral-gate").shape
         (16000,)
     """
-    component = component_of(system)
-    if not isinstance(component, System):
-        names = ", ".join(list_systems(runnable=True))
-        raise RequestError(
-            f"{system} is an anchor or finished audio and cannot process a new sound; name one of: {names}"
-        )
-    for name in component.card.weights:
-        weights.fetch(name)
-    restored, _ = restore_audio(component, _audio(samples, rate), seed)
+    restored, _ = restore_audio(runnable_system(system), _audio(samples, rate), seed)
     return restored.samples
 
 
@@ -195,6 +194,8 @@ def evaluate(
         retry_failed: Also try clips again that failed in an earlier run.
         progress: Called for every stage.
 
+    Default systems and metrics that cannot be used here are left out, each with a warning that says why.
+
     Returns:
         The results of this suite, everything that earlier runs put into the store included.
 
@@ -212,7 +213,9 @@ def evaluate(
     definition = suite if isinstance(suite, Suite) else load_suite(suite)
     names, objects = _split(system)
     chosen = tuple(dict.fromkeys([*names, *beside])) if system is not None else None
-    plan, _ = plan_of_suite(definition, chosen, metrics, limit)
+    plan, unusable = plan_of_suite(definition, chosen, metrics, limit)
+    for name, why in unusable.items():
+        warnings.warn(f"without {name}: {why}", stacklevel=2)
     if not objects:
         execute(plan, Path(store), workers or default_workers(), progress, retry_failed)
         return Results(store, definition.name)
@@ -222,7 +225,9 @@ def evaluate(
         jobs = restore_inline(restorer, name, plan.trials, definition.seeds, opened, progress)
         cards = {**plan.system_cards, name: restorer.card}
         plan = replace(plan, system_cards=cards, jobs=(*plan.jobs, *jobs))
-    run(plan, opened, workers or default_workers(), progress)  # failures to be retried were dropped by the first run
+    if retry_failed:
+        forget_failed_scores(plan, opened)
+    run(plan, opened, workers or default_workers(), progress)
     write_tables(opened)
     return Results(store, definition.name)
 
@@ -301,8 +306,7 @@ def open_results(store: str | Path, suite: str = "") -> Results:
 
 def list_systems(runnable: bool = False) -> list[str]:
     """Names of systems; with `runnable`, only those that process new sound (no anchors, no finished audio)."""
-    names = list(registry.table("systems"))
-    return [n for n in names if getattr(registry.card("systems", n), "kind", "") == "system"] if runnable else names
+    return runnable_names() if runnable else list(registry.table("systems"))
 
 
 def list_metrics() -> list[str]:

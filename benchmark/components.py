@@ -62,3 +62,19 @@ def resolve_metrics(names: Sequence[str]) -> tuple[str, ...]:
     for name in names:
         registry.require("metrics", name)
     return tuple(dict.fromkeys(names))
+
+
+def runnable_system(name: str) -> System:
+    """A system that processes new sound, its weights fetched. Raises RequestError for an anchor or finished audio."""
+    component = component_of(name)
+    if not isinstance(component, System):
+        names = ", ".join(runnable_names())
+        raise RequestError(f"{name} is supplied, not run: it cannot process a new sound; name one of: {names}")
+    for weight in component.card.weights:
+        weights.fetch(weight)
+    return component
+
+
+def runnable_names() -> list[str]:
+    """Systems that process new sound: neither anchors nor finished audio."""
+    return [n for n in registry.table("systems") if getattr(registry.card("systems", n), "kind", "") == "system"]

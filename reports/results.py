@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import pandas as pd
@@ -82,14 +83,19 @@ class Results:
             condition: Its name; default: the first one with scores.
 
         Returns:
-            One row per system in the plan's order, one column per value's label. `cells()` has intervals and ranks.
+            One row per system in the plan's order, one column per value's label (its name where two values share a
+            label). `cells()` has intervals and ranks. A cell that stands for fewer clips than planned is warned of.
 
         Raises:
             RequestError: The store has no scores for the condition.
         """
-        here = self.cells()
-        here = here[here["condition"] == self._condition(condition)]
-        wide = here.pivot_table(index="system", columns="label", values="value", sort=False)
+        cells = self.cells()
+        here = cells[cells["condition"] == self._condition(condition)]
+        if len(holes := here[here["n"] < here["planned"]]):
+            shown = ", ".join(f"{row.system} {row.label} (n={row.n}/{row.planned})" for row in holes.itertuples())
+            warnings.warn(f"fewer clips than planned: {shown}; `cells()` and `records` say why", stacklevel=2)
+        column = "label" if not here.duplicated(["system", "label"]).any() else "value_name"
+        wide = here.pivot(index="system", columns=column, values="value")[list(dict.fromkeys(here[column]))]
         return wide.reindex([system for system in self.plan.systems if system in set(here["system"])])
 
     def cells(self) -> pd.DataFrame:

@@ -1,7 +1,7 @@
 """Records -> cells: one number per planned value, with how many clips stand behind it, and a bootstrap interval.
 
 The plan decides how many clips there should be; a cell knows both counts, and a failed clip leaves a hole in it, not a
-smaller set. Intervals are those of the paired samples (samples.py), so that every page shows the same ones.
+smaller set. Intervals are those of the paired samples (paired_scores.py), so that every page shows the same ones.
 """
 
 from __future__ import annotations

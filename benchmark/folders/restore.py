@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from restorebench.benchmark import registry
 from restorebench.benchmark.audio import read, write_float
-from restorebench.benchmark.components import component_of
-from restorebench.benchmark.contracts import System
+from restorebench.benchmark.components import runnable_system
 from restorebench.benchmark.core.progress import Progress, silent
-from restorebench.benchmark.data import weights
 from restorebench.benchmark.errors import RequestError, reason
 from restorebench.benchmark.folders.score import files_by_id
 from restorebench.benchmark.run.restore import restore_audio
@@ -20,14 +17,7 @@ def restore_files(
     source: Path, target: Path, system: str, seed: int = 0, progress: Progress = silent
 ) -> tuple[int, list[str]]:
     """Files written, and what went wrong with the others. Raises RequestError when nothing can be done."""
-    component = component_of(system)
-    if not isinstance(component, System):
-        runnable = [
-            n for n in registry.table("systems") if getattr(registry.card("systems", n), "kind", "") == "system"
-        ]
-        raise RequestError(f"{system} is supplied, not run; name one of: {', '.join(runnable)}")
-    for name in component.card.weights:
-        weights.fetch(name)
+    component = runnable_system(system)
     pairs, faults = _pairs(source, target)
     written: list[Path] = []
 

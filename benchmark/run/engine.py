@@ -33,7 +33,8 @@ def run(plan: Plan, store: Store, workers: int, progress: Progress = silent, ret
     """
     store.put_plan(plan)
     if retry_failed:
-        _forget_failures(plan, store)
+        _forget_failed_sounds(plan, store)
+        forget_failed_scores(plan, store)
     pairs = [PairUnit(store.root, plan.suite, t) for t in _distinct_trials(plan) if store.note("pairs", t.key) is None]
     scored = store.keys("scores") | store.keys("timings")
     restorations = {isolated: _restorations(plan, store, isolated) for isolated in (False, True)}
@@ -102,13 +103,17 @@ def _scores(plan: Plan, store: Store, scored: frozenset[str], isolated: bool) ->
             yield TrialUnit(store.root, todo, tuple(job for job in jobs if todo[job.key]))
 
 
-def _forget_failures(plan: Plan, store: Store) -> None:
+def _forget_failed_sounds(plan: Plan, store: Store) -> None:
     for trial in _distinct_trials(plan):
         if (store.note("pairs", trial.key) or {}).get("why"):
             store.forget("pairs", trial.key)
     for job in plan.jobs:
         if (store.note("restored", job.key) or {}).get("why"):
             store.forget("restored", job.key)
+
+
+def forget_failed_scores(plan: Plan, store: Store) -> None:
+    """Drops the plan's failed scores, so that a run measures them again."""
     planned = {
         score_key(job, card, plan.signatures[name]) for job in plan.jobs for name, card in plan.metric_cards.items()
     }

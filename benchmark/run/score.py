@@ -11,9 +11,9 @@ from restorebench.benchmark.contracts import Supplied
 from restorebench.benchmark.errors import AudioError, reason
 from restorebench.benchmark.plan.plan import Job, Plan
 from restorebench.benchmark.run.degrade import load_pair, stored
-from restorebench.benchmark.run.scoring import Delivered, ScoreUnit, records_of
+from restorebench.benchmark.run.scoring import ScoreUnit, records_of
 from restorebench.benchmark.store.store import Store
-from restorebench.benchmark.types import Audio, Pair, Record, Rows, Trial
+from restorebench.benchmark.types import Audio, Pair, Record, Restoration, Rows, Trial
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ def metric_by_metric(unit: TrialUnit) -> list[TrialUnit]:
     return [TrialUnit(unit.store, {job.key: (m,)}, (job,)) for job in unit.jobs for m in unit.plan_metrics[job.key]]
 
 
-def delivered(store: Store, job: Job, pair: Pair) -> Delivered | str:
+def delivered(store: Store, job: Job, pair: Pair) -> Restoration | str:
     """What a system delivered for a trial, or why there is nothing."""
     note = store.note("restored", job.key)
     if note is None:
@@ -37,7 +37,7 @@ def delivered(store: Store, job: Job, pair: Pair) -> Delivered | str:
         if not isinstance(component, Supplied):
             return "was not restored"
         try:
-            return Delivered(component.supply(job.trial.utterance, pair), None)
+            return Restoration(component.supply(job.trial.utterance, pair), None)
         except Exception as error:
             return reason(error)
     if note["why"]:
@@ -46,7 +46,7 @@ def delivered(store: Store, job: Job, pair: Pair) -> Delivered | str:
         audio = stored(store.sound("restored", f"{job.key}.wav"), note["sha256"])
     except AudioError as error:
         return reason(error)
-    return Delivered(audio, float(note["seconds"]))
+    return Restoration(audio, float(note["seconds"]))
 
 
 def versions_of_clip(store: Store, plan: Plan) -> Callable[[Trial], dict[str, Audio]]:
@@ -61,7 +61,7 @@ def versions_of_clip(store: Store, plan: Plan) -> Callable[[Trial], dict[str, Au
         for job in plan.by_trial[trial.id]:
             if job.system not in (*found, "target"):
                 sound = delivered(store, job, pair)
-                if isinstance(sound, Delivered):
+                if isinstance(sound, Restoration):
                     found[job.system] = sound.audio
         return found | ({"target": pair.reference} if pair.reference else {})
 
@@ -71,7 +71,7 @@ def versions_of_clip(store: Store, plan: Plan) -> Callable[[Trial], dict[str, Au
 def score_trial_unit(unit: TrialUnit) -> int:
     store = Store(unit.store)
     trial = unit.jobs[0].trial
-    found: dict[str, Delivered | str] = {}
+    found: dict[str, Restoration | str] = {}
     pair: Pair | None = None
     try:
         pair = load_pair(store, trial)
@@ -91,6 +91,6 @@ def _put(store: Store, records: dict[Rows, list[Record]]) -> None:
 
 
 def _score_died(unit: TrialUnit, why: str) -> int:
-    found: dict[str, Delivered | str] = {job.key: f"scoring: {why}" for job in unit.jobs}
+    found: dict[str, Restoration | str] = {job.key: f"scoring: {why}" for job in unit.jobs}
     _put(Store(unit.store), records_of(ScoreUnit(unit.jobs[0].trial, None, unit.jobs, unit.plan_metrics), found))
     return len(unit.jobs)

@@ -16,13 +16,7 @@ from restorebench.benchmark.errors import AudioError, reason
 from restorebench.benchmark.plan.keys import score_key, signature
 from restorebench.benchmark.plan.plan import Job
 from restorebench.benchmark.run.clip import SharedClip
-from restorebench.benchmark.types import Audio, Outcome, Pair, Record, Rows, Trial
-
-
-@dataclass(frozen=True, eq=False)
-class Delivered:
-    audio: Audio
-    seconds: float | None
+from restorebench.benchmark.types import Outcome, Pair, Record, Restoration, Rows, Trial
 
 
 @dataclass(frozen=True)
@@ -41,9 +35,9 @@ def metric(name: str) -> Metric:
     return made
 
 
-def records_of(unit: ScoreUnit, found: Mapping[str, Delivered | str]) -> dict[Rows, list[Record]]:
+def records_of(unit: ScoreUnit, found: Mapping[str, Restoration | str]) -> dict[Rows, list[Record]]:
     """A record for every planned value: a number, or the reason why there is none. Times are kept apart."""
-    clips = {key: SharedClip(d.audio, d.seconds) for key, d in found.items() if isinstance(d, Delivered)}
+    clips = {key: SharedClip(d.audio, d.seconds) for key, d in found.items() if isinstance(d, Restoration)}
     reference = SharedClip(unit.pair.reference) if unit.pair and unit.pair.reference else None
     records: dict[Rows, list[Record]] = {"scores": [], "timings": []}
     wanted = sorted({name for names in unit.metrics.values() for name in names})

@@ -25,9 +25,10 @@ def _sentence(column: Column) -> str:
         return ""
     sign = 1 if column.value.direction == "higher" else -1
     best = max(ranked, key=lambda name: sign * (ranked[name].cell.value or 0.0))
-    shown = f"{column.value.label}: {best} ({ranked[best].cell.value:.{column.value.decimals}f})"
-    tied = [name for name, entry in ranked.items() if name != best and entry.rank and entry.rank[0] == 1]
-    if not tied:
+    unit = " %" if column.value.unit == "%" else ""
+    shown = f"{column.value.label}: {best} ({ranked[best].cell.value:.{column.value.decimals}f}{unit})"
+    tied = [name for name, entry in ranked.items() if name != best and set(entry.ties) & set(ranked[best].ties)]
+    if ranked[best].winner:
         return f"{shown} is significantly better than every other ranked system"
     names = ", ".join(tied[:NAMED]) + (f" and {len(tied) - NAMED} more" if len(tied) > NAMED else "")
     return f"{shown} is ahead, but {ranked[best].cell.n} clips cannot tell it from {names}"

@@ -117,6 +117,34 @@ def test_failures_of_a_function_are_tried_again(tmp_path: Path) -> None:
     assert mended.records["value"].notna().all()
 
 
+def test_failed_scores_of_a_function_are_measured_again(tmp_path: Path) -> None:
+    """DNSMOS refuses silence: with `retry_failed` the failed score is dropped and measured anew."""
+    arguments: dict[str, Any] = {"store": tmp_path / "s", "metrics": ["si_sdr"], "limit": 1, "workers": 1, "beside": ()}
+    silence = {"mine": lambda samples, rate: 0 * samples}
+    failed = rb.evaluate(silence, "demo", **arguments)
+    assert failed.records["value"].isna().all()
+    before = set((tmp_path / "s" / "scores").glob("*.parquet"))
+    times = {path: path.stat().st_mtime_ns for path in before}
+    rb.evaluate(silence, "demo", **arguments)
+    assert {path: path.stat().st_mtime_ns for path in before} == times, "without it, nothing is measured again"
+    rb.evaluate(silence, "demo", retry_failed=True, **arguments)
+    after = {path: path.stat().st_mtime_ns for path in (tmp_path / "s" / "scores").glob("*.parquet")}
+    assert after != times
+
+
+def test_defaults_that_cannot_be_used_are_warned_of(tmp_path: Path) -> None:
+    suite = rb.load_suite("demo").model_copy(update={"metrics": ("si_sdr", "sesqa")})
+    with pytest.warns(UserWarning, match="without sesqa: its scores can only be imported"):
+        rb.evaluate("unprocessed", suite, store=tmp_path / "s", limit=1, workers=1, beside=())
+
+
+def test_a_board_warns_of_cells_with_holes(tmp_path: Path) -> None:
+    results = rb.evaluate(fragile, "demo", store=tmp_path / "s", metrics=["lsd"], limit=6, workers=1, beside=())
+    with pytest.warns(UserWarning, match=r"fragile LSD \(n=[1-5]/6\)"):
+        board = results.board()
+    assert list(board.index) == ["fragile"]
+
+
 def test_a_suite_none_of_whose_metrics_can_be_used_says_why(tmp_path: Path) -> None:
     suite = rb.load_suite("demo").model_copy(update={"metrics": ("sesqa",)})
     with pytest.raises(rb.RequestError, match=r"none of the metrics of demo can be used here \(sesqa: its scores"):
@@ -158,7 +186,7 @@ def test_one_sound_is_restored_and_degraded() -> None:
         (lambda: rb.score(np.zeros(100), rate=16_000, metrics=["lsd"]), "lsd needs reference"),
         (lambda: rb.score(np.zeros(100), rate=16_000, metrics=["lds"]), "did you mean"),
         (lambda: rb.score(np.zeros((2, 100)), rate=16_000, metrics=["dnsmos"]), r"shape \(2, 100\)"),
-        (lambda: rb.restore(np.zeros(100), 16_000, system="target"), "target is an anchor or finished audio"),
+        (lambda: rb.restore(np.zeros(100), 16_000, system="target"), "target is supplied, not run"),
         (lambda: rb.degrade(np.zeros(100), 16_000, "nois"), "did you mean"),
         (lambda: rb.evaluate({"wpe": quieter}, store="s"), "wpe is a registered system"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +22,7 @@ from restorebench.corruptions.packet_loss import PacketLoss
 from restorebench.corruptions.rooms import Room
 from restorebench.reports.tables.breakdown import Factor, Facts, breakdowns, explained, facts, gaps
 from restorebench.reports.tables.explain import breakdown_tables, significant_rows
-from restorebench.reports.tables.in_words import in_words
+from restorebench.reports.tables.in_words import _sentence, in_words
 from restorebench.reports.tables.leaderboard import Column, column
 
 ROOM = Room(size_m=(5, 5, 3), source_m=(1, 1, 1), microphone_m=(2, 2, 1), t60_s=0.5)
@@ -234,3 +235,15 @@ def test_a_board_in_words(tmp_path: Path) -> None:
     assert "target" not in lsd, "anchors are not ranked"
     alone = make_plan(load_suite("demo"), ["unprocessed", "target"], ["lsd"], limit=3)
     assert in_words(board_of_plan(alone, execute(alone, tmp_path / "t", workers=2))) == []
+
+
+def test_a_sentence_claims_no_more_than_the_tests() -> None:
+    """The best score alone is no victory: who shares a letter with it is named."""
+    apart = _sentence(placed(scores((2.0, 3.0, 1.0, 0.0, 0.0))))
+    assert re.match(r"V: good \(\d\.\d\d\) is significantly better than every other ranked system$", apart)
+    close = _sentence(placed(scores((2.0, 1.0, 1.0, 0.0, 0.0))))
+    assert re.match(r"V: (good|alike) .* is ahead, but 40 clips cannot tell it from (good|alike)$", close)
+    found = placed(scores((2.0, 3.0, 1.0, 0.0, 0.0)))
+    entries = dict(found.entries) | {"good": replace(found.entries["good"], winner=False, ties="a")}
+    entries["alike"] = replace(found.entries["alike"], rank=(2, 2), ties="a")
+    assert _sentence(replace(found, entries=entries)).endswith("cannot tell it from alike")
