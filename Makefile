@@ -36,7 +36,7 @@ NANO = $(BIN)/python -m restorebench.systems.training.nano
 MINUTES ?= 600
 THREADS ?= 1
 
-train-material: .venv/.ready-dev .venv/.ready-whisper
+train-material: .venv/.ready-dev
 	$(NANO) gather
 
 train-bundle: .venv/.ready-dev

@@ -288,11 +288,17 @@ def plan_of_suite(
     unusable = _unusable("systems", suite.systems) if systems is None else {}
     unusable |= _unusable("metrics", defaults) if metrics is None else {}
     chosen = [name for name in suite.systems if name not in unusable] if systems is None else systems
-    measured = [name for name in defaults if name not in unusable] if metrics is None else metrics
+    measured = _with_stand_ins(suite, defaults, unusable) if metrics is None else metrics
     if not measured:
         why = "; ".join(f"{name}: {unusable[name]}" for name in defaults if name in unusable) or "none was named"
         raise RequestError(f"none of the metrics of {suite.name} can be used here ({why})")
     return make_plan(suite, chosen, measured, limit), unusable
+
+
+def _with_stand_ins(suite: Suite, names: Sequence[str], unusable: Mapping[str, str]) -> list[str]:
+    """Metrics that can be used; for one that cannot, the stand-in that the suite names, if that one can."""
+    candidates = [suite.stand_ins.get(name, name) if name in unusable else name for name in names]
+    return [name for name in dict.fromkeys(candidates) if name not in unusable and not why_not("metrics", name)]
 
 
 def _unusable(kind: Literal["systems", "metrics"], names: Sequence[str]) -> dict[str, str]:

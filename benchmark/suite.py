@@ -68,6 +68,8 @@ class Suite(_Table):
     condition: tuple[Condition, ...] = ()
     metrics: tuple[str, ...]
     """Of the profile `embedded`: they run anywhere."""
+    stand_ins: dict[str, str] = Field(default_factory=dict)
+    """Metric to another that is measured where the first cannot be had."""
     paper_metrics: tuple[str, ...] = ()
     """Of the profile `paper`: the papers' own scorers, which need weights."""
     systems: tuple[str, ...]

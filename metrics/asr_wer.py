@@ -1,7 +1,8 @@
-"""Word error rates by the papers' recognisers: NeMo's transducer (MaskSR2), Whisper and Paraformer (SISE).
+"""Word error rates: by the papers' recognisers, NeMo's transducer (MaskSR2), Whisper and Paraformer (SISE), and by the
+small Whisper models that run here.
 
 Two reductions of the same counts, as for `wer`: errors of all clips over words of all clips, and the mean of each
-clip's own rate. Transcripts are kept (`asr.py`), so that two metrics of one recogniser run it once.
+clip's own rate. Transcripts are kept (`recogniser.py`), so that two metrics of one recogniser run it once.
 """
 
 from __future__ import annotations
@@ -13,19 +14,23 @@ from pathlib import Path
 
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
 from restorebench.benchmark.types import Outcome
-from restorebench.metrics import asr
+from restorebench.metrics import embedded_asr, isolated_asr
 from restorebench.metrics import text as rules
-from restorebench.metrics.asr import Recogniser
-from restorebench.metrics.text import PAPER, SEED_TTS, SEED_TTS_ZH, WHISPER_EN
-from restorebench.metrics.wer import count_errors
+from restorebench.metrics.pocketsphinx_asr import pocketsphinx as sphinx
+from restorebench.metrics.recogniser import Recogniser
+from restorebench.metrics.text import PAPER, SEED_TTS, SEED_TTS_ZH, WHISPER_EN, ZH_NUMBERS
+from restorebench.metrics.wer import count_errors, repeats_itself
 
-Normalise = Callable[[Recogniser, list[str]], list[str]]
-NORMALISERS: dict[str, Normalise] = {
-    PAPER: lambda _, texts: [rules.paper(text) for text in texts],
-    SEED_TTS: lambda _, texts: [rules.seed_tts(text) for text in texts],
-    SEED_TTS_ZH: lambda _, texts: [rules.seed_tts_zh(text) for text in texts],
-    WHISPER_EN: lambda recogniser, texts: recogniser.remote().call("normalise", texts=texts)[0],
+NORMALISERS: dict[str, Callable[[str], str]] = {
+    PAPER: rules.paper,
+    SEED_TTS: rules.seed_tts,
+    SEED_TTS_ZH: rules.seed_tts_zh,
+    WHISPER_EN: rules.whisper_en,
+    ZH_NUMBERS: rules.zh_numbers,
 }
+PACKAGES = {SEED_TTS: ("zhon",), SEED_TTS_ZH: ("zhon",), WHISPER_EN: ("whisper-normalizer",),
+            ZH_NUMBERS: ("cn2an", "opencc", "zhon")}  # fmt: skip
+"""What the rules of texts run on, beside jiwer."""
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,8 @@ class Protocol:
     licence: str
     language: str = "en"
     label: str = "WER"
+    stand_in: bool = False
+    """It runs anywhere: a recogniser of the papers comes first."""
 
     def __call__(self, checkpoint: str = "") -> RecogniserWer:
         """The metric; `checkpoint`: a file or folder of the same kind instead of the catalogue's."""
@@ -57,12 +64,12 @@ class Protocol:
             summary=f"{self.label} by {recogniser.name}",
             source=self.source,
             licence=self.licence,
-            packages=("jiwer", "zhon"),
+            packages=("jiwer", *PACKAGES.get(self.normaliser, ()), *recogniser.packages),
             extra="metrics",
             environment=recogniser.requirements,
             weights=recogniser.weights,
             identity=recogniser.identity if recogniser.checkpoint else "",
-            cost=2.0,
+            cost=recogniser.cost,
             needs=frozenset({"text"}),
             definition=(
                 f"asr={recogniser.name}|language={self.language}|text={self.normaliser}|{recogniser.rules}"
@@ -76,7 +83,9 @@ class Protocol:
                     direction="lower",
                     reduction="rate",
                     role="intelligibility",
+                    decimals=1 if self.stand_in else 2,
                     headline=True,
+                    stand_in=self.stand_in,
                     margin=0.5,
                 ),
                 Value(
@@ -98,27 +107,49 @@ class RecogniserWer:
         wanted = self.protocol.language
         if subject.language != wanted:
             raise ValueError(f"{self.card.name} listens for {wanted!r}; this clip is {subject.language!r}")
-        [text] = self._normalised([str(subject.text)])
-        return text
+        return self._normalised(str(subject.text))
 
     def score(self, prepared: str, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
         heard = self.protocol.recogniser.transcribe(estimates, self.protocol.language)
-        return [self._outcome(prepared, text) for text in self._normalised(heard)]
+        return [self._outcome(prepared, text) for text in heard]
 
-    def _normalised(self, texts: list[str]) -> list[str]:
-        return NORMALISERS[self.protocol.normaliser](self.protocol.recogniser, texts)
+    def _normalised(self, text: str) -> str:
+        return NORMALISERS[self.protocol.normaliser](text)
 
     def _outcome(self, wanted: str, heard: str) -> Mapping[str, Outcome]:
-        counts = count_errors(wanted, heard)
-        outcome = Outcome(100 * counts.errors / counts.words, counts.components())
+        counts = count_errors(wanted, self._normalised(heard))
+        components = {**counts.components(), "looped": float(repeats_itself(heard))}
+        outcome = Outcome(100 * counts.errors / counts.words, components)
         return {value.name: outcome for value in self.card.values}
 
 
 MASKSR2, SISE = "MaskSR2 §IV", "SISE §3; seed-tts-eval"
-nemo = Protocol("wer@nemo", asr.nemo, PAPER, MASKSR2, "CC-BY-4.0", label="WER NeMo")
-whisper = Protocol("wer@whisper", asr.whisper, WHISPER_EN, "openai/whisper", "MIT", label="WER Whisper")
-seed_tts_en = Protocol("wer@seed-tts-en", asr.whisper, SEED_TTS, SISE, "MIT", label="WER seed-tts")
+nemo = Protocol("wer@nemo", isolated_asr.nemo, PAPER, MASKSR2, "CC-BY-4.0", label="WER NeMo")
+whisper = Protocol("wer@whisper", isolated_asr.whisper, WHISPER_EN, "openai/whisper", "MIT", label="WER Whisper")
+seed_tts_en = Protocol("wer@seed-tts-en", isolated_asr.whisper, SEED_TTS, SISE, "MIT", label="WER seed-tts")
 seed_tts_zh = Protocol(
-    "cer@seed-tts-zh", asr.paraformer, SEED_TTS_ZH, SISE, "FunASR model licence", language="zh", label="CER seed-tts"
+    "cer@seed-tts-zh",
+    isolated_asr.paraformer,
+    SEED_TTS_ZH,
+    SISE,
+    "FunASR model licence",
+    language="zh",
+    label="CER seed-tts",
 )
 """Every character is a word, so what the paper calls WER is a character error rate."""
+tiny_en = Protocol(
+    "wer@whisper-tiny.en", embedded_asr.tiny_en, WHISPER_EN, "openai/whisper tiny.en, run by faster-whisper", "MIT",
+    label="WER Whisper tiny", stand_in=True,
+)  # fmt: skip
+base = Protocol(
+    "wer@whisper-base", embedded_asr.base, WHISPER_EN, "openai/whisper base, run by faster-whisper", "MIT",
+    label="WER Whisper base", stand_in=True,
+)  # fmt: skip
+base_zh = Protocol(
+    "cer@whisper-base", embedded_asr.base, ZH_NUMBERS, "openai/whisper base, run by faster-whisper", "MIT",
+    language="zh", label="CER Whisper base", stand_in=True,
+)  # fmt: skip
+pocketsphinx = Protocol(
+    "wer@pocketsphinx", sphinx, PAPER, "PocketSphinx 5 en-us; counts by jiwer; decision D20", "BSD",
+    label="WER Sphinx", stand_in=True,
+)  # fmt: skip

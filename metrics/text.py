@@ -5,12 +5,14 @@ from __future__ import annotations
 import re
 import string
 import unicodedata
+from functools import cache
+from typing import Any
 
 PAPER = "paper@1"
 SEED_TTS = "seed-tts@2"
 SEED_TTS_ZH = "seed-tts-zh@1"
 WHISPER_EN = "whisper-en@1"
-"""Whisper's own English rules, asked of its package."""
+ZH_NUMBERS = "zh-numbers@1"
 
 
 def paper(text: str) -> str:
@@ -41,6 +43,42 @@ def seed_tts_zh(text: str) -> str:
     '你 好 世 界'
     """
     return " ".join(_without_punctuation(text).replace("  ", " ")).strip()
+
+
+def whisper_en(text: str) -> str:
+    """Whisper's own English rules: numbers as digits, British spelling to American, contractions spelled out.
+
+    >>> whisper_en("Twenty-one colours, isn't it?")
+    '21 colors is not it'
+    """
+    return str(_whisper_rules()(text)).strip()
+
+
+@cache
+def _whisper_rules() -> Any:
+    from whisper_normalizer.english import EnglishTextNormalizer
+
+    return EnglishTextNormalizer()
+
+
+def zh_numbers(text: str) -> str:
+    """seed-tts-eval's Mandarin rule after numerals are written out and characters are simplified.
+
+    Whisper writes 3 where a transcript has 三, and traditional characters at times.
+
+    >>> zh_numbers("他買了3本書。")
+    '他 买 了 三 本 书'
+    """
+    import cn2an
+
+    return seed_tts_zh(_simplifier().convert(cn2an.transform(text, "an2cn")))
+
+
+@cache
+def _simplifier() -> Any:
+    from opencc import OpenCC
+
+    return OpenCC("t2s")
 
 
 def _without_punctuation(text: str) -> str:

@@ -1,6 +1,7 @@
 """Systems by registry name. A new one is one file and one line here."""
 
 BUILTIN = {
+    "deepfilternet3": "baselines.deepfilternet3:DeepFilterNet3",
     "dtln": "baselines.dtln:Dtln",
     "gtcrn": "baselines.gtcrn:Gtcrn",
     "masksr": "masksr.rows:masksr",
@@ -24,7 +25,10 @@ BUILTIN = {
     "masksr2-s-span8": "masksr.rows:masksr2_s_span8",
     "masksr2-s-stft-16k": "masksr.rows:masksr2_s_stft_16k",
     "masksr2-s-stft-44.1k": "masksr.rows:masksr2_s_stft_44_1k",
+    "nsnet2-16k": "baselines.nsnet2:nsnet2_16k",
+    "nsnet2-48k": "baselines.nsnet2:nsnet2_48k",
     "published": "anchors.published:Published",
+    "rnnoise": "baselines.rnnoise:RnNoise",
     "sise": "sise.rows:sise",
     "sise-nano": "sise.rows:sise_nano",
     "sise-wo-dis": "sise.rows:sise_wo_dis",

@@ -40,6 +40,12 @@ class Ranged(SimpleHTTPRequestHandler):
 class Pages(SimpleHTTPRequestHandler):
     """Serves whole files and, for a folder, its index.html, as package indexes do."""
 
+    asked: ClassVar[list[str]] = []
+
+    def do_GET(self) -> None:
+        self.asked.append(self.path)
+        super().do_GET()
+
     def log_message(self, *_: object) -> None:
         pass
 

@@ -72,6 +72,7 @@ def data_fetch(
     from restorebench.benchmark.data.corpora import fetch as corpora
     from restorebench.benchmark.data.corpora.catalogue import CORPORA
 
+    names = [part for name in names for part in weights.expand(name)]
     if source and (len(names) > 1 or names[0] not in CORPORA):
         raise RequestError(f"--from takes one corpus, got {' '.join(names)}; known: {', '.join(CORPORA)}")
     for name in names:
@@ -79,8 +80,7 @@ def data_fetch(
             corpus = corpora.entry_of(name)
             _say(f"{corpus.title}: {corpus.bytes / 1e9:.1f} GB, licence {corpus.licence}, to {corpora.folder_of(name)}")
         else:
-            entry = weights.entry_of(name)
-            _say(f"{entry.path}: {entry.bytes / 1e6:.1f} MB, licence {entry.licence}, {entry.url}")
+            _say(weights.described(name))
     for name in names:
         if name not in CORPORA:
             typer.echo(weights.fetch(name, show))

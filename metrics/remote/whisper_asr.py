@@ -45,10 +45,3 @@ class Remote:
 
         padded = torch.from_numpy(np.pad(clip, (0, WINDOW - len(clip))))
         return whisper.log_mel_spectrogram(padded, self.model.dims.n_mels, device=self.model.device)
-
-    def normalise(self, _: list[Array], texts: list[str]) -> tuple[list[str], list[Array]]:
-        """Whisper's own English rules."""
-        from whisper.normalizers import EnglishTextNormalizer
-
-        rules = EnglishTextNormalizer()
-        return [rules(text) for text in texts], []

@@ -36,7 +36,7 @@ class WhisperEncoder:
             import ctranslate2
         except ImportError as error:
             raise RequestError(
-                "the Whisper teacher needs faster-whisper, not installed; run: pip install 'restorebench[whisper]'"
+                "the Whisper teacher needs faster-whisper, not installed; run: pip install 'restorebench[metrics]'"
             ) from error
         files = [weights.fetch(f"whisper-base-{file}") for file in FILES]
         folder = str(files[0].parent)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import time
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from restorebench.benchmark.types import Audio
 COLUMNS = ("step", "seconds", "split", "name", "value")
 SMOOTHING = 50
 """Points of a training curve that are averaged for the picture."""
+DRAW_INTERVAL_S = 60.0
+"""Between two pictures of a running training: one takes seconds when it has many panels."""
 
 
 class Log:
@@ -24,6 +27,7 @@ class Log:
         from torch.utils.tensorboard import SummaryWriter
 
         self.folder, self.path = folder, folder / "log.csv"
+        self.drawn = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
         kept = [row for row in rows(self.path) if int(row["step"]) <= from_step] if from_step else []
         self.seconds_before = max((float(row["seconds"]) for row in kept), default=0.0)
@@ -46,11 +50,14 @@ class Log:
         self.events.add_audio(name, audio.samples[None], step, sample_rate=audio.rate)
 
     def draw(self) -> None:
-        draw(self.path, self.folder / "curve.png")
+        """The picture of the curves; at most one a minute."""
+        if time.monotonic() - self.drawn >= DRAW_INTERVAL_S:
+            draw(self.path, self.folder / "curve.png")
+            self.drawn = time.monotonic()
 
     def close(self) -> None:
         self.events.close()
-        self.draw()
+        draw(self.path, self.folder / "curve.png")
 
 
 def rows(path: Path) -> list[dict[str, str]]:
@@ -74,8 +81,13 @@ def draw(table: Path, picture: Path) -> None:
         return
     columns = min(3, len(panels))
     height = -(-len(panels) // columns)
-    figure = Figure(figsize=(4.2 * columns, 2.9 * height), layout="constrained")
+    figure = Figure(figsize=(4.2 * columns, 2.9 * height))
     FigureCanvasAgg(figure)
+    # Margins in inches: a layout engine would measure every text of every panel twice.
+    figure.subplots_adjust(
+        left=0.6 / (4.2 * columns), right=1 - 0.1 / (4.2 * columns), bottom=0.5 / (2.9 * height),
+        top=1 - 0.35 / (2.9 * height), wspace=0.25, hspace=0.4,
+    )  # fmt: skip
     for place, (title, lines) in enumerate(sorted(panels.items()), start=1):
         axes = figure.add_subplot(height, columns, place)
         for line, points in sorted(lines.items()):

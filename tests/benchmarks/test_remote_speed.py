@@ -15,7 +15,7 @@ from restorebench.benchmark.isolation import environments
 from restorebench.benchmark.isolation.environments import Environment
 from restorebench.benchmark.isolation.remote import Remote
 from restorebench.benchmark.types import FloatArray
-from restorebench.metrics import asr
+from restorebench.metrics import isolated_asr as asr
 
 REMOTE = Path(__file__).parents[1] / "remote"
 RATE = 16_000

@@ -74,7 +74,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, int,
     (folder / "texts.csv").write_text("id,text\n" + "\n".join(texts) + "\n")
     done = subprocess.run(
         [COMMAND, "score", "--estimates", "est", "--references", "ref", "--texts", "texts.csv",
-         "--metrics", "lsd,lsd@active,stoi,si_sdr,dnsmos,wer", "--out", "out.csv"],
+         "--metrics", "lsd,lsd@active,stoi,si_sdr,dnsmos,wer@pocketsphinx", "--out", "out.csv"],
         cwd=folder, capture_output=True, text=True, timeout=600,
     )  # fmt: skip
     return pd.read_csv(folder / "out.csv").set_index("id"), done.returncode, done.stderr
@@ -98,13 +98,28 @@ def test_a_bad_file_is_one_line(scored: tuple[pd.DataFrame, int, str], name: str
 @pytest.mark.parametrize("name", WORKS)
 def test_a_usable_file_is_scored(scored: tuple[pd.DataFrame, int, str], name: str) -> None:
     row = scored[0].loc[name]
-    assert row[["lsd", "lsd@active", "stoi", "si_sdr", "dnsmos.sig", "dnsmos.p808", "wer", "wer@mean"]].notna().all()
+    assert (
+        row[
+            [
+                "lsd",
+                "lsd@active",
+                "stoi",
+                "si_sdr",
+                "dnsmos.sig",
+                "dnsmos.p808",
+                "wer@pocketsphinx",
+                "wer@pocketsphinx@mean",
+            ]
+        ]
+        .notna()
+        .all()
+    )
     assert row["stoi"] > 0.9
 
 
 def test_silence_has_the_scores_that_are_defined_on_it(scored: tuple[pd.DataFrame, int, str]) -> None:
     row = scored[0].loc["silence"]
-    assert row["wer"] == 100.0
+    assert row["wer@pocketsphinx"] == 100.0
     assert row["lsd"] > 10
     assert pd.notna(row["dnsmos.ovl"])
     assert "digital silence" in row["si_sdr.error"]
@@ -116,7 +131,7 @@ def test_ten_milliseconds_and_no_transcript(scored: tuple[pd.DataFrame, int, str
     assert pd.notna(row["si_sdr"])
     assert pd.isna(row["stoi"])
     assert row["stoi.error"]
-    assert "no transcript" in row["wer.error"]
+    assert "no transcript" in row["wer@pocketsphinx.error"]
 
 
 def test_reference_free_scoring_needs_no_reference(cli: Cli, tmp_path: Path) -> None:
@@ -145,7 +160,8 @@ def test_a_bad_clip_of_a_corpus_keeps_its_place(cli: Cli, tmp_path: Path) -> Non
         soundfile.write(corpus / f"{name}.wav", CLIP, RATE)
     (corpus / "d.wav").write_text("not audio")
     (tmp_path / "mine.toml").write_text(
-        'name = "mine"\nversion = 1\nsummary = "x"\nmetrics = ["si_sdr", "wer"]\nsystems = ["unprocessed", "target"]\n'
+        'name = "mine"\nversion = 1\nsummary = "x"\nmetrics = ["si_sdr", "wer@pocketsphinx"]\n'
+        'systems = ["unprocessed", "target"]\n'
         f'[corpus]\nreader = "folder"\noptions = {{ path = "{corpus}", texts = "{tmp_path}/texts.csv" }}\n'
         '[[condition]]\nname = "noise"\ncorruption = "noise"\noptions = { noise = "pink" }\n'
     )

@@ -23,7 +23,7 @@ CASES = [
     (["score", "--estimates", ".", "--out", "x.txt"], "ends in .csv or .parquet"),
     (["score", "--estimates", ".", "--out", "x.csv"], "holds no audio files"),
     (["score", "--estimates", ".", "--metrics", "lsd", "--out", "x.csv"], "--references"),
-    (["score", "--estimates", ".", "--metrics", "wer", "--out", "x.csv"], "--texts"),
+    (["score", "--estimates", ".", "--metrics", "wer@pocketsphinx", "--out", "x.csv"], "--texts"),
     (["restore", "nowhere.wav", "out.wav", "--system", "spectral-gate"], "no such file"),
     (["restore", ".", "out", "--system", "target"], "supplied, not run"),
     (["data", "fetch", "gtcrm"], "did you mean gtcrn?"),

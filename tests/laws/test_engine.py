@@ -136,7 +136,7 @@ SUITE = """
 name = "mine"
 version = 1
 summary = "x"
-metrics = ["wer"]
+metrics = ["wer@pocketsphinx"]
 systems = ["target"]
 [corpus]
 reader = "folder"
@@ -158,7 +158,7 @@ def test_a_corrected_transcript_is_scored_again(cli: Cli, tmp_path: Path) -> Non
         (folder / "texts.csv").write_text(f"id,text\na,{text}\n")
         done = cli("run", "mine.toml", "--store", "s", "--format", "csv")
         assert done.returncode == 0, done.stderr
-        [row] = [r for r in csv.DictReader(io.StringIO(done.stdout)) if r["value_name"] == "wer"]
+        [row] = [r for r in csv.DictReader(io.StringIO(done.stdout)) if r["value_name"] == "wer@pocketsphinx"]
         words.append(float(row["value"]))
     assert words[0] >= 100 > 60 > words[1]
 

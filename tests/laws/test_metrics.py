@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from restorebench.benchmark import registry
-from restorebench.benchmark.components import why_not
+from restorebench.benchmark.components import metric_card, why_not
 from restorebench.benchmark.contracts import Metric, MetricCard, Subject
 from restorebench.benchmark.plan.keys import signature
 from restorebench.benchmark.run.clip import SharedClip
@@ -23,6 +23,8 @@ TEXT = "These days a chicken leg is a rare dish."  # what slt_04 says
 def judge(request: pytest.FixtureRequest) -> Metric:
     if why := why_not("metrics", request.param):
         pytest.skip(why)
+    if "|language=zh" in metric_card(request.param).definition:
+        pytest.skip("no Mandarin speech is bundled")
     return metric(request.param)
 
 
@@ -72,7 +74,10 @@ def test_noise_makes_it_worse(judge: Metric, speech: Audio) -> None:
         better, worse = clean[value.name], bad[value.name]
         assert better is not None
         assert worse is not None
-        assert better > worse if value.direction == "higher" else better < worse, value.name
+        if value.name.startswith("per@hama."):  # one kind of errors alone
+            assert better >= worse if value.direction == "higher" else better <= worse, value.name
+        else:
+            assert better > worse if value.direction == "higher" else better < worse, value.name
 
 
 def test_gain_invariance_as_declared(judge: Metric, speech: Audio) -> None:

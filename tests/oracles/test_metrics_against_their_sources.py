@@ -141,7 +141,7 @@ def test_wer_counts_are_jiwers_on_what_pocketsphinx_hears() -> None:
     import jiwer
     from pocketsphinx import Decoder
 
-    from restorebench.metrics.wer import BEAMS
+    from restorebench.metrics.pocketsphinx_asr import BEAMS
 
     text = "The birch canoe slid on the smooth planks."
     decoder = Decoder(loglevel="FATAL", **BEAMS)
@@ -150,5 +150,8 @@ def test_wer_counts_are_jiwers_on_what_pocketsphinx_hears() -> None:
     decoder.end_utt()
     heard = decoder.hyp().hypstr
     wanted = 100 * jiwer.wer("the birch canoe slid on the smooth planks", heard)
-    assert values("wer", CLIPS[0], CLIPS[0], text) == {"wer": pytest.approx(wanted), "wer@mean": pytest.approx(wanted)}
+    assert values("wer@pocketsphinx", CLIPS[0], CLIPS[0], text) == {
+        "wer@pocketsphinx": pytest.approx(wanted),
+        "wer@pocketsphinx@mean": pytest.approx(wanted),
+    }
     assert wanted < 60

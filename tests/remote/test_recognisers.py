@@ -21,7 +21,7 @@ from restorebench.benchmark.plan.keys import signature
 from restorebench.benchmark.run.clip import SharedClip
 from restorebench.benchmark.run.scoring import metric, score
 from restorebench.benchmark.types import Audio
-from restorebench.metrics import asr
+from restorebench.metrics import isolated_asr as asr
 from tests.conftest import Cli
 
 pytestmark = pytest.mark.heavy

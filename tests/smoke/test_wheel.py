@@ -25,8 +25,9 @@ def test_help_and_lists(command):
 
 
 def test_run_board_and_score(command, tmp_path):
-    done = command("run", "demo", "--systems", "unprocessed,spectral-gate,target", "--metrics", "dnsmos,lsd,wer",
-                   "--limit", "2", "--store", "store", "--format", "csv")  # fmt: skip
+    done = command("run", "demo", "--systems", "unprocessed,spectral-gate,target",
+                   "--metrics", "dnsmos,lsd,wer@pocketsphinx", "--limit", "2",
+                   "--store", "store", "--format", "csv")  # fmt: skip
     if "pyroomacoustics" in done.stderr:
         assert "pip install 'restorebench[rooms]'" in done.stderr
         pytest.fail("the smoke environment lacks the rooms extra")

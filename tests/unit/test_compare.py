@@ -32,7 +32,7 @@ systems = ["unprocessed", "published:VoiceFixer", "published:MaskSR-M", "target"
 reader = "published"
 options = { tasks = ["GSR"] }
 """
-WER = Value(name="wer", label="WER", unit="%", direction="lower", reduction="rate")
+WER = Value(name="wer@pocketsphinx", label="WER", unit="%", direction="lower", reduction="rate")
 
 
 def measured(numerator: np.ndarray, denominator: np.ndarray | None = None, value: Value = HIGHER) -> PairedScores:

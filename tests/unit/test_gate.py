@@ -62,11 +62,13 @@ def simulated(seed: int, clips: int, quality: float = 0.0, wer: float = 0.0) -> 
     hard = rng.binomial(words.astype(int), 0.04)
     old_errors, new_errors = (hard + rng.poisson(0.01 * words) for _ in range(2))
     new_errors = new_errors + rng.poisson(wer / 100 * words)
-    before["wer"] = {clip: (float(e), float(w), 1) for clip, e, w in zip(names, old_errors, words, strict=True)}
-    value = Value(name="wer", label="WER", unit="%", direction="lower", reduction="rate")
+    before["wer@pocketsphinx"] = {
+        clip: (float(e), float(w), 1) for clip, e, w in zip(names, old_errors, words, strict=True)
+    }
+    value = Value(name="wer@pocketsphinx", label="WER", unit="%", direction="lower", reduction="rate")
     sample = Sample(new_errors[None].astype(float), words[None], np.arange(clips))
     measured.append(PairedScores("c", value, ("new",), names, sample, "clip", 0, np.ones((1, clips), np.int64)))
-    margins = {name: 0.5 if name == "wer" else 0.05 for name in (*QUALITY, "wer")}
+    margins = {name: 0.5 if name == "wer@pocketsphinx" else 0.05 for name in (*QUALITY, "wer@pocketsphinx")}
     baseline = Baseline(
         suite="s", trials="t", system="new", reason="r", margins=margins,
         signatures=dict.fromkeys(margins, "s"), clips={"c": before},
@@ -113,9 +115,9 @@ def test_a_value_that_is_lost_fails() -> None:
 def test_a_seed_that_is_lost_fails() -> None:
     """A generative system that crashes on one of its seeds is worse than it was."""
     measured, baseline = simulated(0, 30)
-    baseline.clips["c"]["wer"]["5"] = (*baseline.clips["c"]["wer"]["5"][:2], 3)
+    baseline.clips["c"]["wer@pocketsphinx"]["5"] = (*baseline.clips["c"]["wer@pocketsphinx"]["5"][:2], 3)
     [failed] = [one for one in judge(measured, baseline, "new").judged if one.fails]
-    assert (failed.value, failed.lost) == ("wer", ("5",))
+    assert (failed.value, failed.lost) == ("wer@pocketsphinx", ("5",))
 
 
 def test_a_value_that_is_lost_everywhere_fails_with_its_reason() -> None:
@@ -230,11 +232,11 @@ def changed(path: Path, place: tuple[str, ...], value: object) -> None:
     ("place", "value", "says"),
     [
         (("signatures",), {}, "dnsmos.bak has no signature"),
-        (("margins",), {"wer": 1.0}, "dnsmos.bak has no margin"),
-        (("margins", "wer"), float("nan"), "margins.wer: Input should be a finite number"),
-        (("margins", "wer"), -1.0, "greater than or equal to 0"),
+        (("margins",), {"wer@pocketsphinx": 1.0}, "dnsmos.bak has no margin"),
+        (("margins", "wer@pocketsphinx"), float("nan"), "margins.wer@pocketsphinx: Input should be a finite number"),
+        (("margins", "wer@pocketsphinx"), -1.0, "greater than or equal to 0"),
         (("clips",), {}, "clips: Dictionary should have at least 1 item"),
-        (("clips", "c", "wer"), {}, "at least 1 item"),
+        (("clips", "c", "wer@pocketsphinx"), {}, "at least 1 item"),
     ],
 )
 def test_a_file_that_guards_nothing_is_none(tmp_path: Path, place: tuple[str, ...], value: object, says: str) -> None:

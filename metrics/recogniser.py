@@ -1,15 +1,16 @@
-"""The papers' recognisers, each in an environment of its own; transcripts are kept by content.
+"""What every speech recogniser offers to metrics: a transcript per clip, kept by content.
 
-A transcript's key is the 16 kHz samples and what decides the words (checkpoint, requirements, language), so another
-normaliser or another run never asks a recogniser again.
+A transcript's key is the 16 kHz samples and what decides the words (checkpoint, decoding, packages, language), so
+another normaliser or another run never asks a recogniser again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from hashlib import sha256
+from importlib.metadata import version
 from itertools import islice
 from pathlib import Path
 
@@ -20,31 +21,37 @@ from restorebench.benchmark.contracts import Clip
 from restorebench.benchmark.core.atomic import write_atomic
 from restorebench.benchmark.data import weights
 from restorebench.benchmark.data.locations import file_sha256
-from restorebench.benchmark.data.weight_catalogue import PARAFORMER as PARAFORMER_FILES
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.isolation.environments import Environment
-from restorebench.benchmark.isolation.remote import CALL_LIMIT_S, Remote
 from restorebench.benchmark.types import FloatArray
 
 RATE = 16_000
-HERE = Path(__file__).parent / "remote"
 GROUP = 16
 """Clips of one call."""
-SLOWEST = 60.0
-"""Seconds that a second of audio may take before its worker counts as hanging."""
 
 
-@dataclass(frozen=True)
-class Recogniser:
+@dataclass(frozen=True, kw_only=True)
+class Recogniser(ABC):
     name: str
-    file: str
-    """In `remote`."""
-    requirements: tuple[str, ...]
     rules: str
     """How it is asked, for the signature."""
     weights: tuple[str, ...] = ()
     """Names in the catalogue, unless `checkpoint` names a file or folder; several are the files of one folder."""
     checkpoint: str = ""
+    packages: tuple[str, ...] = ()
+    """Distributions that it runs on in this environment."""
+    requirements: tuple[str, ...] = ()
+    """Those of an environment of its own."""
+    cost: float = 2.0
+    """CPU seconds per second of audio."""
+
+    @abstractmethod
+    def hear(self, sounds: Sequence[FloatArray], language: str) -> list[str]:
+        """The words of 16 kHz sounds [time], in the recogniser's own spelling."""
+
+    @property
+    @abstractmethod
+    def decides(self) -> tuple[str, ...]:
+        """What else decides the words, beside the checkpoint and the language."""
 
     @property
     def path(self) -> Path:
@@ -69,46 +76,29 @@ class Recogniser:
         return " ".join(weights.identity(name) for name in self.weights)
 
     def transcribe(self, clips: Sequence[Clip], language: str) -> list[str]:
-        """The transcript of each clip, in the recogniser's own spelling; clips without a kept one go in one batch."""
+        """The transcript of each clip; clips without a kept one go in one batch."""
         samples = [np.ascontiguousarray(clip.at(RATE), dtype=np.float32) for clip in clips]
         places = [self._kept_at(sound, language) for sound in samples]
         new = {place: sound for place, sound in zip(places, samples, strict=True) if not place.is_file()}
-        if new:
-            self._hear(new, language)
+        # Group by group, so that the transcripts of one group are kept whatever happens to the next.
+        for group in batched(new.items(), GROUP):
+            for (place, _), text in zip(group, self.hear([sound for _, sound in group], language), strict=True):
+                write_atomic(place, text.encode())
         return [place.read_text(encoding="utf-8") for place in places]
 
-    def _hear(self, new: Mapping[Path, FloatArray], language: str) -> None:
-        """Group by group, so that the transcripts of one group are kept whatever happens to the next."""
-        for group in batched(new.items(), GROUP):
-            sounds = [samples for _, samples in group]
-            limit_s = CALL_LIMIT_S + SLOWEST * sum(map(len, sounds)) / RATE
-            texts, _ = self.remote().call("transcribe", sounds, limit_s=limit_s, language=language)
-            for (place, _), text in zip(group, texts, strict=True):
-                write_atomic(place, text.encode())
-
-    def remote(self) -> Remote:
-        return _remote(self.file, self.requirements, str(self.path))
-
     def _kept_at(self, samples: FloatArray, language: str) -> Path:
-        decides = "\n".join([self.file, _source(self.file), self.identity, language, *self.requirements])
-        folder = transcripts_folder() / sha256(decides.encode()).hexdigest()[:16]
+        key = "\n".join([*self.decides, self.identity, language])
+        folder = transcripts_folder() / sha256(key.encode()).hexdigest()[:16]
         return folder / f"{sha256(samples.tobytes()).hexdigest()[:32]}.txt"
+
+
+def versions(packages: Sequence[str]) -> tuple[str, ...]:
+    """`name==version` of installed distributions."""
+    return tuple(f"{package}=={version(package)}" for package in packages)
 
 
 def transcripts_folder() -> Path:
     return platformdirs.user_cache_path("restorebench") / "transcripts"
-
-
-@cache
-def _remote(file: str, requirements: tuple[str, ...], checkpoint: str) -> Remote:
-    """One worker per recogniser and process."""
-    return Remote(Environment(requirements), HERE / file, {"checkpoint": checkpoint})
-
-
-@cache
-def _source(file: str) -> str:
-    """How it is asked decides the words too."""
-    return file_sha256(HERE / file)
 
 
 def content_sha256(path: Path) -> str:
@@ -121,23 +111,7 @@ def content_sha256(path: Path) -> str:
     return sha256("\n".join(parts).encode()).hexdigest()
 
 
-def locked(name: str) -> tuple[str, ...]:
-    """Every package of an environment with its version, from `remote/NAME.txt` (CONTRIBUTING says how it is made)."""
-    return tuple((HERE / f"{name}.txt").read_text(encoding="utf-8").splitlines())
-
-
 def batched(items: Iterable[tuple[Path, FloatArray]], size: int) -> Iterator[list[tuple[Path, FloatArray]]]:
     left = iter(items)
     while group := list(islice(left, size)):
         yield group
-
-
-WHISPER, NEMO, PARAFORMER = locked("whisper"), locked("nemo"), locked("paraformer")
-
-nemo = Recogniser(
-    "NeMo conformer transducer xlarge", "nemo_asr.py", NEMO, "decoding=greedy", ("nemo-conformer-transducer-xlarge",)
-)
-whisper = Recogniser(
-    "Whisper large-v3", "whisper_asr.py", WHISPER, "decoding=greedy-float32|longest=30s", ("whisper-large-v3",)
-)
-paraformer = Recogniser("Paraformer-zh", "paraformer_asr.py", PARAFORMER, "dither=0", tuple(PARAFORMER_FILES))

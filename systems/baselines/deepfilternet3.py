@@ -1,0 +1,86 @@
+"""DeepFilterNet3 through its authors' C library: 10 ms frames at 48 kHz, ERB gains and a deep filter below 5 kHz.
+
+Source: Schröter et al., "DeepFilterNet: Perceptually Motivated Real-Time Speech Enhancement", Interspeech 2023;
+Rikorose/DeepFilterNet at d375b2d (libdf, C interface). The network looks two frames ahead and overlaps windows of two
+frames: the output comes 1440 samples late. As many zeros are fed at the end, and the delay is removed.
+"""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import cache
+
+import numpy as np
+
+from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.data.weights import fetch
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.types import Audio, FloatArray
+
+DELAY = 1440
+"""Samples at 48 kHz."""
+NO_LIMIT_DB = 100.0
+"""Attenuation limit from which on the library removes as much noise as it can."""
+
+
+class DeepFilterNet3:
+    card = SystemCard(
+        name="deepfilternet3",
+        version=1,
+        summary="DeepFilterNet3 denoiser, 48 kHz, the authors' weights and C library",
+        source="Schröter et al. 2023; github.com/Rikorose/DeepFilterNet at d375b2d",
+        licence="MIT or Apache-2.0",
+        rate=48_000,
+        weights=("deepfilternet3-model", "deepfilternet3-runtime"),
+        parameters=2_130_000,
+        cost=0.04,
+    )
+
+    def restore(self, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:
+        return [Audio(denoise(audio.samples), audio.rate) for audio in batch]
+
+
+def denoise(samples: FloatArray) -> FloatArray:
+    """samples [time] at 48 kHz, denoised, of the same length."""
+    with denoiser() as state:
+        size = int(library().df_get_frame_length(state))
+        frames = -(-(len(samples) + DELAY) // size)
+        given = np.pad(samples, (0, frames * size - len(samples))).astype(np.float32)
+        made = np.empty_like(given)
+        for start in range(0, len(given), size):
+            library().df_process_frame(state, _at(given, start), _at(made, start))
+    return made[DELAY : DELAY + len(samples)]
+
+
+@contextmanager
+def denoiser() -> Iterator[int]:
+    """The network's state at the start of a clip; it remembers what it hears."""
+    state = library().df_create(str(fetch("deepfilternet3-model")).encode(), NO_LIMIT_DB, None)
+    if not state:
+        raise RequestError("DeepFilterNet3's library refused its model; remove the file and fetch it again")
+    try:
+        yield state
+    finally:
+        library().df_free(state)
+
+
+@cache
+def library() -> ctypes.CDLL:
+    """The compiled library, loaded once per process."""
+    loaded = ctypes.CDLL(str(fetch("deepfilternet3-runtime")))
+    samples = ctypes.POINTER(ctypes.c_float)
+    loaded.df_create.argtypes = [ctypes.c_char_p, ctypes.c_float, ctypes.c_char_p]
+    loaded.df_create.restype = ctypes.c_void_p
+    loaded.df_get_frame_length.argtypes = [ctypes.c_void_p]
+    loaded.df_get_frame_length.restype = ctypes.c_size_t
+    loaded.df_process_frame.argtypes = [ctypes.c_void_p, samples, samples]
+    loaded.df_process_frame.restype = ctypes.c_float
+    loaded.df_free.argtypes = [ctypes.c_void_p]
+    loaded.df_free.restype = None
+    return loaded
+
+
+def _at(samples: FloatArray, start: int) -> ctypes._Pointer[ctypes.c_float]:
+    return samples[start:].ctypes.data_as(ctypes.POINTER(ctypes.c_float))
