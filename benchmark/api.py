@@ -23,6 +23,8 @@ from restorebench.benchmark.components import (
     runnable_system,
     why_not,
 )
+from restorebench.benchmark.conformance.check_system import Conformance
+from restorebench.benchmark.conformance.check_system import check_system as run_checks
 from restorebench.benchmark.contracts import Corruption, Scene, Subject, System
 from restorebench.benchmark.core.pool import default_workers
 from restorebench.benchmark.core.progress import Progress, silent
@@ -134,6 +136,39 @@ def restore(samples: ArrayLike, rate: int, system: str, seed: int = 0) -> NDArra
     """
     restored, _ = restore_audio(runnable_system(system), _audio(samples, rate), seed)
     return restored.samples
+
+
+def check_system(
+    system: str | Restorer | System, *, rate: int | None = None, long: bool = False, progress: Progress = silent
+) -> Conformance:
+    """Checks whether a system keeps the contract: length, delay, gain, polarity, silence, state, memory and more.
+
+    Args:
+        system: A registered name, a function `(samples, rate) -> samples`, or a `System`.
+        rate: Rate of the checks in Hz, for a function; default: 16 and 48 kHz.
+        long: Also restore ten minutes, whatever that takes.
+        progress: Called for the stage.
+
+    Returns:
+        One finding per check and rate; `faults` are those that a user should mend.
+
+    Raises:
+        RequestError: An unknown or unusable name.
+
+    Example:
+        >>> import restorebench as rb
+        >>> def quieter(samples, rate):
+        ...     return 0.25 * samples
+        >>> [(fault.check, fault.seen) for fault in rb.check_system(quieter, rate=16_000).faults]
+        [('gain', '-12.0 dB on clean speech')]
+    """
+    if isinstance(system, str):
+        found = runnable_system(system)
+    else:
+        found = _as_system(system, getattr(system, "__name__", type(system).__name__))
+    if rate is not None and isinstance(found, FunctionSystem):
+        found.card = found.card.model_copy(update={"rate": rate})
+    return run_checks(found, long, progress)
 
 
 def degrade(samples: ArrayLike, rate: int, corruption: str = "voicefixer", seed: int = 0, **options: Any) -> Degraded:
@@ -339,6 +374,6 @@ def _audio(samples: ArrayLike, rate: int) -> Audio:
 
 
 __all__ = [
-    "Degraded", "Suite", "degrade", "evaluate", "list_corruptions", "list_metrics", "list_suites", "list_systems",
-    "load_suite", "open_results", "plan_of_suite", "restore", "score",
+    "Conformance", "Degraded", "Suite", "check_system", "degrade", "evaluate", "list_corruptions", "list_metrics",
+    "list_suites", "list_systems", "load_suite", "open_results", "plan_of_suite", "restore", "score",
 ]  # fmt: skip

@@ -28,6 +28,8 @@ def why_not(kind: registry.Kind, name: str) -> str:
     card = metric_card(name) if kind == "metrics" else registry.card(kind, name)
     if absent := missing_packages(card):
         return f"{', '.join(absent)} not installed; run: pip install 'restorebench[{card.extra}]'"
+    if (argument := getattr(card, "argument", "")) and ":" not in name:
+        return f"its name needs an argument: {name}:{argument}"
     if getattr(card, "checkpoint", False) and "@" not in name:
         return f"no public weights exist; name a checkpoint: {name}@FILE"
     if getattr(card, "imported", False):

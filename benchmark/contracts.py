@@ -61,10 +61,15 @@ class SystemCard(Card):
     """A system runs and sees only degraded audio; anchors and published folders are supplied by the engine."""
     rate: int | None = None
     """The rate that it works at in Hz; the engine resamples to it and back. None: any rate."""
+    delay_s: float = Field(default=0.0, ge=0)
+    """Seconds that its output comes late by construction. The engine feeds as much silence after the clip and removes
+    them; where this stands, boards say so."""
     parameters: int | None = None
     stochastic: bool = False
     checkpoint: bool = False
     """It runs from a file that the user names, as in `masksr2-s@FILE`: no public weights exist."""
+    argument: str = ""
+    """What its name needs after a colon, as in `http:HOST:PORT`."""
     training: tuple[TrainingCorpus, ...] = ()
     """What its checkpoint says it was trained on; boards mark systems whose training speakers are tested."""
 

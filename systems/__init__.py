@@ -4,6 +4,7 @@ BUILTIN = {
     "deepfilternet3": "baselines.deepfilternet3:DeepFilterNet3",
     "dtln": "baselines.dtln:Dtln",
     "gtcrn": "baselines.gtcrn:Gtcrn",
+    "http": "served.http:HttpSystem",
     "masksr": "masksr.rows:masksr",
     "masksr-l": "masksr.rows:masksr_l",
     "masksr-nano": "masksr.rows:masksr_nano",

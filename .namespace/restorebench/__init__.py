@@ -15,7 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from restorebench.benchmark.api import (
+        Conformance,
         Degraded,
+        check_system,
         degrade,
         evaluate,
         list_corruptions,
@@ -46,6 +48,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Audio",
     "AudioError",
+    "Conformance",
     "Corruption",
     "CorruptionCard",
     "Degraded",
@@ -61,6 +64,7 @@ __all__ = [
     "SystemCard",
     "Value",
     "__version__",
+    "check_system",
     "degrade",
     "evaluate",
     "list_corruptions",

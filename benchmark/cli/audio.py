@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     pass
 
-from restorebench.benchmark.cli.options import Limit, Workers_, _say, _workers
+from restorebench.benchmark.cli.options import Format, Format_, Limit, Wide, Workers_, _print, _say, _workers
 
 app = typer.Typer()
 
@@ -68,6 +68,23 @@ def restore(
         _say(fault)
     _say(f"{done} of {done + len(faults)} files: {target}")
     raise typer.Exit(1 if faults else 0)
+
+
+@app.command("check-system", epilog="Example: restorebench check-system gtcrn")
+def check_system(
+    system: Annotated[str, typer.Argument(help="Name of a system, with a checkpoint where it needs one: NAME@FILE.")],
+    long: Annotated[bool, typer.Option("--long", help="Also restore ten minutes, whatever that takes.")] = False,
+    form: Format_ = Format.terminal,
+    wide: Wide = False,
+) -> None:
+    """Check that a system keeps length, delay, gain, polarity, silence and state; exit code 1 when it has a fault."""
+    from restorebench.benchmark.api import check_system as check
+    from restorebench.benchmark.core.progress import show
+
+    found = check(system, long=long, progress=show)
+    _print([found.table()], form, wide)
+    _say(f"{system}: {len(found.faults)} faults" if found.faults else f"{system}: no fault")
+    raise typer.Exit(1 if found.faults else 0)
 
 
 @app.command(epilog="Example: restorebench train nano/codec-16k --minutes 15")

@@ -1,16 +1,19 @@
-"""A pytest fixture for checkpoints: `restorebench_gate(store, baseline)` fails the test when a score regressed.
+"""Pytest fixtures: `restorebench_gate(store, baseline)` fails the test when a score regressed,
+`restorebench_check(system)` when a system breaks the contract.
 
-It is found by pytest through its entry point; nothing of restorebench is imported before a test asks for it.
+They are found by pytest through an entry point; nothing of restorebench is imported before a test asks for it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 Gate = Callable[..., None]
+Check = Callable[..., None]
 
 
 @pytest.fixture(scope="session")
@@ -31,5 +34,30 @@ def restorebench_gate() -> Gate:
         if not verdict.passes:
             failed = [one for one in verdict.judged if one.fails]
             pytest.fail("\n".join(f"{one.condition} {one.value}: {one.why}" for one in failed), pytrace=False)
+
+    return judge
+
+
+@pytest.fixture(scope="session")
+def restorebench_check() -> Check:
+    """Called with a system (a name, a function or an object); fails with its faults, except those of `allow`."""
+
+    def judge(system: Any, rate: int | None = None, allow: Sequence[str] = (), long: bool = False) -> None:
+        from restorebench import check_system
+        from restorebench.benchmark.conformance.checks import CHECKS
+        from restorebench.benchmark.registry import unknown
+
+        for name in allow:
+            if name not in (*CHECKS, "long"):
+                raise unknown("checks", name, [*CHECKS, "long"])
+        found = check_system(system, rate=rate, long=long)
+        faults = [
+            f"{fault.check} at {tested} Hz: {fault.seen}"
+            for tested, findings in found.findings.items()
+            for fault in findings
+            if fault.verdict == "fault" and fault.check not in allow
+        ]
+        if faults:
+            pytest.fail("\n".join([f"{found.system}:", *faults]), pytrace=False)
 
     return judge

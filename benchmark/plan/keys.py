@@ -42,7 +42,10 @@ def system_identity(component: System | Supplied, utterance: Utterance) -> str:
     card: SystemCard = component.card
     hashes = [weights.identity(name) for name in card.weights]
     finished = [component.identity(utterance)] if isinstance(component, Supplied) else []
-    return "|".join([f"{card.name}@{card.version}", card.identity, *versions_of(card.packages), *hashes, *finished])
+    late = [f"delay={card.delay_s:g}s"] if card.delay_s else []
+    return "|".join(
+        [f"{card.name}@{card.version}", card.identity, *late, *versions_of(card.packages), *hashes, *finished]
+    )
 
 
 def restoration_key(trial_key: str, system: str, identity: str, seed: int | None) -> str:

@@ -69,7 +69,7 @@ def restore_batch(system: System, inputs: Sequence[tuple[Job, Audio]]) -> list[t
     batch = [Audio(resample(a.samples, a.rate, rate), rate) if rate else a for _, a in inputs]
     start = time.perf_counter()
     try:
-        outputs = list(system.restore(batch, [job.seed for job, _ in inputs]))
+        outputs = restored(system, batch, [job.seed for job, _ in inputs])
         if len(outputs) != len(batch):
             raise AudioError(f"returned {len(outputs)} clips for {len(batch)}; a system must return one per input")
     except Exception as error:
@@ -85,6 +85,16 @@ def restore_batch(system: System, inputs: Sequence[tuple[Job, Audio]]) -> list[t
         except Exception as error:
             results.append((job, reason(error)))
     return results
+
+
+def restored(system: System, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:
+    """What a system makes of sounds at its rate, less the delay that its card states."""
+    if not system.card.delay_s:
+        return list(system.restore(batch, seeds))
+    late = [round(system.card.delay_s * audio.rate) for audio in batch]
+    longer = [Audio(np.pad(audio.samples, (0, n)), audio.rate) for audio, n in zip(batch, late, strict=True)]
+    made = list(system.restore(longer, seeds))
+    return [Audio(audio.samples[n:], audio.rate) for audio, n in zip(made, late, strict=True)]
 
 
 @cache
@@ -125,7 +135,7 @@ def restore_audio(system: System, audio: Audio, seed: int) -> tuple[Audio, float
     rate = system.card.rate or audio.rate
     given = Audio(resample(audio.samples, audio.rate, rate), rate)
     start = time.perf_counter()
-    made = checked(next(iter(system.restore([given], [seed]))), given)
+    made = checked(restored(system, [given], [seed])[0], given)
     seconds = time.perf_counter() - start
     back = resample(made.samples, rate, audio.rate)
     return Audio(back[: samples_for(audio.seconds, audio.rate)], audio.rate), seconds

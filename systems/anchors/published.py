@@ -14,6 +14,7 @@ class Published:
         name="published",
         version=1,
         kind="published",
+        argument="NAME",
         summary="published:NAME, a folder of finished outputs beside a recorded test set",
         source="the folder's owner",
         licence="the folder's owner's",

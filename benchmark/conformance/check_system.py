@@ -1,0 +1,85 @@
+"""Checks a system, registered or somebody's own, and shows what was found as a table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from restorebench.benchmark.conformance import sounds
+from restorebench.benchmark.conformance.checks import CHECKS, Finding, Subject, examine, told
+from restorebench.benchmark.contracts import System
+from restorebench.benchmark.core.progress import Progress, silent
+from restorebench.benchmark.errors import reason
+from restorebench.benchmark.types import Table
+
+RATES = (16_000, 48_000)
+"""Of the checks for a system that takes any rate."""
+LONG_MINUTES = 10.0
+LONG_BUDGET_S = 60.0
+"""What the ten minutes may take, unless they are asked for."""
+
+
+@dataclass(frozen=True)
+class Conformance:
+    """Findings about one system: rate -> one finding per check."""
+
+    system: str
+    findings: dict[int, tuple[Finding, ...]]
+
+    @property
+    def faults(self) -> tuple[Finding, ...]:
+        return tuple(f for findings in self.findings.values() for f in findings if f.verdict == "fault")
+
+    def table(self) -> Table:
+        rates = list(self.findings)
+        names = [finding.check for finding in self.findings[rates[0]]]
+        rows = []
+        for place, name in enumerate(names):
+            for rate in rates:
+                found = self.findings[rate][place]
+                rows.append((name, f"{rate} Hz", found.verdict, found.seen))
+        return Table(f"Conformance of {self.system}", ("check", "rate", "verdict", "seen"), tuple(rows))
+
+
+def check_system(system: System, long: bool = False, progress: Progress = silent) -> Conformance:
+    """Runs every check at the system's rate, or at 16 and 48 kHz where it takes any.
+
+    Args:
+        system: What is to be checked. It is called in this process.
+        long: Also restore ten minutes, whatever that takes; otherwise only where it should take less than a minute.
+        progress: Shows the stage.
+    """
+    rates = (system.card.rate,) if system.card.rate else RATES
+    findings: dict[int, list[Finding]] = {rate: [] for rate in rates}
+
+    def steps() -> Iterator[int]:
+        for rate in rates:
+            subject = Subject(system, rate)
+            for name in CHECKS:
+                findings[rate].append(examine(subject, name))
+                yield 1
+            findings[rate].append(ten_minutes(subject, long))
+            yield 1
+
+    progress("check", len(rates) * (len(CHECKS) + 1), steps())
+    return Conformance(system.card.name, {rate: tuple(found) for rate, found in findings.items()})
+
+
+def ten_minutes(subject: Subject, whatever_it_takes: bool) -> Finding:
+    """Ten minutes of speech in one call."""
+    try:
+        start = time.perf_counter()
+        given = sounds.speech(subject.rate)
+        subject.restore(given)
+        estimate = (time.perf_counter() - start) * 60 * LONG_MINUTES * subject.rate / len(given)
+        if estimate > LONG_BUDGET_S and not whatever_it_takes:
+            return Finding(
+                "long", "not told", f"ten minutes would take about {estimate:.0f} s; ask for them with --long"
+            )
+        given = sounds.long_speech(subject.rate, LONG_MINUTES)
+        made = subject.restore(given)
+    except Exception as error:
+        return Finding("long", "fault", f"ten minutes: {reason(error)}")
+    verdict, seen = told(len(made) == len(given), f"{len(made)} samples for {len(given)}")
+    return Finding("long", verdict, seen)

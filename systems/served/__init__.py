@@ -1,0 +1,1 @@
+"""Systems that run elsewhere: behind a server on this machine."""

@@ -1,0 +1,106 @@
+"""A model behind a real server on this machine: the protocol, its failures, and the conformance suite over it."""
+
+from __future__ import annotations
+
+import io
+import json
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import numpy as np
+import pytest
+import soundfile
+
+import restorebench as rb
+from restorebench.benchmark.components import component_of
+from restorebench.benchmark.errors import AudioError, RequestError
+from restorebench.benchmark.types import Audio
+from tests.conftest import Cli
+
+CARD = {"name": "halver", "version": 3, "summary": "Half as loud", "identity": "abc", "rate": 16_000}
+
+
+class Model(BaseHTTPRequestHandler):
+    """Halves what it is sent; refuses a clip that is silent."""
+
+    card: object = CARD
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+    def answer(self, status: int, body: bytes) -> None:
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def do_GET(self) -> None:
+        self.answer(200 if self.path == "/card" else 404, json.dumps(type(self).card).encode())
+
+    def do_POST(self) -> None:
+        samples, rate = soundfile.read(io.BytesIO(self.rfile.read(int(self.headers["Content-Length"]))))
+        if not np.any(samples):
+            self.answer(422, b"silence is not for me\nsecond line")
+            return
+        made = io.BytesIO()
+        seeded = samples * (0.5 if self.headers["X-Seed"] == "0" else 0.4)
+        soundfile.write(made, seeded, rate, format="WAV", subtype="FLOAT")
+        self.answer(200, made.getvalue())
+
+
+@pytest.fixture
+def address() -> Iterator[str]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Model)
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield f"127.0.0.1:{server.server_port}"
+    server.shutdown()
+    server.server_close()
+    thread.join()
+
+
+def test_it_restores_and_its_card_is_the_servers(address: str) -> None:
+    system = component_of(f"http:{address}")
+    assert (system.card.version, system.card.identity, system.card.rate) == (3, "abc", 16_000)
+    given = Audio(np.linspace(-0.5, 0.5, 160, dtype=np.float32), 16_000)
+    made = system.restore([given, given], [0, 1])  # type: ignore[union-attr]
+    assert np.allclose(made[0].samples, given.samples / 2)
+    assert np.allclose(made[1].samples, given.samples * np.float32(0.4))
+    with pytest.raises(AudioError, match=r"answers 422: silence is not for me$"):
+        system.restore([Audio(np.zeros(160, np.float32), 16_000)], [0])  # type: ignore[union-attr]
+
+
+def test_it_stands_on_a_board(address: str, cli: Cli) -> None:
+    done = cli("run", "demo", "--systems", f"unprocessed,http:{address}", "--metrics", "si_sdr", "--limit", "2",
+               "--store", "s", "--format", "csv")  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"http:{address}" in done.stdout
+
+
+def test_the_conformance_suite_speaks_to_it(address: str) -> None:
+    assert {fault.check for fault in rb.check_system(f"http:{address}").faults} == {"gain", "finite", "silence"}
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [
+        ("http:", "wanted http:HOST:PORT"),
+        ("http:https://127.0.0.1:1", "wanted http:HOST:PORT"),
+        ("http:10.0.0.1:80", "audio is sent to this machine only"),
+        ("http:example.org", "audio is sent to this machine only"),
+        ("http:127.0.0.1:9", "127.0.0.1:9/card does not answer"),
+    ],
+)
+def test_what_cannot_be_asked_is_one_line(name: str, says: str) -> None:
+    with pytest.raises(RequestError, match=says) as caught:
+        component_of(name)
+    assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("card", [{}, [], {"name": "x"}, {"name": "x", "version": 0}, {**CARD, "rate": "fast"}])
+def test_a_card_that_is_none(address: str, card: object, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Model, "card", card)
+    with pytest.raises(RequestError, match="/card is no card") as caught:
+        component_of(f"http:{address}")
+    assert "\n" not in str(caught.value)
