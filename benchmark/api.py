@@ -6,7 +6,7 @@ Every name but `plan_of_suite` is also one of the package: `import restorebench 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -29,9 +29,11 @@ from restorebench.benchmark.contracts import Corruption, Scene, Subject, System
 from restorebench.benchmark.core.pool import default_workers
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.core.seeds import generator
+from restorebench.benchmark.data import weights
 from restorebench.benchmark.errors import AudioError, RequestError
 from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.registry import missing_packages
 from restorebench.benchmark.run.clip import SharedClip
 from restorebench.benchmark.run.engine import forget_failed_scores, run
 from restorebench.benchmark.run.execute import execute, open_or_make, write_tables
@@ -328,6 +330,37 @@ def plan_of_suite(
         why = "; ".join(f"{name}: {unusable[name]}" for name in defaults if name in unusable) or "none was named"
         raise RequestError(f"none of the metrics of {suite.name} can be used here ({why})")
     return make_plan(suite, chosen, measured, limit), unusable
+
+
+def fetch_for(
+    suite: Suite,
+    systems: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    say: Callable[[str], None] = print,
+    progress: Progress = silent,
+) -> None:
+    """Fetches the weights that a run needs; what cannot be had is said, and nothing else is lost.
+
+    Args:
+        suite: What is to be measured.
+        systems: Names; default: the suite's.
+        metrics: Names; default: the suite's.
+        say: Takes one line per file (size, licence, origin), and one per file that cannot be had.
+        progress: Called for every file.
+    """
+    cards = [registry.card("systems", name) for name in systems or suite.systems]
+    cards += [metric_card(name) for name in resolve_metrics(metrics or suite.metrics)]
+    names = list(dict.fromkeys(name for card in cards if not missing_packages(card) for name in card.weights))
+    absent = [name for name in names if weights.present(name) is None]
+    if absent:
+        say(f"to fetch: {sum(weights.entry_of(name).bytes for name in absent) / 1e6:.0f} MB")
+    for name in absent:
+        say(weights.described(name))
+    for name in absent:
+        try:
+            weights.fetch(name, progress)
+        except RequestError as error:
+            say(str(error))
 
 
 def _with_stand_ins(suite: Suite, names: Sequence[str], unusable: Mapping[str, str]) -> list[str]:

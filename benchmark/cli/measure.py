@@ -65,6 +65,9 @@ def run(
     limit: Limit = None,
     workers: Workers_ = None,
     retry_failed: Annotated[bool, typer.Option(help="Try clips again that failed in an earlier run.")] = False,
+    fetch: Annotated[
+        bool, typer.Option("--fetch", help="First fetch the weights that rows and metrics need; says sizes, licences.")
+    ] = False,
     form: Format_ = Format.terminal,
     wide: Wide = False,
     verbose: Verbose = False,
@@ -73,6 +76,10 @@ def run(
     from restorebench.benchmark.core.progress import show
     from restorebench.benchmark.run.execute import execute
 
+    if fetch:
+        from restorebench.benchmark.api import fetch_for, load_suite
+
+        fetch_for(load_suite(suite), _names(systems), _names(metrics), _say, show)
     planned = _plan(suite, systems, metrics, limit, profile)
     execute(planned, store, _workers(workers), show, retry_failed)
     _board(store, planned.suite.name, None, form, wide, verbose)

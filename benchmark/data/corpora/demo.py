@@ -1,4 +1,7 @@
-"""The bundled demo speech: 40 Harvard sentences spoken by four free flite voices, 16 kHz (see demo_audio/render.sh)."""
+"""The bundled demo speech: 60 Harvard sentences by two neural voices (24, 22.05 kHz) and four flite voices (16 kHz).
+
+`demo_audio/render.sh` and `.ci/demo_speech.py` made it.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,8 @@ import csv
 from restorebench.benchmark.data.locations import BUNDLE, file_sha256
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Utterance
+
+LICENCES = {"hibari": "speech of hibari-tts (Apache-2.0)", "joe": "speech of Piper's voice joe (CC0)"}
 
 
 class Demo:
@@ -25,7 +30,7 @@ class Demo:
                 sha256=file_sha256(BUNDLE / f"{row['id']}.flac"),
                 text=row["text"],
                 speaker=row["speaker"],
-                licence="CMU flite voices (free)",
+                licence=LICENCES.get(row["speaker"], "CMU flite voices (free)"),
             )
             for row in rows
             if self.ids is None or row["id"] in self.ids

