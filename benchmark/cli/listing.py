@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from restorebench.benchmark import registry, suite
+from restorebench.benchmark.components import component_of, why_not
 from restorebench.benchmark.contracts import Card, MetricCard, SystemCard
+from restorebench.benchmark.data.weights import entry_of
 from restorebench.benchmark.types import Table
 from restorebench.reports.papers import published
 from restorebench.reports.papers.decisions import decisions_table
@@ -30,10 +32,17 @@ def _systems() -> Table:
     rows = []
     for name, card in _cards("systems"):
         assert isinstance(card, SystemCard)
+        why = why_not("systems", name)
+        if not why:  # a checkpoint's header says more than the class
+            card = component_of(name).card
         rate = f"{card.rate} Hz" if card.rate else "any"
-        rows.append((name, card.kind, rate, ", ".join(card.weights), card.licence, card.summary))
-    columns = ("name", "kind", "rate", "weights", "licence", "summary")
-    return Table("Systems", columns, tuple(rows), details=("kind", "rate", "weights", "licence"))
+        trained = ", ".join(dict.fromkeys(corpus.corpus for corpus in card.training))
+        weights = ", ".join(f"{weight} ({entry_of(weight).licence})" for weight in card.weights)
+        here = why.partition(";")[0] or "yes"
+        rows.append((name, card.kind, rate, here, weights, card.licence, trained, card.source, card.summary))
+    columns = ("name", "kind", "rate", "runs here", "weights", "licence", "trained on", "source", "summary")
+    details = ("kind", "rate", "weights", "licence", "trained on", "source")
+    return Table("Systems", columns, tuple(rows), details=details)
 
 
 def _metrics() -> Table:
