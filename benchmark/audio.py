@@ -32,6 +32,8 @@ def samples_for(seconds: float, rate: int) -> int:
 
 def read(path: Path) -> Audio:
     """Decodes a mono file. Raises AudioError for what is no audio, is empty, has several channels or NaN samples."""
+    if path.exists() and not path.is_file():  # a pipe would wait for a writer for ever
+        raise AudioError(f"{path.name}: is no regular file; wanted a WAV, FLAC or OGG file")
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:

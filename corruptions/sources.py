@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 from typing import Annotated, Literal
 
@@ -15,6 +16,8 @@ from restorebench.benchmark.errors import AudioError, RequestError
 from restorebench.corruptions.step import Samples
 
 BABBLE_VOICES = 5
+DRAWS = 20
+"""Recordings that are tried before a folder counts as silent."""
 COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0}
 """Power falls as 1 / f ** exponent."""
 
@@ -81,10 +84,39 @@ def load(uri: str, sha256: str, rate: int) -> Samples:
     return resample(audio.samples, audio.rate, rate).astype(np.float64)
 
 
-def recording(rng: np.random.Generator, files: tuple[str, ...]) -> Recording:
-    """One of the files, from a random place on."""
-    uri = files[int(rng.integers(len(files)))]
-    return Recording(uri=uri, sha256=file_sha256(resolve_uri(uri)), offset=float(rng.uniform(0, 1)))
+def recording(rng: np.random.Generator, files: tuple[str, ...], seconds: float) -> Recording:
+    """One of the files, from a random place on; from a place where it sounds, if the stretch is digital silence.
+
+    Silence cannot be brought to a ratio: the clip would stay clean under a recipe that says otherwise. A file that is
+    silent throughout is passed over. Raises RequestError naming one when so many draws find nothing else.
+    """
+    for _ in range(DRAWS):
+        uri = files[int(rng.integers(len(files)))]
+        offset = float(rng.uniform(0, 1))
+        if not _sounds(uri, offset, seconds):
+            sound = read(resolve_uri(uri)).samples
+            active = np.flatnonzero(sound)
+            if not len(active):
+                continue
+            offset = float(active[int(rng.integers(len(active)))] / len(sound))
+        return Recording(uri=uri, sha256=file_sha256(resolve_uri(uri)), offset=offset)
+    raise RequestError(f"{uri}: is digital silence throughout, as were {DRAWS} draws of noise; remove such files")
+
+
+def _sounds(uri: str, offset: float, seconds: float) -> bool:
+    """Whether a stretch has a sample that is not zero. What cannot be read is told when it is rendered."""
+    import soundfile
+
+    try:
+        with soundfile.SoundFile(resolve_uri(uri)) as file:
+            start, wanted = int(offset * len(file)), math.ceil(seconds * file.samplerate)
+            file.seek(start)
+            if np.any(file.read(min(wanted, len(file) - start))):
+                return True
+            file.seek(0)  # the stretch goes on from the beginning
+            return bool(np.any(file.read(min(max(wanted - (len(file) - start), 0), start))))
+    except (soundfile.LibsndfileError, OSError, TypeError):
+        return True
 
 
 def draw_noise(rng: np.random.Generator, scene: Scene, noise: str, split: str) -> Recording | Coloured | Babble:
@@ -97,7 +129,7 @@ def draw_noise(rng: np.random.Generator, scene: Scene, noise: str, split: str) -
             raise RequestError("babble is made of other clips of the corpus, and there are none; name a noise folder")
         count = min(BABBLE_VOICES, len(scene.others))
         chosen = rng.choice(len(scene.others), size=count, replace=False)
-        return Babble(voices=tuple(recording(rng, (scene.others[int(i)],)) for i in chosen))
+        return Babble(voices=tuple(recording(rng, (scene.others[int(i)],), scene.seconds) for i in chosen))
     if noise in COLOURS:
         return Coloured(exponent=COLOURS[noise], seed=int(rng.integers(2**31)))
-    return recording(rng, audio_files(noise, split))
+    return recording(rng, audio_files(noise, split), scene.seconds)

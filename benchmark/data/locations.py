@@ -11,6 +11,7 @@ import os
 from functools import cache
 from pathlib import Path
 
+from restorebench.benchmark.core.files import files_below
 from restorebench.benchmark.data.corpora.catalogue import fetch_hint
 from restorebench.benchmark.errors import RequestError
 
@@ -75,8 +76,7 @@ def audio_files(folder: str, split: str = "") -> tuple[str, ...]:
 @cache
 def _audio_names(path: Path, head: str, split: str, root: Path | None) -> tuple[str, ...]:
     """Once per folder: a draw must not list 60 000 files again."""
-    files = sorted(p for p in path.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES)
-    names = (f"{head}{p.relative_to(path).as_posix()}" for p in files)
+    names = (f"{head}{p.relative_to(path).as_posix()}" for p in files_below(path, AUDIO_SUFFIXES))
     if not split:
         return tuple(names)
     known = _splits(root) if root else {}

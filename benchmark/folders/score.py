@@ -15,6 +15,7 @@ import pandas as pd
 from restorebench.benchmark.audio import read
 from restorebench.benchmark.components import metric_card, require_weights, resolve_metrics
 from restorebench.benchmark.contracts import Subject
+from restorebench.benchmark.core.files import files_below
 from restorebench.benchmark.core.pool import Workers
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.data.corpora.texts import read_texts
@@ -115,7 +116,7 @@ def files_by_id(folder: Path) -> dict[str, tuple[Path, ...]]:
         raise RequestError(f"{folder}: no such folder; wanted a folder of audio files")
     found: dict[str, tuple[Path, ...]] = {}
     try:
-        paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in AUDIO_SUFFIXES and not p.is_dir())
+        paths = files_below(folder, AUDIO_SUFFIXES)
         next(folder.iterdir(), None)
     except PermissionError as error:
         raise RequestError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Annotated
 
 import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from restorebench.benchmark.analysis.paired_scores import paired_scores
 from restorebench.benchmark.analysis.resampling import DRAWS
@@ -21,7 +21,9 @@ from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.store.records import planned_records
 from restorebench.benchmark.store.store import Store
 
-Clip = tuple[float, float, int]
+Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Seeds = Annotated[int, Field(ge=1)]
+Clip = tuple[FiniteFloat, Weight, Seeds]
 """What a clip adds above and below the fraction bar (mean over its seeds), and how many of its seeds have a value."""
 Clips = Annotated[dict[str, Clip], Field(min_length=1)]
 Margin = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -25,7 +25,8 @@ def table(verdict: GateResult) -> Table:
     notes = (
         f"{verdict.system} against the baseline {verdict.baseline.system} ({verdict.baseline.reason})",
         "a value fails when it is worse by more than its margin and chance does not explain it "
-        "(one-sided sign flips on the same clips, Holm)",
+        "(one-sided sign flips on the same clips, Holm), or when single clips broke: worse by ten margins, far from "
+        "the rest",
     )
     columns = ("", "condition", "value", "baseline", "now", "worse by", "margin", "p", "clips", "why")
     return Table(f"Gate: {outcome}", columns, tuple(rows), notes)

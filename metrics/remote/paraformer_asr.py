@@ -2,10 +2,27 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
+
+RUNS_CODE = ("trust_remote_code", "remote_code", "install_model_requirements", "requirements")
+"""Keys of a folder's configuration that make FunASR import or install what the folder brings."""
+
+
+def refuse_code(folder: Path) -> None:
+    """Raises ValueError for a checkpoint folder that would run code of its own: FunASR merges config.yaml and
+    configuration.json into its arguments."""
+    for path in (folder / "config.yaml", folder / "configuration.json"):
+        text = path.read_text(encoding="utf-8") if path.is_file() else ""
+        for key in RUNS_CODE:
+            if key in text:
+                raise ValueError(f"{path.name} of this checkpoint asks for {key}: it would run code; it is not loaded")
+    if (folder / "requirements.txt").is_file():
+        raise ValueError("this checkpoint brings a requirements.txt, which would be installed; it is not loaded")
 
 
 class Remote:
@@ -13,10 +30,12 @@ class Remote:
         """checkpoint: a FunASR model folder (config.yaml, model.pt, tokens.json, am.mvn)."""
         from funasr import AutoModel
 
+        refuse_code(Path(checkpoint))
         # Its front end dithers by default, so that the same sound gives other words each time.
         self.model = AutoModel(
-            model=checkpoint, frontend_conf={"dither": 0.0}, disable_update=True, disable_pbar=True, log_level="ERROR"
-        )
+            model=checkpoint, frontend_conf={"dither": 0.0}, disable_update=True, disable_pbar=True, log_level="ERROR",
+            trust_remote_code=False,
+        )  # fmt: skip
 
     def transcribe(self, clips: list[Array], language: str) -> tuple[list[str], list[Array]]:
         """Words of 16 kHz clips [time]."""

@@ -2,10 +2,12 @@
 
 index.html   leaderboard, clips to listen to, breakdowns, agreement of metrics, failures, provenance
 sounds/      compressed versions of the chosen clips;   spectrograms/   their pictures;   plots/   breakdowns
+files.txt    what the report wrote: a later one replaces and removes that, and nothing else
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
@@ -30,6 +32,9 @@ Sounds = Callable[[Trial], Mapping[str, Audio]]
 CLIPS = 60
 """Sounds are kept of so many clips: the worst, those that systems and metrics disagree on, and some of every kind."""
 PAGE, SOUNDS, SPECTROGRAMS, PLOTS = "index.html", "sounds", "spectrograms", "plots"
+LIST = "files.txt"
+"""What the report wrote."""
+OWN = re.compile(rf"({SOUNDS}|{SPECTROGRAMS}|{PLOTS})/[0-9a-f]{{16}}\.(mp3|png|svg)")
 
 
 def report(
@@ -49,14 +54,15 @@ def report(
     """
     if out.exists() and not out.is_dir():
         raise RequestError(f"{out}: is a file; name a folder")
-    present = {path.name for path in out.iterdir()} if out.is_dir() else set()
-    if present and not (PAGE in present and present <= {PAGE, SOUNDS, SPECTROGRAMS, PLOTS}):
-        raise RequestError(f"{out}: holds other files; name an empty folder or an earlier report")
+    earlier = _earlier_files(out)
     kept: set[str] = set()
 
     def put(name: str, content: bytes) -> str:
-        write_atomic(out / name, content)
         kept.add(name)
+        if name not in earlier:  # listed before it is written, so that a report that was cut off can be made again
+            earlier.add(name)
+            write_atomic(out / LIST, "".join(f"{known}\n" for known in sorted(earlier)).encode())
+        write_atomic(out / name, content)
         return name
 
     trials = {trial.id: trial for trial in board.plan.trials}
@@ -76,11 +82,25 @@ def report(
         for found, table in broken_down
     ]
     put(PAGE, page(Material(board, records, facts, memory, known, exported, figures)).encode())
-    for folder in (SOUNDS, SPECTROGRAMS, PLOTS):
-        for path in (out / folder).glob("*"):
-            if path.relative_to(out).as_posix() not in kept:
-                path.unlink()  # an earlier report's
+    for name in earlier - kept:
+        (out / name).unlink(missing_ok=True)
+    write_atomic(out / LIST, "".join(f"{name}\n" for name in sorted(kept)).encode())
     return out / PAGE
+
+
+def _earlier_files(out: Path) -> set[str]:
+    """The files that an earlier report wrote into `out`, by its own list: they alone may be replaced or removed.
+
+    Raises RequestError when anything else lies there, or a link.
+    """
+    present = [path for path in out.rglob("*") if path.is_symlink() or not path.is_dir()] if out.is_dir() else []
+    listed = set((out / LIST).read_text(encoding="utf-8").splitlines()) if (out / LIST).is_file() else set()
+    ours = {name for name in listed if name == PAGE or OWN.fullmatch(name)}
+    for path in present:
+        name = path.relative_to(out).as_posix()
+        if path.is_symlink() or (name not in ours and name != LIST):
+            raise RequestError(f"{out}: holds other files, such as {name}; name an empty folder or an earlier report")
+    return ours
 
 
 def _export(trial: Trial, versions: Mapping[str, Audio], put: Callable[[str, bytes], str]) -> Exported:

@@ -388,3 +388,23 @@ def test_a_folder_of_somebodys_plots_is_no_earlier_report(cli: Cli, tmp_path: Pa
         assert done.returncode == 2
         assert len(done.stderr.strip().splitlines()) == 1
     assert (tmp_path / "mine" / "plots" / "thesis.svg").read_text() == "x"
+    assert cli("report", "s", "--out", "r").returncode == 0
+    assert cli("report", "s", "--out", "r").returncode == 0, "its own report is made again"
+    listed = set((tmp_path / "r" / "files.txt").read_text().splitlines())
+    present = {p.relative_to(tmp_path / "r").as_posix() for p in (tmp_path / "r").rglob("*") if p.is_file()}
+    assert present == listed | {"files.txt"}
+    precious = tmp_path / "precious"
+    (tmp_path / "r" / "sounds").rename(precious)
+    (tmp_path / "r" / "sounds").symlink_to(precious, target_is_directory=True)
+    kept = sorted(precious.iterdir())
+    done = cli("report", "s", "--out", "r")
+    assert (done.returncode, "other files, such as sounds" in done.stderr) == (2, True)
+    assert sorted(precious.iterdir()) == kept
+    (tmp_path / "r" / "sounds").unlink()
+    precious.rename(tmp_path / "r" / "sounds")
+    (tmp_path / "r" / "sounds" / "song.mp3").write_text("mine")
+    with (tmp_path / "r" / "files.txt").open("a") as file:
+        file.write("sounds/song.mp3\n../s/records.csv\n")
+    assert cli("report", "s", "--out", "r").returncode == 2, "a list that was written by hand removes nothing"
+    assert (tmp_path / "r" / "sounds" / "song.mp3").is_file()
+    assert (tmp_path / "s" / "records.csv").is_file()

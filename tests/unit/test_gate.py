@@ -29,7 +29,7 @@ from restorebench.benchmark.gate.baseline import (
     successor,
     write_baseline,
 )
-from restorebench.benchmark.gate.gate import judge
+from restorebench.benchmark.gate.gate import GatedValue, judge
 from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.run.execute import execute
 from restorebench.benchmark.suite import load_suite
@@ -84,6 +84,55 @@ def passing(clips: int, **planted: float) -> float:
 def test_other_seeds_pass() -> None:
     assert passing(100) >= 0.95
     assert passing(1000) >= 0.95
+
+
+def one_value(before: np.ndarray, now: np.ndarray, margin: float = 0.05) -> GatedValue:
+    """The gate's word on a single value, higher is better, of a system that does not sample."""
+    names = tuple(f"clip-{n}" for n in range(len(before)))
+    value = Value(name="dnsmos.ovl", label="OVL", unit="MOS", direction="higher")
+    sample = Sample(now[None], np.ones((1, len(now))), np.arange(len(now)))
+    measured = PairedScores("c", value, ("new",), names, sample, "clip", 0, np.ones((1, len(now)), np.int64))
+    clips: dict[str, Clip] = {name: (float(score), 1.0, 1) for name, score in zip(names, before, strict=True)}
+    baseline = Baseline(
+        suite="s", trials="t", system="new", reason="r", margins={"dnsmos.ovl": margin},
+        signatures={"dnsmos.ovl": "s"}, clips={"c": {"dnsmos.ovl": clips}},
+    )  # fmt: skip
+    [found] = judge([measured], baseline, "new", DRAWS).judged
+    return found
+
+
+@pytest.mark.parametrize("count", [1, 3, 5])
+@pytest.mark.parametrize("drop", ["noise", "the input"])
+def test_collapsed_clips_fail_by_name(count: int, drop: str) -> None:
+    """24 clips, the others bit-identical: some turn to noise (OVL 1.1), or to a copy of their input (0.8 less)."""
+    for seed in range(50):
+        rng = np.random.default_rng(seed)
+        before = rng.uniform(2.2, 3.4, 24)
+        now, hit = before.copy(), rng.choice(24, count, replace=False)
+        now[hit] = 1.1 if drop == "noise" else before[hit] - 0.8
+        found = one_value(before, now)
+        assert found.fails
+        assert set(found.broken) == {f"clip-{n}" for n in hit}
+        assert found.why.startswith("broken: clip-")
+
+
+def test_a_collapsed_clip_is_found_among_clips_that_all_changed() -> None:
+    """Another checkpoint moves every clip by 0.1; one of 60 collapses by 2.5 MOS."""
+    rng = np.random.default_rng(0)
+    before = rng.normal(3.2, 0.3, 60)
+    now = before + rng.normal(0, 0.1, 60)
+    assert not one_value(before, now).fails
+    now[7] -= 2.5
+    assert one_value(before, now).broken == ("clip-7",)
+
+
+def test_few_changed_clips_are_not_called_chance() -> None:
+    before = np.full(24, 3.0)
+    now = before.copy()
+    now[:3] -= 0.45
+    found = one_value(before, now)
+    assert not found.fails
+    assert found.why == "worse by 0.0562, but only 3 of 24 clips changed: too few to test"
 
 
 def test_a_tenth_of_a_mos_is_found_with_a_hundred_clips() -> None:
@@ -235,6 +284,10 @@ def changed(path: Path, place: tuple[str, ...], value: object) -> None:
         (("margins",), {"wer@pocketsphinx": 1.0}, "dnsmos.bak has no margin"),
         (("margins", "wer@pocketsphinx"), float("nan"), "margins.wer@pocketsphinx: Input should be a finite number"),
         (("margins", "wer@pocketsphinx"), -1.0, "greater than or equal to 0"),
+        (("clips", "c", "dnsmos.ovl", "1"), (float("nan"), 1.0, 1), "finite number"),
+        (("clips", "c", "dnsmos.ovl", "1"), (3.0, -1.0, 1), "greater than 0"),
+        (("clips", "c", "dnsmos.ovl", "1"), (3.0, float("nan"), 1), "finite number"),
+        (("clips", "c", "dnsmos.ovl", "1"), (3.0, 1.0, 0), "greater than or equal to 1"),
         (("clips",), {}, "clips: Dictionary should have at least 1 item"),
         (("clips", "c", "wer@pocketsphinx"), {}, "at least 1 item"),
     ],

@@ -1,16 +1,23 @@
 """Closed forms of noise, clipping and filters."""
 
+from pathlib import Path
+from typing import get_args
+
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from restorebench.benchmark.contracts import Scene
+from restorebench.benchmark.core.seeds import generator
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.run.pairs import render
 from restorebench.benchmark.types import Audio, Recipe
 from restorebench.corruptions.clipping import ClipStep
 from restorebench.corruptions.level import JointLevelStep, LevelStep
 from restorebench.corruptions.lowpass import Design, LowPassStep
-from restorebench.corruptions.noise import NoiseStep, SnrDefinition, active_power, crest, noise_gain
+from restorebench.corruptions.noise import Noise, NoiseStep, SnrDefinition, active_power, crest, noise_gain
 from restorebench.corruptions.packet_loss import PacketLoss
 from restorebench.corruptions.reverb import ReverbStep
 from restorebench.corruptions.rooms import Room
@@ -217,3 +224,34 @@ def test_joint_level_normalises_the_louder_of_both() -> None:
     pair = VoiceFixer().render(recipe, Audio(tone().astype(np.float32), RATE))
     assert pair.reference is not None
     assert max(np.abs(pair.reference.samples).max(), np.abs(pair.degraded.samples).max()) == pytest.approx(0.5)
+
+
+def with_silence(folder: Path, loud_s: float, silent_s: float) -> str:
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    samples = np.concatenate([rng.normal(scale=0.1, size=round(loud_s * RATE)), np.zeros(round(silent_s * RATE))])
+    soundfile.write(folder / "noise.wav", samples, RATE, subtype="PCM_16")
+    return str(folder)
+
+
+@pytest.mark.parametrize("law", get_args(SnrDefinition))
+def test_noise_that_is_mostly_silent_still_gives_its_ratio(law: SnrDefinition, tmp_path: Path) -> None:
+    """A second of noise before 59 of silence: no clip stays clean under a recipe that says 5 dB."""
+    corruption = Noise(snr_db=(5.0, 5.0), law=law, noise=with_silence(tmp_path / "n", 1, 59))
+    scene = Scene(rate=RATE, seconds=2.0)
+    for clip in range(12):
+        recipe = corruption.draw(generator("silence", str(clip)), scene)
+        clean = Audio(tone().astype(np.float32), RATE)
+        pair = render(recipe, clean)
+        assert pair.reference is not None
+        noise = pair.degraded.samples.astype(np.float64) - pair.reference.samples
+        speech = pair.reference.samples.astype(np.float64)
+        assert np.any(noise)
+        if law == "rms":
+            assert 10 * np.log10(np.mean(speech**2) / np.mean(noise**2)) == pytest.approx(5.0, abs=0.01)
+
+
+def test_a_silent_noise_file_is_refused_by_name(tmp_path: Path) -> None:
+    corruption = Noise(noise=with_silence(tmp_path / "n", 0, 3))
+    with pytest.raises(RequestError, match=r"noise\.wav: is digital silence throughout"):
+        corruption.draw(generator("silence"), Scene(rate=RATE, seconds=2.0))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
 
 from restorebench.benchmark.data.locations import resolve_uri
+from restorebench.benchmark.data.tables import read_csv
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Utterance
+
+COLUMNS = ("path", "kind", "split", "item", "speaker", "text", "licence", "sha256")
 
 
 def rows(**wanted: str) -> list[dict[str, str]]:
@@ -15,12 +17,11 @@ def rows(**wanted: str) -> list[dict[str, str]]:
     path = resolve_uri("data:manifest.csv")
     if not path.is_file():
         raise RequestError(f"{path}: no such manifest; set RESTOREBENCH_DATA to the folder that holds manifest.csv")
-    with path.open(encoding="utf-8", newline="") as file:
-        return [
-            row
-            for row in csv.DictReader(file)
-            if all(row[k].startswith(v) if v.endswith("/") else row[k] == v for k, v in wanted.items())
-        ]
+    return [
+        row
+        for row in read_csv(path, COLUMNS)
+        if all(row[k].startswith(v) if v.endswith("/") else row[k] == v for k, v in wanted.items())
+    ]
 
 
 class Manifest:

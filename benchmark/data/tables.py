@@ -1,0 +1,52 @@
+"""Tables that people write: CSV read strictly, so that a slip of the pen is told and never changes a number."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Collection
+from pathlib import Path
+
+from restorebench.benchmark.errors import RequestError
+
+
+def read_csv(path: Path, wanted: Collection[str]) -> list[dict[str, str]]:
+    """The rows of a CSV file with a header line. UTF-8, with or without a byte order mark.
+
+    Args:
+        path: The file.
+        wanted: Columns that must be there; there may be more.
+
+    Raises:
+        RequestError: The file or a column is missing, another encoding, a row with more or fewer fields than the header
+            (a comma within an unquoted text), a quotation mark that is not closed. The line is named.
+    """
+    columns = ",".join(wanted)
+    if not path.is_file():
+        raise RequestError(f"{path}: no such file; wanted a CSV with the columns {columns}")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)  # lines end as in files, not at U+2028
+    rows: list[dict[str, str]] = []
+    try:
+        header = next(reader, [])
+        if not set(wanted) <= set(header):
+            raise RequestError(f"{path}: columns {header}; wanted {columns}")
+        begins = reader.line_num + 1
+        for row in reader:
+            if len(row) not in (0, len(header)):
+                hint = (
+                    "put text with commas between quotation marks" if len(row) > len(header) else "add what is missing"
+                )
+                raise RequestError(f"{path}: line {begins} has {len(row)} fields, wanted {len(header)}; {hint}")
+            if reader.line_num > begins:
+                raise RequestError(
+                    f"{path}: the row of line {begins} ends in line {reader.line_num}; close its quotation mark"
+                )
+            rows += [dict(zip(header, row, strict=True))] if row else []
+            begins = reader.line_num + 1
+    except csv.Error as error:
+        raise RequestError(f"{path}: line {reader.line_num}: {error}; quotation marks enclose a whole field") from error
+    return rows

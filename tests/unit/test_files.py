@@ -1,0 +1,89 @@
+"""Which files of a folder count, and tables that people wrote: every slip is told, none changes a number."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from restorebench.benchmark.audio import read
+from restorebench.benchmark.core.files import files_below
+from restorebench.benchmark.data.locations import BUNDLE, audio_files
+from restorebench.benchmark.data.tables import read_csv
+from restorebench.benchmark.errors import AudioError, RequestError
+from restorebench.benchmark.folders.score import files_by_id
+
+
+def below(folder: Path) -> list[str]:
+    return [path.relative_to(folder).as_posix() for path in files_below(folder, {".wav"})]
+
+
+def test_links_are_followed_once_and_hidden_files_passed_over(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "clips", tmp_path / "elsewhere"
+    for path in (
+        "a.wav", "B.WAV", "._a.wav", ".hidden/b.wav", ".ipynb_checkpoints/a-checkpoint.wav", "Thumbs.db", "note.txt",
+        "deep/er/c.wav",
+    ):  # fmt: skip
+        (folder / path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / path).touch()
+    elsewhere.mkdir()
+    (elsewhere / "d.wav").touch()
+    (folder / "linked").symlink_to(elsewhere, target_is_directory=True)
+    (elsewhere / "loop").symlink_to(folder, target_is_directory=True)
+    (folder / "nowhere.wav").symlink_to(tmp_path / "absent.wav")
+    (folder / "folder.wav").mkdir()
+    wanted = ["B.WAV", "a.wav", "deep/er/c.wav", "linked/d.wav", "nowhere.wav"]
+    assert below(folder) == wanted
+    assert [*files_by_id(folder)] == [name.rpartition(".")[0] for name in wanted]
+    assert [*audio_files(str(folder))] == [f"{folder}/{name}" for name in wanted]
+
+
+def test_a_pipe_is_no_sound(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "x.wav")
+    with pytest.raises(AudioError, match=r"x\.wav: is no regular file"):
+        read(tmp_path / "x.wav")
+    (tmp_path / "y.flac").symlink_to(BUNDLE / "slt_04.flac")
+    assert read(tmp_path / "y.flac").rate == 16_000
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [
+        (b"id,text\na,hello, world\n", r"line 2 has 3 fields, wanted 2; put text with commas between quotation marks"),
+        (b"id,text\na\n", "line 2 has 1 fields, wanted 2; add what is missing"),
+        (b'id,text\na,"hello\nb,there\nc,you\n', "line 4: unexpected end of data"),
+        (b'id,text\na,"one\ntwo"\nb,x\n', "the row of line 2 ends in line 3; close its quotation mark"),
+        (b'id,text\na,"one" two\n', "line 2: "),
+        ("id,text\na,h\xe9\n".encode("latin-1"), r"is not UTF-8 \(byte 11\)"),
+        ("id,text\na,x\n".encode("utf-16"), "is not UTF-8"),
+        (b"name,text\na,b\n", r"columns \['name', 'text'\]; wanted id,text"),
+        (b"", r"columns \[\]; wanted id,text"),
+    ],
+)
+def test_slips_in_a_table_are_told(tmp_path: Path, content: bytes, says: str) -> None:
+    (tmp_path / "t.csv").write_bytes(content)
+    with pytest.raises(RequestError, match=says) as caught:
+        read_csv(tmp_path / "t.csv", ("id", "text"))
+    assert "\n" not in str(caught.value)
+
+
+def test_what_a_table_may_look_like(tmp_path: Path) -> None:
+    text = '\ufeffid,text,note\r\n01,"hello, ""world""",\r\n\r\nNA,nan,null\r\nb,a\u2028b,x'
+    (tmp_path / "t.csv").write_bytes(text.encode())
+    assert read_csv(tmp_path / "t.csv", ("id", "text")) == [
+        {"id": "01", "text": 'hello, "world"', "note": ""},
+        {"id": "NA", "text": "nan", "note": "null"},
+        {"id": "b", "text": "a\u2028b", "note": "x"},
+    ]
+
+
+@pytest.mark.parametrize("file", ["config.yaml", "configuration.json", "requirements.txt"])
+def test_a_checkpoint_folder_that_would_run_code_is_refused(tmp_path: Path, file: str) -> None:
+    from restorebench.metrics.remote.paraformer_asr import refuse_code
+
+    (tmp_path / "config.yaml").write_text("model: Paraformer\n")
+    refuse_code(tmp_path)
+    (tmp_path / file).write_text("trust_remote_code: true\nremote_code: ./evil.py\n")
+    with pytest.raises(ValueError, match="it is not loaded"):
+        refuse_code(tmp_path)
