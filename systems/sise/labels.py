@@ -21,7 +21,20 @@ from restorebench.benchmark.core.atomic import open_atomic, write_atomic
 from restorebench.benchmark.data.locations import resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError, reason
 from restorebench.benchmark.types import Utterance
-from restorebench.systems.sise.phonemes import IGNORED, Alignment, Interval, PhoneSet, frame_labels, read_textgrid
+from restorebench.systems.sise.phonemes import (
+    ARPABET,
+    IGNORED,
+    NAMED_SETS,
+    Alignment,
+    Interval,
+    PhoneSet,
+    frame_labels,
+    read_textgrid,
+    unknown_share,
+)
+
+MOST_UNKNOWN = 0.05
+SHOWN = 8
 
 
 class LabelConfig(BaseModel):
@@ -32,8 +45,8 @@ class LabelConfig(BaseModel):
     source: Literal["pocketsphinx", "textgrid", "none"] = "pocketsphinx"
     textgrids: str = ""
     """Folder of TextGrids named as the utterances, for `textgrid` (Montreal Forced Aligner, the paper's way)."""
-    phones: tuple[str, ...] = ()
-    """The phone set; ARPAbet when empty."""
+    phones: Literal["arpabet", "mfa-en-zh"] | tuple[str, ...] = "arpabet"
+    """The phone set: one of a name, or its symbols; ARPAbet when empty."""
 
     @model_validator(mode="after")
     def _source(self) -> LabelConfig:
@@ -43,7 +56,7 @@ class LabelConfig(BaseModel):
 
     @property
     def phone_set(self) -> PhoneSet:
-        return PhoneSet(self.phones) if self.phones else PhoneSet()
+        return PhoneSet(NAMED_SETS[self.phones] if isinstance(self.phones, str) else self.phones or ARPABET)
 
 
 class Labels:
@@ -88,7 +101,20 @@ def labels_of(
         writer.writerows(
             (u.id, result if isinstance(result, str) else "") for u, result in zip(utterances, results, strict=True)
         )
-    return Labels([None if isinstance(result, str) else result for result in results], config.phone_set)
+    alignments = [None if isinstance(result, str) else result for result in results]
+    _require_known([found for found in alignments if found is not None], config.phone_set)
+    return Labels(alignments, config.phone_set)
+
+
+def _require_known(alignments: Sequence[Alignment], phones: PhoneSet) -> None:
+    """Raises RequestError when the phone set is not that of the alignments: unknown phones would all be one class."""
+    share, outside = unknown_share(alignments, phones)
+    if share > MOST_UNKNOWN:
+        named = ", ".join(outside[:SHOWN])
+        raise RequestError(
+            f"{share:.0%} of the aligned speech has phones outside the set, such as {named}; at most "
+            f"{MOST_UNKNOWN:.0%} may: set phones under [labels] to {' or '.join(NAMED_SETS)}, or to the list of symbols"
+        )
 
 
 def _align(config: LabelConfig, utterance: Utterance) -> Alignment | str:

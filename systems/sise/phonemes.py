@@ -20,6 +20,27 @@ ARPABET = (
     "AA", "AE", "AH", "AO", "AW", "AY", "B", "CH", "D", "DH", "EH", "ER", "EY", "F", "G", "HH", "IH", "IY", "JH", "K",
     "L", "M", "N", "NG", "OW", "OY", "P", "R", "S", "SH", "T", "TH", "UH", "UW", "V", "W", "Y", "Z", "ZH",
 )  # fmt: skip
+# Symbols of Montreal Forced Aligner's english_mfa and mandarin_mfa (IPA), without tone, length, aspiration and
+# secondary articulation.
+MFA_IPA = (
+    "a", "aj", "aw", "b", "c", "d", "d̪", "dz", "dʐ", "dʒ", "e", "ej", "f", "h", "i", "j", "k", "l", "m", "n", "o",
+    "ow", "p", "s", "t", "t̪", "ts", "tɕ", "tʂ", "tʃ", "u", "v", "w", "x", "y", "z", "z̩", "æ", "ç", "ð", "ŋ", "ɐ", "ɑ",
+    "ɒ", "ɔ", "ɔj", "ɕ", "ə", "əw", "ɚ", "ɛ", "ɜ", "ɝ", "ɟ", "ɡ", "ɤ", "ɥ", "ɪ", "ɫ", "ɱ", "ɲ", "ɹ", "ɻ", "ɾ", "ʂ",
+    "ʃ", "ʈʂ", "ʉ", "ʊ", "ʎ", "ʌ", "ʐ", "ʐ̩", "ʒ", "ʔ", "œ", "θ",
+)  # fmt: skip
+# Initials and finals of its mandarin_pinyin, without tone.
+PINYIN = (
+    "a", "ai", "an", "ang", "ao", "b", "c", "ch", "d", "e", "ei", "en", "eng", "er", "f", "g", "h", "i", "ia", "ian",
+    "iang", "iao", "ie", "ii", "iii", "in", "ing", "io", "iong", "iu", "j", "k", "l", "m", "n", "o", "ong", "ou", "p",
+    "q", "r", "s", "sh", "t", "u", "ua", "uai", "uan", "uang", "ue", "ui", "un", "uo", "v", "van", "ve", "vn", "w", "x",
+    "y", "z", "zh",
+)  # fmt: skip
+NAMED_SETS = {"arpabet": ARPABET, "mfa-en-zh": tuple(dict.fromkeys((*ARPABET, *MFA_IPA, *PINYIN)))}
+"""`mfa-en-zh`: what any of MFA's English and Mandarin models writes; what ARPAbet has in capitals is that phone."""
+MODIFIERS = re.compile("[ːˑʰʱʲʷˠˤ˞˥˦˧˨˩⁰¹²³⁴⁵0-9]|\u0303")
+"""Length, aspiration, secondary articulation, nasality, tone and stress: what a phone has beside its quality."""
+SYLLABIC = re.compile("\u0329")
+"""m̩ counts as m where the set has no syllabic one."""
 SILENCES = frozenset({"", "SIL", "SP", "<SIL>", "+NSN+", "+BREATH+", "<EPS>"})
 UNKNOWNS = frozenset({"SPN", "UNK", "<UNK>"})
 SILENCE, UNKNOWN = 0, 1
@@ -45,7 +66,7 @@ class Alignment:
 
 @dataclass(frozen=True)
 class PhoneSet:
-    """Class ids of phones; stress digits are dropped."""
+    """Class ids of phones; stress, tone, length and aspiration are dropped where the whole symbol is not in the set."""
 
     names: tuple[str, ...] = ARPABET
 
@@ -59,8 +80,27 @@ class PhoneSet:
             return SILENCE
         if bare in self.names:
             return 2 + self.names.index(bare)
-        exact = phone in self.names  # IPA sets are not upper case
-        return 2 + self.names.index(phone) if exact else UNKNOWN
+        for symbol in (phone, MODIFIERS.sub("", phone), SYLLABIC.sub("", MODIFIERS.sub("", phone))):
+            if symbol in self.names:  # IPA sets are not upper case
+                return 2 + self.names.index(symbol)
+        return UNKNOWN
+
+
+def unknown_share(alignments: Sequence[Alignment], phones: PhoneSet) -> tuple[float, list[str]]:
+    """Share of the time that has a phone outside the set, of all time that is no silence; those phones, longest first.
+
+    What the aligner itself calls unknown (`spn`) counts: its frames teach nothing either.
+    """
+    speech = 0.0
+    outside: dict[str, float] = {}
+    for interval in (interval for alignment in alignments for interval in alignment.phones):
+        found = phones.id(interval.name)
+        if found != SILENCE:
+            speech += interval.end - interval.start
+        if found == UNKNOWN:
+            outside[interval.name] = outside.get(interval.name, 0.0) + interval.end - interval.start
+    share = sum(outside.values()) / speech if speech else 0.0
+    return share, sorted(outside, key=lambda name: -outside[name])
 
 
 def frame_labels(

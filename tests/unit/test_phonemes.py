@@ -10,15 +10,17 @@ import pytest
 pytest.importorskip("pocketsphinx")
 
 from restorebench.benchmark.audio import read
+from restorebench.benchmark.core.progress import silent
 from restorebench.benchmark.data.corpora.demo import Demo
 from restorebench.benchmark.data.locations import resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError
-from restorebench.benchmark.types import Audio
+from restorebench.benchmark.types import Audio, Utterance
 from restorebench.systems.sise.aligner import align, guess, words_of
 from restorebench.systems.sise.labels import LabelConfig, labels_of
 from restorebench.systems.sise.phonemes import (
     ARPABET,
     IGNORED,
+    NAMED_SETS,
     SILENCE,
     UNKNOWN,
     Alignment,
@@ -27,6 +29,7 @@ from restorebench.systems.sise.phonemes import (
     coverage,
     frame_labels,
     read_textgrid,
+    unknown_share,
 )  # fmt: skip
 from tests.tiny import quietly
 
@@ -160,3 +163,33 @@ def test_what_is_not_aligned_is_listed(tmp_path: Path) -> None:
 def test_padding_is_silence() -> None:
     short = Alignment((Interval("AA", 0.0, 0.1),))
     assert frame_labels(short, PhoneSet(), 0.0, 16, 200, 16_000).tolist() == [2] * 8 + [SILENCE] * 8
+
+
+GRIDS = {
+    "english_us_arpa": "DH AH0 B ER1 CH K AH0 N UW1 S L IH1 D",
+    "english_mfa": "ð ə b ɝ tʃ kʰ ə n ʉː s l ɪ d̪ tʲ ɫ̩ m̩ ɾ̃ pʷ ɡ əw ej aj ɔj ɑː ɐ",
+    "mandarin_mfa": "n i˨˩˦ x aw˨˩˦ ʂ ʐ̩˥˩ tɕ j e˥˩ tsʰ ʈʂʰ ɥ œ˧˥ ŋ ɤ˥˩",
+    "mandarin_pinyin": "n i2 h ao3 sh iii4 j ie4 zh ong1 g uo2 r en2",
+}
+
+
+@pytest.mark.parametrize("model", GRIDS)
+def test_the_merged_set_knows_what_mfa_writes(model: str) -> None:
+    phones = PhoneSet(NAMED_SETS["mfa-en-zh"])
+    intervals = tuple(Interval(name, n, n + 1) for n, name in enumerate(["sil", *GRIDS[model].split(), ""]))
+    share, outside = unknown_share([Alignment(intervals)], phones)
+    assert share == 0, outside
+
+
+def test_a_phone_set_of_another_language_stops_the_run(tmp_path: Path) -> None:
+    """With ARPAbet, Mandarin would be one class of its own, and nobody would know."""
+    grid = tmp_path / "a.TextGrid"
+    spans = "".join(
+        f'intervals [{n}]:\n xmin = {n}\n xmax = {n + 1}\n text = "{name}"\n'
+        for n, name in enumerate(["", *GRIDS["mandarin_mfa"].split()])
+    )
+    grid.write_text(f'item [1]:\n class = "IntervalTier"\n name = "phones"\n{spans}', encoding="utf-8")
+    config = LabelConfig(source="textgrid", textgrids=str(tmp_path))
+    clips = [Utterance(id="a", uri="a.wav")]
+    with pytest.raises(RequestError, match=r"% of the aligned speech has phones outside the set, such as .*mfa-en-zh"):
+        labels_of(config, clips, tmp_path / "l.csv", silent)
