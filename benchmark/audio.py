@@ -30,8 +30,12 @@ def samples_for(seconds: float, rate: int) -> int:
     return round(seconds * rate)
 
 
-def read(path: Path) -> Audio:
-    """Decodes a mono file. Raises AudioError for what is no audio, is empty, has several channels or NaN samples."""
+def read(path: Path, channel: int | None = None) -> Audio:
+    """Decodes a mono file, or one channel of another.
+
+    Raises AudioError for what is no audio, is empty, has NaN samples, several channels of which none is named, or not
+    the named one.
+    """
     if path.exists() and not path.is_file():  # a pipe would wait for a writer for ever
         raise AudioError(f"{path.name}: is no regular file; wanted a WAV, FLAC or OGG file")
     try:
@@ -41,9 +45,11 @@ def read(path: Path) -> Audio:
         raise AudioError(f"{path.name}: cannot be read as audio ({reason}); wanted a WAV, FLAC or OGG file") from error
     if samples.shape[0] == 0:
         raise AudioError(f"{path.name}: holds no samples; wanted at least one")
-    if samples.shape[1] != 1:
+    if samples.shape[1] <= (channel or 0):
+        raise AudioError(f"{path.name}: has {samples.shape[1]} channels; wanted channel {channel}")
+    if samples.shape[1] != 1 and channel is None:
         raise AudioError(f"{path.name}: has {samples.shape[1]} channels; wanted mono: choose or mix one channel first")
-    mono = np.ascontiguousarray(samples[:, 0])
+    mono = np.ascontiguousarray(samples[:, channel or 0])
     require_finite(mono, path.name)
     return Audio(mono, rate)
 

@@ -14,7 +14,7 @@ from restorebench.benchmark.types import Quantity, Recipe
 from restorebench.corruptions.chain import StepChain
 from restorebench.corruptions.options import Range, check_choice, check_range
 from restorebench.corruptions.rooms import Room, WhamrRoom, draw_room
-from restorebench.corruptions.sources import load
+from restorebench.corruptions.sources import Channel, draw_channel, load
 from restorebench.corruptions.step import Samples, Sounds, Step
 
 Target = Literal["dry", "early"]
@@ -30,9 +30,10 @@ class Measured(BaseModel):
     kind: Literal["measured"] = "measured"
     uri: str
     sha256: str
+    channel: Channel = None
 
     def impulse_response(self, rate: int) -> Samples:
-        return load(self.uri, self.sha256, rate)
+        return load(self.uri, self.sha256, rate, self.channel)
 
 
 class ReverbStep(Step):
@@ -82,7 +83,7 @@ def draw_rir(
         return draw_room(rng, scene, t60_s, SIMULATED[rir])
     files = audio_files(rir, split)
     uri = files[int(rng.integers(len(files)))]
-    return Measured(uri=uri, sha256=file_sha256(resolve_uri(uri)))
+    return Measured(uri=uri, sha256=file_sha256(resolve_uri(uri)), channel=draw_channel(rng, uri))
 
 
 class Reverb(StepChain):

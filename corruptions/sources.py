@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
+from functools import cache, lru_cache
+from pathlib import Path
 from typing import Annotated, Literal
 
 import numpy as np
@@ -26,17 +27,22 @@ class _Source(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
+Channel = Annotated[int | None, Field(ge=0, exclude_if=lambda channel: channel is None)]
+"""Which one, of a file that has several."""
+
+
 class Recording(_Source):
     """A stretch of a recording, repeated end to end where it is too short."""
 
     kind: Literal["recording"] = "recording"
     uri: str
     sha256: str
+    channel: Channel = None
     offset: float = Field(ge=0, lt=1)
     """Where to begin, as a share of the recording."""
 
     def samples(self, length: int, rate: int) -> Samples:
-        sound = load(self.uri, self.sha256, rate)
+        sound = load(self.uri, self.sha256, rate, self.channel)
         return np.resize(np.roll(sound, -int(self.offset * len(sound))), length)
 
 
@@ -73,14 +79,14 @@ Source = Annotated[Recording | Coloured | Babble, Field(discriminator="kind")]
 
 
 @lru_cache(maxsize=16)
-def load(uri: str, sha256: str, rate: int) -> Samples:
+def load(uri: str, sha256: str, rate: int, channel: int | None = None) -> Samples:
     """A recording at `rate`, checked against its hash. Raises AudioError."""
     path = resolve_uri(uri)
     if not path.is_file():
         raise AudioError(f"{uri}: no such file; the recipe needs it")
     if (seen := file_sha256(path)) != sha256:
         raise AudioError(f"{uri}: sha256 {seen}, the recipe was drawn with {sha256}; fetch the file again")
-    audio = read(path)
+    audio = read(path, channel)
     return resample(audio.samples, audio.rate, rate).astype(np.float64)
 
 
@@ -93,17 +99,34 @@ def recording(rng: np.random.Generator, files: tuple[str, ...], seconds: float) 
     for _ in range(DRAWS):
         uri = files[int(rng.integers(len(files)))]
         offset = float(rng.uniform(0, 1))
-        if not _sounds(uri, offset, seconds):
-            sound = read(resolve_uri(uri)).samples
+        channel = draw_channel(rng, uri)
+        if not _sounds(uri, offset, seconds, channel):
+            sound = read(resolve_uri(uri), channel).samples
             active = np.flatnonzero(sound)
             if not len(active):
                 continue
             offset = float(active[int(rng.integers(len(active)))] / len(sound))
-        return Recording(uri=uri, sha256=file_sha256(resolve_uri(uri)), offset=offset)
+        return Recording(uri=uri, sha256=file_sha256(resolve_uri(uri)), channel=channel, offset=offset)
     raise RequestError(f"{uri}: is digital silence throughout, as were {DRAWS} draws of noise; remove such files")
 
 
-def _sounds(uri: str, offset: float, seconds: float) -> bool:
+def draw_channel(rng: np.random.Generator, uri: str) -> int | None:
+    """One channel of a file that has several; None, and nothing drawn, for a mono file and one that cannot be read."""
+    count = _channels(resolve_uri(uri))
+    return int(rng.integers(count)) if count > 1 else None
+
+
+@cache
+def _channels(path: Path) -> int:
+    import soundfile
+
+    try:
+        return int(soundfile.info(path).channels)
+    except (soundfile.LibsndfileError, OSError, TypeError):
+        return 0
+
+
+def _sounds(uri: str, offset: float, seconds: float, channel: int | None) -> bool:
     """Whether a stretch has a sample that is not zero. What cannot be read is told when it is rendered."""
     import soundfile
 
@@ -111,10 +134,11 @@ def _sounds(uri: str, offset: float, seconds: float) -> bool:
         with soundfile.SoundFile(resolve_uri(uri)) as file:
             start, wanted = int(offset * len(file)), math.ceil(seconds * file.samplerate)
             file.seek(start)
-            if np.any(file.read(min(wanted, len(file) - start))):
+            if np.any(file.read(min(wanted, len(file) - start), always_2d=True)[:, channel or 0]):
                 return True
             file.seek(0)  # the stretch goes on from the beginning
-            return bool(np.any(file.read(min(max(wanted - (len(file) - start), 0), start))))
+            rest = file.read(min(max(wanted - (len(file) - start), 0), start), always_2d=True)
+            return bool(np.any(rest[:, channel or 0]))
     except (soundfile.LibsndfileError, OSError, TypeError):
         return True
 

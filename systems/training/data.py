@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -86,19 +87,35 @@ class PairStream(Dataset[dict[str, Any]]):
         self.prepared = prepared
         self.others = tuple(r.uri for r in recordings)
         self._corruption: Corruption | None = None
+        self.unreadable: set[str] = set()
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        item: dict[str, Any] = {"index": index}
+        why = "crops of silence; are these recordings of speech?"
         for attempt in range(ATTEMPTS):
-            rng = generator(*self.identity, index, attempt)
-            window, place, start_s = self._place(rng)
-            clean, padding = self.recordings[place].crop(start_s, self.config.seconds, self.rate)
-            if window is not None:
-                clean = at_level(clean, window.index)
-            if np.any(clean):
-                break
-        else:
-            raise AudioError(f"{ATTEMPTS} crops of silence in a row; are these recordings of speech?")
+            try:
+                if item := self._item(index, attempt):
+                    return item
+            except (AudioError, soundfile.LibsndfileError, OSError) as error:
+                why = f"items that cannot be read, the last because of {self._skipped(reason(error))}"
+        raise AudioError(f"in a row {ATTEMPTS} {why}")
+
+    def _skipped(self, why: str) -> str:
+        """Speech, noise and rooms that cannot be read are passed over, and each is named once."""
+        if why not in self.unreadable:
+            self.unreadable.add(why)
+            print(f"training: passed over {why} ({len(self.unreadable)} such files so far)", file=sys.stderr)
+        return why
+
+    def _item(self, index: int, attempt: int) -> dict[str, Any] | None:
+        """One try; None for a crop of digital silence. Raises AudioError for a file that cannot be read."""
+        item: dict[str, Any] = {"index": index}
+        rng = generator(*self.identity, index, attempt)
+        window, place, start_s = self._place(rng)
+        clean, padding = self.recordings[place].crop(start_s, self.config.seconds, self.rate)
+        if window is not None:
+            clean = at_level(clean, window.index)
+        if not np.any(clean):
+            return None
         if self.prepared is not None:
             assert window is not None
             item |= self.prepared.features(window)

@@ -14,12 +14,13 @@ from restorebench.benchmark.core.seeds import generator
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.run.pairs import render
 from restorebench.benchmark.types import Audio, Recipe
+from restorebench.corruptions.chain import steps_of
 from restorebench.corruptions.clipping import ClipStep
 from restorebench.corruptions.level import JointLevelStep, LevelStep
 from restorebench.corruptions.lowpass import Design, LowPassStep
 from restorebench.corruptions.noise import Noise, NoiseStep, SnrDefinition, active_power, crest, noise_gain
 from restorebench.corruptions.packet_loss import PacketLoss
-from restorebench.corruptions.reverb import ReverbStep
+from restorebench.corruptions.reverb import Reverb, ReverbStep
 from restorebench.corruptions.rooms import Room
 from restorebench.corruptions.sources import Coloured
 from restorebench.corruptions.step import Samples, Sounds
@@ -255,3 +256,22 @@ def test_a_silent_noise_file_is_refused_by_name(tmp_path: Path) -> None:
     corruption = Noise(noise=with_silence(tmp_path / "n", 0, 3))
     with pytest.raises(RequestError, match=r"noise\.wav: is digital silence throughout"):
         corruption.draw(generator("silence"), Scene(rate=RATE, seconds=2.0))
+
+
+def test_a_channel_of_an_array_is_drawn_into_the_recipe(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "array"
+    folder.mkdir()
+    impulses = np.zeros((400, 8))
+    impulses[100 + 10 * np.arange(8), np.arange(8)] = 1
+    soundfile.write(folder / "rir.wav", impulses, RATE)
+    scene = Scene(rate=RATE, seconds=2.0)
+    recipes = [Reverb(rir=str(folder)).draw(generator("array", str(n)), scene) for n in range(40)]
+    channels = {recipe.steps[0]["rir"]["channel"] for recipe in recipes}
+    assert channels == set(range(8))
+    [step] = steps_of(recipes[0])
+    assert isinstance(step, ReverbStep)
+    assert np.argmax(step.rir.impulse_response(RATE)) == 100 + 10 * recipes[0].steps[0]["rir"]["channel"]
+    soundfile.write(folder / "rir.wav", rng.normal(size=100), RATE)
+    mono = Reverb(rir=with_silence(tmp_path / "mono", 1, 0)).draw(generator("mono"), scene)
+    assert "channel" not in mono.steps[0]["rir"], "recipes of mono files are as they were"

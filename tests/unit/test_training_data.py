@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 
 torch = pytest.importorskip("torch")
 
-from restorebench.benchmark.errors import RequestError  # noqa: E402
+from restorebench.benchmark.data.locations import _audio_names as audio_names  # noqa: E402
+from restorebench.benchmark.errors import AudioError, RequestError  # noqa: E402
 from restorebench.systems.training.config import CONFIGS, known, load_config, merged  # noqa: E402
 from restorebench.systems.training.data import PairStream, Recording, indices, loader, utterances_of  # noqa: E402
 from restorebench.systems.training.task import learning_rate  # noqa: E402
@@ -100,3 +102,27 @@ def test_unknown_configs(tmp_path: Path) -> None:
     (tmp_path / "broken.toml").write_text("name =")
     with pytest.raises(RequestError, match="not valid TOML"):
         load_config(tmp_path / "broken.toml")
+
+
+def test_what_cannot_be_read_is_passed_over_and_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """One of three noise files is broken, rooms have eight channels: training goes on. All broken: it says why."""
+    rng = np.random.default_rng(0)
+    noise, rooms = tmp_path / "noise", tmp_path / "rooms"
+    noise.mkdir()
+    rooms.mkdir()
+    for n in range(2):
+        soundfile.write(noise / f"{n}.wav", rng.normal(scale=0.1, size=(16_000, 1 + n)), 16_000)
+    (noise / "broken.wav").write_bytes(b"RIFF and then nothing")
+    decay = np.exp(-np.arange(4000) / 600)[:, None] * rng.normal(size=(4000, 8))
+    soundfile.write(rooms / "array.wav", decay / np.abs(decay).max(), 16_000)
+    options = {"bandwidth_hz": [1000, 8000], "noise": str(noise), "rir": str(rooms), "p_rir": 1.0, "p_noise": 1.0}
+    made = stream(options=options)
+    items = [made[index] for index in range(12)]
+    assert all(np.isfinite(item["degraded"]).all() for item in items)
+    said = capfd.readouterr().err
+    assert said.count("training: passed over broken.wav") == 1
+    for file in noise.glob("?.wav"):
+        file.unlink()
+    audio_names.cache_clear()
+    with pytest.raises(AudioError, match=r"in a row \d+ items that cannot be read, the last because of broken\.wav"):
+        stream(options=options)[0]
