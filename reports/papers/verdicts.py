@@ -1,7 +1,9 @@
 """Every measured cell beside the published one: reproduced, close, differs, or not comparable, and why.
 
-Two numbers that mean the same may still differ by what the paper rounds away, by the clips that a set happens to hold,
-and by known differences between implementations: the largest of the three is the tolerance. Within it a number is
+Two numbers that mean the same may still differ by what the paper rounds away, by known differences between
+implementations, and, where a set is degraded here by the paper's rules, by the draws: then both sets vary, and the
+difference of two independent means has sqrt(2) times the half width of our interval. On recorded sets the clips are the
+published ones, and no draw lies between the numbers. The largest of these is the tolerance. Within it a number is
 reproduced, within twice of it close. Numbers that do not mean the same get no such verdict, however near they lie.
 """
 
@@ -10,6 +12,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Literal
 
 from restorebench.benchmark.analysis.board import Board
@@ -25,8 +28,9 @@ CLOSE = 2.0
 """Tolerances up to which a number is close."""
 SHORT = {"not comparable": "n/c"}
 LEGEND = (
-    "±: the tolerance, the largest of half the last printed digit, half the width of our 95 % interval, and the known "
-    "spread of implementations; reproduced within it, close within twice of it; n/c: not comparable"
+    "±: the tolerance, the largest of half the last printed digit, the known spread of implementations, and, where the "
+    "clips are other draws than the paper's, 1.41 times half the width of our 95 % interval; reproduced within it, "
+    "close within twice of it; n/c: not comparable; METRIC (VALUE): another scorer than the paper's, so no difference"
 )
 
 
@@ -43,6 +47,8 @@ class Verdict:
     """What to know when comparing them."""
     tolerance: float
     decimals: int
+    exact: bool
+    """The paper's own metric; not a stand-in for its scorer."""
 
     @property
     def difference(self) -> float | None:
@@ -63,6 +69,7 @@ def verdicts(board: Board, name: str) -> list[Verdict]:
     source = paper(name)
     values = {value.name: value for value in board.values()}
     found = []
+    recorded = {trial.condition for trial in board.plan.trials if trial.utterance.degraded is not None}
     counts, left_out = Counter(trial.condition for trial in board.plan.trials), board.plan.left_out
     for cell in board.cells:
         place = board.plan.suite.paper_set(cell.condition)
@@ -71,7 +78,16 @@ def verdicts(board: Board, name: str) -> list[Verdict]:
         for published in cells_of(source):
             if stands_beside(source, published, cell, place, values):
                 found.append(
-                    verdict(source, published, cell, values[cell.value_name], place, counts[cell.condition], left_out)
+                    verdict(
+                        source,
+                        published,
+                        cell,
+                        values[cell.value_name],
+                        place,
+                        counts[cell.condition],
+                        left_out,
+                        cell.condition in recorded,
+                    )
                 )
     conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
     systems = list(dict.fromkeys(published.system for published in cells_of(source)))
@@ -90,9 +106,13 @@ def stands_beside(
 
 
 def verdict(
-    source: Paper, published: PublishedCell, cell: Cell, value: Value, place: PaperSet, clips: int, left_out: int = 0
-) -> Verdict:
-    """What a measured cell says of a published one. clips: of the condition; left_out: by a limit."""
+    source: Paper, published: PublishedCell, cell: Cell, value: Value, place: PaperSet, clips: int, left_out: int = 0,
+    recorded: bool = False,
+) -> Verdict:  # fmt: skip
+    """What a measured cell says of a published one.
+
+    clips: of the condition; left_out: by a limit; recorded: the degraded clips are the published files.
+    """
     metric = source.metric[published.metric]
     exact = cell.value_name == metric.exact
     reasons = [place.differs, "" if exact else metric.differs]
@@ -107,7 +127,7 @@ def verdict(
         reasons.append("too few clips for an interval")
     decimals = printed_decimals(source, published.metric)
     interval = (cell.high - cell.low) / 2 if cell.low is not None and cell.high is not None else 0.0
-    tolerance = max(0.5 * 10**-decimals, interval, metric.spread)
+    tolerance = max(0.5 * 10**-decimals, metric.spread, 0.0 if recorded else sqrt(2) * interval)
     status: Status
     if cell.value is None:
         status = "not measured"
@@ -125,6 +145,7 @@ def verdict(
         caveats=tuple(caveat for caveat in caveats if caveat),
         tolerance=tolerance,
         decimals=max(value.decimals, decimals),
+        exact=exact or not metric.differs,
     )
 
 
@@ -173,9 +194,11 @@ def _row(verdict: Verdict, tables: str, said: str) -> tuple[str, ...]:
     published, decimals, difference = verdict.published, verdict.decimals, verdict.difference
     row = ", ".join(part for part in (published.system, published.variant) if part)
     within = "" if verdict.reasons else f" ±{verdict.tolerance:.{decimals}f}"
+    if not verdict.exact:
+        difference = None
     return (
         row,
-        published.metric,
+        published.metric if verdict.exact else f"{published.metric} ({verdict.cell.value_name})",
         shown_cell(verdict.cell, decimals),
         f"{published.value:.{decimals}f}",
         DASH if difference is None else f"{difference:+.{decimals}f}{within}",

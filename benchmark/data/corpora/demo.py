@@ -16,22 +16,22 @@ LICENCES = {"hibari": "speech of hibari-tts (Apache-2.0)", "joe": "speech of Pip
 
 class Demo:
     def __init__(self, ids: list[str] | None = None) -> None:
+        """ids: which clips, in this order; default: all."""
         self.ids = ids
 
     def utterances(self) -> list[Utterance]:
         with (BUNDLE / "texts.csv").open(encoding="utf-8", newline="") as file:
-            rows = list(csv.DictReader(file, delimiter="|"))
-        if unknown := set(self.ids or ()) - {row["id"] for row in rows}:
+            rows = {row["id"]: row for row in csv.DictReader(file, delimiter="|")}
+        if unknown := set(self.ids or ()) - set(rows):
             raise RequestError(f"the bundled speech has no clips named {', '.join(sorted(unknown))}; see texts.csv")
         return [
             Utterance(
-                id=row["id"],
-                uri=f"demo:{row['id']}.flac",
-                sha256=file_sha256(BUNDLE / f"{row['id']}.flac"),
-                text=row["text"],
-                speaker=row["speaker"],
-                licence=LICENCES.get(row["speaker"], "CMU flite voices (free)"),
+                id=name,
+                uri=f"demo:{name}.flac",
+                sha256=file_sha256(BUNDLE / f"{name}.flac"),
+                text=rows[name]["text"],
+                speaker=rows[name]["speaker"],
+                licence=LICENCES.get(rows[name]["speaker"], "CMU flite voices (free)"),
             )
-            for row in rows
-            if self.ids is None or row["id"] in self.ids
+            for name in self.ids or rows
         ]
