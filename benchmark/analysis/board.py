@@ -7,7 +7,8 @@ smaller set. Intervals are those of the paired samples (paired_scores.py), so th
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import pandas as pd
 
@@ -33,6 +34,8 @@ class Board:
     """System -> number of values that could not be had."""
     scores: tuple[PairedScores, ...] = ()
     """The paired samples that the cells sum up."""
+    loops: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """(value, system) -> clips on which a recogniser repeated itself."""
 
     def values(self) -> list[Value]:
         """The columns, in the order of the plan's metrics."""
@@ -68,8 +71,15 @@ def board_of(plan: Plan, rows: pd.DataFrame) -> Board:
     failed = rows[rows["value"].isna() & rows["done"]]
     counts = {str(system): len(group) for system, group in failed.groupby("system")}
     return Board(
-        plan, tuple(cells), plan.metric_cards, _failures(failed, len(plan.systems)), counts, tuple(found.values())
-    )
+        plan, tuple(cells), plan.metric_cards, _failures(failed, len(plan.systems)), counts, tuple(found.values()),
+        _loops(rows),
+    )  # fmt: skip
+
+
+def _loops(rows: pd.DataFrame) -> dict[tuple[str, str], int]:
+    """Of each value and system, the clips whose component `looped` is set."""
+    looped = rows[rows["components"].fillna("").str.contains(r'"looped": ?1', regex=True)]
+    return {(str(v), str(s)): len(group) for (v, s), group in looped.groupby(["value_name", "system"], sort=False)}
 
 
 EVERY = "every system"

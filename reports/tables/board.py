@@ -105,6 +105,11 @@ def notes(board: Board) -> list[str]:
     waiting = sum(cell.planned - cell.n for cell in board.cells) - sum(board.missing.values())
     if waiting:
         found.append(f"{waiting} values are planned but not measured (with these versions): run the suite again")
+    for value in (value for value in board.values() if value.reduction == "rate"):
+        if told := [f"{n} of {system}" for (name, system), n in board.loops.items() if name == value.name]:
+            found.append(
+                f"{value.label}: the recogniser repeated itself on clips ({', '.join(told)}); counted as heard"
+            )
     found += [f"no value: {system}: {why}: {where}" for (system, why), where in board.failures.items()]
     found += [f"open in the paper, our choice: {decision}" for decision in board.plan.suite.open_decisions]
     return found

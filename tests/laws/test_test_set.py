@@ -14,23 +14,23 @@ from tests.conftest import Cli
 def test_verify_finds_one_flipped_sample(cli: Cli, tmp_path: Path) -> None:
     assert cli("degrade", "demo", "--limit", "3", "--out", "set").returncode == 0
     assert cli("verify", "set").returncode == 0
-    path = tmp_path / "set" / "degraded" / "voicefixer" / "awb_02.flac"
+    path = tmp_path / "set" / "degraded" / "voicefixer" / "joe_42.flac"
     samples, rate = soundfile.read(path, dtype="int32")
     samples[1234] += 256  # one step of the 24-bit grid
     soundfile.write(path, samples, rate, subtype="PCM_24")
     done = cli("verify", "set")
     assert done.returncode == 1
-    assert "degraded/voicefixer/awb_02: samples hash to" in done.stdout
+    assert "degraded/voicefixer/joe_42: samples hash to" in done.stdout
     assert "3 clips, 1 faults" in done.stdout
 
 
 def test_verify_finds_missing_and_foreign_files(cli: Cli, tmp_path: Path) -> None:
     cli("degrade", "demo", "--limit", "2", "--out", "set")
     folder = tmp_path / "set" / "reference" / "voicefixer"
-    (folder / "kal16_01.flac").rename(folder / "stranger.flac")
+    (folder / "hibari_41.flac").rename(folder / "stranger.flac")
     done = cli("verify", "set")
     assert done.returncode == 1
-    assert "reference/voicefixer/kal16_01: kal16_01.flac: cannot be read" in done.stdout
+    assert "reference/voicefixer/hibari_41: hibari_41.flac: cannot be read" in done.stdout
     assert "reference/voicefixer/stranger.flac: not in the manifest" in done.stdout
 
 

@@ -89,10 +89,11 @@ def test_every_command_of_the_readme_exists(cli: Cli) -> None:
     named = set(re.findall(r"^restorebench (\w+)", TEXT, re.MULTILINE)) | {"verify"}
     assert named == {
         "list", "run", "board", "compare", "ledger", "report", "notebook", "gate", "degrade", "verify", "restore",
-        "doctor", "score", "train", "env", "data",
+        "doctor", "score", "train", "env", "data", "check",
     }  # fmt: skip
     for command in sorted(named):
-        done = cli(*(["data", "fetch"] if command == "data" else [command]), "--help")
+        words = {"data": ["data", "fetch"], "check": ["check-system"]}.get(command, [command])
+        done = cli(*words, "--help")
         assert done.returncode == 0
         assert "Example: restorebench" in done.stdout
 
