@@ -23,7 +23,7 @@ lint: .venv/.ready-dev
 	$(BIN)/lint-imports
 
 test-heavy: .venv/.ready-dev
-	$(BIN)/pytest -m heavy
+	$(BIN)/pytest -m heavy -n 2 --dist loadfile
 
 bench: .venv/.ready-dev
 	$(BIN)/pytest tests/benchmarks/test_speed.py tests/benchmarks/test_remote_speed.py --benchmark-only --benchmark-columns=median,iqr,rounds,ops
