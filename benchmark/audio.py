@@ -21,6 +21,8 @@ from restorebench.benchmark.types import Audio, FloatArray, Pair
 
 GRID = 2.0**23
 RESAMPLER = "soxr-hq"
+LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
+"""Of files: beyond them a header is wrong, and resampling would ask for any amount of memory."""
 LENGTH_TOLERANCE_S = 0.025
 """Finished audio may be this much longer or shorter than its reference (codec frames, STFT tails); it is fitted."""
 
@@ -43,6 +45,8 @@ def read(path: Path, channel: int | None = None) -> Audio:
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
         reason = str(error).split(": ")[-1].rstrip(".") or type(error).__name__
         raise AudioError(f"{path.name}: cannot be read as audio ({reason}); wanted a WAV, FLAC or OGG file") from error
+    if not LOWEST_RATE <= rate <= HIGHEST_RATE:
+        raise AudioError(f"{path.name}: has a rate of {rate} Hz; wanted {LOWEST_RATE} to {HIGHEST_RATE} Hz")
     if samples.shape[0] == 0:
         raise AudioError(f"{path.name}: holds no samples; wanted at least one")
     if samples.shape[1] <= (channel or 0):

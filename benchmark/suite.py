@@ -25,7 +25,7 @@ Name = Annotated[str, Field(pattern=r"^[\w.@-]+$")]
 class CorpusSpec(_Table):
     reader: str
     options: dict[str, Any] = Field(default_factory=dict)
-    rate: int | None = Field(default=None, ge=8000)
+    rate: int | None = Field(default=None, ge=8000, le=768_000)
     """Hz that clips are brought to before anything else; None leaves them as they are."""
     fetch: tuple[str, ...] = ()
     """Names in the catalogue of corpora: speech, and the noise that a condition draws from."""

@@ -30,6 +30,8 @@ def terminal(tables: Sequence[Table], wide: bool = False, verbose: bool = False)
     from rich.text import Text
 
     console = Console()
+    if not console.is_terminal:
+        tables = [with_stars(table) for table in tables]
     if wide or not console.is_terminal:
         console = Console(width=PIPED_WIDTH)
     width = console.width
@@ -44,6 +46,15 @@ def terminal(tables: Sequence[Table], wide: bool = False, verbose: bool = False)
             if table.small_print and not verbose and console.is_terminal:
                 console.print(Text("  --verbose: signatures and other small print", style="dim"))
     return capture.get()
+
+
+def with_stars(table: Table) -> Table:
+    """The table with a star where a terminal has bold, and a note that says so."""
+    rows = tuple(
+        tuple(f"{cell}*" if (place, at) in table.bold else cell for at, cell in enumerate(row))
+        for place, row in enumerate(table.rows)
+    )
+    return replace(table, rows=rows, notes=tuple(note.replace("bold: ", "*: ", 1) for note in table.notes))
 
 
 def widths(table: Table) -> list[int]:

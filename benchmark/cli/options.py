@@ -62,7 +62,38 @@ def _print(tables: list[Table], form: Format, wide: bool = False, verbose: bool 
     from restorebench.reports.formats import FORMATS
     from restorebench.reports.terminal import terminal
 
-    sys.stdout.write(terminal(tables, wide, verbose) if form is Format.terminal else FORMATS[form.value](tables))
+    text = terminal(tables, wide, verbose) if form is Format.terminal else FORMATS[form.value](tables)
+    sys.stdout.write(writable(text, sys.stdout.encoding or "utf-8"))
+
+
+PLAIN: dict[str, str | int | None] = {
+    "↑": "^",
+    "↓": "v",
+    "⚓": "#",
+    "‡": "++",
+    "■": "=",
+    "▪": "=",
+    "–": "-",
+    "─": "-",
+    "×": "x",
+    "§": "section ",
+    "…": "...",
+}
+"""What stands for a sign that an output cannot hold."""
+
+
+def writable(text: str, encoding: str) -> str:
+    """The text, with plain signs where the encoding lacks one of its own.
+
+    >>> writable("OVL ↑ 2.9 – é", "ascii")
+    'OVL ^ 2.9 - ?'
+    """
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        plain = text.translate(str.maketrans(PLAIN))
+        return plain.encode(encoding, errors="replace").decode(encoding)
+    return text
 
 
 def _say(text: str) -> None:

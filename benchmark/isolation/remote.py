@@ -24,7 +24,7 @@ from typing import IO, TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from restorebench.benchmark.core.pool import THREAD_VARIABLES
+from restorebench.benchmark.data.download import offline
 from restorebench.benchmark.errors import AudioError
 from restorebench.benchmark.isolation import environments
 from restorebench.benchmark.isolation.environments import Environment
@@ -40,6 +40,23 @@ TAIL = 400
 """Characters of the worker's standard error in a failure's reason."""
 
 Array = NDArray[Any]
+
+
+PASSED = frozenset({
+    "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH",
+    "DYLD_LIBRARY_PATH", "SYSTEMROOT", "APPDATA", "LOCALAPPDATA", "USERPROFILE", "COMSPEC", "HF_HOME", "TORCH_HOME",
+})  # fmt: skip
+PASSED_PREFIXES = ("LC_", "XDG_", "CUDA_", "NVIDIA_", "RESTOREBENCH_")
+
+
+def environment_of_a_worker(variables: Mapping[str, str]) -> dict[str, str]:
+    """What foreign code may see of this process's environment: what it needs to run, and no secret.
+
+    Threads are not limited, since one worker uses all cores. The switch against downloads is passed on to the hubs'
+    own libraries.
+    """
+    kept = {name: value for name, value in variables.items() if name in PASSED or name.startswith(PASSED_PREFIXES)}
+    return kept | ({"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} if offline() else {})
 
 
 class WorkerDied(Exception):
@@ -107,8 +124,7 @@ class Remote:
         self.close()
         self._held = environments.hold(self.environment)
         python = self.environment.python
-        dropped = ("PYTHONPATH", "PYTHONHOME", "VIRTUAL_ENV", *THREAD_VARIABLES)  # one worker uses all cores
-        kept = {name: value for name, value in os.environ.items() if name not in dropped}
+        kept = environment_of_a_worker(os.environ)
         # -I: the script's folder, which holds a `types.py`, must not come first on the path.
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the worker
         self._process = subprocess.Popen(

@@ -16,7 +16,7 @@ import pytest
 from restorebench.benchmark.errors import AudioError, RequestError
 from restorebench.benchmark.isolation import environments
 from restorebench.benchmark.isolation.environments import Environment
-from restorebench.benchmark.isolation.remote import Remote
+from restorebench.benchmark.isolation.remote import Remote, environment_of_a_worker
 from tests.conftest import Cli
 
 TOY = Path(__file__).with_name("toy.py")
@@ -211,3 +211,13 @@ def test_prune_leaves_what_a_worker_runs_in(toy: Remote) -> None:
     key = toy.environment.key
     toy.close()
     assert environments.prune([]) == [key]
+
+
+def test_a_worker_sees_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RESTOREBENCH_OFFLINE", "1")
+    given = {"PATH": "/bin", "HOME": "/h", "LC_ALL": "C", "CUDA_VISIBLE_DEVICES": "0", "AWS_SECRET_ACCESS_KEY": "x",
+             "HF_TOKEN": "x", "GITHUB_TOKEN": "x", "PYTHONPATH": "/p", "OMP_NUM_THREADS": "1"}  # fmt: skip
+    assert environment_of_a_worker(given) == {
+        "PATH": "/bin", "HOME": "/h", "LC_ALL": "C", "CUDA_VISIBLE_DEVICES": "0",
+        "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1",
+    }  # fmt: skip

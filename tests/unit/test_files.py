@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import numpy as np
 import pytest
+import soundfile
 
 from restorebench.benchmark.audio import read
 from restorebench.benchmark.core.files import files_below
@@ -13,6 +15,7 @@ from restorebench.benchmark.data.locations import BUNDLE, audio_files
 from restorebench.benchmark.data.tables import read_csv
 from restorebench.benchmark.errors import AudioError, RequestError
 from restorebench.benchmark.folders.score import files_by_id
+from tests.conftest import Cli
 
 
 def below(folder: Path) -> list[str]:
@@ -87,3 +90,21 @@ def test_a_checkpoint_folder_that_would_run_code_is_refused(tmp_path: Path, file
     (tmp_path / file).write_text("trust_remote_code: true\nremote_code: ./evil.py\n")
     with pytest.raises(ValueError, match="it is not loaded"):
         refuse_code(tmp_path)
+
+
+@pytest.mark.parametrize("rate", [1, 3_999, 768_001, 2**31 - 1])
+def test_a_rate_that_nothing_has_is_refused(tmp_path: Path, rate: int) -> None:
+    soundfile.write(tmp_path / "x.wav", np.zeros(400), 16_000)
+    data = bytearray((tmp_path / "x.wav").read_bytes())
+    data[24:28] = rate.to_bytes(4, "little")
+    (tmp_path / "x.wav").write_bytes(data)
+    with pytest.raises(AudioError, match=rf"x\.wav: has a rate of {rate} Hz; wanted 4000 to 768000 Hz"):
+        read(tmp_path / "x.wav")
+
+
+def test_an_output_without_arrows_gets_plain_ones(cli: Cli) -> None:
+    done = cli("list", "metrics", env={"PYTHONIOENCODING": "cp1252"})
+    assert done.returncode == 0, done.stderr
+    done = cli("list", "decisions", env={"PYTHONIOENCODING": "ascii"})
+    assert done.returncode == 0, done.stderr
+    assert "section" in done.stdout

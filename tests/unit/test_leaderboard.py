@@ -17,13 +17,14 @@ from restorebench.benchmark.contracts import SystemCard, Value
 from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.run.execute import execute
 from restorebench.benchmark.suite import load_suite
-from restorebench.benchmark.types import Cell, Quantity, Recipe, Trial, Utterance
+from restorebench.benchmark.types import Cell, Quantity, Recipe, Table, Trial, Utterance
 from restorebench.corruptions.packet_loss import PacketLoss
 from restorebench.corruptions.rooms import Room
 from restorebench.reports.tables.breakdown import Factor, Facts, breakdowns, explained, facts, gaps
 from restorebench.reports.tables.explain import breakdown_tables, significant_rows
 from restorebench.reports.tables.in_words import _sentence, in_words
 from restorebench.reports.tables.leaderboard import Column, column
+from restorebench.reports.terminal import terminal
 
 ROOM = Room(size_m=(5, 5, 3), source_m=(1, 1, 1), microphone_m=(2, 2, 1), t60_s=0.5)
 VALUE = Value(name="v", label="V", unit="MOS", direction="higher")
@@ -247,3 +248,11 @@ def test_a_sentence_claims_no_more_than_the_tests() -> None:
     entries = dict(found.entries) | {"good": replace(found.entries["good"], winner=False, ties="a")}
     entries["alike"] = replace(found.entries["alike"], rank=(2, 2), ties="a")
     assert _sentence(replace(found, entries=entries)).endswith("cannot tell it from alike")
+
+
+def test_a_pipe_has_stars_where_a_terminal_has_bold() -> None:
+    table = Table("t", ("system", "OVL"), (("a", "1.0"), ("b", "2.0")), ("bold: better than a",), frozenset({(1, 1)}))
+    text = terminal([table])
+    assert "2.0*" in text
+    assert "1.0*" not in text
+    assert "*: better than a" in text
