@@ -32,12 +32,13 @@ app.add_typer(installation.data_app, name="data")
 
 
 class Stopped(BaseException):
-    """Ctrl-C. Not KeyboardInterrupt, which Typer would turn into a bare exit code."""
+    """Ctrl-C, or SIGTERM. Not KeyboardInterrupt, which Typer would turn into a bare exit code."""
 
 
-def _stop(*_: object) -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # one is enough: a second must not interrupt the clearing up
-    raise Stopped
+def _stop(number: int, _: object) -> None:
+    for one in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(one, signal.SIG_IGN)  # one is enough: a second must not interrupt the clearing up
+    raise Stopped(number)
 
 
 def main() -> None:
@@ -47,6 +48,7 @@ def main() -> None:
         os.environ["RESTOREBENCH_OFFLINE"] = "1"  # workers and environments inherit it
     arguments = [argument for argument in sys.argv[1:] if argument not in ("--debug", "--offline")]
     signal.signal(signal.SIGINT, _stop)
+    signal.signal(signal.SIGTERM, _stop)
     try:
         app(arguments)
     except (RequestError, AudioError) as error:
@@ -59,9 +61,9 @@ def main() -> None:
             raise
         typer.echo(f"restorebench: {error.filename or ''}: {error.strerror or error}", err=True)
         sys.exit(2)
-    except Stopped:
+    except Stopped as stopped:
         typer.echo("restorebench: stopped; run the same command again to go on", err=True)
-        sys.exit(130)
+        sys.exit(128 + stopped.args[0])
 
 
 if __name__ == "__main__":

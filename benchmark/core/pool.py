@@ -5,6 +5,8 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -17,6 +19,8 @@ Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
+PARENT_INTERVAL_S = 1.0
+"""Between two looks of a worker for its parent."""
 
 
 def default_workers() -> int:
@@ -46,9 +50,20 @@ def single_threaded_children() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def leave_interrupts_to_parent() -> None:
-    """Ctrl-C reaches the whole process group; workers finish their unit, and the parent stops handing out more."""
+def begin_worker() -> None:
+    """A worker leaves Ctrl-C to its parent, and ends with it.
+
+    Ctrl-C reaches the whole process group: workers finish their unit, and the parent stops handing out more. A parent
+    that was killed tells nobody, so every worker looks for it.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+
+
+def _end_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(PARENT_INTERVAL_S)
+    os._exit(1)
 
 
 class Workers:
@@ -73,7 +88,7 @@ class Workers:
     def _open(self) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=leave_interrupts_to_parent)
+            self._pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=begin_worker)
         return self._pool
 
     def map(

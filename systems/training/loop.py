@@ -125,21 +125,26 @@ class Session:
 
     @contextmanager
     def interrupts_at_step_ends(self) -> Iterator[None]:
-        """The first Ctrl-C ends the run after the step that is open, with a checkpoint; a second one at once."""
+        """The first Ctrl-C or SIGTERM ends the run after the open step, with a checkpoint; a second one at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
-        before = signal.getsignal(signal.SIGINT)
+        before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 
         def stop(*_: object) -> None:
             self.stopping = True
-            signal.signal(signal.SIGINT, before)
+            as_before()
 
-        signal.signal(signal.SIGINT, stop)
+        def as_before() -> None:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+        for number in before:
+            signal.signal(number, stop)
         try:
             yield
         finally:
-            signal.signal(signal.SIGINT, before)
+            as_before()
 
     def steps(self) -> Iterator[None]:
         training, fabric = self.run.training, self.fabric

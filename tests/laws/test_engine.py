@@ -91,6 +91,36 @@ def signalled(store: Path, stage: str, what: signal.Signals) -> tuple[int, str]:
     return process.returncode, errors
 
 
+def of_session(number: int) -> list[int]:
+    """Processes of a session that still live."""
+    found = []
+    for status in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            fields = status.read_text().rpartition(")")[2].split()
+        except OSError:
+            continue  # it ended meanwhile
+        if int(fields[3]) == number and fields[0] != "Z":
+            found.append(int(status.parent.name))
+    return found
+
+
+def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
+    """Not the whole group: a memory killer or a scheduler takes the parent alone."""
+    with subprocess.Popen(
+        [COMMAND, *RUN, "--store", tmp_path / "store", "--workers", "2"],
+        stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        next(line for line in process.stderr if line.startswith("degrade: "))
+        assert len(of_session(process.pid)) > 1
+        process.kill()
+        process.wait()
+    deadline = time.monotonic() + 60
+    while of_session(process.pid) and time.monotonic() < deadline:
+        time.sleep(0.2)
+    assert not of_session(process.pid)
+
+
 @pytest.mark.parametrize("stage", ["degrade", "restore"])
 def test_kill_nine_then_run_again(tmp_path: Path, one_worker: Path, cli: Cli, stage: str) -> None:
     """The run is killed with its workers when the next stage has begun; a rerun finishes with the same bytes."""
@@ -123,9 +153,12 @@ def test_plan_counts_what_is_cached(cli: Cli, one_worker: Path) -> None:
     assert "lsd,score,24,24,0,0" in cached.stdout
 
 
-def test_ctrl_c_leaves_a_store_that_the_next_run_continues(tmp_path: Path, one_worker: Path, cli: Cli) -> None:
-    code, errors = signalled(tmp_path / "store", "degrade", signal.SIGINT)
-    assert code == 130
+@pytest.mark.parametrize(("what", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_leaves_a_store_that_the_next_run_continues(
+    tmp_path: Path, one_worker: Path, cli: Cli, what: signal.Signals, exit_code: int
+) -> None:
+    code, errors = signalled(tmp_path / "store", "degrade", what)
+    assert code == exit_code
     assert errors.splitlines()[-1] == "restorebench: stopped; run the same command again to go on"
     assert "Traceback" not in errors
     assert cli(*RUN, "--store", "store").returncode == 0

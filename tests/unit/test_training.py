@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -213,8 +214,8 @@ def test_a_fault_in_a_worker_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
-    import signal
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_checkpoint(tmp_path: Path, number: signal.Signals) -> None:
     import time
 
     from tests.conftest import COMMAND
@@ -226,7 +227,7 @@ def test_ctrl_c_leaves_a_checkpoint(tmp_path: Path) -> None:
     deadline = time.monotonic() + 90
     while not (log.is_file() and "train" in log.read_text()) and time.monotonic() < deadline:
         time.sleep(0.2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     assert "of 100000; add --resume to go on" in said
