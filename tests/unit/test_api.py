@@ -14,6 +14,7 @@ import pandas as pd
 import pytest
 
 import restorebench as rb
+from restorebench.benchmark.api import fetch_for, plan_of_suite
 from restorebench.benchmark.audio import read
 from restorebench.benchmark.data.locations import BUNDLE
 from tests.conftest import Cli
@@ -202,3 +203,35 @@ def test_lists_name_what_the_command_lists() -> None:
     assert "dnsmos" in rb.list_metrics()
     assert "voicefixer" in rb.list_corruptions()
     assert rb.load_suite("demo").name in rb.list_suites()
+
+
+@pytest.fixture
+def nothing_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An empty cache, an empty mirror, no network."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("RESTOREBENCH_WEIGHTS", str(tmp_path / "mirror"))
+    monkeypatch.setenv("RESTOREBENCH_OFFLINE", "1")
+
+
+@pytest.mark.usefixtures("nothing_fetched")
+def test_a_stand_in_is_measured_where_weights_are_absent() -> None:
+    """Under its own name, and the other one is said to be missing."""
+    pytest.importorskip("pocketsphinx")
+    plan, unusable = plan_of_suite(rb.load_suite("demo"), ["unprocessed"], limit=1)
+    assert "wer@pocketsphinx" in plan.metrics
+    assert "wer@whisper-tiny.en" not in plan.metrics
+    assert "restorebench data fetch whisper-tiny.en-model" in unusable["wer@whisper-tiny.en"]
+    named, _ = plan_of_suite(rb.load_suite("demo"), ["unprocessed"], ["lsd"], limit=1)
+    assert named.metrics == ("lsd",)
+
+
+@pytest.mark.usefixtures("nothing_fetched")
+def test_weights_that_cannot_be_had_are_said_and_nothing_else_is_lost() -> None:
+    said: list[str] = []
+    fetch_for(rb.load_suite("demo"), ["unprocessed", "gtcrn", "dtln"], ["lsd"], said.append)
+    assert said[0] == "to fetch: 5 MB"
+    assert [line.partition(":")[0] for line in said[1:4]] == [
+        "gtcrn/gtcrn_simple.onnx", "dtln/model_1.onnx", "dtln/model_2.onnx",
+    ]  # fmt: skip
+    assert all("RESTOREBENCH_OFFLINE is set" in line and "; then " in line for line in said[4:])
+    assert len(said) == 7
