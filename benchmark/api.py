@@ -351,7 +351,12 @@ def fetch_for(
     cards = [registry.card("systems", name) for name in systems or suite.systems]
     cards += [metric_card(name) for name in resolve_metrics(metrics or suite.metrics)]
     names = list(dict.fromkeys(name for card in cards if not missing_packages(card) for name in card.weights))
-    absent = [name for name in names if weights.present(name) is None]
+    absent = []
+    for name in names:
+        try:
+            absent += [] if weights.present(name) else [name]
+        except RequestError as error:  # a file that lies there is not what it should be
+            say(str(error))
     if absent:
         say(f"to fetch: {sum(weights.entry_of(name).bytes for name in absent) / 1e6:.0f} MB")
     for name in absent:

@@ -94,7 +94,7 @@ def recording(rng: np.random.Generator, files: tuple[str, ...], seconds: float) 
     """One of the files, from a random place on; from a place where it sounds, if the stretch is digital silence.
 
     Silence cannot be brought to a ratio: the clip would stay clean under a recipe that says otherwise. A file that is
-    silent throughout is passed over. Raises RequestError naming one when so many draws find nothing else.
+    silent throughout is passed over. Raises AudioError naming one when so many draws find nothing else.
     """
     for _ in range(DRAWS):
         uri = files[int(rng.integers(len(files)))]
@@ -107,7 +107,7 @@ def recording(rng: np.random.Generator, files: tuple[str, ...], seconds: float) 
                 continue
             offset = float(active[int(rng.integers(len(active)))] / len(sound))
         return Recording(uri=uri, sha256=file_sha256(resolve_uri(uri)), channel=channel, offset=offset)
-    raise RequestError(f"{uri}: is digital silence throughout, as were {DRAWS} draws of noise; remove such files")
+    raise AudioError(f"{uri}: is digital silence throughout, as were {DRAWS} draws of noise; remove such files")
 
 
 def draw_channel(rng: np.random.Generator, uri: str) -> int | None:
@@ -143,6 +143,14 @@ def _sounds(uri: str, offset: float, seconds: float, channel: int | None) -> boo
         return True
 
 
+def _voice(rng: np.random.Generator, scene: Scene, uri: str) -> Recording:
+    """A stretch of a clip, or of any other one where that clip is silent throughout."""
+    try:
+        return recording(rng, (uri,), scene.seconds)
+    except AudioError:
+        return recording(rng, scene.others, scene.seconds)
+
+
 def draw_noise(rng: np.random.Generator, scene: Scene, noise: str, split: str) -> Recording | Coloured | Babble:
     """A noise source. `noise` is a folder, a colour, `babble`, or `synthetic`: coloured or babble, as they come."""
     if noise == "synthetic":
@@ -153,7 +161,7 @@ def draw_noise(rng: np.random.Generator, scene: Scene, noise: str, split: str) -
             raise RequestError("babble is made of other clips of the corpus, and there are none; name a noise folder")
         count = min(BABBLE_VOICES, len(scene.others))
         chosen = rng.choice(len(scene.others), size=count, replace=False)
-        return Babble(voices=tuple(recording(rng, (scene.others[int(i)],), scene.seconds) for i in chosen))
+        return Babble(voices=tuple(_voice(rng, scene, scene.others[int(i)]) for i in chosen))
     if noise in COLOURS:
         return Coloured(exponent=COLOURS[noise], seed=int(rng.integers(2**31)))
     return recording(rng, audio_files(noise, split), scene.seconds)

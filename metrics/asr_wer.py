@@ -13,6 +13,7 @@ from functools import cached_property
 from pathlib import Path
 
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
+from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Outcome
 from restorebench.metrics import embedded_asr, isolated_asr
 from restorebench.metrics import text as rules
@@ -51,6 +52,10 @@ class Protocol:
         """The metric; `checkpoint`: a file or folder of the same kind instead of the catalogue's."""
         if not checkpoint:
             return RecogniserWer(self)
+        if not self.recogniser.weights:
+            raise RequestError(
+                f"{self.name}:{checkpoint}: {self.recogniser.name} brings its own model; leave the file out"
+            )
         recogniser = replace(self.recogniser, name=Path(checkpoint).name, weights=(), checkpoint=checkpoint)
         named = f"{self.name}:{checkpoint}"
         return RecogniserWer(replace(self, name=named, recogniser=recogniser))

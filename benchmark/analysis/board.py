@@ -79,7 +79,11 @@ def board_of(plan: Plan, rows: pd.DataFrame) -> Board:
 def _loops(rows: pd.DataFrame) -> dict[tuple[str, str], int]:
     """Of each value and system, the clips whose component `looped` is set."""
     looped = rows[rows["components"].fillna("").str.contains(r'"looped": ?1', regex=True)]
-    return {(str(v), str(s)): len(group) for (v, s), group in looped.groupby(["value_name", "system"], sort=False)}
+    clips = ["condition", "utterance"]
+    return {
+        (str(v), str(s)): len(group.drop_duplicates(clips))
+        for (v, s), group in looped.groupby(["value_name", "system"], sort=False)
+    }
 
 
 EVERY = "every system"

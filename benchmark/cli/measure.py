@@ -79,7 +79,9 @@ def run(
     if fetch:
         from restorebench.benchmark.api import fetch_for, load_suite
 
-        fetch_for(load_suite(suite), _names(systems), _names(metrics), _say, show)
+        definition = load_suite(suite)
+        measured = _names(metrics) or (definition.paper_metrics if profile is Profile.paper else None)
+        fetch_for(definition, _names(systems), measured, _say, show)
     planned = _plan(suite, systems, metrics, limit, profile)
     execute(planned, store, _workers(workers), show, retry_failed)
     _board(store, planned.suite.name, None, form, wide, verbose)

@@ -50,14 +50,14 @@ def single_threaded_children() -> Iterator[None]:
                 os.environ[name] = value
 
 
-def begin_worker() -> None:
+def begin_worker(parent: int) -> None:
     """A worker leaves Ctrl-C to its parent, and ends with it.
 
     Ctrl-C reaches the whole process group: workers finish their unit, and the parent stops handing out more. A parent
     that was killed tells nobody, so every worker looks for it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
 def _end_with(parent: int) -> None:
@@ -88,7 +88,9 @@ class Workers:
     def _open(self) -> ProcessPoolExecutor:
         if self._pool is None:
             context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(self.count, mp_context=context, initializer=begin_worker)
+            self._pool = ProcessPoolExecutor(
+                self.count, mp_context=context, initializer=begin_worker, initargs=(os.getpid(),)
+            )
         return self._pool
 
     def map(

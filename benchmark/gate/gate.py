@@ -23,6 +23,7 @@ from restorebench.benchmark.analysis.paired_scores import PairedScores, paired_s
 from restorebench.benchmark.analysis.paired_tests import Sample, one_sided_p
 from restorebench.benchmark.analysis.resampling import Draws
 from restorebench.benchmark.analysis.significance import ALPHA, holm
+from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.gate.baseline import (
     Baseline,
@@ -192,10 +193,17 @@ def _judge(
         before=second,
         now=first,
         worse=sign * (first - second) + 0.0,
-        broken=tuple(common[n] for n in _broken(differences, bare.margin)) if new.value.reduction == "mean" else (),
+        broken=tuple(common[n] for n in _broken(differences, bare.margin))
+        if judged_by_clip(new.value, bare.margin)
+        else (),
         changed=int(np.count_nonzero(differences)),
     )
     return judged, one_sided_p(sample, draws)
+
+
+def judged_by_clip(value: Value, margin: float) -> bool:
+    """Whether single clips of a value are looked at: not for rates of errors, nor without a margin to measure by."""
+    return value.unit != "%" and margin > 0
 
 
 def _broken(differences: NDArray[np.float64], margin: float) -> NDArray[np.intp]:

@@ -45,12 +45,15 @@ Array = NDArray[Any]
 PASSED = frozenset({
     "PATH", "HOME", "USER", "LOGNAME", "TMPDIR", "TEMP", "TMP", "LANG", "LANGUAGE", "TZ", "LD_LIBRARY_PATH",
     "DYLD_LIBRARY_PATH", "SYSTEMROOT", "APPDATA", "LOCALAPPDATA", "USERPROFILE", "COMSPEC", "HF_HOME", "TORCH_HOME",
+    "HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "SSL_CERT_FILE", "SSL_CERT_DIR", "REQUESTS_CA_BUNDLE",
+    "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "no_proxy", "all_proxy",
 })  # fmt: skip
 PASSED_PREFIXES = ("LC_", "XDG_", "CUDA_", "NVIDIA_", "RESTOREBENCH_")
 
 
 def environment_of_a_worker(variables: Mapping[str, str]) -> dict[str, str]:
-    """What foreign code may see of this process's environment: what it needs to run, and no secret.
+    """What foreign code may see of this process's environment: what it needs to run, and no variable that holds
+    a token.
 
     Threads are not limited, since one worker uses all cores. The switch against downloads is passed on to the hubs'
     own libraries.

@@ -89,17 +89,21 @@ def report(
 
 
 def _earlier_files(out: Path) -> set[str]:
-    """The files that an earlier report wrote into `out`, by its own list: they alone may be replaced or removed.
+    """The files that an earlier report wrote into `out`: they alone may be replaced or removed.
 
-    Raises RequestError when anything else lies there, or a link.
+    By its own list; a report of before there was one, by the names that reports give. Hidden files, such as parts that
+    a killed report left, are nobody's and stay. Raises RequestError when anything else lies there, or a link.
     """
-    present = [path for path in out.rglob("*") if path.is_symlink() or not path.is_dir()] if out.is_dir() else []
-    listed = set((out / LIST).read_text(encoding="utf-8").splitlines()) if (out / LIST).is_file() else set()
+    if not out.is_dir():
+        return set()
+    links = [path for path in out.rglob("*") if path.is_symlink()]
+    present = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file() and not p.name.startswith(".")}
+    listed = set((out / LIST).read_text(encoding="utf-8").splitlines()) if (out / LIST).is_file() else present
     ours = {name for name in listed if name == PAGE or OWN.fullmatch(name)}
-    for path in present:
-        name = path.relative_to(out).as_posix()
-        if path.is_symlink() or (name not in ours and name != LIST):
-            raise RequestError(f"{out}: holds other files, such as {name}; name an empty folder or an earlier report")
+    foreign = sorted([*(path.relative_to(out).as_posix() for path in links), *(present - ours - {LIST})])
+    if foreign or (present and PAGE not in ours | {LIST} and not (out / LIST).is_file()):
+        named = f", such as {foreign[0]}" if foreign else ""
+        raise RequestError(f"{out}: holds other files{named}; name an empty folder or an earlier report")
     return ours
 
 

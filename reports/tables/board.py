@@ -102,6 +102,11 @@ def notes(board: Board) -> list[str]:
     kinds = [card.kind for card in board.plan.system_cards.values()]
     legend = {"anchor": f"{ANCHOR.strip()} anchor", "published": f"{FINISHED.strip()} finished audio of others"}
     found = [text for kind, text in legend.items() if kind in kinds] + _seen_in_training(board.plan)
+    found += [
+        f"{name}: its delay of {1000 * card.delay_s:g} ms, which its card states, was removed"
+        for name, card in board.plan.system_cards.items()
+        if card.delay_s
+    ]
     waiting = sum(cell.planned - cell.n for cell in board.cells) - sum(board.missing.values())
     if waiting:
         found.append(f"{waiting} values are planned but not measured (with these versions): run the suite again")

@@ -1,8 +1,9 @@
 """RNNoise through its C library: gains on 32 bands and a pitch filter, frame by frame (48 kHz, causal).
 
 Source: Valin, "A Hybrid DSP/Deep Learning Approach to Real-Time Full-Band Speech Enhancement", MMSP 2018; xiph/rnnoise.
-The library wants samples in the range of 16-bit integers. Its output comes 960 samples late, measured by
-cross-correlation; as many zeros are fed at the end, and the delay is removed.
+The compiled library comes out of a wheel of pyrnnoise, and runs in this process. It wants samples in the range of
+16-bit integers. Its output comes 960 samples late, measured by cross-correlation; as many zeros are fed at the end, and
+the delay is removed.
 """
 
 from __future__ import annotations

@@ -48,8 +48,10 @@ class HttpSystem:
             raise RequestError(f"http:{address}: wanted http:HOST:PORT, as in http:127.0.0.1:8000")
         if not _is_loopback(parts.hostname):
             raise RequestError(f"http:{address}: audio is sent to this machine only, wanted localhost or 127.0.0.1")
-        self.url = f"http://{parts.netloc}{parts.path.rstrip('/')}"
-        self.card = self._card(f"http:{parts.netloc}{parts.path.rstrip('/')}")
+        host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
+        place = f"{host}:{parts.port or 80}{parts.path.rstrip('/')}"
+        self.url = f"http://{place}"
+        self.card = self._card(f"http:{place}")
 
     def restore(self, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:
         return [self._restore(audio, seed) for audio, seed in zip(batch, seeds, strict=True)]
@@ -67,8 +69,10 @@ class HttpSystem:
         import requests
 
         try:
-            answer = self._session.get(f"{self.url}/card", timeout=CARD_TIMEOUT_S)
+            answer = self._session.get(f"{self.url}/card", timeout=CARD_TIMEOUT_S, allow_redirects=False)
             answer.raise_for_status()
+            if answer.is_redirect:
+                raise RequestError(f"{name}: {self.url}/card sends us elsewhere; audio is sent to this machine only")
             stated = answer.json()
             facts = {key: stated[key] for key in STATED if key in stated}
             return SystemCard(**{"summary": str(stated["name"]), "source": self.url, **facts, "name": name})
@@ -85,7 +89,11 @@ class HttpSystem:
         headers = {"Content-Type": "audio/wav", "X-Seed": str(seed)}
         try:
             answer = self._session.post(
-                f"{self.url}/restore", data=sent.getvalue(), headers=headers, timeout=RESTORE_TIMEOUT_S
+                f"{self.url}/restore",
+                data=sent.getvalue(),
+                headers=headers,
+                timeout=RESTORE_TIMEOUT_S,
+                allow_redirects=False,
             )
         except requests.RequestException as error:
             raise AudioError(f"{self.url}/restore: {_first_line(str(error))}") from error

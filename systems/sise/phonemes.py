@@ -36,13 +36,12 @@ PINYIN = (
     "y", "z", "zh",
 )  # fmt: skip
 NAMED_SETS = {"arpabet": ARPABET, "mfa-en-zh": tuple(dict.fromkeys((*ARPABET, *MFA_IPA, *PINYIN)))}
-"""`mfa-en-zh`: what any of MFA's English and Mandarin models writes; what ARPAbet has in capitals is that phone."""
+"""`mfa-en-zh`: what any of MFA's English and Mandarin models writes, each symbol a class of its own."""
 MODIFIERS = re.compile("[ːˑʰʱʲʷˠˤ˞˥˦˧˨˩⁰¹²³⁴⁵0-9]|\u0303")
 """Length, aspiration, secondary articulation, nasality, tone and stress: what a phone has beside its quality."""
 SYLLABIC = re.compile("\u0329")
 """m̩ counts as m where the set has no syllabic one."""
 SILENCES = frozenset({"", "SIL", "SP", "<SIL>", "+NSN+", "+BREATH+", "<EPS>"})
-UNKNOWNS = frozenset({"SPN", "UNK", "<UNK>"})
 SILENCE, UNKNOWN = 0, 1
 """Classes of frames without speech, and of speech whose phones are not known."""
 IGNORED = -100
@@ -78,10 +77,10 @@ class PhoneSet:
         bare = phone.upper().rstrip("012")
         if bare in SILENCES:
             return SILENCE
-        if bare in self.names:
-            return 2 + self.names.index(bare)
-        for symbol in (phone, MODIFIERS.sub("", phone), SYLLABIC.sub("", MODIFIERS.sub("", phone))):
-            if symbol in self.names:  # IPA sets are not upper case
+        plain = MODIFIERS.sub("", phone)
+        # Capitals last, for ARPAbet in small letters: pinyin's zh is not ARPAbet's ZH.
+        for symbol in (phone, plain, SYLLABIC.sub("", plain), bare):
+            if symbol in self.names:
                 return 2 + self.names.index(symbol)
         return UNKNOWN
 

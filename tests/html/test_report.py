@@ -393,6 +393,9 @@ def test_a_folder_of_somebodys_plots_is_no_earlier_report(cli: Cli, tmp_path: Pa
     listed = set((tmp_path / "r" / "files.txt").read_text().splitlines())
     present = {p.relative_to(tmp_path / "r").as_posix() for p in (tmp_path / "r").rglob("*") if p.is_file()}
     assert present == listed | {"files.txt"}
+    (tmp_path / "r" / "files.txt").unlink()
+    (tmp_path / "r" / ".index.html.123").write_text("a part that a killed report left")
+    assert cli("report", "s", "--out", "r").returncode == 0, "a report of before there was a list"
     precious = tmp_path / "precious"
     (tmp_path / "r" / "sounds").rename(precious)
     (tmp_path / "r" / "sounds").symlink_to(precious, target_is_directory=True)

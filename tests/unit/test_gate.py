@@ -29,7 +29,7 @@ from restorebench.benchmark.gate.baseline import (
     successor,
     write_baseline,
 )
-from restorebench.benchmark.gate.gate import GatedValue, judge
+from restorebench.benchmark.gate.gate import GatedValue, judge, judged_by_clip
 from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.run.execute import execute
 from restorebench.benchmark.suite import load_suite
@@ -124,6 +124,13 @@ def test_a_collapsed_clip_is_found_among_clips_that_all_changed() -> None:
     assert not one_value(before, now).fails
     now[7] -= 2.5
     assert one_value(before, now).broken == ("clip-7",)
+
+
+def test_rates_and_values_without_a_margin_are_not_judged_clip_by_clip() -> None:
+    rate = Value(name="wer@x@mean", label="WER", unit="%", direction="lower")
+    assert not judged_by_clip(rate, 0.5)
+    assert not judged_by_clip(rate.model_copy(update={"unit": "MOS"}), 0.0)
+    assert judged_by_clip(rate.model_copy(update={"unit": "MOS"}), 0.05)
 
 
 def test_few_changed_clips_are_not_called_chance() -> None:

@@ -16,6 +16,7 @@ import restorebench as rb
 from restorebench.benchmark.components import component_of
 from restorebench.benchmark.errors import AudioError, RequestError
 from restorebench.benchmark.types import Audio
+from restorebench.systems.served.http import HttpSystem
 from tests.conftest import Cli
 
 CARD = {"name": "halver", "version": 3, "summary": "Half as loud", "identity": "abc", "rate": 16_000}
@@ -25,12 +26,15 @@ class Model(BaseHTTPRequestHandler):
     """Halves what it is sent; refuses a clip that is silent."""
 
     card: object = CARD
+    moved: str = ""
 
     def log_message(self, *_: object) -> None:
         pass
 
     def answer(self, status: int, body: bytes) -> None:
-        self.send_response(status)
+        self.send_response(307 if self.moved else status)
+        if self.moved:
+            self.send_header("Location", self.moved)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -69,6 +73,17 @@ def test_it_restores_and_its_card_is_the_servers(address: str) -> None:
     assert np.allclose(made[1].samples, given.samples * np.float32(0.4))
     with pytest.raises(AudioError, match=r"answers 422: silence is not for me$"):
         system.restore([Audio(np.zeros(160, np.float32), 16_000)], [0])  # type: ignore[union-attr]
+
+
+def test_it_follows_nobody_elsewhere(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Audio stays on this machine, whatever the server answers."""
+    system = component_of(f"http:{address}")
+    monkeypatch.setattr(Model, "moved", "http://192.0.2.1/restore")
+    with pytest.raises(AudioError, match="answers 307"):
+        system.restore([Audio(np.ones(160, np.float32), 16_000)], [0])  # type: ignore[union-attr]
+    with pytest.raises(RequestError, match="sends us elsewhere"):
+        HttpSystem(address)
+    assert HttpSystem.card.name == "http"
 
 
 def test_it_stands_on_a_board(address: str, cli: Cli) -> None:

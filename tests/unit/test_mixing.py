@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from restorebench.benchmark.contracts import Scene
 from restorebench.benchmark.core.seeds import generator
-from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.errors import AudioError
 from restorebench.benchmark.run.pairs import render
 from restorebench.benchmark.types import Audio, Recipe
 from restorebench.corruptions.chain import steps_of
@@ -254,7 +254,7 @@ def test_noise_that_is_mostly_silent_still_gives_its_ratio(law: SnrDefinition, t
 
 def test_a_silent_noise_file_is_refused_by_name(tmp_path: Path) -> None:
     corruption = Noise(noise=with_silence(tmp_path / "n", 0, 3))
-    with pytest.raises(RequestError, match=r"noise\.wav: is digital silence throughout"):
+    with pytest.raises(AudioError, match=r"noise\.wav: is digital silence throughout"):
         corruption.draw(generator("silence"), Scene(rate=RATE, seconds=2.0))
 
 

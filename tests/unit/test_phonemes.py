@@ -181,6 +181,16 @@ def test_the_merged_set_knows_what_mfa_writes(model: str) -> None:
     assert share == 0, outside
 
 
+def test_tone_changes_no_class_and_pinyin_is_not_arpabet() -> None:
+    phones = PhoneSet(NAMED_SETS["mfa-en-zh"])
+    for final in ("ao", "er", "i", "uang"):
+        assert len({phones.id(f"{final}{tone}") for tone in range(1, 6)}) == 1
+    assert phones.id("AH0") == phones.id("AH1") == phones.id("AH")
+    for pinyin, arpabet in (("zh", "ZH"), ("er", "ER"), ("ao", "AO"), ("y", "Y")):
+        assert phones.id(pinyin) != phones.id(arpabet)
+    assert PhoneSet().id("hh") == PhoneSet().id("HH"), "the aligner's own spelling"
+
+
 def test_a_phone_set_of_another_language_stops_the_run(tmp_path: Path) -> None:
     """With ARPAbet, Mandarin would be one class of its own, and nobody would know."""
     grid = tmp_path / "a.TextGrid"

@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 
 from restorebench.benchmark.analysis.paired_scores import paired
+from restorebench.benchmark.errors import RequestError
 from restorebench.metrics.asr_wer import pocketsphinx
 from restorebench.metrics.text import paper, seed_tts, whisper_en, zh_numbers
 from restorebench.metrics.wer import ErrorCount, count_errors, repeats_itself
@@ -54,3 +55,8 @@ def test_a_loop_is_told_from_speech() -> None:
 @pytest.mark.parametrize(("cosine", "mapped"), [(-1, 0), (0, 0.5), (0.5, 0.75), (1, 1)])
 def test_wespeaker_mapping(cosine: float, mapped: float) -> None:
     assert wespeaker_mapped(cosine) == mapped
+
+
+def test_a_recogniser_that_brings_its_model_takes_no_file() -> None:
+    with pytest.raises(RequestError, match="PocketSphinx en-us brings its own model; leave the file out"):
+        pocketsphinx("other.bin")
