@@ -47,7 +47,9 @@ def test_whisper_in_batches(benchmark: BenchmarkFixture, tmp_path: Path) -> None
     python = environments.require(Environment(asr.WHISPER))
     checkpoint = tmp_path / "tiny.pt"
     subprocess.run([str(python), str(REMOTE / "make_whisper.py"), str(checkpoint)], check=True, capture_output=True)
-    remote = asr.Recogniser("tiny", "whisper_asr.py", asr.WHISPER, "", checkpoint=str(checkpoint)).remote()
+    remote = asr.IsolatedRecogniser(
+        name="tiny", file="whisper_asr.py", requirements=asr.WHISPER, rules="", checkpoint=str(checkpoint)
+    ).remote()
     sounds = clips(32)
     remote.call("transcribe", sounds[:1], language="en")
     start = time.perf_counter()

@@ -3,6 +3,7 @@ file formats: transcripts, batch = single, three environments in one run, and wh
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,6 +23,8 @@ from restorebench.benchmark.run.clip import SharedClip
 from restorebench.benchmark.run.scoring import metric, score
 from restorebench.benchmark.types import Audio
 from restorebench.metrics import isolated_asr as asr
+from restorebench.metrics.recogniser import transcripts_folder
+from restorebench.metrics.text import whisper_en
 from tests.conftest import Cli
 
 pytestmark = pytest.mark.heavy
@@ -63,7 +66,9 @@ def clips() -> list[SharedClip]:
 
 def test_batch_is_single(checkpoints: dict[str, Path]) -> None:
     for name, path in checkpoints.items():
-        remote = asr.Recogniser(name, f"{name}_asr.py", RECOGNISERS[name], "", checkpoint=str(path)).remote()
+        remote = asr.IsolatedRecogniser(
+            name=name, file=f"{name}_asr.py", requirements=RECOGNISERS[name], rules="", checkpoint=str(path)
+        ).remote()
         sounds = [clip.at(16_000) for clip in clips()]
         language = LANGUAGES[name]
         together, _ = remote.call("transcribe", sounds, language=language)
@@ -89,10 +94,28 @@ def test_whisper_refuses_what_it_would_have_to_cut(checkpoints: dict[str, Path])
     assert all("Whisper hears 30 s at a time" in outcome.why for outcome in refused.values())
 
 
-def test_whispers_own_normaliser(checkpoints: dict[str, Path]) -> None:
-    recogniser = asr.Recogniser("w", "whisper_asr.py", asr.WHISPER, "", checkpoint=str(checkpoints["whisper"]))
-    texts, _ = recogniser.remote().call("normalise", texts=["Mr. Colour's twenty-one cups, uh, don't spill."])
-    assert texts == ["mister color is 21 cups do not spill"]
+NORMALISE = """
+import json, sys
+from whisper.normalizers import EnglishTextNormalizer
+rules = EnglishTextNormalizer()
+print(json.dumps([rules(text) for text in json.loads(sys.argv[1])]))
+"""
+SPOKEN = [
+    "Mr. Colour's twenty-one cups, uh, don't spill.",
+    "It's two thousand and twenty six, isn't it? We've paid $20 million (about 3.5 %).",
+    "THE MEDICAL MAN HAS TWO DUTIES TO PERFORM: TO SAVE THE PATIENT'S LIFE AND TO PLACE HIMSELF",
+    "She'll analyse the centre's grey aluminium on the 21st of May, at half past one o'clock",
+]
+
+
+def test_whispers_rules_are_those_of_its_own_package(checkpoints: dict[str, Path]) -> None:
+    """`whisper-en@1` comes from a package of its own, so that no environment is needed for it."""
+    python = environments.require(Environment(asr.WHISPER))
+    done = subprocess.run(
+        [str(python), "-c", NORMALISE, json.dumps(SPOKEN)], capture_output=True, text=True, check=True
+    )
+    assert json.loads(done.stdout) == [whisper_en(text) for text in SPOKEN]
+    assert whisper_en(SPOKEN[0]) == "mister color is 21 cups do not spill"
 
 
 def test_what_was_heard_is_kept(checkpoints: dict[str, Path]) -> None:
@@ -102,13 +125,13 @@ def test_what_was_heard_is_kept(checkpoints: dict[str, Path]) -> None:
     subject, sounds = Subject(text="these days a chicken leg is a rare dish"), clips()
     rows = score(first, subject, sounds)
     assert not [outcome.why for row in rows for outcome in row.values() if outcome.why]
-    kept = sorted(asr.transcripts_folder().rglob("*.txt"))
+    kept = sorted(transcripts_folder().rglob("*.txt"))
     assert kept
     stamps = [place.stat().st_mtime_ns for place in kept]
     asr._remote.cache_clear()
     again = score(second, subject, sounds)
     assert not [outcome.why for row in again for outcome in row.values() if outcome.why]
-    assert [place.stat().st_mtime_ns for place in sorted(asr.transcripts_folder().rglob("*.txt"))] == stamps
+    assert [place.stat().st_mtime_ns for place in sorted(transcripts_folder().rglob("*.txt"))] == stamps
     assert asr._remote.cache_info().currsize == 0, "a recogniser was asked again"
     assert "asr=tiny.pt" in signature(metric_card(f"wer@whisper:{path}"))
     assert signature(metric_card(f"wer@whisper:{path}")) != signature(metric_card(f"wer@seed-tts-en:{path}"))
