@@ -1,15 +1,15 @@
 """What Python callers, notebooks and the command line use: score, restore, degrade, evaluate, open results.
 
-Every name but `plan_of_suite` is also one of the package: `import restorebench as rb`.
+Every name is also one of the package: `import restorebench as rb`.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -21,7 +21,6 @@ from restorebench.benchmark.components import (
     resolve_metrics,
     runnable_names,
     runnable_system,
-    why_not,
 )
 from restorebench.benchmark.conformance.check_system import Conformance
 from restorebench.benchmark.conformance.check_system import check_system as run_checks
@@ -29,12 +28,9 @@ from restorebench.benchmark.contracts import Corruption, Scene, Subject, System
 from restorebench.benchmark.core.pool import default_workers
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.core.seeds import generator
-from restorebench.benchmark.data import weights
 from restorebench.benchmark.errors import AudioError, RequestError
-from restorebench.benchmark.plan.plan import Plan
-from restorebench.benchmark.plan.planner import make_plan
-from restorebench.benchmark.registry import missing_packages
 from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.run.defaults import plan_of_suite
 from restorebench.benchmark.run.engine import forget_failed_scores, run
 from restorebench.benchmark.run.execute import execute, open_or_make, write_tables
 from restorebench.benchmark.run.inline import FunctionSystem, Restorer, restore_inline
@@ -293,91 +289,6 @@ def _as_system(given: Restorer | System, name: str) -> System:
     return given if isinstance(given, System) else FunctionSystem(given, name)
 
 
-def plan_of_suite(
-    suite: Suite,
-    systems: Sequence[str] | None = None,
-    metrics: Sequence[str] | None = None,
-    limit: int | None = None,
-    paper_metrics: bool = False,
-) -> tuple[Plan, dict[str, str]]:
-    """The plan of a run, and why defaults of the suite are left out of it.
-
-    A suite's defaults are used as far as they can be used here; what a caller names is never left out.
-
-    Args:
-        suite: What is to be measured.
-        systems: Names; default: the suite's.
-        metrics: Names; default: the suite's.
-        limit: Use only the first `limit` clips of the corpus.
-        paper_metrics: The default metrics are the papers' own scorers, which need weights, instead of those that run
-            anywhere.
-
-    Returns:
-        The plan, and name -> reason for each default that cannot be used.
-
-    Raises:
-        RequestError: A named system or metric is unknown or unusable, or the corpus is absent.
-    """
-    defaults = suite.paper_metrics if paper_metrics else suite.metrics
-    if metrics is None and not defaults:
-        profile = "paper" if paper_metrics else "embedded"
-        raise RequestError(f"{suite.name} has no metrics of the profile {profile}; name some (--metrics)")
-    unusable = _unusable("systems", suite.systems) if systems is None else {}
-    unusable |= _unusable("metrics", defaults) if metrics is None else {}
-    chosen = [name for name in suite.systems if name not in unusable] if systems is None else systems
-    measured = _with_stand_ins(suite, defaults, unusable) if metrics is None else metrics
-    if not measured:
-        why = "; ".join(f"{name}: {unusable[name]}" for name in defaults if name in unusable) or "none was named"
-        raise RequestError(f"none of the metrics of {suite.name} can be used here ({why})")
-    return make_plan(suite, chosen, measured, limit), unusable
-
-
-def fetch_for(
-    suite: Suite,
-    systems: Sequence[str] | None = None,
-    metrics: Sequence[str] | None = None,
-    say: Callable[[str], None] = print,
-    progress: Progress = silent,
-) -> None:
-    """Fetches the weights that a run needs; what cannot be had is said, and nothing else is lost.
-
-    Args:
-        suite: What is to be measured.
-        systems: Names; default: the suite's.
-        metrics: Names; default: the suite's.
-        say: Takes one line per file (size, licence, origin), and one per file that cannot be had.
-        progress: Called for every file.
-    """
-    cards = [registry.card("systems", name) for name in systems or suite.systems]
-    cards += [metric_card(name) for name in resolve_metrics(metrics or suite.metrics)]
-    names = list(dict.fromkeys(name for card in cards if not missing_packages(card) for name in card.weights))
-    absent = []
-    for name in names:
-        try:
-            absent += [] if weights.present(name) else [name]
-        except RequestError as error:  # a file that lies there is not what it should be
-            say(str(error))
-    if absent:
-        say(f"to fetch: {sum(weights.entry_of(name).bytes for name in absent) / 1e6:.0f} MB")
-    for name in absent:
-        say(weights.described(name))
-    for name in absent:
-        try:
-            weights.fetch(name, progress)
-        except RequestError as error:
-            say(str(error))
-
-
-def _with_stand_ins(suite: Suite, names: Sequence[str], unusable: Mapping[str, str]) -> list[str]:
-    """Metrics that can be used; for one that cannot, the stand-in that the suite names, if that one can."""
-    candidates = [suite.stand_ins.get(name, name) if name in unusable else name for name in names]
-    return [name for name in dict.fromkeys(candidates) if name not in unusable and not why_not("metrics", name)]
-
-
-def _unusable(kind: Literal["systems", "metrics"], names: Sequence[str]) -> dict[str, str]:
-    return {name: why for name in names if (why := why_not(kind, name))}
-
-
 def open_results(store: str | Path, suite: str = "") -> Results:
     """The results of one suite of a store, by default of the latest one. Raises RequestError when there is none."""
     return Results(store, suite)
@@ -413,5 +324,5 @@ def _audio(samples: ArrayLike, rate: int) -> Audio:
 
 __all__ = [
     "Conformance", "Degraded", "Suite", "check_system", "degrade", "evaluate", "list_corruptions", "list_metrics",
-    "list_suites", "list_systems", "load_suite", "open_results", "plan_of_suite", "restore", "score",
+    "list_suites", "list_systems", "load_suite", "open_results", "restore", "score",
 ]  # fmt: skip

@@ -77,11 +77,12 @@ def run(
     from restorebench.benchmark.run.execute import execute
 
     if fetch:
-        from restorebench.benchmark.api import fetch_for, load_suite
+        from restorebench.benchmark.run.defaults import fetch_weights
+        from restorebench.benchmark.suite import load_suite
 
         definition = load_suite(suite)
         measured = _names(metrics) or (definition.paper_metrics if profile is Profile.paper else None)
-        fetch_for(definition, _names(systems), measured, _say, show)
+        fetch_weights(definition, _names(systems), measured, _say, show)
     planned = _plan(suite, systems, metrics, limit, profile)
     execute(planned, store, _workers(workers), show, retry_failed)
     _board(store, planned.suite.name, None, form, wide, verbose)
@@ -141,7 +142,8 @@ def score(
 
 def _plan(suite: str, systems: str, metrics: str, limit: int | None, profile: Profile) -> Plan:
     """The plan; what is left out of the suite's defaults is said."""
-    from restorebench.benchmark.api import load_suite, plan_of_suite
+    from restorebench.benchmark.run.defaults import plan_of_suite
+    from restorebench.benchmark.suite import load_suite
 
     chosen, measured = _names(systems), _names(metrics)
     planned, unusable = plan_of_suite(

@@ -164,12 +164,13 @@ class Session:
             values["padding"] = torch.stack([batch["padding"].mean() for batch in micro_batches]).mean()
             pending.append(values)
             self.done += 1
-            stop = self.stopping or self.out_of_time()
+            signalled = self.any_process(self.stopping)
+            stop = signalled or self.out_of_time()
             judge = self.done == training.steps or self.done % training.validate_every == 0
             if stop or judge or self.done % training.log_every == 0:
                 self.write("train", self.finite(self.mean(pending)))
                 pending = []
-            if judge or (stop and not self.stopping):
+            if judge or (stop and not signalled):
                 self.validate()
             if judge or stop:
                 self.save()
@@ -186,6 +187,14 @@ class Session:
                 f"{self.out} is whole: lower the rate, or set clip or warm_up under [training]"
             )
         return values
+
+    def any_process(self, says: bool) -> bool:
+        """Whether one of them does: a signal may reach a single process, and all have to stop at the same step."""
+        if self.fabric.world_size == 1:
+            return says
+        count = self.fabric.all_reduce(torch.tensor(float(says), device=self.fabric.device), reduce_op="sum")
+        assert isinstance(count, torch.Tensor)
+        return bool(count > 0)
 
     def out_of_time(self) -> bool:
         """Asked of the first process alone, so that all stop at the same step."""

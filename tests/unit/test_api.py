@@ -14,9 +14,10 @@ import pandas as pd
 import pytest
 
 import restorebench as rb
-from restorebench.benchmark.api import fetch_for, plan_of_suite
+from restorebench.benchmark import registry
 from restorebench.benchmark.audio import read, samples_for
 from restorebench.benchmark.data.locations import BUNDLE
+from restorebench.benchmark.run.defaults import fetch_weights, plan_of_suite
 from tests.conftest import Cli
 
 DOCUMENTED = (
@@ -229,10 +230,22 @@ def test_a_stand_in_is_measured_where_weights_are_absent() -> None:
 @pytest.mark.usefixtures("nothing_fetched")
 def test_weights_that_cannot_be_had_are_said_and_nothing_else_is_lost() -> None:
     said: list[str] = []
-    fetch_for(rb.load_suite("demo"), ["unprocessed", "gtcrn", "dtln"], ["lsd"], said.append)
+    fetch_weights(rb.load_suite("demo"), ["unprocessed", "gtcrn", "dtln"], ["lsd"], said.append)
     assert said[0] == "to fetch: 5 MB"
     assert [line.partition(":")[0] for line in said[1:4]] == [
         "gtcrn/gtcrn_simple.onnx", "dtln/model_1.onnx", "dtln/model_2.onnx",
     ]  # fmt: skip
     assert all("RESTOREBENCH_OFFLINE is set" in line and "; then " in line for line in said[4:])
     assert len(said) == 7
+
+
+@pytest.mark.usefixtures("nothing_fetched")
+def test_a_package_that_could_not_be_compiled_does_not_stop_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without a C compiler there is no PESQ: the suite's other weights are fetched, and its other metrics measured."""
+    monkeypatch.setattr(registry, "_installed", lambda name: name not in ("pesq", "faster-whisper"))
+    said: list[str] = []
+    fetch_weights(rb.load_suite("demo"), ["unprocessed", "gtcrn"], None, said.append)
+    assert [line for line in said if line.startswith("gtcrn/")]
+    assert not [line for line in said if "whisper" in line], "what cannot run needs no weights"
+    _, unusable = plan_of_suite(rb.load_suite("demo"), ["unprocessed"], limit=1)
+    assert "pesq not installed" in unusable["pesq"]
