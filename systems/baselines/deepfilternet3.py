@@ -15,12 +15,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
-import numpy as np
-
 from restorebench.benchmark.contracts import SystemCard
 from restorebench.benchmark.data.weights import fetch
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Audio, FloatArray
+from restorebench.systems.baselines.native import Samples, frame_by_frame
 
 DELAY = 1440
 """Samples at 48 kHz."""
@@ -49,12 +48,7 @@ def denoise(samples: FloatArray) -> FloatArray:
     """samples [time] at 48 kHz, denoised, of the same length."""
     with denoiser() as state:
         size = int(library().df_get_frame_length(state))
-        frames = -(-(len(samples) + DELAY) // size)
-        given = np.pad(samples, (0, frames * size - len(samples))).astype(np.float32)
-        made = np.empty_like(given)
-        for start in range(0, len(given), size):
-            library().df_process_frame(state, _at(given, start), _at(made, start))
-    return made[DELAY : DELAY + len(samples)]
+        return frame_by_frame(samples, size, DELAY, lambda given, made: library().df_process_frame(state, given, made))
 
 
 @contextmanager
@@ -73,17 +67,12 @@ def denoiser() -> Iterator[int]:
 def library() -> ctypes.CDLL:
     """The compiled library, loaded once per process."""
     loaded = ctypes.CDLL(str(fetch("deepfilternet3-runtime")))
-    samples = ctypes.POINTER(ctypes.c_float)
     loaded.df_create.argtypes = [ctypes.c_char_p, ctypes.c_float, ctypes.c_char_p]
     loaded.df_create.restype = ctypes.c_void_p
     loaded.df_get_frame_length.argtypes = [ctypes.c_void_p]
     loaded.df_get_frame_length.restype = ctypes.c_size_t
-    loaded.df_process_frame.argtypes = [ctypes.c_void_p, samples, samples]
+    loaded.df_process_frame.argtypes = [ctypes.c_void_p, Samples, Samples]
     loaded.df_process_frame.restype = ctypes.c_float
     loaded.df_free.argtypes = [ctypes.c_void_p]
     loaded.df_free.restype = None
     return loaded
-
-
-def _at(samples: FloatArray, start: int) -> ctypes._Pointer[ctypes.c_float]:
-    return samples[start:].ctypes.data_as(ctypes.POINTER(ctypes.c_float))

@@ -18,10 +18,11 @@ import numpy as np
 from restorebench.benchmark.contracts import SystemCard
 from restorebench.benchmark.data.weights import fetch
 from restorebench.benchmark.types import Audio, FloatArray
+from restorebench.systems.baselines.native import Samples, frame_by_frame
 
 FRAME, DELAY = 480, 960
 """Samples at 48 kHz."""
-FULL_SCALE = 32768.0
+FULL_SCALE = np.float32(32768)
 
 
 class RnNoise:
@@ -42,14 +43,11 @@ class RnNoise:
 
 def denoise(samples: FloatArray) -> FloatArray:
     """samples [time] at 48 kHz, denoised, of the same length."""
-    frames = -(-(len(samples) + DELAY) // FRAME)
-    given = np.pad(samples * FULL_SCALE, (0, frames * FRAME - len(samples))).astype(np.float32)
-    made = np.empty_like(given)
     with denoiser() as state:
-        for start in range(0, len(given), FRAME):
-            library().rnnoise_process_frame(state, _at(made, start), _at(given, start))
-    restored: FloatArray = made[DELAY : DELAY + len(samples)] / np.float32(FULL_SCALE)
-    return restored
+        made = frame_by_frame(
+            samples * FULL_SCALE, FRAME, DELAY, lambda given, made: library().rnnoise_process_frame(state, made, given)
+        )
+    return made / FULL_SCALE
 
 
 @contextmanager
@@ -66,15 +64,10 @@ def denoiser() -> Iterator[int]:
 def library() -> ctypes.CDLL:
     """The compiled library, loaded once per process."""
     loaded = ctypes.CDLL(str(fetch("rnnoise")))
-    samples = ctypes.POINTER(ctypes.c_float)
     loaded.rnnoise_create.argtypes = [ctypes.c_void_p]
     loaded.rnnoise_create.restype = ctypes.c_void_p
-    loaded.rnnoise_process_frame.argtypes = [ctypes.c_void_p, samples, samples]
+    loaded.rnnoise_process_frame.argtypes = [ctypes.c_void_p, Samples, Samples]
     loaded.rnnoise_process_frame.restype = ctypes.c_float
     loaded.rnnoise_destroy.argtypes = [ctypes.c_void_p]
     loaded.rnnoise_destroy.restype = None
     return loaded
-
-
-def _at(samples: FloatArray, start: int) -> ctypes._Pointer[ctypes.c_float]:
-    return samples[start:].ctypes.data_as(ctypes.POINTER(ctypes.c_float))

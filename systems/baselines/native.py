@@ -1,0 +1,30 @@
+"""Compiled denoisers take one frame after the other and come late: silence follows the clip, the delay is removed."""
+
+from __future__ import annotations
+
+import ctypes
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from restorebench.benchmark.types import FloatArray
+
+Samples = ctypes.POINTER(ctypes.c_float)
+
+
+def frame_by_frame(samples: FloatArray, size: int, delay: int, process: Callable[[Any, Any], object]) -> FloatArray:
+    """What a library makes of samples [time], of the same length.
+
+    Args:
+        samples: At the library's rate and scale.
+        size: Samples of a frame.
+        delay: Samples that the output comes late.
+        process: Takes pointers to a frame and to where its output goes.
+    """
+    frames = -(-(len(samples) + delay) // size)
+    given = np.pad(samples, (0, frames * size - len(samples))).astype(np.float32)
+    made = np.empty_like(given)
+    for start in range(0, len(given), size):
+        process(given[start:].ctypes.data_as(Samples), made[start:].ctypes.data_as(Samples))
+    return made[delay : delay + len(samples)]
