@@ -24,6 +24,7 @@ import numpy as np
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
 from restorebench.benchmark.types import FloatArray, Outcome
 from restorebench.metrics.onnx_graph import cut
+from restorebench.metrics.onnx_session import session
 
 RATE = 16_000
 WINDOW = 144_160
@@ -140,9 +141,9 @@ class Models:
 
     def __init__(self) -> None:
         p835 = _pinned("sig_bak_ovr.onnx", P835_SHA256)
-        self._trunk = _session(cut(p835, self.FRAMED, ("batch", "frames", FRAME), self.POOLED))
-        self._head = _session(cut(p835, self.POOLED, ("batch", 32, FRAMES // 2, 80), self.SCORES))
-        self._p808 = _session(_pinned("model_v8.onnx", P808_SHA256))
+        self._trunk = session(cut(p835, self.FRAMED, ("batch", "frames", FRAME), self.POOLED))
+        self._head = session(cut(p835, self.POOLED, ("batch", 32, FRAMES // 2, 80), self.SCORES))
+        self._p808 = session(_pinned("model_v8.onnx", P808_SHA256))
 
     def p835(self, signal: FloatArray, starts: Sequence[int]) -> FloatArray:
         """Raw SIG, BAK, OVL [window, 3] of the windows at `starts` (multiples of the frame hop)."""
@@ -205,15 +206,6 @@ class _Rolling:
 def models() -> Models:
     """Both networks, loaded once per process."""
     return Models()
-
-
-def _session(model: bytes | str) -> Any:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    return onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
 
 def _pinned(file: str, sha256: str) -> bytes:

@@ -16,6 +16,7 @@ import numpy as np
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
 from restorebench.benchmark.data import weights
 from restorebench.benchmark.types import FloatArray, Outcome
+from restorebench.metrics.onnx_session import session
 
 RATE, SIZE, LENGTH, HOP, MELS = 16_000, 512, 400, 160, 40
 FRAMES, STRIDE = 80, 40
@@ -26,13 +27,7 @@ BATCH = 64
 @cache
 def encoder() -> Any:
     """The network, loaded once per process."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.log_severity_level = 3
-    path = str(weights.fetch("dvector-lstm"))
-    return onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return session(weights.fetch("dvector-lstm"))
 
 
 def embed(samples: FloatArray) -> FloatArray:
