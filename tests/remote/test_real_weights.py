@@ -86,9 +86,8 @@ def test_whisper_says_what_its_package_says(board: pd.DataFrame, cache: Path) ->
 
     names = ["hibari_41", "joe_42", "rms_03", "awb_02"]
     clips = [SharedClip(read(BUNDLE / f"{name}.flac")) for name in names]
-    rng = np.random.default_rng(0)
     long = np.concatenate([clip.at(16_000) for clip in clips] * 4).astype(np.float32)
-    sounds = [*(clip.at(16_000) for clip in clips), long, rng.normal(scale=0.05, size=16_000).astype(np.float32)]
+    sounds = [*(clip.at(16_000) for clip in clips), long]
     model = WhisperModel(str(tiny_en.path), device="cpu", compute_type="float32", cpu_threads=1)
     for sound in sounds:
         segments, _ = model.transcribe(
@@ -97,7 +96,7 @@ def test_whisper_says_what_its_package_says(board: pd.DataFrame, cache: Path) ->
         )  # fmt: skip
         wanted = " ".join(segment.text.strip() for segment in segments)
         [heard] = tiny_en.hear([sound], "en")
-        assert heard == wanted or len(sound) == 16_000, "noise may be cut short"
+        assert heard == wanted
     together = tiny_en.hear(sounds[:4], "en")
     assert together == [tiny_en.hear([sound], "en")[0] for sound in sounds[:4]]
 
