@@ -51,11 +51,12 @@ def test_dnsmos_is_speechmos(seconds: float) -> None:
 
 def test_dnsmos_windows_share_work_without_changing_it() -> None:
     """Shared trunk and separate edges against the whole network on each window."""
-    from restorebench.metrics.dnsmos import P835_SHA256, WINDOW, _pinned, _session, full_starts
+    from restorebench.metrics.dnsmos import P835_SHA256, WINDOW, _pinned, full_starts
+    from restorebench.metrics.onnx_session import session
 
     samples = of_length(13.3)
     starts = full_starts(len(samples))
-    whole = _session(_pinned("sig_bak_ovr.onnx", P835_SHA256))
+    whole = session(_pinned("sig_bak_ovr.onnx", P835_SHA256))
     wanted = np.concatenate([whole.run(None, {"input_1": samples[None, s : s + WINDOW]})[0] for s in starts])
     assert np.allclose(models().p835(samples, starts), wanted, atol=1e-4)
 
