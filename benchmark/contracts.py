@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import inf
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
@@ -74,6 +75,17 @@ class SystemCard(Card):
     """What its checkpoint says it was trained on; boards mark systems whose training speakers are tested."""
 
 
+RANGES = {
+    "%": (0.0, inf),  # insertions take an error rate beyond 100
+    "log10": (0.0, inf),
+    "cos": (-1.0, 1.0),
+    "(cos+1)/2": (0.0, 1.0),
+    "0..1": (0.0, 1.0),
+    "MOS-LQO": (1.0, 4.65),
+}
+"""Of units whose scores have bounds."""
+
+
 class Value(BaseModel):
     """One number that a metric gives per clip, and how clips become a table cell."""
 
@@ -98,6 +110,11 @@ class Value(BaseModel):
     """Default non-inferiority margin of the gate, in the value's unit; None: a baseline has to name one."""
     limit: float | None = None
     """Of a similarity of voices: below it, the voice is hardly the speaker's."""
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """What a score in this unit can be; intervals end there."""
+        return RANGES.get(self.unit, (-inf, inf))
 
 
 class MetricCard(Card):

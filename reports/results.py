@@ -122,8 +122,8 @@ class Results:
 
         Returns:
             One row per condition and value: both scores, their difference first - second with its 95 % interval (all
-            in the value's unit), p by sign flips corrected over the condition's values (Holm), `better`: the name of
-            the better system, or "" where the test does not separate them.
+            in the value's unit), p corrected over the value's pairs of systems (Holm), as on the board; `better`: the
+            name of the better system, or "" where the tests do not separate them. Cost has neither interval nor p.
 
         Raises:
             RequestError: One of them was not measured, or they share no clip.
@@ -132,16 +132,18 @@ class Results:
         first, second = named(first, known), named(second, known)
         rows = []
         for row in compared(self.paired, first, second):
-            interval, factor = row.difference.interval, row.scores.factor
+            difference, factor = row.tested and row.tested.difference, row.scores.factor
+            interval = difference and difference.interval
             rows.append(
                 {
                     "condition": row.scores.condition, "value_name": row.scores.value.name,
                     "label": row.scores.value.label, "first": row.first, "second": row.second,
-                    "difference": row.difference.value * factor,
+                    "difference": row.difference,
                     "low": interval.low * factor if interval else None,
                     "high": interval.high * factor if interval else None,
-                    "p": row.p, "clips": row.difference.clips,
-                    "better": {"A": first, "B": second}[row.better] if row.separated else "",
+                    "p": row.tested.p if row.tested else None,
+                    "clips": row.clips,
+                    "better": {"A": first, "B": second}[row.better] if row.tested and row.tested.separated else "",
                 }
             )  # fmt: skip
         return pd.DataFrame(rows)

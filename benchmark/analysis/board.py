@@ -13,7 +13,6 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from restorebench.benchmark.analysis.paired_scores import PairedScores, paired_scores
-from restorebench.benchmark.analysis.resampling import Draws
 from restorebench.benchmark.contracts import MetricCard, Value
 from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.store.records import planned_records
@@ -50,14 +49,13 @@ def board(plan: Plan, store: Store) -> Board:
 def board_of(plan: Plan, rows: pd.DataFrame) -> Board:
     """The board of a plan's records (`planned_records`)."""
     found = {(paired.condition, paired.value.name): paired for paired in paired_scores(plan, rows)}
-    draws = {condition: Draws(condition) for condition, _ in found}
     cells = []
     for name, card in plan.metric_cards.items():
         for value in card.values:
             mine = rows[(rows["metric"] == name) & (rows["value_name"] == value.name)]
             for (condition, system), group in mine.groupby(["condition", "system"], sort=False):
                 paired = found.get((str(condition), value.name))
-                result, low, high = paired.summary(str(system), draws[str(condition)]) if paired else (None,) * 3
+                result, low, high = paired.summary(str(system)) if paired else (None,) * 3
                 planned, n = len(group), paired.known(str(system)) if paired else 0
                 whys = Counter(group[group["value"].isna()]["why"]) or Counter(["nothing to count"])
                 told = f"{planned - n} of {planned} clips have no value: {whys.most_common(1)[0][0]}"

@@ -1,4 +1,10 @@
-"""Confidence intervals of one score: BCa bootstrap (Efron 1987), Student's t of the jackknife for few clusters."""
+"""Confidence intervals of one score, from its clusters' influence on it.
+
+An interval is the hull of two: Student's t, which holds for scores that are roughly normal or symmetric, and the
+bootstrap t (Efron & Tibshirani 1993, chapter 12.5), which holds for skewed ones. Each alone covers too little where the
+other holds: Student's t 82 % of lognormal scores of 8 clips, the bootstrap t 85 % of 30 differences of which 15 % are
+not zero, and percentile and BCa intervals less than either.
+"""
 
 from __future__ import annotations
 
@@ -6,15 +12,17 @@ from dataclasses import dataclass
 from math import sqrt
 
 import numpy as np
-from scipy.special import ndtr, ndtri, stdtrit  # scipy.stats takes a second to import
+from scipy.special import betaincinv, stdtrit  # scipy.stats takes a second to import
 
 from restorebench.benchmark.analysis.resampling import Array
 
 CONFIDENCE = 0.95
-BOOTSTRAPPED = 8
+BOOTSTRAPPED = 5
 """Clusters from which on intervals are bootstrapped."""
-ROUNDING = 1e-6
-"""Of sums in float32, relative."""
+FEWEST_APART = 4
+"""Clusters that must differ from the rest: where fewer do, so many more may differ in other clips."""
+FEW = 12
+"""Clusters below which an interval covers less than 90 % of strongly skewed scores."""
 
 
 @dataclass(frozen=True)
@@ -23,45 +31,55 @@ class Interval:
     high: float
 
 
-def interval(drawn: Array, jackknife: Array, estimate: float, scale: float) -> Interval | None:
-    """The 95 % interval of one score; None when it cannot be told (one cluster, or nothing left without one).
+def interval(studentised: Array, estimate: float, error: float, apart: int, clusters: int) -> Interval | None:
+    """The 95 % interval of one score; None where it cannot be told.
 
-    drawn [draw], jackknife [cluster]; scale: the size of the scores that it was computed from. BCa bootstrap, its tails
-    widened as Student's t is over the normal (Hesterberg 2015). Resampling a handful of clusters cannot leave their
-    range, and covers far less than it says: below `BOOTSTRAPPED` clusters Student's t of the jackknife takes its place.
+    Args:
+        studentised: t of resampled clusters [draw] (`bootstrap_t`).
+        estimate: The score.
+        error: Its standard error.
+        apart: Clusters that are not like the rest (`clusters_apart`).
+        clusters: How many there are.
     """
-    clusters = len(jackknife)
-    if clusters < 2 or not np.isfinite(jackknife).all():
+    if apart < min(FEWEST_APART, clusters - 1) or not 0 < error < np.inf:
         return None
-    quantile = float(stdtrit(clusters - 1, (1 + CONFIDENCE) / 2))
-    if clusters < BOOTSTRAPPED:
-        half = quantile * jackknife_error(jackknife)
-        return Interval(estimate - half, estimate + half)
-    return bca(drawn[np.isfinite(drawn)], jackknife, estimate, scale, sqrt(clusters / (clusters - 1)) * quantile)
+    tail = (1 - CONFIDENCE) / 2
+    below = above = float(stdtrit(clusters - 1, 1 - tail))
+    if clusters >= BOOTSTRAPPED:
+        low, high = np.quantile(studentised, (tail, 1 - tail), method="nearest")
+        below, above = max(below, float(high)), max(above, -float(low))
+    return Interval(estimate - below * error, estimate + above * error)
 
 
-def method(clusters: int) -> str:
-    """How an interval over so many clusters is made, in words."""
-    return "BCa bootstrap" if clusters >= BOOTSTRAPPED else "Student's t of the jackknife"
+def rare_interval(events: float, total: float) -> Interval:
+    """Clopper & Pearson's interval of a rate whose events are rare and taken as independent.
+
+    Args:
+        events: How many; the mean over a clip's seeds need not be whole.
+        total: Of how many; at least `events`.
+    """
+    tail = (1 - CONFIDENCE) / 2
+    low = float(betaincinv(events, total - events + 1, tail)) if events else 0.0
+    high = float(betaincinv(events + 1, total - events, 1 - tail)) if events < total else 1.0
+    return Interval(low, high)
 
 
-def bca(drawn: Array, jackknife: Array, estimate: float, scale: float, tail: float) -> Interval | None:
-    """Bias-corrected, accelerated bootstrap interval, out to `tail` standard errors on each side."""
-    spread = jackknife.mean() - jackknife
-    squares = float((spread**2).sum())
-    if squares == 0:
-        return Interval(estimate, estimate)
-    equal = np.abs(drawn - estimate) <= ROUNDING * scale
-    below = float(np.mean((drawn < estimate) & ~equal) + 0.5 * np.mean(equal))
-    bias = float(ndtri(np.clip(below, 1 / len(drawn), 1 - 1 / len(drawn))))
-    acceleration = float((spread**3).sum() / (6 * squares**1.5))
-    edges = [bias + z for z in (-tail, tail)]
-    shares = [float(ndtr(bias + edge / (1 - acceleration * edge))) for edge in edges]
-    low, high = np.quantile(drawn, np.clip(shares, 0, 1))
-    return Interval(float(low), float(high))
+def standard_error(influence: Array) -> Array:
+    """Standard errors [comparison] from the clusters' influence [comparison, cluster]; infinite for one cluster."""
+    clusters = influence.shape[1]
+    if clusters < 2:
+        return np.full(len(influence), np.inf)
+    return np.asarray(np.sqrt((influence**2).sum(1) / (clusters * (clusters - 1))))
 
 
-def jackknife_error(jackknife: Array) -> float:
-    """Standard error from scores with one cluster left out each."""
-    count = len(jackknife)
-    return float(sqrt((count - 1) / count * ((jackknife - jackknife.mean()) ** 2).sum()))
+def clusters_apart(scores: Array) -> int:
+    """How many clusters [cluster] do not share the most common score."""
+    scale = float(np.abs(scores).max()) if len(scores) else 0.0
+    _, counts = np.unique(np.round(scores / (scale or 1.0), 9), return_counts=True)
+    return int(counts.sum() - counts.max()) if len(counts) else 0
+
+
+def effect_size(value: float, error: float, clusters: int) -> float | None:
+    """The difference over the standard deviation of the clusters' differences; None where that is 0 or unknown."""
+    spread = error * sqrt(clusters)
+    return value / spread if 0 < spread < float("inf") else None

@@ -3,20 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from restorebench.benchmark.analysis.paired_tests import Sample, score_interval
+from restorebench.benchmark.analysis.intervals import FEWEST_APART, Interval, rare_interval
+from restorebench.benchmark.analysis.paired_tests import Difference, Sample, pairs, pairwise, score_interval
 from restorebench.benchmark.analysis.resampling import Draws
+from restorebench.benchmark.analysis.significance import ALPHA, holm
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.plan.plan import Plan
 
 MIN_SPEAKERS = 8
 """Speakers from which on clips are grouped by speaker; fewer say too little about other speakers."""
+
+
+RARE = 2
+"""Errors per clip with errors up to which they are taken as independent of each other."""
+
+
+@dataclass(frozen=True)
+class Tested:
+    """A difference of two systems, and what is said of it beside the other pairs of its value."""
+
+    difference: Difference
+    p: float
+    """Corrected over all pairs of systems of the value (Holm)."""
+    pairs: int
+
+    @property
+    def separated(self) -> bool:
+        return self.p < ALPHA
+
+    @property
+    def level(self) -> float:
+        """What an uncorrected p must stay below to be called, whatever the other pairs show."""
+        return ALPHA / self.pairs
 
 
 @dataclass(frozen=True, eq=False)
@@ -35,9 +61,34 @@ class PairedScores:
     seeds: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
     """Seeds that have a value [system, clip]."""
 
+    @property
     def draws(self) -> Draws:
         """One stream per condition, so that all values of it see the same resampled clips."""
         return Draws(self.condition)
+
+    @property
+    def tested(self) -> bool:
+        """Whether differences are tested: not those of cost, which is measured once for a batch of clips."""
+        return self.value.role != "speed"
+
+    @cached_property
+    def differences(self) -> Mapping[tuple[str, str], Tested]:
+        """Every pair of systems with common clips, tested as one family: whatever page asks, a pair has one p."""
+        if not self.tested:
+            return {}
+        found = pairwise(self.sample, pairs(len(self.systems)), self.draws)
+        corrected = holm([difference.p for difference in found.values()])
+        return {
+            (self.systems[a], self.systems[b]): Tested(difference, float(p), len(found))
+            for ((a, b), difference), p in zip(found.items(), corrected, strict=True)
+        }
+
+    def difference(self, first: str, second: str) -> Tested | None:
+        """What is known of score(first) - score(second); None without common clips, and for cost."""
+        found = self.differences.get((first, second))
+        if found or not (found := self.differences.get((second, first))):
+            return found
+        return replace(found, difference=found.difference.turned())
 
     def pooled(self, system: int) -> float | None:
         """The score over all clips that have a value; in the value's own unit."""
@@ -48,14 +99,27 @@ class PairedScores:
         )
         return float(numerator / denominator) * self.factor if denominator else None
 
-    def summary(self, system: str, draws: Draws) -> tuple[float | None, float | None, float | None]:
+    def summary(self, system: str) -> tuple[float | None, float | None, float | None]:
         """A system's score, and its 95 % interval where there is one; in the value's own unit."""
         if system not in self.systems:
             return None, None, None
         row = self.systems.index(system)
-        interval = score_interval(self.sample, row, draws)
-        low, high = (interval.low * self.factor, interval.high * self.factor) if interval else (None, None)
+        interval = self._interval(row) if self.tested else None
+        low, high = (self._bounded(interval.low), self._bounded(interval.high)) if interval else (None, None)
         return self.pooled(row), low, high
+
+    def _interval(self, row: int) -> Interval | None:
+        errors, total = self.sample.numerator[row], self.sample.denominator[row]
+        wrong = int(np.count_nonzero(np.nan_to_num(errors)))
+        few = wrong < FEWEST_APART and np.nansum(errors) <= RARE * wrong
+        if self.value.reduction == "rate" and self.value.role == "intelligibility" and few and np.nansum(total):
+            return rare_interval(float(np.nansum(errors)), float(np.nansum(total)))
+        return score_interval(self.sample, row, self.draws)
+
+    def _bounded(self, edge: float) -> float:
+        """In the value's unit, and within what it can be."""
+        low, high = self.value.range
+        return min(max(edge * self.factor, low), high)
 
     def known(self, system: str) -> int:
         """How many values a system has: clips, times their seeds."""

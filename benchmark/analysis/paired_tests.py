@@ -4,24 +4,33 @@ A score of a table is a ratio of sums over clips: errors over words for a pooled
 Arrays are [system, cluster]; what is resampled, flipped or left out is always a whole cluster. Everything is a matrix
 product of draws with clusters, so that all systems and metrics share the same draws.
 
-Efron 1987 (BCa); Hesterberg 2015 (small samples); Holm 1979; Phipson & Smyth 2010 (permutation p); Piepho 2004 (tie
-letters); Mogstad et al. 2024 (ranks).
+The p of a difference is the larger one of two tests: sign flips, exact for symmetric differences, and the bootstrap t,
+which holds for skewed ones too. Sign flips alone call 16 to 31 % of strongly skewed differences of 12 clips "better"
+where nothing is.
+
+Efron & Tibshirani 1993 (bootstrap t); Holm 1979; Phipson & Smyth 2010 (permutation p); Piepho 2004 (tie letters);
+Mogstad et al. 2024 (ranks).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
-from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit  # scipy.stats takes a second to import
 
-from restorebench.benchmark.analysis.intervals import CONFIDENCE, Interval, interval, jackknife_error
-from restorebench.benchmark.analysis.resampling import Array, Draws, jackknife, ratios
-from restorebench.benchmark.analysis.significance import one_sided, permutation
+from restorebench.benchmark.analysis.intervals import (
+    Interval,
+    clusters_apart,
+    effect_size,
+    interval,
+    standard_error,
+)
+from restorebench.benchmark.analysis.resampling import Array, Draws, bootstrap_t
+from restorebench.benchmark.analysis.significance import ALPHA, bootstrapped, one_sided, permutation, smallest_p
 
 POWER = 0.8
 REL_TOL = 1e-12
@@ -35,31 +44,42 @@ class Difference:
     value: float
     interval: Interval | None
     p: float
+    """Before any correction."""
     clips: int
     clusters: int
     error: float
-    """Standard error (jackknife over clusters)."""
+    """Standard error over clusters."""
 
-    @property
-    def detectable(self) -> float:
-        """The smallest true difference that this many clusters show with 80 % power at the 5 % level."""
-        if self.clusters < 2:
-            return float("inf")
-        freedom = self.clusters - 1
-        return float((stdtrit(freedom, (1 + CONFIDENCE) / 2) + stdtrit(freedom, POWER)) * self.error)
+    def detectable(self, level: float = ALPHA) -> float | None:
+        """The smallest true difference that this many clusters show with 80 % power.
 
-    @property
-    def clusters_needed(self) -> int | None:
-        """Clusters that show a true difference of this size with 80 % power; None where the difference is zero."""
-        if not self.value or not np.isfinite(self.detectable):
+        Args:
+            level: The p that a difference must stay below: 0.05 over the number of pairs that it is corrected over.
+
+        Returns:
+            The difference, in the score's unit; None where no outcome of so few clusters has such a p.
+        """
+        if self.clusters < 2 or smallest_p(self.clusters) >= level:
             return None
-        return int(np.ceil(self.clusters * (self.detectable / self.value) ** 2))
+        freedom = self.clusters - 1
+        return float((stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, POWER)) * self.error)
+
+    def clusters_needed(self, level: float = ALPHA) -> int | None:
+        """Clusters that show a true difference of this size with 80 % power; None where that cannot be told."""
+        shown = self.detectable(level)
+        if not self.value or shown is None or not np.isfinite(shown):
+            return None
+        return int(np.ceil(self.clusters * (shown / self.value) ** 2))
+
+    def turned(self) -> Difference:
+        """score(B) - score(A)."""
+        low_high = self.interval and Interval(-self.interval.high, -self.interval.low)
+        return replace(self, value=0.0 - self.value, interval=low_high)
 
     @property
     def effect(self) -> float | None:
         """The difference over the standard deviation of the clusters' differences; None where that is 0 or unknown."""
-        spread = self.error * sqrt(self.clusters)
-        return self.value / spread if 0 < spread < float("inf") else None
+        return effect_size(self.value, self.error, self.clusters)
 
 
 @dataclass(frozen=True, eq=False)
@@ -89,14 +109,26 @@ class Sample:
 
 
 def score_interval(sample: Sample, system: int, draws: Draws) -> Interval | None:
-    """The interval of one system's score, over the clips that it has values for."""
+    """The interval of one system's score, over the clips that it has values for; None where it cannot be told."""
     clips = sample.common([system])
     if not sample.denominator[system, clips].any():
         return None
     numerator, denominator = sample.sums([system], clips)
-    estimate = float(numerator.sum() / denominator.sum())
-    drawn = ratios(draws.counts(numerator.shape[1]), numerator, denominator)[:, 0]
-    return interval(drawn, jackknife(numerator, denominator)[:, 0], estimate, abs(estimate))
+    influence = _influence(numerator, denominator)
+    counted = denominator[0] > 0
+    return interval(
+        bootstrap_t(draws.counts(influence.shape[1]), influence)[:, 0],
+        float(numerator.sum() / denominator.sum()),
+        float(standard_error(influence)[0]),
+        clusters_apart(numerator[0, counted] / denominator[0, counted]),
+        influence.shape[1],
+    )
+
+
+def _influence(numerator: Array, denominator: Array) -> Array:
+    """Each cluster's influence on the scores [system, cluster]: their mean is 0, their spread is the score's error."""
+    scores = numerator.sum(1, keepdims=True) / denominator.sum(1, keepdims=True)
+    return np.asarray((numerator - scores * denominator) / denominator.mean(1, keepdims=True))
 
 
 def pairwise(sample: Sample, wanted: Sequence[tuple[int, int]], draws: Draws) -> dict[tuple[int, int], Difference]:
@@ -130,26 +162,36 @@ def _compared(
     numerator, denominator = sample.sums(systems, clips)
     clusters = numerator.shape[1]
     scores = numerator.sum(1) / denominator.sum(1)
-    drawn = ratios(draws.counts(clusters), numerator, denominator)
-    alone = jackknife(numerator, denominator)
     firsts, seconds = (np.array([place[pair[side]] for pair in group]) for side in (0, 1))
+    alone = _influence(numerator, denominator)
+    influence = alone[firsts] - alone[seconds]
     below = (denominator[firsts] + denominator[seconds]).sum(1, keepdims=True) / 2
-    p = permutation(draws.signs(clusters), (numerator[firsts] - numerator[seconds]) / below)
-    found = {}
-    for index, (pair, a, b) in enumerate(zip(group, firsts, seconds, strict=True)):
-        scale = float(np.abs(scores[[a, b]]).max())
-        value, gap = float(scores[a] - scores[b]), alone[:, a] - alone[:, b]
-        value = 0.0 if abs(value) <= REL_TOL * scale else value
-        error = jackknife_error(gap) if clusters > 1 and np.isfinite(gap).all() else float("inf")
-        found[pair] = Difference(
-            value=value,
-            interval=interval(drawn[:, a] - drawn[:, b], gap, value, scale),
+    differences = (numerator[firsts] - numerator[seconds]) / below
+    values, errors = _without_rounding(scores[firsts] - scores[seconds], standard_error(influence), scores)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        observed = np.nan_to_num(values / errors, nan=0.0, posinf=np.inf, neginf=-np.inf)
+    studentised = bootstrap_t(draws.counts(clusters), influence)
+    p = np.maximum(permutation(draws.signs(clusters), differences), bootstrapped(studentised, observed, differences))
+    return {
+        pair: Difference(
+            value=float(values[index]),
+            interval=interval(
+                studentised[:, index], float(values[index]), float(errors[index]), clusters_apart(differences[index]),
+                clusters,
+            ),
             p=float(p[index]),
             clips=int(clips.sum()),
             clusters=clusters,
-            error=0.0 if error <= REL_TOL * scale else error,
+            error=float(errors[index]),
         )
-    return found
+        for index, pair in enumerate(group)
+    }  # fmt: skip
+
+
+def _without_rounding(values: Array, errors: Array, scores: Array) -> tuple[Array, Array]:
+    """Differences and their errors, zero where they are summation error of the scores."""
+    least = REL_TOL * float(np.abs(scores).max())
+    return np.where(np.abs(values) <= least, 0.0, values), np.where(errors <= least, 0.0, errors)
 
 
 def pairs(count: int) -> list[tuple[int, int]]:

@@ -1,6 +1,8 @@
-"""Random draws of clusters, and the scores of resampled clusters as matrix products."""
+"""Random draws of clusters, and the t of resampled clusters as matrix products."""
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,10 @@ CHUNK = 500
 DRAWS = 10_000
 EXACT = 13
 """Clusters up to which every sign pattern is tried."""
+KEPT = 4
+"""Sets of draws that are kept: those of a condition's pairs with and without a hole."""
+TINY = 1e-12
+"""Variance below which resampled clusters are equal."""
 
 
 def resampling(rng: np.random.Generator, clusters: int, draws: int = DRAWS) -> Counts:
@@ -42,36 +48,41 @@ def products(draws: Counts, columns: Array) -> NDArray[np.float32]:
     return np.concatenate([draws[start : start + CHUNK].astype(np.float32) @ wide for start in pieces])
 
 
-def ratios(counts: Counts, numerator: Array, denominator: Array) -> Array:
-    """Scores [draw, system] of resampled clusters; NaN where nothing was drawn that counts."""
-    above, below = (products(counts, part.T) for part in (numerator, denominator))
+def bootstrap_t(counts: Counts, influence: Array) -> Array:
+    """t of resampled clusters [draw, comparison]: their mean influence [comparison, cluster] over its standard error.
+
+    Infinite where a draw holds equal clusters only.
+    """
+    clusters = influence.shape[1]
+    scale = np.sqrt((influence**2).mean(1, keepdims=True))
+    unit = influence / np.where(scale > 0, scale, 1.0)
+    mean, square = (products(counts, part.T).astype(np.float64) / clusters for part in (unit, unit**2))
+    variance = np.maximum(square - mean**2, 0) / max(clusters - 1, 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return above.astype(np.float64) / below.astype(np.float64)
+        t = np.where(variance > TINY, mean / np.sqrt(variance), np.inf * np.sign(mean))
+    return np.where(np.isnan(t), 0.0, t)
 
 
-def jackknife(numerator: Array, denominator: Array) -> Array:
-    """Scores [cluster, system] with one cluster left out each time (jackknife)."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        return np.asarray(
-            (numerator.sum(1, keepdims=True) - numerator) / (denominator.sum(1, keepdims=True) - denominator)
-        ).T
+@lru_cache(maxsize=KEPT)
+def _counts(identity: tuple[str, ...], clusters: int, draws: int) -> Counts:
+    return resampling(generator("bootstrap", *identity, str(clusters)), clusters, draws)
+
+
+@lru_cache(maxsize=KEPT)
+def _signs(identity: tuple[str, ...], clusters: int, draws: int) -> Counts:
+    return signs(generator("signs", *identity, str(clusters)), clusters, draws)
 
 
 class Draws:
-    """The random draws of a table, made once for each number of clusters. `identity` names their stream."""
+    """The random draws of a table: all its values share them. `identity` names their stream."""
 
     def __init__(self, *identity: str, draws: int = DRAWS) -> None:
         self.identity, self.draws = identity, draws
-        self._counts: dict[int, Counts] = {}
-        self._signs: dict[int, Counts] = {}
 
     def counts(self, clusters: int) -> Counts:
-        if clusters not in self._counts:
-            rng = generator("bootstrap", *self.identity, str(clusters))
-            self._counts[clusters] = resampling(rng, clusters, self.draws)
-        return self._counts[clusters]
+        """How often each cluster is drawn [draw, cluster]."""
+        return _counts(self.identity, clusters, self.draws)
 
     def signs(self, clusters: int) -> Counts:
-        if clusters not in self._signs:
-            self._signs[clusters] = signs(generator("signs", *self.identity, str(clusters)), clusters, self.draws)
-        return self._signs[clusters]
+        """Sign patterns [draw, cluster]."""
+        return _signs(self.identity, clusters, self.draws)

@@ -1,4 +1,4 @@
-"""Permutation tests and their correction for many comparisons; ranks and tie letters."""
+"""Sign flips and the bootstrap t as tests, and their correction for many comparisons; ranks and tie letters."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import stdtr  # scipy.stats takes a second to import
 
 from restorebench.benchmark.analysis.resampling import Array, Counts, products
 
@@ -16,13 +17,43 @@ ALPHA = 0.05
 def permutation(flips: Counts, differences: Array) -> Array:
     """Two-sided p [comparison] that flipping the sign of clusters' differences [comparison, cluster] gives as much.
 
-    With all patterns the p is exact; with drawn ones the observed pattern counts as one of them.
+    Exact for differences whose distribution is symmetric. With all patterns the p is exact; with drawn ones the
+    observed pattern counts as one of them.
     """
     observed = np.abs(differences.sum(1))
     flipped = np.abs(products(flips, differences.T))
     reached = (flipped >= observed * (1 - 1e-5) - 1e-12).sum(0)
-    exact = len(flips) == 2 ** differences.shape[1]
-    return np.asarray(reached / len(flips) if exact else (reached + 1) / (len(flips) + 1), dtype=np.float64)
+    if len(flips) == 2 ** differences.shape[1]:
+        return np.asarray(reached / len(flips), dtype=np.float64)
+    return _beyond_the_draws((reached + 1) / (len(flips) + 1), reached, differences)
+
+
+def bootstrapped(studentised: Array, observed: Array, differences: Array) -> Array:
+    """Two-sided p [comparison] of the bootstrap t, equal-tailed; it holds for skewed differences too.
+
+    Args:
+        studentised: t of resampled clusters [draw, comparison].
+        observed: t of the clusters [comparison].
+        differences: [comparison, cluster].
+    """
+    reached = np.minimum((studentised >= observed).sum(0), (studentised <= observed).sum(0))
+    p = np.minimum(2 * (reached + 1) / (len(studentised) + 1), 1.0)
+    return _beyond_the_draws(p, reached, differences)
+
+
+def _beyond_the_draws(p: Array, reached: Array, differences: Array) -> Array:
+    """Student's t where no draw reaches as far: correcting hundreds of pairs needs a smaller p than 1 / draws."""
+    clusters = differences.shape[1]
+    spread = differences.std(axis=1, ddof=1) if clusters > 1 else np.zeros(len(differences))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        t = np.abs(differences.mean(1)) / (spread / np.sqrt(clusters))
+    tail = np.where(np.isfinite(t), 2 * stdtr(max(clusters - 1, 1), -t), p)
+    return np.where(reached == 0, np.minimum(p, tail), p)
+
+
+def smallest_p(clusters: int) -> float:
+    """What sign flips of so many clusters can show at best."""
+    return float(2.0 ** (1 - clusters))
 
 
 def one_sided(p: float, towards: bool) -> float:

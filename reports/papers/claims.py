@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from restorebench.benchmark.analysis.board import Board
-from restorebench.benchmark.analysis.paired_tests import pairwise
-from restorebench.benchmark.analysis.significance import ALPHA
 from restorebench.benchmark.types import Table
 from restorebench.reports.papers.published import Claim, Paper, PublishedCell, cells_of, papers
 from restorebench.reports.papers.verdicts import Verdict
@@ -121,9 +119,8 @@ def _surely(board: Board, first: Verdict, second: Verdict) -> tuple[bool, int]:
     """Whether two cells of a board differ beyond chance, and on how many common clips."""
     for scores in board.scores:
         if (scores.condition, scores.value.name) == (first.cell.condition, first.cell.value_name):
-            pair = (scores.systems.index(first.cell.system), scores.systems.index(second.cell.system))
-            found = pairwise(scores.sample, [pair], scores.draws()).get(pair)
-            return (found is not None and found.p < ALPHA), found.clips if found else 0
+            found = scores.difference(first.cell.system, second.cell.system)
+            return (found is not None and found.separated), found.difference.clips if found else 0
     return False, 0
 
 

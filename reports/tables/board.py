@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.analysis.intervals import FEW
+from restorebench.benchmark.analysis.paired_scores import PairedScores
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.types import Cell, Table
 from restorebench.reports.tables.leaderboard import Column, columns
 
 DASH = "–"
-WINNER = "bold: significantly better than every other system that is ranked (sign flips, Holm over the column's pairs)"
-DETECTABLE = "differences that these clips can show (80 % power, half of the pairs)"
+WINNER = (
+    "bold: significantly better than every other system that is ranked (paired tests, Holm over the column's pairs)"
+)
+DETECTABLE = "differences that these clips show with 80 % power (median over pairs, at the corrected level)"
 ANCHOR, FINISHED, KNOWN_SPEAKERS = " ⚓", " ▪", " ‡"
 
 
@@ -43,21 +47,49 @@ def _condition(board: Board, condition: str, last: bool, found: Sequence[Column]
             bold |= {(len(rows), at) for at in won}
             rows.append((marked(system, board.plan), *shown))
     clips = sum(1 for trial in board.plan.trials if trial.condition == condition)
+    scored = [scores for scores in board.scores if scores.condition == condition]
     return Table(
         title=f"{board.plan.suite.name}: {condition} ({clips} clips)",
         columns=("system", *(header(value) for value in measured)),
         rows=tuple(rows),
-        notes=(*((WINNER,) if bold else ()), *detectable(found), *(notes(board) if last else ())),
+        notes=(
+            *((WINNER,) if bold else ()), *detectable(found), *few_speakers(scored), *few_clips(scored),
+            *(notes(board) if last else ()),
+        ),
         small_print=tuple(small_print(board)) if last else (),
         bold=frozenset(bold),
-    )
+    )  # fmt: skip
 
 
 def detectable(found: Sequence[Column]) -> list[str]:
     """What differences so many clips can show; nothing where no two systems are ranked."""
-    told = [(c.value, c.detectable) for c in found if c.detectable is not None]
-    shown = [f"{value.label} {number:.{value.decimals}f}{' %' * (value.unit == '%')}" for value, number in told]
+    shown = [
+        f"{c.value.label} {DASH if c.detectable is None else _with_unit(c.value, c.detectable)}"
+        for c in found
+        if any(entry.rank for entry in c.entries.values())
+    ]
     return [f"{DETECTABLE}: {', '.join(shown)}"] if shown else []
+
+
+def _with_unit(value: Value, number: float) -> str:
+    return f"{number:.{value.decimals}f}{' %' * (value.unit == '%')}"
+
+
+def few_speakers(everything: Sequence[PairedScores]) -> list[str]:
+    """Where clips of few speakers count as independent, what the tests hold for."""
+    here = next((s for s in everything if s.grouped == "clip" and s.speakers), None)
+    if here is None:
+        return []
+    few = "one speaker" if here.speakers == 1 else f"{here.speakers} speakers"
+    return [f"the clips are of {few}: intervals and tests hold for clips like these, not for other speakers"]
+
+
+def few_clips(everything: Sequence[PairedScores]) -> list[str]:
+    """Where so few clips or speakers were scored that an interval of skewed scores is too narrow."""
+    here = next((s for s in everything if s.tested and s.sample.cluster.max() + 1 < FEW), None)
+    if here is None:
+        return []
+    return [f"{here.sample.cluster.max() + 1} {here.grouped}s are too few for the intervals of strongly skewed scores"]
 
 
 def header(value: Value) -> str:

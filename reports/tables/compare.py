@@ -7,12 +7,11 @@ from dataclasses import dataclass
 from math import ceil, floor, log10
 
 from restorebench.benchmark.analysis.board import Board
-from restorebench.benchmark.analysis.intervals import method
-from restorebench.benchmark.analysis.paired_scores import PairedScores
-from restorebench.benchmark.analysis.paired_tests import Difference, pairwise
-from restorebench.benchmark.analysis.significance import ALPHA, holm
+from restorebench.benchmark.analysis.paired_scores import PairedScores, Tested
+from restorebench.benchmark.analysis.significance import ALPHA, smallest_p
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Table
+from restorebench.reports.tables.board import DASH, few_clips, few_speakers
 from restorebench.reports.tables.breakdown import facts_of, gaps
 from restorebench.reports.tables.explain import EXPLAINS, GAP, headline_values, names, significant_rows
 
@@ -27,20 +26,19 @@ class Compared:
     scores: PairedScores
     first: float
     second: float
-    difference: Difference
-    p: float
-    """Corrected over the values of the condition (Holm)."""
-    rows: int
-    """How many values it was corrected over."""
+    clips: int
+    """That both systems have a value for."""
+    tested: Tested | None
+    """None for cost, which is not tested."""
 
     @property
-    def separated(self) -> bool:
-        return self.p < ALPHA
+    def difference(self) -> float:
+        return self.first - self.second
 
     @property
     def better(self) -> str:
         """ "A" or "B": the better one by its score."""
-        up = self.difference.value > 0
+        up = self.difference > 0
         return "A" if up == (self.scores.value.direction == "higher") else "B"
 
 
@@ -99,17 +97,15 @@ def _scored(scores: PairedScores, system: str) -> bool:
 
 
 def _condition(everything: Sequence[PairedScores], names: tuple[str, str]) -> list[Compared]:
-    measured: list[tuple[PairedScores, Difference]] = []
-    for scores in everything:
-        pair = (scores.systems.index(names[0]), scores.systems.index(names[1]))
-        measured += [(scores, difference) for difference in pairwise(scores.sample, [pair], scores.draws()).values()]
-    corrected = holm([difference.p for _, difference in measured])
     found = []
-    for (scores, difference), p in zip(measured, corrected, strict=True):
+    for scores in everything:
         systems = [scores.systems.index(name) for name in names]
-        numerator, denominator = scores.sample.sums(systems, scores.sample.common(systems))
+        clips = scores.sample.common(systems)
+        if not scores.sample.denominator[systems[0], clips].any():
+            continue
+        numerator, denominator = scores.sample.sums(systems, clips)
         first, second = (float(value) * scores.factor for value in numerator.sum(1) / denominator.sum(1))
-        found.append(Compared(scores, first, second, difference, float(p), len(measured)))
+        found.append(Compared(scores, first, second, int(clips.sum()), scores.difference(*names)))
     return found
 
 
@@ -118,38 +114,55 @@ def tables(rows: Sequence[Compared], first: str, second: str) -> list[Table]:
     made = []
     for condition in dict.fromkeys(row.scores.condition for row in rows):
         mine = [row for row in rows if row.scores.condition == condition]
-        clips, clusters = (max(getattr(row.difference, what) for row in mine) for what in ("clips", "clusters"))
-        grouped = mine[0].scores.grouped
-        who = f"{clips} clips" + (f" of {clusters} speakers" if grouped == "speaker" else "")
-        notes = [
-            f"A: {first}, B: {second}, on the {who} that both have a value for",
-            f"interval: 95 %, {method(clusters)} over {grouped}s; p: sign flips of {grouped}s, corrected over the "
-            f"{len(mine)} values (Holm)",
-            f"effect: the difference in standard deviations of a {grouped}'s difference",
-            f"{grouped}s needed: for 80 % power at 5 %, if the true difference is the measured one, before correction",
-        ]
-        if grouped == "clip" and (speakers := mine[0].scores.speakers):
-            few = "one speaker" if speakers == 1 else f"{speakers} speakers"
-            notes.append(f"the clips are of {few}: what it says holds for clips like these, not for other speakers")
-        fewer = [row for row in mine if row.difference.clips < clips]
-        notes += [f"{row.scores.value.label}: {row.difference.clips} clips" for row in fewer]
-        made.append(Table(f"{first} and {second}: {condition} ({who})", COLUMNS, tuple(map(_row, mine)), tuple(notes)))
+        who, notes = _who(mine)
+        made.append(
+            Table(
+                f"{first} and {second}: {condition} ({who})", COLUMNS, tuple(map(_row, mine)),
+                (f"A: {first}, B: {second}, on the {who} that both have a value for", *notes),
+            )
+        )  # fmt: skip
     return made
 
 
+def _who(rows: Sequence[Compared]) -> tuple[str, list[str]]:
+    """The clips of a condition in words, and how they were tested."""
+    clips = max(row.clips for row in rows)
+    tested = [row.tested for row in rows if row.tested]
+    if not tested:
+        return f"{clips} clips", []
+    clusters, pairs = max(one.difference.clusters for one in tested), max(one.pairs for one in tested)
+    grouped, everything = rows[0].scores.grouped, [row.scores for row in rows]
+    notes = [
+        f"interval: 95 % over {grouped}s for this difference alone, Student's t and bootstrap t, the wider of both",
+        f"p: sign flips and bootstrap t over {grouped}s, the larger of both, corrected over a value's {pairs} pairs of "
+        "systems (Holm), as on the board",
+        f"effect: the difference in standard deviations of a {grouped}'s difference",
+        f"{grouped}s needed: for 80 % power at the corrected level, if the true difference is the measured one",
+        *few_speakers(everything),
+        *few_clips(everything),
+    ]
+    notes += [f"{row.scores.value.label}: {row.clips} clips" for row in rows if row.clips < clips]
+    return f"{clips} clips" + (f" of {clusters} speakers" if grouped == "speaker" else ""), notes
+
+
 def _row(row: Compared) -> tuple[str, ...]:
-    value, difference, factor = row.scores.value, row.difference, row.scores.factor
+    value, factor = row.scores.value, row.scores.factor
     decimals = value.decimals + 1
-    interval = difference.interval
-    return (
+    numbers = (
         f"{value.label}{' %' if value.unit == '%' else ''} {'↑' if value.direction == 'higher' else '↓'}",
         f"{row.first:.{decimals}f}",
         f"{row.second:.{decimals}f}",
-        f"{difference.value * factor:+.{decimals}f}",
-        f"[{interval.low * factor:+.{decimals}f}, {interval.high * factor:+.{decimals}f}]" if interval else "–",
-        shown_p(row.p),
-        "–" if difference.effect is None else f"{difference.effect:+.2f}",
-        verdict(row),
+        f"{row.difference:+.{decimals}f}",
+    )
+    if row.tested is None:
+        return (*numbers, DASH, DASH, DASH, "not tested: measured once for a batch of clips")
+    interval, effect = row.tested.difference.interval, row.tested.difference.effect
+    return (
+        *numbers,
+        f"[{interval.low * factor:+.{decimals}f}, {interval.high * factor:+.{decimals}f}]" if interval else DASH,
+        shown_p(row.tested.p),
+        DASH if effect is None else f"{effect:+.2f}",
+        verdict(row, row.tested),
     )
 
 
@@ -157,18 +170,19 @@ def shown_p(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"{p:.3f}"
 
 
-def verdict(row: Compared) -> str:
+def verdict(row: Compared, tested: Tested) -> str:
     """What the row says, to someone who knows the metric and not the method."""
-    difference, grouped = row.difference, row.scores.grouped
-    if row.separated:
+    difference, grouped = tested.difference, row.scores.grouped
+    if tested.separated:
         return f"{row.better} is better"
-    if 2 / 2**difference.clusters * row.rows > ALPHA:
-        return f"{difference.clusters} {grouped}s are too few to tell"
+    among = f" among {tested.pairs} pairs" if tested.pairs > 1 else ""
+    if smallest_p(difference.clusters) * tested.pairs >= ALPHA:
+        return f"{difference.clusters} {grouped}s are too few to tell{among}"
     if difference.value == 0:
         return f"no difference at n = {difference.clips}"
-    needed = difference.clusters_needed
+    needed = difference.clusters_needed(tested.level)
     if needed is None or needed <= difference.clusters:
-        return f"not separable at n = {difference.clips}" + (f" among {row.rows} values" if row.rows > 1 else "")
+        return f"not separable at n = {difference.clips}{among}"
     clips = rounded(needed * difference.clips / difference.clusters)
     wanted = (
         f"{rounded(needed)} speakers ({clips} clips)" if difference.clips > difference.clusters else f"{clips} clips"

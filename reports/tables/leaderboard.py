@@ -1,8 +1,9 @@
 """The leaderboard: every cell with its interval, the ranks that it leaves open, tie groups, and winners that are sure.
 
 Anchors are shown and not ranked; neither is a system with a hole of its own in a column, whose mean is over other clips
-than the others'. A clip that has no value for any system is no hole. Pairs are tested on their common clips, and
-corrected over the column (Holm).
+than the others'. A clip that has no value for any system is no hole. Cost is shown and not ranked: it is measured once
+for a batch of clips, on this machine. Pairs are tested on their common clips, and corrected over all pairs of the
+column, anchors among them (Holm): `PairedScores.differences`, the same for every page.
 """
 
 from __future__ import annotations
@@ -14,10 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restorebench.benchmark.analysis.board import Board
-from restorebench.benchmark.analysis.paired_scores import PairedScores
-from restorebench.benchmark.analysis.paired_tests import pairs, pairwise
-from restorebench.benchmark.analysis.resampling import Draws
-from restorebench.benchmark.analysis.significance import ALPHA, compact_letter_display, holm, ranks
+from restorebench.benchmark.analysis.paired_scores import PairedScores, Tested
+from restorebench.benchmark.analysis.paired_tests import pairs
+from restorebench.benchmark.analysis.significance import compact_letter_display, ranks
 from restorebench.benchmark.contracts import SystemCard, Value
 from restorebench.benchmark.types import Cell
 
@@ -41,13 +41,14 @@ class Column:
     value: Value
     entries: Mapping[str, Entry]
     detectable: float | None = None
-    """The true difference that half of the ranked pairs would show with 80 % power, before correction; None when
-    fewer than two systems are ranked. In the value's unit."""
+    """The true difference that half of the ranked pairs would show with 80 % power, whatever the other pairs show; None
+    when fewer than two systems are ranked, or their clips are too few to show any. In the value's unit."""
+    pairs: int = 0
+    """How many pairs the column's p values are corrected over."""
 
 
 def columns(board: Board) -> list[Column]:
     """A column per condition and planned value, in the order of conditions and metrics."""
-    draws: dict[str, Draws] = {}
     paired = {(scores.condition, scores.value.name): scores for scores in board.scores}
     cells: dict[tuple[str, str], dict[str, Cell]] = {}
     for cell in board.cells:
@@ -57,26 +58,25 @@ def columns(board: Board) -> list[Column]:
         for value in board.values():
             mine, scores = cells.get((condition, value.name), {}), paired.get((condition, value.name))
             if scores:
-                shared = draws.setdefault(condition, scores.draws())
-                made.append(column(scores, mine, board.plan.system_cards, shared))
+                made.append(column(scores, mine, board.plan.system_cards))
             elif mine:
                 made.append(Column(condition, value, {system: Entry(cell) for system, cell in mine.items()}))
     return made
 
 
-def column(scores: PairedScores, cells: Mapping[str, Cell], cards: Mapping[str, SystemCard], draws: Draws) -> Column:
+def column(scores: PairedScores, cells: Mapping[str, Cell], cards: Mapping[str, SystemCard]) -> Column:
     """The column of paired scores and the cells that sum them up."""
     entries = {system: Entry(cell) for system, cell in cells.items()}
     known = np.isfinite(scores.sample.numerator)
     anybody = known.any(axis=0)
     ranked = [
         row
-        for row, system in enumerate(scores.systems)
+        for row, system in enumerate(scores.systems if scores.tested else ())
         if cards[system].kind != "anchor" and known[row, anybody].all() and _whole(cells[system], known[row])
     ]
     if len(ranked) < 2:
         return Column(scores.condition, scores.value, entries)
-    return _ranked(scores, ranked, entries, draws)
+    return _ranked(scores, ranked, entries)
 
 
 def _whole(cell: Cell, known: NDArray[np.bool_]) -> bool:
@@ -84,21 +84,26 @@ def _whole(cell: Cell, known: NDArray[np.bool_]) -> bool:
     return cell.n * len(known) == cell.planned * int(known.sum())
 
 
-def _ranked(scores: PairedScores, rows: Sequence[int], entries: Mapping[str, Entry], draws: Draws) -> Column:
-    found = pairwise(scores.sample, [(rows[a], rows[b]) for a, b in pairs(len(rows))], draws)
-    corrected = dict(zip(found, holm([difference.p for difference in found.values()]), strict=True))
-    separated = {(rows.index(a), rows.index(b)) for (a, b), p in corrected.items() if p < ALPHA}
+def _ranked(scores: PairedScores, rows: Sequence[int], entries: Mapping[str, Entry]) -> Column:
+    names = [scores.systems[row] for row in rows]
+    found = {(a, b): scores.differences[names[a], names[b]] for a, b in pairs(len(rows))}
+    separated = {pair for pair, tested in found.items() if tested.separated}
     higher = scores.value.direction == "higher"
     above = np.zeros((len(rows), len(rows)), dtype=bool)
     for a, b in separated:
-        up = (found[rows[a], rows[b]].value > 0) == higher
+        up = (found[a, b].difference.value > 0) == higher
         above[(a, b) if up else (b, a)] = True
     places = ranks(above)
     made = dict(entries)
-    for place, (row, ties) in enumerate(zip(rows, compact_letter_display(len(rows), separated), strict=True)):
-        system = scores.systems[row]
+    for place, (system, ties) in enumerate(zip(names, compact_letter_display(len(rows), separated), strict=True)):
         made[system] = replace(
             entries[system], rank=places[place], ties=ties, winner=bool(above[place].sum() == len(rows) - 1)
         )
-    typical = float(np.median([difference.detectable for difference in found.values()])) * scores.factor
-    return Column(scores.condition, scores.value, made, typical if np.isfinite(typical) else None)
+    shown = _detectable(scores, list(found.values()))
+    return Column(scores.condition, scores.value, made, shown, len(scores.differences))
+
+
+def _detectable(scores: PairedScores, found: Sequence[Tested]) -> float | None:
+    shown = [tested.difference.detectable(tested.level) for tested in found]
+    known = [number for number in shown if number is not None and np.isfinite(number)]
+    return float(np.median(known)) * scores.factor if known and len(known) == len(shown) else None

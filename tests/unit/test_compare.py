@@ -14,11 +14,12 @@ import pytest
 from restorebench.benchmark.analysis.board import Board
 from restorebench.benchmark.analysis.paired_scores import PairedScores
 from restorebench.benchmark.analysis.paired_tests import Sample
+from restorebench.benchmark.analysis.significance import holm
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.suite import load_suite
-from restorebench.reports.tables.compare import compared, named, report, rounded, verdict
+from restorebench.reports.tables.compare import Compared, compared, named, report, rounded, verdict
 from tests.conftest import Cli
 
 HIGHER = Value(name="ovl", label="OVL", unit="MOS", direction="higher", decimals=2)
@@ -46,14 +47,20 @@ def measured(numerator: np.ndarray, denominator: np.ndarray | None = None, value
     return PairedScores("noise", value, systems, clips, sample, "clip")
 
 
+def told(row: Compared) -> str:
+    assert row.tested is not None
+    return verdict(row, row.tested)
+
+
 def test_a_clear_difference_has_a_winner() -> None:
     clips = np.random.default_rng(0).normal(size=40)
     [row] = compared([measured(np.stack([clips + 0.5, clips]))], "one", "published:Two")
     assert (row.first - row.second) == pytest.approx(0.5)
-    assert verdict(row) == "A is better"
+    assert told(row) == "A is better"
     [worse] = compared([measured(np.stack([clips + 0.5, clips]), value=WER)], "one", "published:Two")
-    assert verdict(worse) == "B is better"
-    assert worse.difference.value * 100 == pytest.approx(worse.first - worse.second)
+    assert told(worse) == "B is better"
+    assert worse.tested is not None
+    assert worse.tested.difference.value * 100 == pytest.approx(worse.first - worse.second)
 
 
 def test_what_cannot_be_told_says_what_would_be_needed() -> None:
@@ -61,29 +68,41 @@ def test_what_cannot_be_told_says_what_would_be_needed() -> None:
     clips, noise = rng.normal(size=12), rng.normal(size=12)
     noise = (noise - noise.mean()) / noise.std()
     [row] = compared([measured(np.stack([clips + 0.3 * noise + 0.1, clips]))], "one", "published:Two")
-    assert verdict(row).startswith("not separable at n = 12; ")
-    assert row.difference.clusters_needed is not None
-    assert 60 < row.difference.clusters_needed < 120
-    assert f"{rounded(row.difference.clusters_needed)} clips would be needed" in verdict(row)
+    assert told(row).startswith("not separable at n = 12; ")
+    assert row.tested is not None
+    needed = row.tested.difference.clusters_needed()
+    assert needed is not None
+    assert 60 < needed < 120
+    assert f"{rounded(needed)} clips would be needed" in told(row)
     spoken = measured(np.repeat(np.stack([clips + 0.3 * noise + 0.1, clips]), 2, axis=1))
     voices = replace(spoken.sample, cluster=np.repeat(np.arange(12), 2))
     [row] = compared([replace(spoken, sample=voices, grouped="speaker", speakers=12)], "one", "published:Two")
-    needed = re.search(r"n = 24; (\d+) speakers \((\d+) clips\) would be needed", verdict(row))
+    needed = re.search(r"n = 24; (\d+) speakers \((\d+) clips\) would be needed", told(row))
     assert needed
     assert int(needed[2]) == pytest.approx(2 * int(needed[1]), rel=0.06), "two clips a speaker, two digits"
     [few] = compared([measured(np.stack([clips[:4] + 9, clips[:4]]))], "one", "published:Two")
-    assert verdict(few) == "4 clips are too few to tell"
+    assert told(few) == "4 clips are too few to tell"
     [same] = compared([measured(np.stack([clips, clips]))], "one", "published:Two")
-    assert verdict(same) == "no difference at n = 12"
+    assert told(same) == "no difference at n = 12"
     assert [rounded(count) for count in (7, 85, 123, 300_493)] == ["7", "85", "130", "310,000"], "rounded up"
 
 
-def test_rows_of_a_condition_are_corrected_together() -> None:
+def test_a_pair_has_one_p_wherever_it_is_asked_for() -> None:
+    """Board and comparison correct over the same pairs: all of the value, and nothing over the values."""
     rng = np.random.default_rng(2)
-    tables = [measured(np.stack([rng.normal(0.5, 1, 30), np.zeros(30)])) for _ in range(5)]
-    rows = compared(tables, "one", "published:Two")
-    assert all(row.p >= row.difference.p for row in rows)
-    assert any(row.p == pytest.approx(5 * row.difference.p) for row in rows)
+    scores = measured(np.stack([rng.normal(0.5, 1, 30), rng.normal(0, 1, 30), rng.normal(0.2, 1, 30)]))
+    plain = {pair: tested.difference.p for pair, tested in scores.differences.items()}
+    assert dict(zip(plain, holm(list(plain.values())), strict=True)) == {
+        pair: pytest.approx(tested.p) for pair, tested in scores.differences.items()
+    }
+    for first, second in plain:
+        [row] = compared([scores], first, second)
+        [turned] = compared([scores], second, first)
+        assert row.tested is not None
+        assert turned.tested is not None
+        assert row.tested.p == turned.tested.p == scores.differences[first, second].p
+        assert row.tested.difference.value == -turned.tested.difference.value
+    assert len(compared([scores, scores], "one", "published:Two")) == 2, "a value twice does not dilute itself"
 
 
 def test_names_may_be_short_where_they_are_unique() -> None:

@@ -11,7 +11,6 @@ import pytest
 from restorebench.benchmark.analysis.board import Board
 from restorebench.benchmark.analysis.paired_scores import PairedScores, paired
 from restorebench.benchmark.analysis.paired_tests import Sample
-from restorebench.benchmark.analysis.resampling import Draws
 from restorebench.benchmark.components import metric_card
 from restorebench.benchmark.contracts import Subject
 from restorebench.benchmark.plan.planner import make_plan
@@ -83,7 +82,7 @@ def test_a_clip_that_counts_nothing_is_no_clip_of_a_pooled_rate() -> None:
     found = paired("c", value, records, {("c", "a"): "", ("c", "b"): ""}, ("s",))
     assert found.pooled(0) == 50
     assert found.seeds.tolist() == [[0, 1]]
-    assert paired("c", value, records[:1], {("c", "a"): ""}, ("s",)).summary("s", Draws("c")) == (None, None, None)
+    assert paired("c", value, records[:1], {("c", "a"): ""}, ("s",)).summary("s") == (None, None, None)
 
 
 def rows(system: str, clip: str, **values: float) -> list[dict[str, object]]:
