@@ -54,6 +54,8 @@ class PaperSet(_Table):
     """Clips of the published set; a run on another number is a subset."""
     differs: str = ""
     """Why numbers on it may not be compared with the published ones."""
+    open: str = ""
+    """What the paper leaves open of the set, so that no number on it but the target's may be compared."""
     caveat: str = ""
     """What to know when comparing them."""
 

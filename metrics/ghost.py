@@ -1,9 +1,9 @@
 """Ghost speech: how much of the target's pauses the estimate fills with sound as loud as its quieter speech.
 
-Generative restorers speak where nobody spoke, and no error rate shows it when the recogniser makes no words of it.
-Sound is what is no pause by the target's own measure, and within 25 dB of what the estimate makes of the target's
-speech. Noise that was left in counts too: read it beside DNSMOS BAK. A clip whose target has no pause has no value. Own
-definition; no paper has one.
+Generative restorers speak where nobody spoke, and no error rate shows it when the recogniser makes no words of it. A
+pause is where the target lies within 10 dB of its own noise floor. Sound is what is no pause by that measure, and within
+25 dB of what the estimate makes of the target's speech. Noise that was left in counts too: read it beside DNSMOS BAK. A
+clip whose target has no pause has no value. Own definition; no paper has one.
 """
 
 from __future__ import annotations
@@ -23,8 +23,13 @@ FRAME, HOP = 512, 256
 """32 ms every 16 ms."""
 SPEECH = 95
 """Percentile of the frames' levels that stands for a clip's speech level."""
-PAUSE_DB = 45.0
-"""Below the target's speech level a frame is a pause."""
+NOISE = 5
+"""Percentile of the frames' levels that stands for the target's noise floor."""
+ABOVE_NOISE_DB = 10.0
+"""Above its noise floor a frame of the target is no pause."""
+DEEPEST_DB, SHALLOWEST_DB = 45.0, 25.0
+"""A pause is so far below the target's speech level, whatever its noise floor: digital silence would leave no pause in
+clips with a trace of noise, and a floor 20 dB below speech is speech."""
 GUARD = 3
 """Frames on either side of a pause that must be quiet too: reverberation and filters smear edges."""
 SOUND_DB = 25.0
@@ -52,7 +57,8 @@ def levels(samples: FloatArray) -> NDArray[np.float64]:
 def target(reference: FloatArray) -> Target:
     """Where the target speaks and where it pauses; edges belong to neither."""
     level = levels(reference)
-    floor = float(np.percentile(level, SPEECH)) - PAUSE_DB
+    noise, speech = np.percentile(level, (NOISE, SPEECH))
+    floor = float(np.clip(noise + ABOVE_NOISE_DB, speech - DEEPEST_DB, speech - SHALLOWEST_DB))
     loud = level >= floor
     near = np.convolve(loud, np.ones(2 * GUARD + 1), mode="same")[: len(loud)] > 0
     return Target(~near, loud, floor)
@@ -61,12 +67,12 @@ def target(reference: FloatArray) -> Target:
 class Ghost:
     card = MetricCard(
         name="ghost",
-        version=2,
+        version=3,
         summary="Ghost speech: share of the target's pauses that the estimate fills with sound",
         source="RestoreBench: metrics/ghost.py",
         cost=0.001,
         needs=frozenset({"reference"}),
-        definition="frame=32ms/16ms|speech=p95|pause=-45dB+-3frames|sound=-25dB-of-target-frames,no-pause|resample=soxr-hq-16k",
+        definition="frame=32ms/16ms|speech=p95|pause=p5+10dB,-45..-25dB+-3frames|sound=-25dB-of-target-frames,no-pause|resample=soxr-hq-16k",
         values=(
             Value(
                 name="ghost",

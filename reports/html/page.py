@@ -81,7 +81,7 @@ def page(material: Material) -> str:
         lists=_lists(scores_of_sounds(board), material.exported),
         gaps=gap_to_best(board.scores, found, material.facts),
         figures=material.figures,
-        agreement=agreement(scores_of_sounds(board)),
+        agreement=agreement(board.scores, board.plan.system_cards),
         hallucinations=panel(records, board.values(), lambda system: marked(system, board.plan)),
         costs=[t for t in (cost(board, material.memory), seeds(board.plan, records)) if t and t.rows],
         failures=[f"{system}: {why}: {where}" for (system, why), where in board.failures.items()],

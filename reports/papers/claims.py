@@ -32,6 +32,8 @@ class Check:
         gain = self.gain(better, than)
         if claim.percent is not None:
             return f"{100 * gain / than:.1f}" == f"{claim.percent:.1f}"
+        if claim.percent_range is not None:
+            return claim.percent_range[0] <= round(100 * gain / than) <= claim.percent_range[1]
         # Printed numbers are decimal: 3.71 - 3.41 is 0.3, not a little less.
         return round(gain - claim.margin, 9) > 0
 
@@ -48,7 +50,7 @@ class Measured:
     than: float
     gain: float
     sure: bool
-    """The two differ beyond chance on their common clips (sign flips, uncorrected)."""
+    """The two differ beyond chance on their common clips, corrected as on the board."""
     clips: int
     reasons: tuple[str, ...]
     """What the numbers differ by from the printed ones."""
@@ -65,11 +67,12 @@ def claims_table(measured: Sequence[tuple[Board, Sequence[Verdict]]]) -> Table:
         for claim in source.claim:
             checks = checks_of(source, claim)
             printed = [check.holds(claim, check.better.value, check.than.value) for check in checks]
-            failing = [check.text for check, holds in zip(checks, printed, strict=True) if not holds]
+            failing = [c.text for c, holds in zip(checks, printed, strict=True) if claim.always and not holds]
             notes += [f"fails on the printed cells: {text}" for text in failing]
             own = [best_measured(check, measured) for check in checks]
             notes += [f"ours, {text}" for text in dict.fromkeys(r for one in own if one for r in one.reasons)]
-            rows.append((source.paper, ", ".join(claim.table), claim.quote, said(printed), ours(claim, own)))
+            notes += [f"{claim.quote}: {claim.reading}"] if claim.reading else []
+            rows.append((source.paper, ", ".join(claim.table), claim.quote, told(claim, printed), ours(claim, own)))
     return Table("Claims", COLUMNS, tuple(rows), tuple(dict.fromkeys(notes)))
 
 
@@ -87,6 +90,13 @@ def checks_of(source: Paper, claim: Claim) -> list[Check]:
                     if pair[0] and pair[1]:
                         found.append(Check(pair[0], pair[1], source.metric[metric].lower_is_better))
     return found
+
+
+def told(claim: Claim, results: list[bool]) -> str:
+    """Whether a claim holds; one that says "not always" does where a comparison fails."""
+    if claim.always:
+        return said(results)
+    return f"{'does not hold' if all(results) else 'holds'} (of {len(results)} comparisons {sum(results)} are met)"
 
 
 def said(results: list[bool]) -> str:
@@ -130,10 +140,11 @@ def ours(claim: Claim, results: Sequence[Measured | None]) -> str:
     if not known:
         return "not measured"
     whole = [] if len(known) == len(results) else [f"{len(results) - len(known)} not measured"]
-    if claim.percent is not None:
-        changes = ", ".join(f"{100 * one.gain / one.than:.1f} %" for one in known)
+    if named := claim.percent_range or (claim.percent is not None and (claim.percent,)):
         sure = "surely" if all(one.sure for one in known) else "not separable"
-        return f"{changes} (paper: {claim.percent:g} %; {'; '.join([sure, *whole])})"
+        paper = f"{' to '.join(f'{one:g}' for one in named)} %"
+        changes = ", ".join(f"{100 * one.gain / one.than:.1f} %" for one in known)
+        return f"{changes} (paper: {paper}; {'; '.join([sure, *whole])})"
     holding = [one for one in known if one.gain > claim.margin]
     whole.insert(0, f"{sum(one.sure for one in holding)} surely")
-    return f"{said([one.gain > claim.margin for one in known])} ({', '.join(whole)})"
+    return f"{told(claim, [one.gain > claim.margin for one in known])} ({', '.join(whole)})"

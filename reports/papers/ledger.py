@@ -18,7 +18,7 @@ from restorebench.reports.papers.published import Paper, PublishedCell, cells_of
 from restorebench.reports.papers.verdicts import Verdict, verdicts
 
 COLUMNS = ("paper", "table", "test set", "system", "value", "published", "measured", "status", "missing")
-ORDER = ("reproduced", "close", "differs", "not comparable", "not measured")
+ORDER = ("reproduced", "close", "differs", "by definition", "not comparable", "not measured")
 """Statuses, the strongest agreement with the paper first."""
 
 Cells = dict[PublishedCell, Verdict]

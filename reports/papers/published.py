@@ -32,6 +32,8 @@ class PublishedMetric(_Table):
     lower_is_better: bool = False
     spread: float = Field(default=0.0, ge=0)
     """By how much implementations of the scorer are known to differ on equal clips, in the metric's unit."""
+    spread_share: float = Field(default=1.0, gt=0)
+    """The most that `spread` may be of the published number: 0.3 is little of a WER of 6, and half of one of 0.6."""
 
 
 class PublishedTable(_Table):
@@ -55,8 +57,14 @@ class Claim(_Table):
     than: tuple[str, ...]
     percent: float | None = None
     """The relative reduction that the sentence names."""
+    percent_range: tuple[float, float] | None = None
+    """The relative reductions that the sentence names, in whole percent."""
     margin: float = 0.0
-    """By how much, at least; 0 means strictly better."""
+    """By how much, at least; 0 means strictly better, a negative number that it may be worse by so much."""
+    always: bool = True
+    """False: the sentence says that the comparisons do not all hold."""
+    reading: str = ""
+    """How a word of the sentence was read as a number."""
     test_set: tuple[str, ...] = ()
     """Only these of the tables' test sets."""
 

@@ -4,7 +4,9 @@ Two numbers that mean the same may still differ by what the paper rounds away, b
 implementations, and, where a set is degraded here by the paper's rules, by the draws: then both sets vary, and the
 difference of two independent means has sqrt(2) times the half width of our interval. On recorded sets the clips are the
 published ones, and no draw lies between the numbers. The largest of these is the tolerance. Within it a number is
-reproduced, within twice of it close. Numbers that do not mean the same get no such verdict, however near they lie.
+reproduced, within twice of it close. Numbers that do not mean the same get no such verdict, however near they lie; nor
+do those of a set of which the paper leaves the noise, the SNR or the clips open, except for the target, which has
+neither. A target against itself is right by definition.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from restorebench.benchmark.types import Cell, Table
 from restorebench.reports.papers.published import Paper, PublishedCell, cells_of, paper
 from restorebench.reports.tables.board import DASH, shown_cell
 
-Status = Literal["reproduced", "close", "differs", "not comparable", "not measured"]
+Status = Literal["reproduced", "close", "differs", "by definition", "not comparable", "not measured"]
 COLUMNS = ("system", "value", "measured", "published", "difference", "table", "verdict")
 CLOSE = 2.0
 """Tolerances up to which a number is close."""
@@ -30,7 +32,8 @@ SHORT = {"not comparable": "n/c"}
 LEGEND = (
     "±: the tolerance, the largest of half the last printed digit, the known spread of implementations, and, where the "
     "clips are other draws than the paper's, 1.41 times half the width of our 95 % interval; reproduced within it, "
-    "close within twice of it; n/c: not comparable; METRIC (VALUE): another scorer than the paper's, so no difference"
+    "close within twice of it; by definition: the clean speech against itself, which says nothing of a system; "
+    "n/c: not comparable; METRIC (VALUE): another scorer than the paper's, so no difference"
 )
 
 
@@ -115,7 +118,8 @@ def verdict(
     """
     metric = source.metric[published.metric]
     exact = cell.value_name == metric.exact
-    reasons = [place.differs, "" if exact else metric.differs]
+    target = cell.system == "target"
+    reasons = [place.differs, "" if target else place.open, "" if exact else metric.differs]
     reasons.append("other checkpoint: the authors published none" if "@" in cell.system else "")
     if left_out:
         reasons.append(f"a limit left out {left_out} clips")
@@ -123,16 +127,20 @@ def verdict(
         reasons.append(f"{clips} of the published set's {place.clips} clips")
     if cell.n < cell.planned:
         reasons.append(f"only {cell.n} of {cell.planned} clips have a value")
-    if cell.value is not None and cell.low is None:
-        reasons.append("too few clips for an interval")
+    by_definition = target and value.ideal is not None
+    if cell.value is not None and cell.low is None and not recorded and not by_definition:
+        reasons.append("no interval: too few clips, or too few that differ")
     decimals = printed_decimals(source, published.metric)
     interval = (cell.high - cell.low) / 2 if cell.low is not None and cell.high is not None else 0.0
-    tolerance = max(0.5 * 10**-decimals, metric.spread, 0.0 if recorded else sqrt(2) * interval)
+    spread = min(metric.spread, metric.spread_share * abs(published.value))
+    tolerance = max(0.5 * 10**-decimals, spread, 0.0 if recorded else sqrt(2) * interval)
     status: Status
     if cell.value is None:
         status = "not measured"
     elif any(reasons):
         status = "not comparable"
+    elif by_definition:
+        status = "by definition"
     else:
         off = abs(cell.value - published.value)
         status = "reproduced" if off <= tolerance else "close" if off <= CLOSE * tolerance else "differs"

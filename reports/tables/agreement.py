@@ -1,40 +1,64 @@
-"""Where metrics contradict each other: rank correlations of values over the clips and systems of a condition."""
+"""Where metrics contradict each other: rank correlations of values over the clips of each system."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from restorebench.benchmark.analysis.paired_scores import PairedScores
+from restorebench.benchmark.contracts import SystemCard
 from restorebench.benchmark.types import Table
 from restorebench.reports.tables.board import DASH
 
+FEWEST = 5
+"""Clips of a system below which its correlation is left out."""
+NOTE = (
+    "Spearman's rank correlation over the clips of a system, mean over the ranked systems; every value turned so that "
+    "more is better"
+)
 
-def agreement(everything: Sequence[PairedScores]) -> list[Table]:
-    """Rank correlations of values over clips and systems, per condition: where metrics contradict each other."""
-    from scipy.stats import spearmanr
 
+def agreement(everything: Sequence[PairedScores], cards: Mapping[str, SystemCard]) -> list[Table]:
+    """Rank correlations of values over clips, per condition: the mean over the ranked systems of each one's own.
+
+    Within a system: that one system is better than another in two values says nothing of whether the values agree on
+    a clip, and anchors, which are far from all systems, would make any two values agree.
+    """
     tables = []
     for condition in dict.fromkeys(scores.condition for scores in everything):
-        mine = [scores for scores in everything if scores.condition == condition]
-        flat = {}
-        for scores in mine:
-            turned = scores.oriented_z_scores()
-            flat[scores.value.label] = {
-                (system, clip): turned[row, place]
-                for row, system in enumerate(scores.systems)
-                for place, clip in enumerate(scores.clips)
-            }
-        rows = []
-        for first, own in flat.items():
-            cells = [first]
-            for others in flat.values():
-                shared = [key for key in own if key in others and np.isfinite(own[key]) and np.isfinite(others[key])]
-                pairs = np.array([[own[key], others[key]] for key in shared])
-                varied = len(pairs) > 2 and (np.ptp(pairs, axis=0) > 0).all()
-                cells.append(f"{spearmanr(pairs).statistic:.2f}" if varied else DASH)
-            rows.append(tuple(cells))
-        note = "Spearman's rank correlation over all systems and clips; every value turned so that more is better"
-        tables.append(Table(f"{condition}", ("", *flat), tuple(rows), (note,)))
+        mine = [s for s in everything if s.condition == condition and s.tested]
+        if not any(_ranked(scores, cards) for scores in mine):
+            continue
+        rows = [
+            (first.value.label, *(_shown(first, second, cards) for second in mine))
+            for first in mine
+        ]  # fmt: skip
+        tables.append(Table(f"{condition}", ("", *(scores.value.label for scores in mine)), tuple(rows), (NOTE,)))
     return tables
+
+
+def _ranked(scores: PairedScores, cards: Mapping[str, SystemCard]) -> list[str]:
+    return [system for system in scores.systems if cards[system].kind != "anchor"]
+
+
+def _shown(first: PairedScores, second: PairedScores, cards: Mapping[str, SystemCard]) -> str:
+    """The mean correlation over systems, where there is one."""
+    from scipy.stats import spearmanr
+
+    found = []
+    for system in _ranked(first, cards):
+        if system not in second.systems:
+            continue
+        pair = np.array([_by_clip(scores, system, first.clips) for scores in (first, second)])
+        known = pair[:, np.isfinite(pair).all(axis=0)]
+        if known.shape[1] >= FEWEST and (np.ptp(known, axis=1) > 0).all():
+            found.append(float(spearmanr(*known).statistic))
+    return f"{np.mean(found):.2f}" if found else DASH
+
+
+def _by_clip(scores: PairedScores, system: str, clips: Sequence[str]) -> list[float]:
+    """Scores of the named clips, more is better; NaN where there is none."""
+    row = scores.oriented_z_scores()[scores.systems.index(system)]
+    known = dict(zip(scores.clips, row, strict=True))
+    return [known.get(clip, np.nan) for clip in clips]

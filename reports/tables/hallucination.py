@@ -1,9 +1,14 @@
-"""Hallucinations: words that were inserted, left out or replaced, clips in another voice, pauses filled with sound."""
+"""Hallucinations: words that were inserted, left out or replaced, clips in another voice, pauses filled with sound.
+
+What a metric says of a clip is judged beside what it says of the same clip's target and degraded input: a recogniser
+that mishears clean speech, or a voice model that does not know a voice through noise, tells nothing of a system.
+"""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import pandas as pd
 
@@ -14,8 +19,23 @@ from restorebench.reports.tables.board import DASH
 GOOD_OVL = 3.0
 """DNSMOS OVL from which a clip sounds good."""
 WRONG = 0.5
-"""Errors per word from which a clip is wrong."""
+"""Errors per word, beyond those of the target, from which a clip is wrong."""
+CLEAN_ERRORS = 0.1
+"""Errors per word of clean speech from which a recogniser cannot tell which clips are wrong."""
+FEWEST = 5
+"""Clips with a pause below which no share of filled pauses is shown."""
 LISTED = 3
+COLUMNS = ("system", "inserted %", "deleted %", "substituted %", "good but wrong", "other voice", "ghost %")
+
+
+@dataclass(frozen=True)
+class Heard:
+    """The values that tell, of those that were measured."""
+
+    words: Value | None
+    voice: Value | None
+    pauses: Value | None
+    quality: Value | None
 
 
 def panel(records: pd.DataFrame, values: Sequence[Value], shown: Callable[[str], str] = str) -> list[Table]:
@@ -30,38 +50,59 @@ def panel(records: pd.DataFrame, values: Sequence[Value], shown: Callable[[str],
     for condition, here in records[records["value"].notna()].groupby("condition", sort=False):
         measured = set(here["value_name"])
         known = [value for value in sorted(values, key=lambda value: value.stand_in) if value.name in measured]
-        words = next((value for value in known if value.role == "intelligibility" and value.headline), None)
-        voice = next((value for value in known if value.role == "voice" and value.limit is not None), None)
-        pauses = next((value for value in known if value.role == "pauses"), None)
-        quality = next((value for value in known if value.role == "quality" and value.headline), None)
-        if words is None and voice is None and pauses is None:
-            continue
-        rows = [
-            (shown(str(system)), *_row(mine, words, voice, pauses, quality))
-            for system, mine in here.groupby("system", sort=False)
-        ]
-        notes = []
-        if words:
-            notes.append(
-                f"words by {words.name}; good but wrong: OVL of {GOOD_OVL} or more and {100 * WRONG:.0f} % errors"
-            )
-        if voice:
-            notes.append(f"other voice: {voice.name} below {voice.limit}")
-        if pauses:
-            notes.append("ghost: share of the target's pauses that are filled with sound")
-        columns = ("system", "inserted %", "deleted %", "substituted %", "good but wrong", "other voice", "ghost %")
-        tables.append(Table(f"{condition}", columns, tuple(rows), tuple(notes)))
+        heard = Heard(
+            words=next((value for value in known if value.role == "intelligibility" and value.headline), None),
+            voice=next((value for value in known if value.role == "voice" and value.limit is not None), None),
+            pauses=next((value for value in known if value.role == "pauses"), None),
+            quality=next((value for value in known if value.role == "quality" and value.headline), None),
+        )
+        if heard.words or heard.voice or heard.pauses:
+            tables.append(_table(str(condition), here, heard, shown))
     return tables
 
 
-def _row(
-    mine: pd.DataFrame, words: Value | None, voice: Value | None, pauses: Value | None, quality: Value | None
-) -> tuple[str, ...]:
+def _table(condition: str, here: pd.DataFrame, heard: Heard, shown: Callable[[str], str]) -> Table:
+    target, degraded = (here[here["system"] == name] for name in ("target", "unprocessed"))
+    clean = _components(target, heard.words)
+    rate = clean["errors"].sum() / clean["total"].sum() if len(clean) else None
+    sure = rate is not None and rate <= CLEAN_ERRORS
+    rows = [
+        (
+            shown(str(system)),
+            *_rates(mine, heard.words),
+            _wrong(mine, clean, heard) if sure else DASH,
+            _voices(mine, degraded, heard.voice),
+            _filled(mine, heard.pauses),
+        )
+        for system, mine in here.groupby("system", sort=False)
+    ]
+    told = [at for at in range(len(COLUMNS)) if at == 0 or any(row[at] != DASH for row in rows)]
+    notes = []
+    if heard.words:
+        notes.append(f"words by {heard.words.name}")
+    if heard.words and sure:
+        notes.append(
+            f"good but wrong: OVL of {GOOD_OVL} or more, and {100 * WRONG:.0f} % more errors than the clip's target has"
+        )
+    elif heard.words:
+        mishears = "has no target to be judged by" if rate is None else f"mishears {100 * rate:.0f} % of clean speech"
+        notes.append(f"no clips that sound good and are wrong: {heard.words.name} {mishears}")
+    if heard.voice:
+        notes.append(f"other voice: {heard.voice.name} below {heard.voice.limit} and below the degraded clip's own")
+    if heard.pauses:
+        notes.append(
+            f"ghost: share of the target's pauses that are filled with sound; a dash below {FEWEST} clips with a pause"
+        )
+    return Table(
+        condition, tuple(COLUMNS[at] for at in told), tuple(tuple(r[at] for at in told) for r in rows), tuple(notes)
+    )
+
+
+def _rates(mine: pd.DataFrame, words: Value | None) -> list[str]:
     parts = _components(mine, words)
     total = parts["total"].sum() if len(parts) else 0
     kinds = ("insertions", "deletions", "substitutions")
-    rates = [f"{100 * parts[kind].sum() / total:.1f}" if total else DASH for kind in kinds]
-    return (*rates, _wrong(mine, parts, quality), _voices(mine, voice), _filled(mine, pauses))
+    return [f"{100 * parts[kind].sum() / total:.1f}" if total else DASH for kind in kinds]
 
 
 def _components(mine: pd.DataFrame, value: Value | None) -> pd.DataFrame:
@@ -75,25 +116,32 @@ def _per_clip(mine: pd.DataFrame, value: Value | None) -> pd.Series[float]:
     return mine[mine["value_name"] == (value.name if value else None)].groupby("utterance")["value"].mean()
 
 
-def _wrong(mine: pd.DataFrame, parts: pd.DataFrame, quality: Value | None) -> str:
-    sounds = _per_clip(mine, quality)
-    if not len(parts) or not len(sounds):
+def _wrong(mine: pd.DataFrame, clean: pd.DataFrame, heard: Heard) -> str:
+    """Clips that sound good and say something else than their target."""
+    parts, sounds = _components(mine, heard.words), _per_clip(mine, heard.quality)
+    both = parts[parts.index.isin(sounds.index) & parts.index.isin(clean.index)] if len(parts) else parts
+    if not len(both):
         return DASH
-    both = parts[parts.index.isin(sounds.index)]
-    wrong = both.index[both["errors"] >= WRONG * both["total"]]
+    more = both["errors"] - clean["errors"].reindex(both.index)
+    wrong = both.index[more >= WRONG * both["total"]]
     return _clips([clip for clip in wrong if sounds[clip] >= GOOD_OVL], len(both))
 
 
-def _voices(mine: pd.DataFrame, voice: Value | None) -> str:
+def _voices(mine: pd.DataFrame, degraded: pd.DataFrame, voice: Value | None) -> str:
+    """Clips whose voice is further from the target's than it was before anything was done."""
     if voice is None or voice.limit is None:
         return DASH
     voices = _per_clip(mine, voice).sort_values()
-    return _clips([str(clip) for clip in voices.index[voices < voice.limit]], len(voices))
+    if not len(voices):
+        return DASH
+    before = _per_clip(degraded, voice).reindex(voices.index)
+    other = (voices < voice.limit) & ((voices < before) | before.isna())
+    return _clips([str(clip) for clip in voices.index[other]], len(voices))
 
 
 def _filled(mine: pd.DataFrame, pauses: Value | None) -> str:
     parts = _components(mine, pauses)
-    total = parts["total"].sum() if len(parts) else 0
+    total = parts["total"].sum() if len(parts) >= FEWEST else 0
     return f"{100 * parts['errors'].sum() / total:.1f}" if total else DASH
 
 

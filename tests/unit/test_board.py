@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from restorebench.benchmark import registry
 from restorebench.benchmark.analysis.board import board
 from restorebench.benchmark.components import metric_card
 from restorebench.benchmark.contracts import TrainingCorpus
@@ -19,7 +20,7 @@ from restorebench.benchmark.store.store import Store
 from restorebench.benchmark.suite import load_suite
 from restorebench.benchmark.types import Cell
 from restorebench.reports.papers.published import cells_of, paper
-from restorebench.reports.papers.verdicts import against, against_long, stands_beside, verdict
+from restorebench.reports.papers.verdicts import Verdict, against, against_long, stands_beside, verdict
 from restorebench.reports.tables.board import results
 
 
@@ -128,6 +129,43 @@ def test_the_verdict_of_a_cell(value: float | None, n: int, planned: int, system
     assert found.tolerance == pytest.approx(0.01)
     drawn = verdict(source, published, cell, eval_model, place, planned)
     assert drawn.tolerance == pytest.approx(2**0.5 * 0.05 if value else 0.01), "both sets of clips vary"
+
+
+def verdict_of(suite: str, system: str, metric: str, ours: str, value: float) -> Verdict:
+    """What a whole run of a suite would say of the paper's row and metric."""
+    place = load_suite(suite).paper["*"]
+    source = paper(place.paper)
+    rows = {"target": "Target", "unprocessed": "Unprocessed" if place.paper == "masksr2" else "Noisy"}
+    [published] = [
+        c for c in cells_of(source)
+        if (c.table, c.test_set, c.system, c.metric) == (place.table, place.test_set, rows[system], metric)
+    ]  # fmt: skip
+    [measured] = [v for name in registry.table("metrics") for v in metric_card(name).values if v.name == ours]
+    cell = Cell("s", "c", system, ours, "x", value, value - 0.001, value + 0.001, 1000, 1000)
+    return verdict(source, published, cell, measured, place, place.clips or 1000)
+
+
+def test_a_set_that_the_paper_leaves_open_reproduces_nothing_but_its_target() -> None:
+    """Table III states neither noise nor SNR, SISE neither SNR nor T60: equal numbers would be chance."""
+    found = verdict_of("masksr2-table3", "unprocessed", "dnsmos.ovl", "dnsmos.ovl", 2.396)
+    assert found.text.startswith("not comparable: the paper states neither noise nor SNR")
+    found = verdict_of("sise-table1-seedtts-en", "unprocessed", "dnsmos.bak", "dnsmos.bak", 2.25)
+    assert found.text.startswith("not comparable: the paper states neither SNR nor T60")
+
+
+def test_a_target_against_itself_is_right_by_definition() -> None:
+    """And is no reproduction of anything: LSD 0.000, similarity 1.000."""
+    assert verdict_of("masksr2-table1", "target", "lsd", "lsd", 0.0).status == "by definition"
+    assert verdict_of("masksr2-table1", "target", "dnsmos.ovl", "dnsmos.ovl", 3.186).status == "reproduced"
+    assert verdict_of("masksr2-table1", "unprocessed", "lsd", "lsd", 1.917).status == "reproduced"
+
+
+def test_half_of_a_small_rate_is_no_reproduction_of_it() -> None:
+    """0.3 points of WER are noise beside 6 %, not beside the target's 0.55 %."""
+    assert verdict_of("masksr2-table1", "target", "wer@conformer-xl", "wer@nemo", 0.27).tolerance == pytest.approx(
+        0.055
+    )
+    assert verdict_of("masksr2-table1", "unprocessed", "wer@conformer-xl", "wer@nemo", 6.3).tolerance == 0.3
 
 
 def test_the_tolerance_is_never_below_what_the_paper_prints() -> None:

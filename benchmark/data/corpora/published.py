@@ -42,6 +42,6 @@ class Published:
 
 
 def _speaker(item: str) -> str:
-    """VCTK names carry the speaker; the other sets do not say, so each clip stands for itself."""
+    """VCTK names carry the speaker; the other sets do not say."""
     name = item.partition("/")[2]
-    return name.partition("_")[0] if "_mic1" in name else item
+    return name.partition("_")[0] if "_mic1" in name else ""
