@@ -1,9 +1,9 @@
 """Ghost speech: how much of the target's pauses the estimate fills with sound as loud as its quieter speech.
 
 Generative restorers speak where nobody spoke, and no error rate shows it when the recogniser makes no words of it. A
-pause is where the target lies within 10 dB of its own noise floor. Sound is what is no pause by that measure, and within
-25 dB of what the estimate makes of the target's speech. Noise that was left in counts too: read it beside DNSMOS BAK. A
-clip whose target has no pause has no value. Own definition; no paper has one.
+pause is where the target lies within 10 dB of its own noise floor. Sound is what is no pause by that measure, and is
+within 25 dB of what the estimate makes of the target's speech. Noise that was left in counts too: read it beside DNSMOS
+BAK. A clip whose target has no pause has no value. Own definition; no paper has one.
 """
 
 from __future__ import annotations
