@@ -19,6 +19,9 @@ from restorebench.benchmark.store.records import planned_records
 from restorebench.benchmark.store.store import Store
 from restorebench.benchmark.types import Cell
 
+DELAYED_MS = 0.5
+"""Delay that changes what compares waveforms."""
+
 
 @dataclass(frozen=True)
 class Board:
@@ -35,6 +38,8 @@ class Board:
     """The paired samples that the cells sum up."""
     loops: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """(value, system) -> clips on which a recogniser repeated itself."""
+    delays: Mapping[str, float] = field(default_factory=dict)
+    """System -> its median delay against the reference in ms, where that is `DELAYED_MS` or more."""
 
     def values(self) -> list[Value]:
         """The columns, in the order of the plan's metrics."""
@@ -70,7 +75,7 @@ def board_of(plan: Plan, rows: pd.DataFrame) -> Board:
     counts = {str(system): len(group) for system, group in failed.groupby("system")}
     return Board(
         plan, tuple(cells), plan.metric_cards, _failures(failed, len(plan.systems)), counts, tuple(found.values()),
-        _loops(rows),
+        _loops(rows), _delays(rows, plan.metric_cards),
     )  # fmt: skip
 
 
@@ -82,6 +87,15 @@ def _loops(rows: pd.DataFrame) -> dict[tuple[str, str], int]:
         (str(v), str(s)): len(group.drop_duplicates(clips))
         for (v, s), group in looped.groupby(["value_name", "system"], sort=False)
     }
+
+
+def _delays(rows: pd.DataFrame, cards: Mapping[str, MetricCard]) -> dict[str, float]:
+    """Median over the clips of the component `delay_ms` of values that compare waveforms; where none is, it is 0."""
+    waveform = {value.name for card in cards.values() for value in card.values if value.role == "fidelity"}
+    told = rows[rows["value_name"].isin(waveform) & rows["value"].notna()]
+    parts = told["components"].fillna("").str.extract(r'"delay_ms": ?(-?[0-9.]+)')[0].astype(float).fillna(0.0)
+    medians = parts.groupby(told["system"], sort=False).median()
+    return {str(system): float(ms) for system, ms in medians.items() if abs(ms) >= DELAYED_MS}
 
 
 EVERY = "every system"

@@ -13,9 +13,9 @@ from typing import Literal
 import numpy as np
 
 from restorebench.benchmark.conformance import sounds
-from restorebench.benchmark.conformance.alignment import Alignment, align
 from restorebench.benchmark.contracts import System
 from restorebench.benchmark.errors import reason
+from restorebench.benchmark.run.alignment import Alignment, align
 from restorebench.benchmark.run.memory import held, measurable
 from restorebench.benchmark.run.restore import restored
 from restorebench.benchmark.types import Audio, FloatArray

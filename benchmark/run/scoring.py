@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
+
+import numpy as np
 
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import LENGTH_TOLERANCE_S, conform
@@ -15,8 +17,11 @@ from restorebench.benchmark.contracts import Metric, MetricCard, Subject
 from restorebench.benchmark.errors import AudioError, reason
 from restorebench.benchmark.plan.keys import score_key, signature
 from restorebench.benchmark.plan.plan import Job
+from restorebench.benchmark.run.alignment import align
 from restorebench.benchmark.run.clip import SharedClip
 from restorebench.benchmark.types import Outcome, Pair, Record, Restoration, Rows, Trial
+
+DELAY_RATE = 16_000
 
 
 @dataclass(frozen=True)
@@ -49,6 +54,11 @@ def records_of(unit: ScoreUnit, found: Mapping[str, Restoration | str]) -> dict[
         subject = Subject(reference=reference, text=unit.trial.utterance.text, language=unit.trial.utterance.language)
         outcomes = score(metric(name), subject, estimates)
         card = metric(name).card
+        if reference and any(value.role == "fidelity" for value in card.values):
+            outcomes = [
+                late(outcome, clip, reference) if isinstance(clip, SharedClip) else outcome
+                for outcome, clip in zip(outcomes, estimates, strict=True)
+            ]
         rows: Rows = "timings" if "seconds" in card.needs else "scores"
         records[rows] += [
             record(job, card, value, outcome)
@@ -117,6 +127,28 @@ def _whole(card: MetricCard, outcome: Mapping[str, Outcome]) -> Mapping[str, Out
     return {
         name: o if o.value is None or math.isfinite(o.value) else Outcome(None, why=f"{card.name} gave {o.value}")
         for name, o in outcome.items()
+    }
+
+
+def late(outcomes: Mapping[str, Outcome], clip: SharedClip, reference: SharedClip) -> Mapping[str, Outcome]:
+    """Outcomes that compare waveforms, with the estimate's delay against the reference, which decides most of them.
+
+    A waveform that is another one than the reference's has no such delay.
+    """
+    if all(outcome.value is None for outcome in outcomes.values()):
+        return outcomes
+
+    def delay_ms() -> float:
+        view = conformed(clip, reference)
+        if not np.any(view.at(DELAY_RATE)) or not np.any(reference.at(DELAY_RATE)):
+            return 0.0
+        found = align(view.at(DELAY_RATE), reference.at(DELAY_RATE), DELAY_RATE)
+        return round(1000 * found.delay_s, 3) if found.exact else 0.0
+
+    found = clip.once("delay", delay_ms)
+    return {
+        name: replace(o, components={**o.components, "delay_ms": found}) if o.value is not None and found else o
+        for name, o in outcomes.items()
     }
 
 

@@ -147,6 +147,12 @@ def notes(board: Board) -> list[str]:
             found.append(
                 f"{value.label}: the recogniser repeated itself on clips ({', '.join(told)}); counted as heard"
             )
+    waveform = ", ".join(value.label for value in board.values() if value.role == "fidelity")
+    found += [
+        f"{system}: {abs(ms):.3g} ms {'late' if ms > 0 else 'early'} against the reference (median over clips), which "
+        f"{waveform} count; si_sdr@aligned, stoi@aligned and lsd@aligned do not"
+        for system, ms in board.delays.items()
+    ]
     found += [f"no value: {system}: {why}: {where}" for (system, why), where in board.failures.items()]
     found += [f"open in the paper, our choice: {decision}" for decision in board.plan.suite.open_decisions]
     return found

@@ -10,11 +10,11 @@ import pytest
 import restorebench as rb
 from restorebench.benchmark.conformance import check_system as suite
 from restorebench.benchmark.conformance import sounds
-from restorebench.benchmark.conformance.alignment import align
 from restorebench.benchmark.conformance.checks import CHECKS, Subject, examine
 from restorebench.benchmark.contracts import SystemCard
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan.keys import system_identity
+from restorebench.benchmark.run.alignment import align
 from restorebench.benchmark.run.restore import restore_audio
 from restorebench.benchmark.types import Audio, Utterance
 from tests.conftest import Cli

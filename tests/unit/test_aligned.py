@@ -1,0 +1,71 @@
+"""A delay against the reference is told beside what it decides, and the aligned values forgive it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import restorebench as rb
+from restorebench.benchmark.contracts import Subject
+from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.run.scoring import metric, score
+from restorebench.benchmark.types import Audio, FloatArray
+from restorebench.reports.tables.board import notes
+
+NOISE = """
+name = "noisy"
+version = 1
+summary = "noise alone"
+metrics = ["si_sdr"]
+systems = ["unprocessed"]
+corpus = { reader = "demo" }
+[[condition]]
+name = "noise"
+corruption = "noise"
+options = { snr_db = [15, 15] }
+"""
+
+
+def delayed(clip: Audio, samples: int) -> Audio:
+    moved = np.roll(clip.samples, samples)
+    return Audio(moved.astype(np.float32), clip.rate)
+
+
+def noisy(clip: Audio) -> Audio:
+    noise = 0.02 * np.random.default_rng(0).standard_normal(len(clip.samples)) * np.abs(clip.samples).max()
+    return Audio((clip.samples + noise).astype(np.float32), clip.rate)
+
+
+def value(name: str, reference: Audio, estimate: Audio) -> float:
+    [found] = score(metric(name), Subject(reference=SharedClip(reference)), [SharedClip(estimate)])
+    measured = found[name].value
+    assert measured is not None, found[name].why
+    return measured
+
+
+@pytest.mark.parametrize("samples", [-160, 16, 384])
+@pytest.mark.parametrize("name", ["si_sdr", "stoi", "lsd"])
+def test_an_aligned_value_forgives_a_delay(name: str, samples: int, speech: Audio) -> None:
+    estimate = noisy(speech)
+    plain = value(name, speech, estimate)
+    assert value(f"{name}@aligned", speech, estimate) == plain, "nothing to forgive"
+    late = delayed(estimate, samples)
+    worse = value(name, speech, late)
+    assert worse < plain if name != "lsd" else worse > plain
+    near = 0.01 if name == "stoi" else 0.3
+    assert value(f"{name}@aligned", speech, late) == pytest.approx(plain, abs=near)
+
+
+def test_the_board_tells_a_delay(tmp_path: Path) -> None:
+    def late(samples: FloatArray, rate: int) -> FloatArray:
+        return np.pad(samples, (round(0.002 * rate), 0))[: len(samples)]
+
+    (tmp_path / "s.toml").write_text(NOISE)
+    done = rb.evaluate(
+        {"late": late}, str(tmp_path / "s.toml"), store=tmp_path / "s", metrics=["si_sdr", "lsd@aligned"], limit=2
+    )
+    assert done.summary.delays == {"late": pytest.approx(2.0, abs=0.05)}
+    [said] = [note for note in notes(done.summary) if note.startswith("late: ")]
+    assert said.startswith("late: 2 ms late against the reference (median over clips), which SI-SDR, LSD aligned count")
