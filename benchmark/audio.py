@@ -129,8 +129,7 @@ def conform(estimate: Audio, like: Audio, tolerance_s: float = 0.0) -> Audio:
     excess = len(estimate.samples) - samples_for(like.seconds, estimate.rate)
     if abs(excess) > tolerance_s * estimate.rate:
         raise AudioError(
-            f"returned {len(estimate.samples)} samples at {estimate.rate} Hz for "
-            f"{samples_for(like.seconds, estimate.rate)}; a system must return the input's length: "
-            "trim or pad inside its `restore`"
+            f"{estimate.seconds:.3f} s long beside a reference of {like.seconds:.3f} s; wanted the same length within "
+            f"{1000 * tolerance_s:g} ms: cut it, or pad it with zeros"
         )
     return Audio(fit(resample(estimate.samples, estimate.rate, like.rate), len(like.samples)), like.rate)

@@ -19,6 +19,7 @@ BUILTIN = {
     "sim_o": "sim_o:SimO",
     "spk_sim@dvector": "dvector:DvectorSimilarity",
     "spk_sim@resemblyzer": "speaker:ResemblyzerSimilarity",
+    "spk_sim@resemblyzer@level": "speaker:ResemblyzerAtLevel",
     "spk_sim@wespeaker": "wespeaker:WeSpeakerSimilarity",
     "stoi": "intrusive:Stoi",
     "stoi@aligned": "aligned:StoiAligned",

@@ -92,7 +92,10 @@ class Stoi:
         with warnings.catch_warnings():
             # pystoi answers 1e-5 with a warning where it has too few frames: that is no measurement.
             warnings.simplefilter("error", RuntimeWarning)
-            return float(stoi(reference, estimate, STOI_RATE, extended=False))
+            try:
+                return float(stoi(reference, estimate, STOI_RATE, extended=False))
+            except RuntimeWarning as warning:
+                raise ValueError("less than 0.4 s of speech: too short for STOI") from warning
 
 
 def si_sdr(reference: FloatArray, estimate: FloatArray) -> float:

@@ -1,8 +1,10 @@
 """Speaker similarity by Resemblyzer's bundled encoder: cosine between the voices of reference and estimate.
 
 A stand-in that needs no download; the papers use WeSpeaker and WavLM, whose numbers are on other scales.
-Source: resemble-ai/Resemblyzer (GE2E, Wan et al. 2018): level normalised to -30 dBFS, long silences removed, mean of
-overlapping 1.6 s windows.
+Source: resemble-ai/Resemblyzer (GE2E, Wan et al. 2018): sounds below -30 dBFS are raised to it, long silences removed,
+mean of overlapping 1.6 s windows. What is louder than -30 dBFS stays as loud as it is, so that the level of the same
+sound moves the similarity (half as loud 0.920, four times as loud 0.810). `spk_sim@resemblyzer@level` brings both
+sounds to -30 dBFS first.
 """
 
 from __future__ import annotations
@@ -21,6 +23,8 @@ from restorebench.benchmark.types import FloatArray, Outcome
 RATE = 16_000
 PIECE = 64
 """Windows per network call: bounds memory on long clips."""
+LEVEL_DBFS = -30.0
+"""RMS level to which Resemblyzer raises what is quieter."""
 
 
 @cache
@@ -76,6 +80,12 @@ def embed(samples: FloatArray) -> FloatArray:
     return unit
 
 
+def at_level(samples: FloatArray) -> FloatArray:
+    """The samples at `LEVEL_DBFS`; silence as it is."""
+    power = float(np.mean(samples.astype(np.float64) ** 2))
+    return samples if power == 0 else (samples * np.float32(10 ** (LEVEL_DBFS / 20) / power**0.5)).astype(np.float32)
+
+
 class ResemblyzerSimilarity:
     card = MetricCard(
         name="spk_sim@resemblyzer",
@@ -111,3 +121,31 @@ class ResemblyzerSimilarity:
     def score(self, prepared: FloatArray, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
         name = self.card.values[0].name
         return [{name: Outcome(float(np.dot(prepared, embedding(clip))))} for clip in estimates]
+
+
+class ResemblyzerAtLevel:
+    card = ResemblyzerSimilarity.card.model_copy(
+        update={
+            "name": "spk_sim@resemblyzer@level",
+            "summary": "Speaker similarity (cosine) by Resemblyzer's encoder, both sounds at -30 dBFS",
+            "definition": f"{ResemblyzerSimilarity.card.definition}|level=-30dBFS-rms",
+            "invariant_to_gain": True,
+            "values": (
+                ResemblyzerSimilarity.card.values[0].model_copy(
+                    update={"name": "spk_sim@resemblyzer@level", "label": "Spk sim GE2E level", "headline": False}
+                ),
+            ),
+        }
+    )
+
+    def prepare(self, subject: Subject) -> FloatArray:
+        assert subject.reference is not None
+        return _embedding_at_level(subject.reference)
+
+    def score(self, prepared: FloatArray, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
+        name = self.card.name
+        return [{name: Outcome(float(np.dot(prepared, _embedding_at_level(clip))))} for clip in estimates]
+
+
+def _embedding_at_level(clip: Clip) -> FloatArray:
+    return clip.once("resemblyzer embedding at level", lambda: embed(at_level(clip.at(RATE))))

@@ -13,7 +13,7 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Table
 from restorebench.reports.tables.board import DASH, few_clips, few_speakers
 from restorebench.reports.tables.breakdown import facts_of, gaps
-from restorebench.reports.tables.explain import EXPLAINS, GAP, headline_values, names, significant_rows
+from restorebench.reports.tables.explain import EXPLAINS, GAP, headline_values, names, nominal, significant_rows
 
 DEPENDS = ("value", "factor", "explains", "p", "A - B")
 COLUMNS = ("value", "A", "B", "A - B", "95 % interval", "p", "effect", "what it says")
@@ -62,7 +62,7 @@ def _gaps(board: Board, first: str, second: str) -> list[Table]:
         if rows:
             told = [(value, *rest) for value, _, *rest in significant_rows(rows)]
             none = f"none of {', '.join(dict.fromkeys(s.value.label for s, _, _ in rows))} depends on {names(rows)}"
-            notes = (GAP, EXPLAINS) if told else (none, GAP)
+            notes = (*((GAP, EXPLAINS) if told else (none, GAP)), *nominal(gap.factor for *_, gap in rows))
             made.append(Table(f"What A - B depends on: {condition}", DEPENDS, tuple(told), notes))
     return made
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from restorebench.benchmark.analysis.board import Board
 from restorebench.benchmark.analysis.paired_scores import PairedScores
@@ -17,7 +17,20 @@ EXPLAINS = (
     "per speaker; R squared, adjusted)"
 )
 GAP = "A gap depends on a factor where the F test, corrected over all rows (Holm), says so; clips taken as independent"
+NOMINAL = {
+    "SNR": "by the corruption's own law of levels, which need not be a ratio of powers",
+    "T60": "the room's; decays measured 0.5 to 1.3 times it",
+    "bandwidth": "the filter's cutoff; -6 dB measured at 0.7 to 1.5 times it",
+    "level": "of speech and noise together before clipping; measured up to 5 dB lower",
+}
+"""Factors that are what the recipe drew, and how what a clip measures differs from it."""
 BEHIND = ("value", "gap", "factor", "explains", "p", "where")
+
+
+def nominal(factors: Iterable[str]) -> list[str]:
+    """What to know of factors that are drawn, not measured."""
+    found = [f"{name} ({NOMINAL[name]})" for name in dict.fromkeys(factors) if name in NOMINAL]
+    return [f"nominal, as drawn: {'; '.join(found)}"] if found else []
 
 
 def headline_values(everything: Sequence[PairedScores]) -> list[PairedScores]:
@@ -46,8 +59,8 @@ def _table(found: Breakdown) -> Table:
         rows.append((system, *shown, f"{100 * told.share:.0f} %" if told else DASH))
     title = f"{found.label} by {found.factor}: {found.condition}"
     if not any(found.explained.values()):
-        return Table(title, ("system", *heads), tuple(row[:-1] for row in rows))
-    return Table(title, ("system", *heads, "explains"), tuple(rows), (EXPLAINS,))
+        return Table(title, ("system", *heads), tuple(row[:-1] for row in rows), tuple(nominal([found.factor])))
+    return Table(title, ("system", *heads, "explains"), tuple(rows), (EXPLAINS, *nominal([found.factor])))
 
 
 def severity_tables(board: Board) -> list[tuple[Breakdown, Table]]:
@@ -101,7 +114,8 @@ def gap_to_best(
         told = significant_rows(rows)
         if rows:
             none = f"no gap to the best system depends on {names(rows)}"
-            made.append(Table(condition, BEHIND, told, (GAP, EXPLAINS) if told else (none, GAP)))
+            notes = (*((GAP, EXPLAINS) if told else (none, GAP)), *nominal(gap.factor for *_, gap in rows))
+            made.append(Table(condition, BEHIND, told, notes))
     return made
 
 
