@@ -16,7 +16,8 @@ import soxr
 from numpy.typing import NDArray
 
 from restorebench.benchmark.core.atomic import write_atomic
-from restorebench.benchmark.errors import AudioError
+from restorebench.benchmark.core.complete import missing_bytes
+from restorebench.benchmark.errors import AudioError, AwayError
 from restorebench.benchmark.types import Audio, FloatArray, Pair
 
 GRID = 2.0**23
@@ -35,11 +36,15 @@ def samples_for(seconds: float, rate: int) -> int:
 def read(path: Path, channel: int | None = None) -> Audio:
     """Decodes a mono file, or one channel of another.
 
-    Raises AudioError for what is no audio, is empty, has NaN samples, several channels of which none is named, or not
-    the named one.
+    Raises AudioError for what is no audio, is cut, is empty, has NaN samples, has several channels of which none is
+    named, or not the named one.
     """
-    if path.exists() and not path.is_file():  # a pipe would wait for a writer for ever
+    if not path.exists():
+        raise AwayError(f"{path.name}: there is no such file; wanted a WAV, FLAC or OGG file")
+    if not path.is_file():  # a pipe would wait for a writer for ever
         raise AudioError(f"{path.name}: is no regular file; wanted a WAV, FLAC or OGG file")
+    if missing := missing_bytes(path):
+        raise AudioError(f"{path.name}: is cut: {missing} bytes or more are missing of what its header says")
     try:
         samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:

@@ -11,9 +11,20 @@ class AudioError(Exception):
     """A sound that cannot be used: what was seen, what was wanted, what to do."""
 
 
+class AwayError(AudioError):
+    """A sound that is not there, or cannot be reached: another time it may be."""
+
+
+MAY_PASS = "may pass: "
+"""How the reason of a failure begins that lies in the machine, not in the clip: the next run tries it again."""
+
+
 def reason(error: Exception) -> str:
     """An error as one line for a record: our own sentences as they are, others behind the name of their class."""
     text = " ".join(str(error).split())
+    if isinstance(error, AwayError | MemoryError | OSError):
+        own = text if isinstance(error, AwayError) else f"{type(error).__name__}: {text}"
+        return f"{MAY_PASS}{own.removesuffix(': ')}"
     if isinstance(error, AudioError | RequestError):
         return text
     return f"{type(error).__name__}: {text}" if text else type(error).__name__

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import os
+import secrets
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
+
+PART = ".part"
+LEFT_OVER_S = 24 * 3600.0
+"""Age from which a part is of a process that was killed."""
 
 
 @contextmanager
 def open_atomic(path: Path) -> Iterator[Path]:
-    """A place to write to, which becomes `path` at once when the block ends well: synced, then renamed."""
+    """A place to write to, which becomes `path` at once when the block ends well: synced, then renamed.
+
+    The place has a random name, so that processes of several machines can write the same file, and is made anew: what
+    lies there already, a link for instance, is never written through.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    part = path.with_name(f".{secrets.token_hex(8)}{PART}")
     try:
+        os.close(os.open(part, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield part
         with part.open("rb") as file:
             os.fsync(file.fileno())
@@ -28,3 +39,11 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Writes a file that is either absent or complete."""
     with open_atomic(path) as part:
         part.write_bytes(data)
+
+
+def sweep(folder: Path) -> None:
+    """Removes the parts that killed processes left in a folder, a day old or more."""
+    for part in folder.glob(f".*{PART}"):
+        with suppress(OSError):
+            if time.time() - part.stat().st_mtime > LEFT_OVER_S:
+                part.unlink()

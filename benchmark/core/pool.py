@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
 
-from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.errors import MAY_PASS, RequestError
 
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
@@ -132,7 +132,9 @@ class Workers:
                 yield self._submit(work, unit).result()
             except BrokenProcessPool:
                 self._pool = None
-                yield died(unit, "the worker process died (killed, out of memory, or a crash in native code), twice")
+                yield died(
+                    unit, f"{MAY_PASS}the worker process died (killed, out of memory, or a crash in native code), twice"
+                )
 
     def _submit(self, work: Callable[[Unit], Result], unit: Unit) -> Future[Result]:
         try:

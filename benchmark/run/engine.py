@@ -5,36 +5,44 @@ Each unit is written whole by the worker that made it, so a run that is killed l
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import groupby
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from restorebench.benchmark.components import component_of
 from restorebench.benchmark.contracts import Supplied
+from restorebench.benchmark.core.atomic import sweep
 from restorebench.benchmark.core.pool import Workers
 from restorebench.benchmark.core.progress import Progress, silent
+from restorebench.benchmark.errors import MAY_PASS, AudioError
 from restorebench.benchmark.isolation.environments import build, used_by
 from restorebench.benchmark.plan.keys import score_key
-from restorebench.benchmark.plan.plan import Plan
-from restorebench.benchmark.run.degrade import PairUnit, _pair_died, make_pair_unit
+from restorebench.benchmark.plan.plan import Job, Plan
+from restorebench.benchmark.run.degrade import PairUnit, _pair_died, load_pair, make_pair_unit, stored
 from restorebench.benchmark.run.memory import measurable, measure
 from restorebench.benchmark.run.restore import BATCH, RestoreUnit, _restore_died, one_by_one, restore_unit
 from restorebench.benchmark.run.score import TrialUnit, _score_died, metric_by_metric, score_trial_unit
-from restorebench.benchmark.store.store import Store
+from restorebench.benchmark.store.store import ROWS, Store
 from restorebench.benchmark.types import Trial
 
+LOG = logging.getLogger("restorebench")
 Unit = TypeVar("Unit")
 
 
 def run(plan: Plan, store: Store, workers: int, progress: Progress = silent, retry_failed: bool = False) -> None:
     """Finishes a plan in a store: whatever is there already is not done again.
 
-    Failed units count as done unless `retry_failed`.
+    Failed units count as done unless `retry_failed`, or what failed lay in the machine and may have passed. Damaged
+    units are made again; with `retry_failed` sounds are checked against their hashes too.
     """
+    for kind in ("pairs", "restored", *ROWS, "plans"):
+        sweep(store.root / kind)
     store.put_plan(plan)
-    if retry_failed:
-        _forget_failed_sounds(plan, store)
-        forget_failed_scores(plan, store)
+    for told in store.drop_damaged():
+        LOG.warning("%s; measured again", told)
+    if again := forget_failures(plan, store, retry_failed):
+        LOG.warning("%d failures of an earlier run are tried again", again)
     pairs = [PairUnit(store.root, plan.suite, t) for t in _distinct_trials(plan) if store.note("pairs", t.key) is None]
     scored = store.keys("scores") | store.keys("timings")
     restorations = {isolated: _restorations(plan, store, isolated) for isolated in (False, True)}
@@ -103,19 +111,50 @@ def _scores(plan: Plan, store: Store, scored: frozenset[str], isolated: bool) ->
             yield TrialUnit(store.root, todo, tuple(job for job in jobs if todo[job.key]))
 
 
-def _forget_failed_sounds(plan: Plan, store: Store) -> None:
+def forget_failures(plan: Plan, store: Store, retry_failed: bool) -> int:
+    """Drops what failed, so that a run tries it again: all of it, or what may have passed. Returns how many values.
+
+    With `retry_failed` a sound that is not the one that was written counts as failed too.
+    """
+
+    def again(why: str) -> bool:
+        return why.startswith(MAY_PASS) or (retry_failed and bool(why))
+
     for trial in _distinct_trials(plan):
-        if (store.note("pairs", trial.key) or {}).get("why"):
+        note = store.note("pairs", trial.key)
+        if note and (again(note["why"]) or (retry_failed and not _whole_pair(store, trial))):
             store.forget("pairs", trial.key)
     for job in plan.jobs:
-        if (store.note("restored", job.key) or {}).get("why"):
+        note = store.note("restored", job.key)
+        if note and (again(note["why"]) or (retry_failed and not _whole(store, job, note))):
             store.forget("restored", job.key)
+    return forget_failed_scores(plan, store, again)
 
 
-def forget_failed_scores(plan: Plan, store: Store) -> None:
-    """Drops the plan's failed scores, so that a run measures them again."""
+def _whole_pair(store: Store, trial: Trial) -> bool:
+    try:
+        load_pair(store, trial)
+    except AudioError:
+        return False
+    return True
+
+
+def _whole(store: Store, job: Job, note: Mapping[str, Any]) -> bool:
+    try:
+        stored(store.sound("restored", f"{job.key}.wav"), note["sha256"])
+    except AudioError:
+        return False
+    return True
+
+
+def forget_failed_scores(plan: Plan, store: Store, again: Callable[[str], bool] = bool) -> int:
+    """Drops the plan's failed scores whose reason `again` picks, so that a run measures them. Returns how many."""
     planned = {
         score_key(job, card, plan.signatures[name]) for job in plan.jobs for name, card in plan.metric_cards.items()
     }
-    store.drop_failures("scores", planned)
-    store.drop_failures("timings", planned)
+    found = 0
+    for rows in ROWS:
+        chosen = {key for key, why in store.failures(rows).items() if key in planned and again(why)}
+        store.drop_failures(rows, chosen)
+        found += len(chosen)
+    return found

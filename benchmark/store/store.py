@@ -1,12 +1,13 @@
 """A content-addressed folder of whole-file units. A unit is present when its file is: written aside, synced, renamed.
 
-    plans/SUITE-DIGEST.json     what was planned (one per suite and list of trials)
+    plans/SUITE-DIGEST.json     what was planned (one per suite and list of trials); order.txt: which is the latest
     pairs/KEY.json              hashes of a rendered pair, or why there is none; beside it reference and degraded FLAC
     restored/KEY.json           hash of what a system delivered, or why it failed; beside it the WAV
     scores/KEY.parquet          records: the rows of one trial that one run added
     timings/KEY.parquet         rows that a rerun would not repeat bit for bit: processing times
 
-Records with equal keys are equal, so a unit that was written twice changes nothing.
+Records with equal keys are equal, so a unit that was written twice changes nothing. A unit says when it is damaged
+(checked.py): a run makes it again, whoever reads it alone is told.
 """
 
 from __future__ import annotations
@@ -18,20 +19,24 @@ from pathlib import Path
 from typing import Any, Literal
 
 import pyarrow as pa
-import pyarrow.parquet as pq
+from filelock import FileLock
 
 from restorebench.benchmark.core.atomic import write_atomic
 from restorebench.benchmark.core.digest import digest
-from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.errors import RequestError, reason
 from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.registry import unknown
+from restorebench.benchmark.store.checked import Damaged, read_table, sealed, table_bytes, unsealed
 from restorebench.benchmark.types import Record, Rows
 
 _ARROW = {"str": pa.string(), "int": pa.int64(), "float | None": pa.float64()}
 SCHEMA = pa.schema([(f.name, _ARROW[str(f.type)]) for f in fields(Record)])
-ORDER = [(f.name, "ascending") for f in fields(Record) if f.name not in ("value", "components", "why")]
+SORTED_BY = [(f.name, "ascending") for f in fields(Record) if f.name not in ("value", "components", "why")]
 
 
+ORDER = "order.txt"
+"""Beside the plans: the names of their files, the latest last."""
+ROWS: tuple[Rows, ...] = ("scores", "timings")
 Kind = Literal["pairs", "restored", "memory"]
 """Notes of a store: on degraded clips, on restored ones, and on what systems take of memory."""
 
@@ -43,14 +48,15 @@ class Store:
     # Notes: small JSON units of pairs and restorations.
 
     def note(self, kind: Kind, key: str) -> dict[str, Any] | None:
+        """A note; None where there is none, or a damaged one: what it stands for is made again."""
         try:
-            note: dict[str, Any] = json.loads((self.root / kind / f"{key}.json").read_text(encoding="utf-8"))
-        except FileNotFoundError:
+            note: dict[str, Any] = unsealed(self.root / kind / f"{key}.json")
+        except (FileNotFoundError, Damaged):
             return None
         return note
 
     def put_note(self, kind: Kind, key: str, note: dict[str, Any]) -> None:
-        write_atomic(self.root / kind / f"{key}.json", json.dumps(note, sort_keys=True).encode())
+        write_atomic(self.root / kind / f"{key}.json", sealed(json.dumps(note, sort_keys=True)))
 
     def forget(self, kind: Kind, key: str) -> None:
         (self.root / kind / f"{key}.json").unlink(missing_ok=True)
@@ -64,20 +70,24 @@ class Store:
         """Writes one unit; its name is the hash of the keys in it."""
         records = sorted(records, key=lambda r: (r.key, r.value_name))
         table = pa.Table.from_pylist([asdict(r) for r in records], schema=SCHEMA)
-        sink = pa.BufferOutputStream()
-        pq.write_table(table, sink)
         name = digest(*(f"{r.key}/{r.value_name}" for r in records))
-        write_atomic(self.root / rows / f"{name}.parquet", sink.getvalue().to_pybytes())
+        write_atomic(self.root / rows / f"{name}.parquet", table_bytes(table))
 
     def table(self, rows: Rows) -> pa.Table:
-        """All records, sorted, each key once: the same table whatever the order or split they were made in."""
-        tables = [pq.read_table(path) for path in self._units(rows)]
+        """All records, sorted, each key once: the same table whatever the order or split they were made in.
+
+        Raises RequestError when a unit is damaged.
+        """
+        try:
+            tables = [read_table(path, SCHEMA) for path in self._units(rows)]
+        except Damaged as error:
+            raise RequestError(f"{error}; run the suite again: it measures anew what the file held") from error
         table = pa.concat_tables(tables).combine_chunks() if tables else SCHEMA.empty_table()
         if tables:
             first = table.append_column("row", pa.array(range(table.num_rows)))
             kept = first.group_by(["key", "value_name"]).aggregate([("row", "min")]).column("row_min")
             table = table.take(kept)
-        return table.sort_by(ORDER)
+        return table.sort_by(SORTED_BY)
 
     def _units(self, rows: Rows) -> Iterator[Path]:
         folder = self.root / rows
@@ -87,16 +97,34 @@ class Store:
                     yield path
 
     def keys(self, rows: Rows) -> frozenset[str]:
-        """Keys of all records in the store."""
+        """Keys of all records in the store. Raises Damaged."""
         return frozenset(
-            key for path in self._units(rows) for key in pq.read_table(path, columns=["key"])["key"].to_pylist()
+            key for path in self._units(rows) for key in read_table(path, SCHEMA, ["key"])["key"].to_pylist()
         )
+
+    def drop_damaged(self) -> list[str]:
+        """Removes the damaged units of records, so that a run measures them again. Returns what was wrong with them."""
+        found = []
+        for rows in ROWS:
+            for path in self._units(rows):
+                try:
+                    read_table(path, SCHEMA)
+                except Damaged as error:
+                    path.unlink()
+                    found.append(str(error))
+        return found
+
+    def failures(self, rows: Rows) -> dict[str, str]:
+        """Key -> reason, of all records without a value."""
+        columns = ["key", "why"]
+        units = (read_table(path, SCHEMA, columns).to_pylist() for path in self._units(rows))
+        return {row["key"]: row["why"] for unit in units for row in unit if row["why"]}
 
     def drop_failures(self, rows: Rows, keys: Iterable[str]) -> None:
         """Removes the records of the given keys that have a failure, so that a rerun tries again."""
         wanted = set(keys)
         for path in self._units(rows):
-            held = pq.read_table(path).to_pylist()
+            held = read_table(path, SCHEMA).to_pylist()
             failed = {row["key"] for row in held if row["why"]} & wanted
             kept = [row for row in held if row["key"] not in failed]
             if kept and len(kept) < len(held):
@@ -107,25 +135,49 @@ class Store:
     # Plans.
 
     def put_plan(self, plan: Plan) -> None:
-        """Keeps a plan; systems and metrics of earlier runs on the same trials stay in it."""
-        path = self.root / "plans" / f"{plan.suite.name}-{plan.trials_digest}.json"
-        if path.is_file():
-            plan = plan.after(Plan.from_json(path.read_text(encoding="utf-8")))
-        write_atomic(path, plan.to_json().encode())
+        """Keeps a plan as the latest; systems and metrics of earlier runs on the same trials stay in it."""
+        folder = self.root / "plans"
+        folder.mkdir(parents=True, exist_ok=True)
+        path = folder / f"{plan.suite.name}-{plan.trials_digest}.json"
+        with FileLock(folder / ".lock"):  # of two runs at once, neither loses the other's systems
+            if path.is_file():
+                plan = plan.after(_plan(path))
+            write_atomic(path, sealed(plan.to_json()))
+            kept = [name for name in self._order() if name != path.name]
+            write_atomic(folder / ORDER, "".join(f"{name}\n" for name in (*kept, path.name)).encode())
 
     def plans(self) -> list[Plan]:
-        """Kept plans, the latest first; of a suite only the latest list of trials."""
+        """Kept plans, the latest first; of a suite only the latest list of trials.
+
+        Raises RequestError when one is damaged.
+        """
         found: dict[str, Plan] = {}
-        paths = sorted((self.root / "plans").glob("*.json"), key=lambda p: (p.stat().st_mtime_ns, p.name), reverse=True)
-        for path in paths:
-            plan = Plan.from_json(path.read_text(encoding="utf-8"))
+        for name in reversed(self._order()):
+            plan = _plan(self.root / "plans" / name)
             found.setdefault(plan.suite.name, plan)
         return list(found.values())
+
+    def _order(self) -> list[str]:
+        """Names of the plans' files, the latest last. Clocks and copies change no order that was written."""
+        folder = self.root / "plans"
+        paths = sorted(folder.glob("[!.]*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
+        written = (folder / ORDER).read_text(encoding="utf-8").split("\n") if (folder / ORDER).is_file() else []
+        known = {name: place for place, name in enumerate(written)}
+        return sorted((path.name for path in paths), key=lambda name: known.get(name, -1))
+
+
+def _plan(path: Path) -> Plan:
+    try:
+        return Plan.from_data(unsealed(path))
+    except Damaged as error:
+        raise RequestError(f"{error}; remove the file and run the suite again: sounds and scores are kept") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise RequestError(f"{path}: is no plan of this version ({reason(error)}); run the suite again") from error
 
 
 def open_store(path: Path) -> Store:
     """A store that exists. Raises RequestError otherwise."""
-    if not any((path / "plans").glob("*.json")):
+    if not any((path / "plans").glob("[!.]*.json")):
         raise RequestError(
             f"{path}: no store there (no plan in it); make one with: restorebench run SUITE --store {path}"
         )

@@ -4,10 +4,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import soundfile
 from hypothesis import given
 from hypothesis import strategies as st
 
 from restorebench.benchmark.audio import conform, on_grid, read, resample, samples_for, settle, write_float, write_grid
+from restorebench.benchmark.core.complete import missing_bytes
 from restorebench.benchmark.errors import AudioError
 from restorebench.benchmark.types import Audio, Pair
 
@@ -69,7 +71,7 @@ def test_conforming_within_and_beyond_the_tolerance() -> None:
     reference = noise(16_000)
     assert len(conform(noise(16_300), reference, tolerance_s=0.025).samples) == 16_000
     assert conform(noise(44_100, 44_100), reference).rate == 16_000
-    with pytest.raises(AudioError, match="must return the input's length"):
+    with pytest.raises(AudioError, match="wanted the same length within 0 ms"):
         conform(noise(16_300), reference)
 
 
@@ -79,3 +81,32 @@ def test_the_hash_sees_rate_and_samples() -> None:
     flipped = sound.samples.copy()
     flipped[50] = np.nextafter(flipped[50], np.float32(1))
     assert sound.sha256() != Audio(flipped, 16_000).sha256()
+
+
+FORMATS = [("WAV", "PCM_16"), ("WAV", "FLOAT"), ("RF64", "PCM_24"), ("AIFF", "PCM_16"), ("OGG", "VORBIS"),
+           ("OGG", "OPUS"), ("MP3", "MPEG_LAYER_III"), ("FLAC", "PCM_16")]  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "subtype"), FORMATS)
+@pytest.mark.parametrize("share", [0.3, 0.5, 0.98])
+def test_a_part_of_a_file_is_not_the_file(form: str, subtype: str, share: float, tmp_path: Path) -> None:
+    """libsndfile reads what is left of it, and a score of half a clip looks like any other."""
+    path = tmp_path / f"a.{form.lower()}"
+    soundfile.write(path, noise(48_000).samples, 16_000, subtype=subtype, format=form)
+    assert read(path).seconds == pytest.approx(3, abs=0.2)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(AudioError, match=r"is cut|cannot be read|holds no samples"):
+        read(path)
+
+
+@pytest.mark.parametrize("length", [0, 0xFFFFFFFF])
+def test_a_stream_of_unknown_length_is_whole(length: int, tmp_path: Path) -> None:
+    """As written to a pipe."""
+    path = tmp_path / "a.wav"
+    soundfile.write(path, noise(16_000).samples, 16_000, subtype="PCM_16")
+    whole = bytearray(path.read_bytes())
+    place = whole.index(b"data")
+    whole[4:8] = whole[place + 4 : place + 8] = length.to_bytes(4, "little")
+    path.write_bytes(whole)
+    assert missing_bytes(path) == 0

@@ -1,0 +1,78 @@
+"""Whether a sound file is as long as its header says: decoders read half a WAV, AIFF, MP3 or OGG as whole."""
+
+from __future__ import annotations
+
+import struct
+from pathlib import Path
+from typing import BinaryIO
+
+UNKNOWN = (0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
+"""Lengths that a writer puts down which does not know them: streams and pipes."""
+OGG_PAGE = 65_307
+"""The most bytes of a page."""
+XING_AT = 4 * 1024
+"""Bytes from an MP3's first frame in which its Xing or Info header stands."""
+
+
+def missing_bytes(path: Path) -> int:
+    """How many bytes the file is shorter than its header says; 0 where it is whole, or does not say.
+
+    An OGG that does not end with the last page of its stream is told as 1.
+    """
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        head = file.read(12)
+        if head[:4] in (b"RIFF", b"RIFX") and head[8:12] == b"WAVE":
+            return _chunks(file, size, "<" if head[:4] == b"RIFF" else ">", b"data")
+        if head[:4] == b"RF64":
+            file.seek(20)
+            return max(0, int.from_bytes(file.read(8), "little") + 8 - size)
+        if head[:4] == b"FORM" and head[8:11] == b"AIF":
+            return _chunks(file, size, ">", b"SSND")
+        if head[:4] == b"OggS":
+            return _ogg(file, size)
+        if head[:3] == b"ID3" or head[:1] == b"\xff":
+            return _mp3(file, size)
+    return 0
+
+
+def _chunks(file: BinaryIO, size: int, order: str, wanted: bytes) -> int:
+    """Of the chunk that holds the samples."""
+    place = 12
+    while place + 8 <= size:
+        file.seek(place)
+        name, length = struct.unpack(f"{order}4sI", file.read(8))
+        if name == wanted:
+            return 0 if length in UNKNOWN else max(0, place + 8 + length - size)
+        place += 8 + length + length % 2
+    return 0
+
+
+def _ogg(file: BinaryIO, size: int) -> int:
+    """The last page carries the flag "end of stream", and is as long as its segments."""
+    file.seek(max(0, size - 2 * OGG_PAGE))
+    tail = file.read()
+    place = tail.rfind(b"OggS")
+    if place < 0 or len(tail) < place + 27 or not tail[place + 5] & 4:
+        return 1
+    segments = tail[place + 27 : place + 27 + tail[place + 26]]
+    return max(0, place + 27 + tail[place + 26] + sum(segments) - len(tail))
+
+
+def _mp3(file: BinaryIO, size: int) -> int:
+    """By the Xing or Info header of the first frame, which counts the stream's bytes."""
+    file.seek(0)
+    head = file.read(10)
+    start = 0
+    if head[:3] == b"ID3":
+        start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
+    file.seek(start)
+    frame = file.read(XING_AT)
+    place = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if place < 0 or len(frame) < place + 16:
+        return 0
+    flags = int.from_bytes(frame[place + 4 : place + 8])
+    if flags & 3 != 3:
+        return 0
+    count = int.from_bytes(frame[place + 12 : place + 16])
+    return 0 if count in UNKNOWN else max(0, start + count - size)

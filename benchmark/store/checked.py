@@ -1,0 +1,64 @@
+"""Units that say when they are damaged: a sha256 beside JSON, checksums of its pages inside Parquet."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+HEAD = '{"sha256": "'
+
+
+class Damaged(Exception):
+    """A unit that is not what was written: a flipped byte, or a part of it."""
+
+
+def sealed(text: str) -> bytes:
+    """A JSON text with its checksum: `{"sha256": ..., "content": TEXT}`."""
+    return f'{HEAD}{_sha256(text)}",\n"content": {text}}}'.encode()
+
+
+def unsealed(path: Path) -> Any:
+    """What a sealed JSON file holds; one of before files were sealed is read as it is.
+
+    Raises Damaged, or FileNotFoundError.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+        if not text.startswith(HEAD) and '\n"content": ' not in text:
+            return json.loads(text)
+        head, _, rest = text.partition('\n"content": ')
+        if head != f'{HEAD}{_sha256(rest[:-1])}",' or rest[-1:] != "}":
+            raise Damaged(f"{path}: is damaged (its checksum does not fit)")
+        return json.loads(rest[:-1])
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise Damaged(f"{path}: is damaged ({error})") from error
+
+
+def _sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def table_bytes(table: pa.Table) -> bytes:
+    """A table as Parquet whose pages carry checksums."""
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink, write_page_checksum=True)
+    return bytes(sink.getvalue().to_pybytes())
+
+
+def read_table(path: Path, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
+    """The rows of a Parquet file. Raises Damaged when they are not those that were written."""
+    try:
+        table = pq.read_table(path, columns=columns, page_checksum_verification=True)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        if isinstance(error, FileNotFoundError | PermissionError):
+            raise
+        raise Damaged(f"{path}: is damaged ({' '.join(str(error).split())[:120]})") from error
+    wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
+    if not table.schema.equals(wanted):
+        raise Damaged(f"{path}: is damaged (its columns are not those of records)")
+    return table

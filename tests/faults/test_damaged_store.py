@@ -1,0 +1,161 @@
+"""What a store holds is either what was written, or is said to be damaged; a run makes it again."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import threading
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from restorebench.benchmark.core.atomic import LEFT_OVER_S, open_atomic, write_atomic
+from restorebench.benchmark.errors import MAY_PASS, RequestError
+from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.run.execute import execute
+from restorebench.benchmark.store.checked import Damaged
+from restorebench.benchmark.store.store import SCHEMA, Store, read_table
+from restorebench.benchmark.suite import load_suite
+from restorebench.benchmark.types import Record
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return make_plan(load_suite("demo"), ["unprocessed", "target"], ["lsd"], limit=2)
+
+
+@pytest.fixture(scope="module")
+def made(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return execute(plan, tmp_path_factory.mktemp("made") / "s", workers=1).root
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path) -> Store:
+    return Store(shutil.copytree(made, tmp_path / "s"))
+
+
+def test_every_flipped_byte_of_a_score_unit_is_found(store: Store) -> None:
+    """1.8 % of the positions moved a number before."""
+    path = next((store.root / "scores").glob("*.parquet"))
+    whole, wanted = path.read_bytes(), read_table(path, SCHEMA)
+    moved = []
+    for place in range(0, len(whole), 3):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+        try:
+            if not read_table(path, SCHEMA).equals(wanted):
+                moved.append(place)
+        except Damaged:
+            pass
+    assert not moved
+
+
+def test_every_flipped_byte_of_a_note_or_a_plan_is_found(store: Store, plan: Plan) -> None:
+    path = store.root / "pairs" / f"{plan.trials[0].key}.json"
+    whole, wanted = path.read_bytes(), store.note("pairs", plan.trials[0].key)
+    for place in range(len(whole)):
+        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x01]) + whole[place + 1 :])
+        assert store.note("pairs", plan.trials[0].key) in (None, wanted)
+    [kept] = (store.root / "plans").glob("[!.]*.json")
+    kept.write_bytes(kept.read_bytes()[:-100])
+    with pytest.raises(RequestError, match=r"\.json: is damaged .*; remove the file and run the suite again"):
+        store.plans()
+
+
+def test_a_damaged_unit_is_named_and_measured_again(store: Store, plan: Plan, caplog: pytest.LogCaptureFixture) -> None:
+    before = (store.root / "records.csv").read_bytes()
+    path = next((store.root / "scores").glob("*.parquet"))
+    path.write_bytes(path.read_bytes()[:-50])
+    with pytest.raises(RequestError, match=r"parquet: is damaged .*; run the suite again"):
+        store.table("scores")
+    execute(plan, store.root, workers=1)
+    assert f"{path.name}: is damaged" in caplog.text
+    assert (store.root / "records.csv").read_bytes() == before
+
+
+def test_damaged_audio_is_healed_on_request(store: Store, plan: Plan) -> None:
+    before = (store.root / "records.csv").read_bytes()
+    path = store.sound("pairs", f"{plan.trials[0].key}.degraded.flac")
+    path.write_bytes(store.sound("pairs", f"{plan.trials[1].key}.degraded.flac").read_bytes())
+    execute(plan, store.root, workers=1, retry_failed=True)
+    store.drop_failures("scores", store.keys("scores"))
+    execute(plan, store.root, workers=1)
+    assert (store.root / "records.csv").read_bytes() == before
+
+
+def test_what_may_have_passed_is_tried_again(store: Store, plan: Plan, caplog: pytest.LogCaptureFixture) -> None:
+    """A worker that was killed, a full memory, files away for a minute: no lasting failure."""
+    before = (store.root / "records.csv").read_bytes()
+    rows = [Record(**row) for row in store.table("scores").to_pylist()]
+    passing = replace(rows[0], value=None, components="{}", why=f"{MAY_PASS}MemoryError")
+    lasting = replace(rows[1], value=None, components="{}", why="digital silence")
+    for path in (store.root / "scores").glob("*.parquet"):
+        path.unlink()
+    store.put("scores", [passing, lasting, *rows[2:]])
+    execute(plan, store.root, workers=1)
+    assert "1 failures of an earlier run are tried again" in caplog.text
+    found = {row["key"]: row["why"] for row in store.table("scores").to_pylist()}
+    assert found[passing.key] == ""
+    assert found[lasting.key] == "digital silence"
+    execute(plan, store.root, workers=1, retry_failed=True)
+    assert (store.root / "records.csv").read_bytes() == before
+
+
+def test_the_latest_plan_is_the_last_one_that_ran(store: Store) -> None:
+    """Whatever the clock says, or a copy did to the times of the files."""
+    other = make_plan(load_suite("demo"), ["unprocessed"], ["lsd"], limit=1)
+    store.put_plan(other)
+    for place, path in enumerate(sorted((store.root / "plans").glob("[!.]*.json"))):
+        os.utime(path, (place * 1e6, place * 1e6))
+    assert len(store.plans()[0].trials) == 1
+    store.put_plan(make_plan(load_suite("demo"), ["unprocessed"], ["lsd"], limit=2))
+    assert len(store.plans()[0].trials) == 2
+
+
+def test_of_two_runs_at_once_neither_loses_its_systems(tmp_path: Path) -> None:
+    suite = load_suite("demo")
+    names = ["unprocessed", "target", "spectral-gate", "rnnoise", "wpe", "dtln"]
+    whole = make_plan(suite, ["unprocessed"], ["lsd"], limit=1)
+    plans = [replace(whole, system_cards={name: whole.system_cards["unprocessed"]}, jobs=()) for name in names]
+    runs = [threading.Thread(target=Store(tmp_path).put_plan, args=(plan,)) for plan in plans]
+    for run in runs:
+        run.start()
+    for run in runs:
+        run.join()
+    [kept] = Store(tmp_path).plans()
+    assert sorted(kept.system_cards) == sorted(names)
+
+
+def test_a_part_is_new_and_random(tmp_path: Path) -> None:
+    """Two containers have the same process numbers; a link that lies in the way is not written through."""
+    with open_atomic(tmp_path / "x") as one, open_atomic(tmp_path / "x") as two:
+        assert one != two
+        one.write_text("1")
+        two.write_text("2")
+    assert (tmp_path / "x").read_text() in ("1", "2")
+    assert [path.name for path in tmp_path.iterdir()] == ["x"]
+
+
+def test_old_parts_are_swept_and_young_ones_left(store: Store, plan: Plan) -> None:
+    old, young = store.root / "scores" / ".aa.part", store.root / "scores" / ".bb.part"
+    for path in (old, young):
+        write_atomic(path, b"")
+    long_ago = time.time() - LEFT_OVER_S - 60
+    os.utime(old, (long_ago, long_ago))
+    execute(plan, store.root, workers=1)
+    assert not old.exists()
+    assert young.exists()
+
+
+def test_a_store_of_before_opens(store: Store, plan: Plan) -> None:
+    """Notes and plans without a checksum are read as they are."""
+    note = store.root / "pairs" / f"{plan.trials[0].key}.json"
+    note.write_text(json.dumps(store.note("pairs", plan.trials[0].key)))
+    [path] = (store.root / "plans").glob("[!.]*.json")
+    path.write_text(store.plans()[0].to_json())
+    (store.root / "plans" / "order.txt").unlink()
+    assert store.note("pairs", plan.trials[0].key)
+    assert store.plans()[0].trials == plan.trials
