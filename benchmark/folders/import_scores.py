@@ -6,17 +6,16 @@ were computed here, and another table never mixes with this one.
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
+import math
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-
-import numpy as np
-import pandas as pd
 
 from restorebench.benchmark import registry
 from restorebench.benchmark.components import metric_card
 from restorebench.benchmark.contracts import MetricCard, Value
 from restorebench.benchmark.data.locations import file_sha256
+from restorebench.benchmark.data.tables import read_csv
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan.keys import signature
 from restorebench.benchmark.plan.plan import Job, Plan
@@ -37,9 +36,7 @@ def import_scores(store: Store, plan: Plan, table: Path, metric: str, lower_is_b
     planned = replace(plan, metric_cards=kept, signatures={**plan.signatures, metric: signature(card)})
     [value] = card.values
     found = [
-        record(job, card, value.name, Outcome(float(row["value"])))
-        for row in rows.to_dict("records")
-        for job in _jobs(plan, row, table)
+        record(job, card, value.name, Outcome(float(row["value"]))) for row in rows for job in _jobs(plan, row, table)
     ]
     if len({one.key for one in found}) < len(found):
         raise RequestError(f"{table}: a clip of a system stands twice; one value per system, id, condition and seed")
@@ -48,19 +45,25 @@ def import_scores(store: Store, plan: Plan, table: Path, metric: str, lower_is_b
     return len(found)
 
 
-def _read(table: Path) -> pd.DataFrame:
+def _read(table: Path) -> list[dict[str, str]]:
+    """The rows as text: a clip may be called NA, and a blank condition or seed is none."""
+    rows = read_csv(table, NEEDED)
+    if not rows:
+        raise RequestError(f"{table}: holds no rows; wanted the columns {', '.join(NEEDED)}")
+    for number, row in enumerate(rows, start=2):
+        if _number(row["value"]) is None:
+            raise RequestError(f"{table}, line {number}: value {row['value']!r} is not a number")
+        if row.get("seed") and not row["seed"].isdecimal():
+            raise RequestError(f"{table}, line {number}: seed {row['seed']!r} is not a whole number")
+    return rows
+
+
+def _number(text: str) -> float | None:
     try:
-        rows = pd.read_csv(table, dtype={"system": str, "id": str, "condition": str})
-    except (OSError, ValueError) as error:
-        raise RequestError(f"{table}: not a readable CSV ({error})") from error
-    absent = [name for name in NEEDED if name not in rows]
-    if absent or not len(rows):
-        raise RequestError(f"{table}: wanted rows with the columns {', '.join(NEEDED)}; absent: {', '.join(absent)}")
-    values = pd.to_numeric(rows["value"], errors="coerce")
-    if not np.isfinite(values).all():
-        line = int(np.flatnonzero(~np.isfinite(values))[0]) + 2
-        raise RequestError(f"{table}, line {line}: value {rows['value'].iloc[line - 2]!r} is not a number")
-    return rows.assign(value=values)
+        value = float(text)
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
 
 
 def _card(name: str, sha256: str, lower_is_better: bool) -> MetricCard:
@@ -86,15 +89,15 @@ def _card(name: str, sha256: str, lower_is_better: bool) -> MetricCard:
     )
 
 
-def _jobs(plan: Plan, row: Mapping[Hashable, object], table: Path) -> list[Job]:
+def _jobs(plan: Plan, row: Mapping[str, str], table: Path) -> list[Job]:
     """The one job that a row means. Raises RequestError when it means none or several."""
-    wanted = {name: row[name] for name in OPTIONAL if name in row}
+    wanted = {name: row[name] for name in OPTIONAL if row.get(name)}
     fitting = [
         job
         for job in plan.jobs
         if (job.system, job.trial.utterance.id) == (row["system"], row["id"])
         and wanted.get("condition", job.trial.condition) == job.trial.condition
-        and wanted.get("seed", job.draw) == job.draw
+        and int(wanted.get("seed", job.draw)) == job.draw
     ]
     if not fitting:
         raise RequestError(f"{table}: {plan.suite.name} has no clip {row['id']!r} of {row['system']!r} {wanted or ''}")

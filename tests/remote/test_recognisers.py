@@ -109,7 +109,7 @@ SPOKEN = [
 
 
 def test_whispers_rules_are_those_of_its_own_package(checkpoints: dict[str, Path]) -> None:
-    """`whisper-en@1` comes from a package of its own, so that no environment is needed for it."""
+    """`whisper-en@2` comes from a package of its own, so that no environment is needed for it."""
     python = environments.require(Environment(asr.WHISPER))
     done = subprocess.run(
         [str(python), "-c", NORMALISE, json.dumps(SPOKEN)], capture_output=True, text=True, check=True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -17,10 +18,15 @@ from restorebench.benchmark.suite import load_suite
 from tests.conftest import Cli
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> Store:
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = make_plan(load_suite("demo"), ["unprocessed", "target"], ["si_sdr"], limit=2)
-    return execute(plan, tmp_path / "store", workers=1)
+    return execute(plan, tmp_path_factory.mktemp("made") / "store", workers=1).root
+
+
+@pytest.fixture
+def store(made: Path, tmp_path: Path) -> Store:
+    return Store(shutil.copytree(made, tmp_path / "store"))
 
 
 def table(store: Store, text: str) -> Path:
@@ -71,15 +77,19 @@ def test_an_unpublished_judge_says_why_its_column_is_empty(store: Store, cli: Cl
         ("system,id,value\nmagic,{first},1\n", "sesqa", "of 'magic'"),
         ("system,id,value\ntarget,{first},loud\n", "sesqa", "line 2: value 'loud' is not a number"),
         ("system,id,value\ntarget,{first},1\ntarget,{first},2\n", "sesqa", "stands twice"),
-        ("system,id\ntarget,{first}\n", "sesqa", "absent: value"),
-        ("", "sesqa", "not a readable CSV"),
+        ("system,id\ntarget,{first}\n", "sesqa", "wanted system,id,value"),
+        ("", "sesqa", "wanted system,id,value"),
+        ("system,id,value\n", "sesqa", "holds no rows"),
+        ("system,id,value\ntarget,NA,1\n", "sesqa", "demo has no clip 'NA' of 'target'"),
+        ("system,id,value\ntarget,{first},NaN\n", "sesqa", "line 2: value 'NaN' is not a number"),
+        ("system,id,value,seed\ntarget,{first},1,x\n", "sesqa", "line 2: seed 'x' is not a whole number"),
         ("system,id,value\ntarget,{first},1\n", "lsd", "lsd is computed here"),
         ("system,id,value\ntarget,{first},1\n", "dnsmos.ovl", "dnsmos.ovl is a value that dnsmos gives"),
     ],
 )
 def test_what_does_not_fit_is_refused_whole(store: Store, text: str, metric: str, words: str) -> None:
     before = sorted(store.root.rglob("*"))
-    good = "target,{second},1\n" if "value\n" in text else ""
+    good = "target,{second},1\n" if "value\ntarget" in text else ""
     first, second = clips(store)
     path = table(store, (text + good).format(first=first, second=second))
     with pytest.raises(RequestError) as caught:
@@ -87,6 +97,12 @@ def test_what_does_not_fit_is_refused_whole(store: Store, text: str, metric: str
     assert words in str(caught.value)
     assert "\n" not in str(caught.value)
     assert sorted(store.root.rglob("*")) == before
+
+
+def test_a_blank_seed_is_none(store: Store) -> None:
+    first, _ = clips(store)
+    path = table(store, f"system,id,value,seed,condition\ntarget,{first},1,,\n")
+    assert import_scores(store, store.plans()[0], path, "sesqa") == 1
 
 
 def test_score_says_what_it_wants(cli: Cli) -> None:

@@ -1,12 +1,15 @@
 """Word errors, reductions and mappings: worked examples."""
 
+import sys
+import unicodedata
+
 import pandas as pd
 import pytest
 
 from restorebench.benchmark.analysis.paired_scores import paired
 from restorebench.benchmark.errors import RequestError
 from restorebench.metrics.asr_wer import pocketsphinx
-from restorebench.metrics.text import paper, seed_tts, whisper_en, zh_numbers
+from restorebench.metrics.text import APOSTROPHES, QUOTES, paper, seed_tts, seed_tts_zh, whisper_en, zh_numbers
 from restorebench.metrics.wer import ErrorCount, count_errors, repeats_itself
 from restorebench.metrics.wespeaker import mapped as wespeaker_mapped
 
@@ -41,6 +44,37 @@ def test_normalisers() -> None:
     assert paper("IT'S  EASY_") == "it's easy"
     assert whisper_en("Mr. Brown paid twenty one pounds") == "mister brown paid £21"
     assert zh_numbers("我有12個蘋果，3.5元。") == "我 有 十 二 个 苹 果 三 点 五 元"
+
+
+RULES = {"paper": paper, "whisper_en": whisper_en, "seed_tts": seed_tts}
+SILENT = [
+    chr(code)
+    for code in range(sys.maxunicode + 1)
+    if unicodedata.category(chr(code)) in ("Cf", "Pi", "Pf", "Zs", "Zl", "Zp") or chr(code) in APOSTROPHES + QUOTES
+]
+"""Every invisible character, space and quotation mark of Unicode, and what is typed for an apostrophe."""
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_what_nobody_speaks_is_no_error(rule: str) -> None:
+    normalise = RULES[rule]
+    wanted = normalise("he isn't there, he said")
+    for character in SILENT:
+        around = f"he isn't {character}there{character}, he said"
+        assert count_errors(wanted, normalise(around)).errors == 0, f"U+{ord(character):04X}"
+    for character in APOSTROPHES:
+        assert normalise(f"he isn{character}t there, he said") == wanted, f"U+{ord(character):04X}"
+    assert normalise("\ufeff" + "he isn't there, he\u00a0said\u200b") == wanted
+
+
+def test_composed_and_decomposed_letters_are_one() -> None:
+    for normalise in RULES.values():
+        assert normalise("caf\u00e9") == normalise("cafe\u0301")
+
+
+def test_mandarin_without_what_nobody_speaks() -> None:
+    heard = seed_tts_zh("\u300c你好\u300d\u3000\u201c世界\u201d\u200b。")
+    assert count_errors(seed_tts_zh("你好世界"), heard).errors == 0
 
 
 def test_a_loop_is_told_from_speech() -> None:
