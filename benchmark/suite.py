@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
+from restorebench.benchmark.core.text import read_toml
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.registry import unknown
 
@@ -18,8 +18,10 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-Name = Annotated[str, Field(pattern=r"^[\w.@-]+$")]
+Name = Annotated[str, Field(pattern=r"^[.]*[\w@-][\w.@-]*$", max_length=100)]
 """Becomes part of file names."""
+PLACES = ("root", "noise", "rir", "texts", "path", "folder", "list")
+"""Options that name a file or folder."""
 
 
 class CorpusSpec(_Table):
@@ -75,8 +77,8 @@ class Suite(_Table):
     paper_metrics: tuple[str, ...] = ()
     """Of the profile `paper`: the papers' own scorers, which need weights."""
     systems: tuple[str, ...]
-    seeds: tuple[int, ...] = (0,)
-    limit: int | None = None
+    seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
+    limit: int | None = Field(default=None, ge=1)
     paper: dict[str, PaperSet] = Field(default_factory=dict)
     """Condition name (`*`: every one) to the published test set that it stands beside."""
     open_decisions: tuple[str, ...] = ()
@@ -116,11 +118,36 @@ def load_suite(name: str) -> Suite:
         path = Path(paths[name])
     if not path.is_file():
         raise RequestError(f"{path}: no such suite file")
+    tables = read_toml(path)
+    for table in (tables.get("corpus"), *_listed(tables.get("condition"))):
+        if isinstance(table, dict) and isinstance(table.get("options"), dict):
+            table["options"] = {key: _place(path, key, value) for key, value in table["options"].items()}
     try:
-        return Suite.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
-    except tomllib.TOMLDecodeError as error:
-        raise RequestError(f"{path}: not valid TOML ({error})") from error
+        return Suite.model_validate(tables)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(str(part) for part in first["loc"])
         raise RequestError(f"{path}: {place}: {first['msg']}") from error
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else []
+
+
+def _place(suite: Path, key: str, value: Any) -> Any:
+    """An option of a suite's file; a relative path is relative to that file, from wherever the suite is run.
+
+    Raises RequestError for an empty path, and for one that is in the working folder alone.
+    """
+    if isinstance(value, list):
+        return [_place(suite, key, item) for item in value]
+    if key not in PLACES or not isinstance(value, str) or ":" in value or Path(value).is_absolute():
+        return value
+    if not value:
+        raise RequestError(f"{suite}: {key} is empty; wanted a file or folder")
+    beside = suite.parent / value
+    if beside.exists():
+        return str(beside.resolve())
+    if Path(value).exists():
+        raise RequestError(f"{suite}: {key} = {value!r} is not beside the suite's file ({beside}), where paths begin")
+    return value

@@ -11,6 +11,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from restorebench.benchmark.core.text import printable
+
 FloatArray = NDArray[np.float32]
 
 
@@ -204,6 +206,13 @@ class Table:
     """Notes for whoever repeats the numbers (signatures, resampling); a terminal shows them on request."""
     details: tuple[str, ...] = ()
     """Columns that a narrow terminal leaves out unless they are asked for."""
+
+    def __post_init__(self) -> None:
+        """Names of clips and systems come from files: nothing in them may steer a terminal or a CI runner."""
+        object.__setattr__(self, "title", printable(self.title))
+        object.__setattr__(self, "rows", tuple(tuple(map(printable, row)) for row in self.rows))
+        for name in ("columns", "notes", "small_print"):
+            object.__setattr__(self, name, tuple(map(printable, getattr(self, name))))
 
     @property
     def all_notes(self) -> tuple[str, ...]:

@@ -83,4 +83,4 @@ def toy_plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The environment in which the toy package of tests/plugin is installed."""
     into = tmp_path_factory.mktemp("toy")
     install(ROOT / "tests" / "plugin", into)
-    return {"PYTHONPATH": str(into)}
+    return {"PYTHONPATH": os.pathsep.join([str(into), *filter(None, [os.environ.get("PYTHONPATH")])])}

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    pass
 
 from restorebench.benchmark.cli.options import Format, Format_, Limit, Wide, Workers_, _print, _say, _workers
 
@@ -23,11 +20,13 @@ def degrade(
     workers: Workers_ = None,
 ) -> None:
     """Write a suite's test set: reference and degraded audio, and a manifest with recipes and hashes."""
+    from restorebench.benchmark.core.outputs import require_folder
     from restorebench.benchmark.core.progress import show
     from restorebench.benchmark.folders import degrade as test_set
     from restorebench.benchmark.plan.planner import trials_of
     from restorebench.benchmark.suite import load_suite
 
+    require_folder(out)
     trials = list(trials_of(load_suite(suite), limit))
     faults = test_set.write(trials, out, _workers(workers), show)
     for fault in faults:
@@ -104,10 +103,12 @@ def train(
     from restorebench.systems.training import needs_training_packages
 
     needs_training_packages()
+    from restorebench.benchmark.core.outputs import require_folder
     from restorebench.systems.training.loop import train as train_model
     from restorebench.systems.training.prepare import prepare as prepare_features
 
     folder = out or Path("runs") / Path(config).name.removesuffix(".toml")
+    require_folder(folder)
     if prepare:
         _say(f"prepared: {prepare_features(config, folder, show)}")
     else:

@@ -39,12 +39,16 @@ def gate(
 ) -> None:
     """Judge a store against a baseline: exit code 0 pass, 1 regression, 2 cannot be judged."""
     from restorebench.benchmark.core.atomic import write_atomic
+    from restorebench.benchmark.core.outputs import require_file
     from restorebench.benchmark.errors import reason as reason_of
     from restorebench.benchmark.gate import report
     from restorebench.benchmark.gate.baseline import read_baseline
     from restorebench.benchmark.gate.gate import gate as judge
     from restorebench.reports.formats import markdown
 
+    for place in (junit, summary, baseline if update_baseline else None):
+        if place:
+            require_file(place)
     if update_baseline:
         _update_baseline(store, suite, baseline, system, reason, margin or [], value or [], condition or [], allow_less)
         return

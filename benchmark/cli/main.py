@@ -13,7 +13,8 @@ import sys
 import typer
 
 from restorebench.benchmark.cli import audio, gate, installation, measure, results
-from restorebench.benchmark.errors import AudioError, RequestError
+from restorebench.benchmark.core.text import printable
+from restorebench.benchmark.errors import AudioError, RequestError, reason
 
 app = typer.Typer(
     name="restorebench",
@@ -54,12 +55,17 @@ def main() -> None:
     except (RequestError, AudioError) as error:
         if debug:
             raise
-        typer.echo(f"restorebench: {error}", err=True)
+        typer.echo(f"restorebench: {printable(str(error))}", err=True)
         sys.exit(2)
     except OSError as error:
         if debug:
             raise
         typer.echo(f"restorebench: {error.filename or ''}: {error.strerror or error}", err=True)
+        sys.exit(2)
+    except Exception as error:
+        if debug:
+            raise
+        typer.echo(f"restorebench: unexpected {printable(reason(error))}; --debug shows where", err=True)
         sys.exit(2)
     except Stopped as stopped:
         typer.echo("restorebench: stopped; run the same command again to go on", err=True)

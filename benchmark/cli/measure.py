@@ -75,6 +75,7 @@ def run(
     """Degrade, restore and score a suite, then print its board. What the store holds already is not done again."""
     from restorebench.benchmark.core.progress import show
     from restorebench.benchmark.run.execute import execute
+    from restorebench.benchmark.store.records import planned_records
 
     if fetch:
         from restorebench.benchmark.run.defaults import fetch_weights
@@ -84,9 +85,13 @@ def run(
         measured = _names(metrics) or (definition.paper_metrics if profile is Profile.paper else None)
         fetch_weights(definition, _names(systems), measured, _say, show)
     planned = _plan(suite, systems, metrics, limit, profile)
-    execute(planned, store, _workers(workers), show, retry_failed)
+    done = execute(planned, store, _workers(workers), show, retry_failed)
     _board(store, planned.suite.name, None, form, wide, verbose)
     _say(f"results: {store}  (records.csv, timings.csv, provenance.json; audio in pairs/ and restored/)")
+    records = planned_records(planned, done)
+    if len(records) and records["value"].isna().all():
+        _say(f"no value of {planned.suite.name} could be measured: {records['why'].mode().iloc[0]}")
+        raise typer.Exit(1)
 
 
 @app.command(
@@ -121,17 +126,26 @@ def score(
         return
     if estimates is None or out is None:
         raise RequestError("wanted --estimates DIR and --out FILE, or --import FILE; see restorebench score --help")
+    from restorebench.benchmark.core.atomic import open_atomic
+    from restorebench.benchmark.core.outputs import require_file
     from restorebench.benchmark.core.progress import show
+    from restorebench.benchmark.folders.kept_rows import KeptRows
     from restorebench.benchmark.folders.score import score_files
 
     if out.suffix not in (".csv", ".parquet"):
         raise RequestError(f"{out}: wanted a name that ends in .csv or .parquet")
-    scored = score_files(estimates, _names(metrics) or [], references, texts, language, _workers(workers), show)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    if out.suffix == ".csv":
-        scored.to_csv(out, index=False)
-    else:
-        scored.to_parquet(out, index=False)
+    require_file(out)
+    kept = KeptRows(out)
+    names = _names(metrics) or []
+    scored = score_files(estimates, names, references, texts, language, _workers(workers), show, kept)
+    with open_atomic(out) as part:
+        if out.suffix == ".csv":
+            scored.to_csv(part, index=False)
+        else:
+            scored.to_parquet(part, index=False)
+    kept.forget()
+    for row in scored[scored["hint"].notna()].to_dict("records") if "hint" in scored else ():
+        _say(f"{row['id']}: {row['hint']}")
     errors = [column for column in scored if str(column).endswith(".error")]
     failed = scored[scored[errors].notna().any(axis=1)] if errors else scored.iloc[:0]
     for row in failed.to_dict("records"):

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from restorebench.benchmark.core.text import printable
+
 if TYPE_CHECKING:
     from restorebench.benchmark.plan.plan import Plan
     from restorebench.benchmark.store.store import Store
@@ -97,7 +99,7 @@ def writable(text: str, encoding: str) -> str:
 
 
 def _say(text: str) -> None:
-    typer.echo(text, err=True)
+    typer.echo(printable(text), err=True)
 
 
 def _stored_plan(store: Path, suite: str) -> tuple[Store, Plan]:

@@ -56,12 +56,14 @@ def report(
     """Write an HTML report: leaderboard, clips to listen to, breakdowns, failures. It opens from disk, offline."""
     from restorebench.benchmark.analysis.board import board_of
     from restorebench.benchmark.core import provenance
+    from restorebench.benchmark.core.outputs import require_folder
     from restorebench.benchmark.core.progress import show
     from restorebench.benchmark.run.memory import memory_of
     from restorebench.benchmark.run.score import versions_of_clip
     from restorebench.benchmark.store.records import planned_records
     from restorebench.reports.html.site import report as write_report
 
+    require_folder(out)
     opened, plan = _stored_plan(store, suite)
     facts = {name: str(fact) for name, fact in provenance.collect().items() if isinstance(fact, str | int)}
     facts |= {f"version of {name}": number for name, number in provenance.versions().items()}
@@ -78,8 +80,10 @@ def notebook(
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
 ) -> None:
     """Write an executed notebook with the tables and plots of a store, for going on by hand."""
+    from restorebench.benchmark.core.outputs import require_file
     from restorebench.reports.notebook import notebook as write_notebook
 
+    require_file(out)
     _, plan = _stored_plan(store, suite)
     write_notebook(store, plan.suite.name, out)
     _say(f"notebook: {out}")

@@ -10,12 +10,14 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import read, write_grid
 from restorebench.benchmark.core.atomic import write_atomic
 from restorebench.benchmark.core.pool import Workers
 from restorebench.benchmark.core.progress import Progress, silent
+from restorebench.benchmark.core.text import read_text, require_id
 from restorebench.benchmark.errors import AudioError, RequestError, reason
 from restorebench.benchmark.run.pairs import make_pair
 from restorebench.benchmark.types import Trial
@@ -80,12 +82,27 @@ def _died(unit: WriteUnit, why: str) -> dict[str, object]:
     return {"id": unit.trial.id, "why": why}
 
 
+def _lines(path: Path) -> list[dict[str, Any]]:
+    """The manifest's lines. Raises RequestError with the number of one that is none, or whose id leaves the folder."""
+    found = []
+    for number, text in enumerate(read_text(path).split("\n"), start=1):
+        if not text.strip():
+            continue
+        try:
+            line = json.loads(text)
+            require_id(line["id"], f"{path}, line {number}")
+            found.append({name: line[name] for name in ("id", *(f"{side}_sha256" for side in SIDES))})
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
+            raise RequestError(f"{path}, line {number}: no line of a manifest ({reason(error)})") from error
+    return found
+
+
 def verify(folder: Path) -> tuple[int, list[str]]:
     """Clips checked and what differs from the manifest, a line per sound. Raises RequestError without a manifest."""
     path = folder / MANIFEST
     if not path.is_file():
         raise RequestError(f"{folder}: no {MANIFEST}; wanted a folder that `restorebench degrade` wrote")
-    lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    lines = _lines(path)
     faults = []
     for line in lines:
         for side in SIDES:

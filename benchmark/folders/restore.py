@@ -7,6 +7,7 @@ from pathlib import Path
 
 from restorebench.benchmark.audio import read, write_float
 from restorebench.benchmark.components import runnable_system
+from restorebench.benchmark.core.outputs import require_file, require_folder
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.errors import RequestError, reason
 from restorebench.benchmark.folders.score import files_by_id
@@ -39,6 +40,7 @@ def restore_files(
 
 def _pairs(source: Path, target: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
     """(input, output) of every file, and inputs that cannot have an output of their own."""
+    (require_folder if source.is_dir() else require_file)(target)
     if not source.is_dir():
         if not source.is_file():
             raise RequestError(f"{source}: no such file or folder")

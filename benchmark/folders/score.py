@@ -7,24 +7,32 @@ a row with an error, not a shorter table. The id is the path below the folder wi
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from restorebench.benchmark.analysis.board import DELAYED_MS
 from restorebench.benchmark.audio import read
 from restorebench.benchmark.components import metric_card, require_weights, resolve_metrics
 from restorebench.benchmark.contracts import Subject
+from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.core.files import files_below
 from restorebench.benchmark.core.pool import Workers
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.data.corpora.texts import read_texts
-from restorebench.benchmark.data.locations import AUDIO_SUFFIXES
-from restorebench.benchmark.errors import RequestError, reason
+from restorebench.benchmark.data.locations import AUDIO_SUFFIXES, file_sha256
+from restorebench.benchmark.errors import AudioError, RequestError, reason
+from restorebench.benchmark.folders.kept_rows import KeptRows
 from restorebench.benchmark.isolation.environments import build, used_by
+from restorebench.benchmark.plan.keys import signature
 from restorebench.benchmark.run.clip import SharedClip
-from restorebench.benchmark.run.scoring import failure, metric, score
+from restorebench.benchmark.run.scoring import delay_ms, failure, metric, score
 from restorebench.benchmark.types import Outcome
+
+INTEGER_PEAK = 100.0
+"""Largest sample from which a file is hardly meant to be full scale at 1."""
 
 
 @dataclass(frozen=True)
@@ -46,8 +54,13 @@ def score_files(
     language: str = "en",
     workers: int = 1,
     progress: Progress = silent,
+    kept: KeptRows | None = None,
 ) -> pd.DataFrame:
-    """One row per id: `id`, a column per value, then `<metric>.error` where a value is missing. Sorted by id."""
+    """One row per id, sorted by id.
+
+    Columns: `id`, one per value, then `<metric>.error` where a value is missing, and `hint` where a file looks odd.
+    kept: rows of an earlier try, which are taken over where files, texts and metrics are the same; new ones are added.
+    """
     names = resolve_metrics(metrics)
     for name in names:
         needs = metric_card(name).needs
@@ -65,16 +78,34 @@ def score_files(
     if any(card.environment for card in cards):
         workers = 1  # what lives in an environment of its own is in memory once
     units = _units(estimates, references, texts, language, names)
-    rows: list[dict[str, object]] = []
-    with Workers(min(workers, len(units))) as pool:
+    keys = {unit.id: _key(unit) for unit in units} if kept else {}
+    earlier = kept.read() if kept else {}
+    rows = {unit.id: dict(earlier[keys[unit.id]]) for unit in units if keys.get(unit.id) in earlier}
+    todo = [unit for unit in units if unit.id not in rows]
+    with Workers(max(1, min(workers, len(todo)))) as pool:
 
         def steps() -> Iterator[int]:
-            for row in pool.map(score_file, units, _died):
-                rows.append(row)
-                yield 1
+            for row in pool.map(score_file, todo, _died, metric_by_metric):
+                clip = str(row["id"])
+                yield int(clip not in rows)  # a clip whose worker died comes back metric by metric
+                rows.setdefault(clip, {}).update(row)
+                if kept:
+                    kept.add(keys[clip], rows[clip])
 
-        progress("score", len(units), steps())
-    return table(rows, names)
+        progress("score", len(todo), steps())
+    return table(list(rows.values()), names)
+
+
+def _key(unit: FileUnit) -> str:
+    """What decides a row: the files' contents, the transcript and the metrics."""
+    files = [file_sha256(path) for path in (*unit.estimate, *(unit.reference or ())) if path.is_file()]
+    signatures = [signature(metric_card(name)) for name in unit.metrics]
+    return digest(unit.id, *files, str(unit.reference is None), unit.text or "", unit.language, *signatures)
+
+
+def metric_by_metric(unit: FileUnit) -> list[FileUnit]:
+    """A unit for each metric: one that dies costs its own value only."""
+    return [replace(unit, metrics=(name,)) for name in unit.metrics]
 
 
 def table(rows: Sequence[dict[str, object]], names: Sequence[str]) -> pd.DataFrame:
@@ -82,7 +113,8 @@ def table(rows: Sequence[dict[str, object]], names: Sequence[str]) -> pd.DataFra
     values = [value.name for name in names for value in metric_card(name).values]
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     errors = [c for name in names if (c := f"{name}.error") in frame and frame[c].notna().any()]
-    return frame.reindex(columns=["id", *values, *errors])
+    hints = ["hint"] if "hint" in frame and frame["hint"].notna().any() else []
+    return frame.reindex(columns=["id", *values, *errors, *hints])
 
 
 def _units(
@@ -150,7 +182,28 @@ def score_file(unit: FileUnit) -> dict[str, object]:
             subject = Subject(reference=reference, text=unit.text, language=unit.language)
             outcome = score(judge, subject, [estimate])[0]
         row |= _columns(name, dict(outcome))
+    if hints := hints_of(estimate, reference):
+        row["hint"] = "; ".join(hints)
     return row
+
+
+def hints_of(estimate: SharedClip | str, reference: SharedClip | None) -> list[str]:
+    """What is likely to be wrong with a file whose scores are bad, in words."""
+    if isinstance(estimate, str):
+        return []
+    found = []
+    peak = float(np.abs(estimate.audio.samples).max())
+    if peak > INTEGER_PEAK:
+        found.append(f"samples reach {peak:.0f}, wanted about 1: 16-bit numbers written as floats? divide by 32768")
+    if reference is not None:
+        try:
+            delay = delay_ms(estimate, reference)
+        except AudioError:
+            return found
+        if abs(delay) >= DELAYED_MS:
+            when = "late" if delay > 0 else "early"
+            found.append(f"{abs(delay):.3g} ms {when} against its reference; si_sdr@aligned and its like forgive that")
+    return found
 
 
 def _columns(name: str, outcomes: dict[str, Outcome]) -> dict[str, object]:

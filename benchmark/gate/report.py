@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from xml.etree import ElementTree as xml
 
+from restorebench.benchmark.core.text import printable
 from restorebench.benchmark.gate.gate import GateResult
 from restorebench.benchmark.types import Table
 
@@ -58,5 +59,7 @@ def junit_refusal(why: str) -> bytes:
 
 
 def _written(suite: xml.Element) -> bytes:
+    for element in suite.iter():
+        element.attrib = {name: printable(value) for name, value in element.attrib.items()}
     text: bytes = xml.tostring(suite, encoding="utf-8", xml_declaration=True)
     return text

@@ -12,6 +12,7 @@ from restorebench.benchmark import registry
 from restorebench.benchmark.components import component_of, metric_card, require_weights, resolve_metrics
 from restorebench.benchmark.contracts import Corpus, Corruption, Scene, Supplied
 from restorebench.benchmark.core.seeds import generator, integer
+from restorebench.benchmark.core.text import require_id
 from restorebench.benchmark.data.locations import resolve_uri
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan.keys import (
@@ -88,6 +89,9 @@ def trials_of(suite: Suite, limit: int | None) -> Iterator[Trial]:
         if (utterance.group, utterance.id) in seen:
             raise RequestError(f"{suite.name}: two clips share the id {utterance.id!r}; rename one")
         seen.add((utterance.group, utterance.id))
+        require_id(utterance.id, suite.name)
+        if utterance.group:
+            require_id(utterance.group, suite.name)
     if not suite.condition:
         for utterance in sorted(utterances, key=lambda u: u.group):
             yield Trial(suite.name, utterance.group or "recorded", utterance, None, recorded_trial_key(utterance))

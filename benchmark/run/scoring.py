@@ -137,19 +137,24 @@ def late(outcomes: Mapping[str, Outcome], clip: SharedClip, reference: SharedCli
     """
     if all(outcome.value is None for outcome in outcomes.values()):
         return outcomes
-
-    def delay_ms() -> float:
-        view = conformed(clip, reference)
-        if not np.any(view.at(DELAY_RATE)) or not np.any(reference.at(DELAY_RATE)):
-            return 0.0
-        found = align(view.at(DELAY_RATE), reference.at(DELAY_RATE), DELAY_RATE)
-        return round(1000 * found.delay_s, 3) if found.exact else 0.0
-
-    found = clip.once("delay", delay_ms)
+    found = delay_ms(clip, reference)
     return {
         name: replace(o, components={**o.components, "delay_ms": found}) if o.value is not None and found else o
         for name, o in outcomes.items()
     }
+
+
+def delay_ms(clip: SharedClip, reference: SharedClip) -> float:
+    """How late the estimate lies against its reference; 0 where both are not one waveform. Raises AudioError."""
+
+    def found() -> float:
+        view = conformed(clip, reference)
+        if not np.any(view.at(DELAY_RATE)) or not np.any(reference.at(DELAY_RATE)):
+            return 0.0
+        alignment = align(view.at(DELAY_RATE), reference.at(DELAY_RATE), DELAY_RATE)
+        return round(1000 * alignment.delay_s, 3) if alignment.exact else 0.0
+
+    return clip.once("delay", found)
 
 
 def conformed(clip: SharedClip, reference: SharedClip) -> SharedClip:

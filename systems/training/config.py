@@ -6,13 +6,13 @@
 
 from __future__ import annotations
 
-import tomllib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from restorebench.benchmark.core.text import read_toml
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.registry import unknown
 from restorebench.benchmark.suite import CorpusSpec
@@ -112,16 +112,17 @@ def load_config(name: str | Path) -> RunConfig:
         raise RequestError(f"{path}: {first_fault(error)}") from error
 
 
-def read(path: Path) -> dict[str, Any]:
+def read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
     """The tables of a file, on top of those that it extends. Raises RequestError."""
+    if path.resolve() in above:
+        raise RequestError(f"{path}: extends itself")
     try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
+        tables = read_toml(path)
     except FileNotFoundError as error:
         raise RequestError(f"{path}: no such config; bundled ones: {', '.join(known())}") from error
-    except tomllib.TOMLDecodeError as error:
-        raise RequestError(f"{path}: not valid TOML ({error})") from error
     if base := tables.pop("extends", ""):
-        tables = merged(read(path.parent / base if base.endswith(".toml") else bundled(base)), tables)
+        below = path.parent / base if base.endswith(".toml") else bundled(base)
+        tables = merged(read(below, (*above, path.resolve())), tables)
     return tables
 
 

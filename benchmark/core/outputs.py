@@ -1,0 +1,28 @@
+"""Whether a result can be written: asked before the work begins, not after."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from restorebench.benchmark.errors import RequestError
+
+
+def require_file(path: Path) -> None:
+    """Raises RequestError where no file can be written at a path."""
+    if path.is_dir():
+        raise RequestError(f"{path}: is a folder; wanted the name of a file")
+    if path.exists() and not os.access(path, os.W_OK):
+        raise RequestError(f"{path}: cannot be written; check its permissions, or name another file")
+    require_folder(path.parent)
+
+
+def require_folder(path: Path) -> None:
+    """Raises RequestError where no folder is and none can be made."""
+    nearest = path
+    while not os.path.lexists(nearest) and nearest != nearest.parent:
+        nearest = nearest.parent
+    if not nearest.is_dir():
+        raise RequestError(f"{path}: {nearest} is a file; name another place")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise RequestError(f"{path}: cannot be made in {nearest}; check its permissions, or name another place")

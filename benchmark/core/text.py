@@ -1,0 +1,57 @@
+"""Text that comes in and goes out: files read with a name for what is wrong, and nothing that steers a terminal."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+import unicodedata
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from restorebench.benchmark.errors import RequestError
+
+
+def read_text(path: Path) -> str:
+    """A text file in UTF-8, with or without a byte order mark. Raises RequestError for another encoding."""
+    data = path.read_bytes()
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise RequestError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """The tables of a TOML file. Raises RequestError for what is none, FileNotFoundError."""
+    try:
+        return tomllib.loads(read_text(path))
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
+        raise RequestError(f"{path}: not valid TOML ({error})") from error
+
+
+def printable(text: str) -> str:
+    """The text on one line, with nothing that moves a cursor, turns the direction of writing or commands a CI runner.
+
+    >>> printable("a\\x1b[31m")
+    'a\\ufffd[31m'
+    >>> printable("::error ::x")
+    ': :error ::x'
+    """
+    if text.isascii() and text.isprintable() and not text.lstrip().startswith("::"):
+        return text
+    shown = "".join(
+        character if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else _sign(character)
+        for character in text
+    )
+    return re.sub(r"^(\s*):(?=:)", r"\1: ", shown)
+
+
+def _sign(character: str) -> str:
+    return " " if character in "\t\n\r\u2028\u2029" else "\ufffd"
+
+
+def require_id(name: str, where: str) -> None:
+    """Raises RequestError for the id of a clip that is no plain relative path: it becomes one below a folder."""
+    parts = PurePosixPath(name).parts
+    plain = name and not name.startswith("/") and not name.endswith("/") and "\\" not in name and "//" not in name
+    if not plain or {".", ".."} & set(name.split("/")) or any(printable(part) != part for part in parts):
+        raise RequestError(f"{where}: id {printable(name)!r}; wanted letters, digits and / between folders, without ..")

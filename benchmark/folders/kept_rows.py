@@ -1,0 +1,34 @@
+"""Rows of a table as they come, kept beside it: a command that was stopped goes on with them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from restorebench.benchmark.core.text import read_text
+
+
+class KeptRows:
+    """Appends rows by key, and forgets them once the table is written. `out`: the table's place."""
+
+    def __init__(self, out: Path) -> None:
+        self.path = out.with_name(f".{out.name}.rows")
+
+    def read(self) -> dict[str, dict[str, object]]:
+        """Key -> row, of an earlier try; a line that was not written whole is left out."""
+        found: dict[str, dict[str, object]] = {}
+        for line in read_text(self.path).split("\n") if self.path.is_file() else []:
+            try:
+                key, row = json.loads(line)
+            except ValueError:
+                continue
+            found[key] = row
+        return found
+
+    def add(self, key: str, row: dict[str, object]) -> None:
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        with self.path.open("a", encoding="utf-8") as file:
+            file.write(json.dumps([key, row]) + "\n")
+
+    def forget(self) -> None:
+        self.path.unlink(missing_ok=True)
