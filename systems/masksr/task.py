@@ -25,6 +25,7 @@ from restorebench.systems.tokenizers.tokenizer import frames_of
 from restorebench.systems.training.checkpoint import Checkpoint
 from restorebench.systems.training.config import RunConfig, parse
 from restorebench.systems.training.data import Batch
+from restorebench.systems.training.prepared import Column
 from restorebench.systems.training.task import SingleModelTask, Values
 
 BUCKETS = ((0.0, 0.3, "low"), (0.3, 0.7, "middle"), (0.7, 1.01, "high"))
@@ -65,13 +66,20 @@ class MaskSrTask(SingleModelTask[MaskSr]):
         if self.teacher is not None:
             self.teacher.to(device)
 
+    def columns(self) -> dict[str, Column]:
+        """Codes, and what a teacher says where that is worth keeping."""
+        found = {"codes": Column(identity(self.tokenizer_config), levelled=True)}
+        if self.teacher is not None and self.teacher.prepared:
+            found[self.teacher.column] = Column(self.teacher.identity(), self.teacher.levelled)
+        return found
+
     @torch.no_grad()
-    def features(self, clean: Tensor) -> Values:
-        made = {"codes": self.tokenizer.encode(clean).to(torch.int16)}
-        if self.teacher is not None:
-            taught = self.teacher.targets(clean)
-            made["taught"] = taught.half() if taught.is_floating_point() else taught.to(torch.int16)
-        return made
+    def features(self, clean: Tensor, column: str) -> Tensor:
+        if column == "codes":
+            codes: Tensor = self.tokenizer.encode(clean)
+            return codes.to(torch.int16)
+        taught: Tensor = self.teacher.targets(clean)
+        return taught.half() if taught.is_floating_point() else taught.to(torch.int16)
 
     def features_identity(self) -> str:
         return self.identity

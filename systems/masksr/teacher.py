@@ -47,6 +47,10 @@ class Teacher(Protocol):
     """Of the head's output: features, or classes."""
     column: str
     """The key of its targets in a batch that brings them along."""
+    prepared: bool
+    """Whether they are worth extracting ahead of training."""
+    levelled: bool
+    """Whether they depend on the level of the sound."""
 
     def targets(self, clean: Tensor) -> Tensor:
         """[batch, frame, channel] float, or ids [batch, frame] int64, of clean audio [batch, time]."""
@@ -70,6 +74,8 @@ class SpectrumTeacher(nn.Module):
     """|STFT| ** 0.3 of the target up to `top_hz`: no semantic knowledge, the paper's control (STFT-44.1k, STFT-16k)."""
 
     column = "taught"
+    prepared = False
+    levelled = False
 
     def __init__(self, config: ModelConfig, rate: int, hop: int, top_hz: float) -> None:
         super().__init__()
@@ -93,6 +99,8 @@ class HubertTeacher(nn.Module):
     """HuBERT-base on the target at 16 kHz, raw amplitude (base models take no waveform normalisation)."""
 
     column = "taught"
+    prepared = True
+    levelled = False  # the first layer's group norm removes it, down to its epsilon
 
     def __init__(self, kind: Distillation, network: nn.Module, rate: int, centres: Tensor | None, source: str) -> None:
         """network: torchaudio's Wav2Vec2Model; centres [cluster, channel] for l9-k500."""
@@ -137,6 +145,8 @@ class WhisperUnits(nn.Module):
 
     channels = UNITS
     column = "units"
+    prepared = False
+    levelled = False
 
     def targets(self, clean: Tensor) -> Tensor:
         """Raises RequestError: the units are of whole recordings, extracted ahead."""
@@ -155,6 +165,8 @@ class WhisperFeatures(nn.Module):
 
     channels = CHANNELS
     column = "taught"
+    prepared = True
+    levelled = True
 
     def __init__(self, rate: int) -> None:
         super().__init__()

@@ -38,8 +38,8 @@ class DataConfig(_Table):
     options: dict[str, Any] = Field(default_factory=dict)
     """Of the corruption."""
     prepared: str = ""
-    """Folder of codes and teacher targets extracted ahead of training (`--prepare`), seen from the run's folder; an
-    absolute path can be shared by runs with the same tokenizer and teacher."""
+    """Folder of codes and teacher targets extracted ahead of training (`--prepare`), seen from the run's folder. Runs
+    can share it: those with one tokenizer share its codes, those with one teacher its targets."""
     workers: int = Field(default=1, ge=0)
 
 

@@ -1,8 +1,8 @@
 """Training pairs made on the fly: crop, degrade, settle. Item i is the same on every machine, whoever asks for it.
 
 Crops are drawn by duration, so that each second of speech is as likely as any other. With prepared features the crops
-are the windows that were extracted, each at the level that it was extracted at (a peak drawn from VoiceFixer's range),
-and the degraded side is brought to that level: codes of another level are other codes.
+are the windows that were extracted. A pair is made as without them; then both sides are lowered, by less than 4 dB, to
+the next level that the window's codes were extracted at, so that inputs are as loud as on the fly and at inference.
 """
 
 from __future__ import annotations
@@ -29,13 +29,12 @@ from restorebench.benchmark.errors import AudioError, RequestError, reason
 from restorebench.benchmark.suite import CorpusSpec
 from restorebench.benchmark.types import Audio, FloatArray, Utterance
 from restorebench.systems.training.config import DataConfig
-from restorebench.systems.training.prepared import Prepared, Window
+from restorebench.systems.training.prepared import LEVELS, PEAKS, Prepared, Window, full_scale, level_below
 
 Batch = dict[str, Tensor]
 """clean and degraded [batch, time]; index, padding, recording and start (seconds) [batch]; with prepared features also
 codes and taught."""
 ATTEMPTS = 20
-LEVELS = (0.3, 1.0)
 
 
 def utterances_of(corpora: tuple[CorpusSpec, ...]) -> list[Utterance]:
@@ -107,21 +106,28 @@ class PairStream(Dataset[dict[str, Any]]):
         return why
 
     def _item(self, index: int, attempt: int) -> dict[str, Any] | None:
-        """One try; None for a crop of digital silence. Raises AudioError for a file that cannot be read."""
+        """One try; None for a crop of digital silence, or softer than what was prepared.
+
+        Raises AudioError for a file that cannot be read.
+        """
         item: dict[str, Any] = {"index": index}
         rng = generator(*self.identity, index, attempt)
         window, place, start_s = self._place(rng)
         clean, padding = self.recordings[place].crop(start_s, self.config.seconds, self.rate)
-        if window is not None:
-            clean = at_level(clean, window.index)
         if not np.any(clean):
             return None
-        if self.prepared is not None:
-            assert window is not None
-            item |= self.prepared.features(window)
         degraded = clean
-        if self.config.corruption:
-            clean, degraded = self._degrade(rng, clean, keep_level=self.prepared is not None)
+        if window is not None and self.prepared is not None:
+            unit = full_scale(clean)
+            clean, degraded = self._degrade(rng, unit) if self.config.corruption else (unit, unit)
+            peak = float(np.dot(clean, unit) / np.dot(unit, unit))
+            level = level_below(peak) if self.config.corruption else int(rng.integers(LEVELS))
+            if level is None:
+                return None
+            clean, degraded = unit * np.float32(PEAKS[level]), degraded * np.float32(PEAKS[level] / peak)
+            item |= self.prepared.features(window, level)
+        elif self.config.corruption:
+            clean, degraded = self._degrade(rng, clean)
         where = {"recording": place, "start": start_s, "padding": np.float32(padding)}
         return item | where | {"clean": clean, "degraded": degraded}
 
@@ -134,23 +140,13 @@ class PairStream(Dataset[dict[str, Any]]):
         place = min(place, len(self.recordings) - 1)
         return None, place, float(rng.uniform(0, max(self.recordings[place].seconds - self.config.seconds, 0.0)))
 
-    def _degrade(self, rng: np.random.Generator, clean: FloatArray, keep_level: bool) -> tuple[FloatArray, FloatArray]:
+    def _degrade(self, rng: np.random.Generator, clean: FloatArray) -> tuple[FloatArray, FloatArray]:
         if self._corruption is None:
             self._corruption = registry.create("corruptions", self.config.corruption, **self.config.options)
         scene = Scene(rate=self.rate, seconds=self.config.seconds, others=self.others)
         pair = settle(self._corruption.render(self._corruption.draw(rng, scene), Audio(clean, self.rate)))
         assert pair.reference is not None
-        if not keep_level:
-            return pair.reference.samples, pair.degraded.samples
-        gain = float(np.dot(pair.reference.samples, clean) / np.dot(clean, clean))
-        return clean, (pair.degraded.samples / gain).astype(np.float32)
-
-
-def at_level(clean: FloatArray, window: int) -> FloatArray:
-    """A prepared window with its peak drawn from [0.3, 1], as VoiceFixer's joint gain does for pairs."""
-    peak = float(np.max(np.abs(clean), initial=0.0))
-    gain = generator("level", window).uniform(*LEVELS) / peak if peak > 0 else 1.0
-    return (clean * gain).astype(np.float32)
+        return pair.reference.samples, pair.degraded.samples
 
 
 def indices(start: int, batch: int, accumulate: int, rank: int, world: int) -> Iterator[list[int]]:

@@ -1,26 +1,48 @@
 """Extracts codes and teacher targets ahead of training (MaskSR2 §III-A): `restorebench train CONFIG --prepare`.
 
 Shards are written whole, so an interrupted extraction goes on where it stopped; with torchrun each process takes every
-n-th shard.
+n-th shard. What another run has prepared with the same tokenizer or teacher is taken over.
 """
 
 from __future__ import annotations
 
-import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from restorebench.benchmark.core.atomic import open_atomic, write_atomic
+from restorebench.benchmark.core.atomic import open_atomic
 from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.errors import RequestError
 from restorebench.systems.training.config import RunConfig, load_config
-from restorebench.systems.training.data import Recording, at_level, utterances_of
-from restorebench.systems.training.prepared import SHARD, Prepared, Window, shards, windows_of
+from restorebench.systems.training.data import Recording, utterances_of
+from restorebench.systems.training.prepared import (
+    LEVELS,
+    PEAKS,
+    SHARD,
+    Column,
+    Prepared,
+    Window,
+    full_scale,
+    shards,
+    windows_of,
+)
 from restorebench.systems.training.task import Progress, Task, make_task
+
+LEVEL_OF_THE_REST = LEVELS // 4
+"""The level at which columns are extracted that do not depend on it."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    path: Path
+    name: str
+    """Of the column."""
+    column: Column
+    windows: Sequence[Window]
 
 
 def prepare(config: str | Path | RunConfig, out: Path, progress: Progress) -> Path:
@@ -29,56 +51,62 @@ def prepare(config: str | Path | RunConfig, out: Path, progress: Progress) -> Pa
     if not run.data.prepared:
         raise RequestError(f"{run.name}: names no folder for prepared features; set prepared = ... under [data]")
     task = make_task(run)
+    if not task.columns():
+        raise RequestError(f"{run.name}: a {task.kind} has nothing to prepare")
     local = os.environ.get("LOCAL_RANK", "0")
     device = torch.device(f"cuda:{local}" if torch.cuda.is_available() else "cpu")
     task.place(device)
     recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.speech)]
     windows = windows_of([recording.seconds for recording in recordings], run.data.seconds)
-    folder = out / run.data.prepared
-    key = key_of(run, task, recordings)
-    if (folder / "index.json").is_file():
-        Prepared(folder, key, [])  # refuses a folder that was made otherwise
-    write_atomic(folder / "index.json", json.dumps({"key": key, "windows": len(windows)}).encode())
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     mine = [
-        (path, windows[number * SHARD : (number + 1) * SHARD])
+        Shard(path, name, task.columns()[name], windows[number * SHARD : (number + 1) * SHARD])
+        for name, folder in folders_of(run, task, recordings, out).items()
         for number, path in enumerate(shards(folder, len(windows)))
         if number % world == rank and not path.is_file()
     ]
 
     def steps() -> Iterator[int]:
-        for path, part in mine:
-            yield from write_shard(path, part, run, task, recordings, device)
+        for shard in mine:
+            yield from write_shard(shard, run, task, recordings, device)
 
-    progress("prepare", sum(len(part) for _, part in mine), steps())
-    return folder
+    progress("prepare", sum(len(shard.windows) for shard in mine), steps())
+    return out / run.data.prepared
 
 
 def write_shard(
-    path: Path, windows: list[Window], run: RunConfig, task: Task, recordings: list[Recording], device: torch.device
+    shard: Shard, run: RunConfig, task: Task, recordings: list[Recording], device: torch.device
 ) -> Iterator[int]:
     from safetensors.torch import save_file
 
-    made: list[dict[str, torch.Tensor]] = []
-    for start in range(0, len(windows), run.training.batch):
-        part = windows[start : start + run.training.batch]
-        crops = [
-            at_level(recordings[w.recording].crop(w.start_s, run.data.seconds, task.rate)[0], w.index) for w in part
-        ]
-        features = task.features(torch.from_numpy(np.stack(crops)).to(device))
-        made.append({name: value.cpu() for name, value in features.items()})
+    made: list[torch.Tensor] = []
+    for start in range(0, len(shard.windows), run.training.batch):
+        part = shard.windows[start : start + run.training.batch]
+        crops = [full_scale(recordings[w.recording].crop(w.start_s, run.data.seconds, task.rate)[0]) for w in part]
+        clean = torch.from_numpy(np.stack(crops)).to(device)
+        if shard.column.levelled:
+            made.append(torch.stack([task.features(clean * peak, shard.name) for peak in PEAKS], dim=1).cpu())
+        else:
+            made.append(task.features(clean * PEAKS[LEVEL_OF_THE_REST], shard.name).cpu())
         yield len(part)
-    with open_atomic(path) as file:
-        save_file({name: torch.cat([features[name] for features in made]).contiguous() for name in made[0]}, file)
+    with open_atomic(shard.path) as file:
+        mode = file.stat().st_mode
+        save_file({shard.name: torch.cat(made).contiguous()}, file)
+        file.chmod(mode)  # safetensors lets nobody else read
 
 
-def key_of(run: RunConfig, task: Task, recordings: list[Recording]) -> str:
-    """What decides the features."""
+def folders_of(run: RunConfig, task: Task, recordings: list[Recording], out: Path) -> dict[str, Path]:
+    """Column -> the folder of its shards, whose name carries what decides them: windows, levels, tokenizer, teacher."""
     facts = [f"{recording.uri} {recording.rate} {recording.frames}" for recording in recordings]
-    return digest(task.features_identity(), str(task.rate), str(run.data.seconds), *facts)
+    return {
+        name: out
+        / run.data.prepared
+        / f"{name}-{digest(column.identity, str(task.rate), str(run.data.seconds), str(PEAKS), *facts)[:12]}"
+        for name, column in task.columns().items()
+    }
 
 
 def prepared_for(run: RunConfig, task: Task, recordings: list[Recording], out: Path) -> Prepared:
-    """The features that a run asks for. Raises RequestError when they are absent or of another run."""
+    """The features that a run asks for. Raises RequestError when they are absent or unfinished."""
     windows = windows_of([recording.seconds for recording in recordings], run.data.seconds)
-    return Prepared(out / run.data.prepared, key_of(run, task, recordings), windows)
+    return Prepared(folders_of(run, task, recordings, out), task.columns(), windows)

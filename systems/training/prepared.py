@@ -1,17 +1,36 @@
-"""Features extracted ahead of training: windows of the corpus in shards of codes and teacher targets."""
+"""Features extracted ahead of training: windows of the corpus in shards, a folder for each column of features.
+
+A folder's name carries what decides its features, so that runs which share a tokenizer share its codes, whatever their
+teachers are.
+"""
 
 from __future__ import annotations
 
-import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.types import FloatArray
 
 SHARD = 256
 """Windows per shard."""
+STEP_DB, LEVELS = 4.0, 10
+PEAKS = tuple(10 ** (-STEP_DB * step / 20) for step in range(LEVELS))
+"""Levels that a window is prepared at, as peaks of the clean side. Codes of another level are other codes, and how loud
+the clean side of a pair is depends on what was done to the degraded one: its peak is drawn too."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """One kind of features: what decides them, and whether they depend on the level."""
+
+    identity: str
+    levelled: bool
 
 
 @dataclass(frozen=True)
@@ -33,29 +52,36 @@ def windows_of(seconds: list[float], window_s: float) -> list[Window]:
     return made
 
 
+def full_scale(clean: FloatArray) -> FloatArray:
+    """The window with a peak of 1; silence as it is."""
+    peak = float(np.max(np.abs(clean), initial=0.0))
+    return clean if peak == 0 else (clean / peak).astype(np.float32)
+
+
+def level_below(peak: float) -> int | None:
+    """Number of the loudest prepared level that is not above a peak; None for what is softer than all."""
+    return next((number for number, prepared in enumerate(PEAKS) if prepared <= peak * (1 + 1e-6)), None)
+
+
 class Prepared:
-    """The features of a folder that `prepare` filled."""
+    """The features of the folders that `prepare` filled."""
 
-    def __init__(self, folder: Path, key: str, windows: list[Window]) -> None:
-        """Raises RequestError when the folder is absent, unfinished, or made with another tokenizer or corpus."""
-        self.folder, self.windows = folder, windows
-        index = folder / "index.json"
-        if not index.is_file():
-            raise RequestError(f"{folder}: no prepared features; run the same command with --prepare first")
-        seen = json.loads(index.read_text(encoding="utf-8"))["key"]
-        if seen != key:
-            raise RequestError(
-                f"{folder}: prepared with another tokenizer, teacher, corpus or window ({seen[:9]}, wanted {key[:9]}); "
-                "remove the folder and run with --prepare again"
-            )
-        missing = [shard for shard in shards(folder, len(windows)) if not shard.is_file()]
-        if missing:
-            raise RequestError(f"{folder}: {len(missing)} shards are missing; run the same command with --prepare")
+    def __init__(self, folders: Mapping[str, Path], columns: Mapping[str, Column], windows: list[Window]) -> None:
+        """folders: column -> its folder. Raises RequestError when one is absent or unfinished."""
+        self.folders, self.columns, self.windows = folders, columns, windows
+        for name, folder in folders.items():
+            if not folder.is_dir():
+                raise RequestError(f"{folder}: no prepared {name}; run the same command with --prepare first")
+            if missing := [shard for shard in shards(folder, len(windows)) if not shard.is_file()]:
+                raise RequestError(f"{folder}: {len(missing)} shards are missing; run the same command with --prepare")
 
-    def features(self, window: Window) -> dict[str, Any]:
-        file = _open(self.folder / shard_name(window.index // SHARD))
-        row = window.index % SHARD
-        return {key: file.get_slice(key)[row] for key in file.keys()}  # noqa: SIM118  # not a mapping
+    def features(self, window: Window, level: int) -> dict[str, Any]:
+        """Column -> features of a window at one of `PEAKS`."""
+        found = {}
+        for name, folder in self.folders.items():
+            row = _open(folder / shard_name(window.index // SHARD)).get_slice(name)[window.index % SHARD]
+            found[name] = row[level] if self.columns[name].levelled else row
+        return found
 
 
 def shard_name(number: int) -> str:

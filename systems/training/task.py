@@ -20,6 +20,7 @@ from restorebench.systems.training import TASKS
 from restorebench.systems.training.checkpoint import Checkpoint
 from restorebench.systems.training.config import RunConfig, TrainingConfig
 from restorebench.systems.training.data import Batch
+from restorebench.systems.training.prepared import Column
 
 Progress = Callable[[str, int, Iterator[int]], None]
 Values = dict[str, Tensor]
@@ -75,12 +76,16 @@ class Task(ABC):
         """Audio [batch, time] in, restored audio of the same shape out: what validation scores. Raises RequestError."""
         raise RequestError(f"{self.config.name}: a {self.kind} restores nothing that could be scored")
 
-    def features(self, clean: Tensor) -> Values:
-        """What can be extracted from clean audio [batch, time] ahead of training. Raises RequestError if nothing."""
-        raise RequestError(f"{self.config.name}: a {self.kind} has nothing to prepare")
+    def columns(self) -> dict[str, Column]:
+        """What can be extracted from clean audio ahead of training, by its name in a batch."""
+        return {}
+
+    def features(self, clean: Tensor, column: str) -> Tensor:
+        """One column of clean audio [batch, time]."""
+        raise NotImplementedError(column)
 
     def features_identity(self) -> str:
-        """What decides `features`, and every target of a step: tokenizer and teacher."""
+        """What decides every target of a step: tokenizer and teacher."""
         return ""
 
     def place(self, device: torch.device) -> None:  # noqa: B027

@@ -11,8 +11,9 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from restorebench.benchmark.errors import RequestError  # noqa: E402
+from restorebench.benchmark.types import Audio  # noqa: E402
 from restorebench.systems.masksr import teacher as module  # noqa: E402
-from restorebench.systems.masksr.config import ModelConfig  # noqa: E402
+from restorebench.systems.masksr.config import Distillation, ModelConfig  # noqa: E402
 from restorebench.systems.masksr.teacher import (  # noqa: E402
     HubertTeacher,
     SpectrumTeacher,
@@ -23,6 +24,7 @@ from restorebench.systems.masksr.teacher import (  # noqa: E402
     normalised,
     teacher_of,
 )  # fmt: skip
+from restorebench.systems.training.prepared import PEAKS  # noqa: E402
 from tests.tiny import small_hubert  # noqa: E402
 
 CLEAN = 0.1 * torch.randn(2, 44_100, generator=torch.Generator().manual_seed(3))
@@ -140,3 +142,15 @@ def test_a_joblib_file_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     (tmp_path / "text.bin").write_text("no estimator")
     with pytest.raises(RequestError, match="not a k-means estimator"):
         module.read_kmeans(tmp_path / "text.bin")
+
+
+@pytest.mark.parametrize("kind", ["avg-feature", "l9-feature"])
+def test_hubert_hears_the_same_at_every_level(kind: Distillation, speech: Audio) -> None:
+    """As far as the epsilon of its first group norm lets it, so that its targets are prepared once for all levels."""
+    network = small_hubert()
+    with torch.no_grad():
+        network.feature_extractor.conv_layers[0].conv.weight *= 100  # beside the epsilon of 1e-5
+    teacher = HubertTeacher(kind, network, 16_000, None, "test")
+    clean = torch.from_numpy(speech.samples)[None] / float(np.abs(speech.samples).max())
+    loud, soft = (teacher.targets(clean * peak) for peak in (PEAKS[0], PEAKS[-3]))
+    assert (loud - soft).abs().mean() < 0.02, "of features of unit variance"

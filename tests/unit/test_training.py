@@ -10,15 +10,20 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
 
 from restorebench.benchmark.errors import RequestError  # noqa: E402
 from restorebench.systems.training import checkpoint  # noqa: E402
+from restorebench.systems.training import prepared as layout  # noqa: E402
 from restorebench.systems.training.config import RunConfig  # noqa: E402
+from restorebench.systems.training.data import PairStream, Recording, utterances_of  # noqa: E402
+from restorebench.systems.training.prepare import prepare, prepared_for  # noqa: E402
+from restorebench.systems.training.task import Task, make_task  # noqa: E402
 from tests.conftest import ROOT, Cli  # noqa: E402
-from tests.tiny import FRAME_CODEC, MASKSR, merged, run_config, trained, write_toml  # noqa: E402
+from tests.tiny import FRAME_CODEC, MASKSR, merged, quietly, run_config, trained, write_toml  # noqa: E402
 
 
 def states(folder: Path) -> dict[str, Any]:
@@ -271,36 +276,62 @@ def test_the_command_leaves_everything_behind(cli: Cli, tmp_path: Path) -> None:
     assert "was started with other settings (model.width)" in mixed.stderr
 
 
-def test_prepared_features_are_those_made_on_the_fly(tmp_path: Path) -> None:
-    """Resumable, in shards, and refused when they are of another run."""
-    from restorebench.systems.training import prepared as layout
-    from restorebench.systems.training.data import PairStream, Recording, utterances_of
-    from restorebench.systems.training.prepare import prepare, prepared_for
-    from restorebench.systems.training.task import make_task
-    from tests.tiny import quietly
+def prepared_stream(run: RunConfig, out: Path, name: str = "train") -> tuple[PairStream, Task]:
+    task = make_task(run)
+    recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.speech)]
+    prepared = prepared_for(run, task, recordings, out) if run.data.prepared else None
+    return PairStream(run.data, task.rate, recordings, 0, name, prepared), task
 
+
+def test_prepared_features_are_those_made_on_the_fly(tmp_path: Path) -> None:
+    """Resumable, in shards, shared by variants, and refused when they are not whole."""
+    assert set(make_task(run_config()).columns()) == {"codes"}, "a spectrum costs nothing on the fly"
     run = run_config(data={"prepared": "features"})
     with pytest.raises(RequestError, match="run the same command with --prepare first"):
         trained(tmp_path, run)
-    folder = prepare(run, tmp_path, quietly)
-    [shard] = folder.glob("shard-*.safetensors")
+    [shard] = prepare(run, tmp_path, quietly).rglob("shard-*.safetensors")
+    assert shard.stat().st_mode & 0o777 == 0o666 & ~umask()
     before = shard.stat().st_mtime_ns
     prepare(run, tmp_path, quietly)
-    assert shard.stat().st_mtime_ns == before
-    task = make_task(run)
-    recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.speech)]
-    stream = PairStream(run.data, task.rate, recordings, 0, "train", prepared_for(run, task, recordings, tmp_path))
-    for index in range(5):
+    prepare(run_config(data={"prepared": "features"}, model={"distillation": "none"}), tmp_path, quietly)
+    assert shard.stat().st_mtime_ns == before, "another variant has the same codes"
+    stream, task = prepared_stream(run, tmp_path)
+    for index in range(12):
         item = stream[index]
-        made = task.features(torch.from_numpy(item["clean"])[None])
-        assert torch.equal(made["codes"][0], torch.from_numpy(item["codes"]))
-        assert torch.equal(made["taught"][0], torch.from_numpy(item["taught"]))
+        made = task.features(torch.from_numpy(item["clean"])[None], "codes")
+        assert torch.equal(made[0], torch.from_numpy(item["codes"]))
     trained(tmp_path, run)
     shard.unlink()
     with pytest.raises(RequestError, match="1 shards are missing"):
-        prepared_for(run, task, recordings, tmp_path)
-    with pytest.raises(RequestError, match="prepared with another tokenizer, teacher, corpus or window"):
-        prepare(run_config(data={"prepared": "features", "seconds": 0.4}, model={"seconds": 0.4}), tmp_path, quietly)
+        prepared_stream(run, tmp_path)
+    other = run_config(data={"prepared": "features", "seconds": 0.4}, model={"seconds": 0.4})
+    with pytest.raises(RequestError, match="no prepared codes"):
+        prepared_stream(other, tmp_path)
+
+
+def umask() -> int:
+    found = os.umask(0)
+    os.umask(found)
+    return found
+
+
+def test_inputs_are_as_loud_with_prepared_features_as_without(tmp_path: Path) -> None:
+    """And as at inference, where no file is above full scale: 37 % of prepared inputs were, 5 % by more than 22 dB."""
+    run = run_config(data={"prepared": "features"})
+    prepare(run, tmp_path, quietly)
+    streams = [prepared_stream(run, tmp_path)[0], prepared_stream(run_config(), tmp_path)[0]]
+    for side in ("degraded", "clean"):
+        ahead, on_the_fly = (
+            np.array([20 * np.log10(np.abs(stream[i][side]).max()) for i in range(200)]) for stream in streams
+        )
+        assert ahead.max() <= 0.01
+        assert on_the_fly.max() <= 0.01
+        for share in (0.1, 0.5, 0.9):
+            lower = np.quantile(on_the_fly, share) - np.quantile(ahead, share)
+            assert -1.0 <= lower <= layout.STEP_DB + 0.5, f"{side}: {share}"
+
+
+def test_windows_cover_recordings() -> None:
     assert layout.windows_of([10.0, 1.0], 4.0) == [
         layout.Window(0, 0, 0.0), layout.Window(1, 0, 4.0), layout.Window(2, 0, 8.0), layout.Window(3, 1, 0.0),
     ]  # fmt: skip
