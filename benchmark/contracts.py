@@ -9,7 +9,7 @@ from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from restorebench.benchmark.types import Audio, FloatArray, Outcome, Pair, Recipe, Utterance
+from restorebench.benchmark.types import Audio, FloatArray, Outcome, Pair, Recipe, Trial, Utterance
 
 T = TypeVar("T")
 
@@ -201,15 +201,15 @@ class Supplied(Protocol):
 
     card: SystemCard
 
-    def offers(self, utterance: Utterance) -> bool:
+    def offers(self, trial: Trial) -> bool:
         """Whether there is a sound for this clip."""
         ...
 
-    def identity(self, utterance: Utterance) -> str:
+    def identity(self, trial: Trial) -> str:
         """Hash of the finished file; "" where the trial itself decides the sound."""
         ...
 
-    def supply(self, utterance: Utterance, pair: Pair) -> Audio:
+    def supply(self, trial: Trial, pair: Pair) -> Audio:
         """The finished sound. Raises when it cannot be had."""
         ...
 

@@ -54,11 +54,12 @@ def unknown(kind: str, name: str, names: list[str]) -> RequestError:
 
 def split(kind: Kind, name: str) -> tuple[str, dict[str, Any]]:
     """(name in the table, what the factory is called with)."""
-    base, at, checkpoint = name.partition("@")
-    if kind == "systems" and at:
-        return base, {"checkpoint": Path(checkpoint)}
+    given: dict[str, Any] = {}
+    if kind == "systems":
+        name, at, checkpoint = name.partition("@")
+        given |= {"checkpoint": Path(checkpoint)} if at else {}
     base, colon, argument = name.partition(":")
-    return base, {"argument": argument} if colon else {}
+    return base, given | ({"argument": argument} if colon else {})
 
 
 def find(kind: Kind, name: str) -> Any:

@@ -18,7 +18,7 @@ from restorebench.benchmark.data import weights
 from restorebench.benchmark.data.locations import file_sha256, resolve_uri
 from restorebench.benchmark.isolation.environments import Environment
 from restorebench.benchmark.plan.plan import Job
-from restorebench.benchmark.types import Recipe, Utterance
+from restorebench.benchmark.types import Recipe, Trial, Utterance
 
 
 def recorded_trial_key(utterance: Utterance) -> str:
@@ -37,11 +37,11 @@ def _rate(utterance: Utterance) -> list[str]:
     return [f"{utterance.rate} Hz"] if utterance.rate else []
 
 
-def system_identity(component: System | Supplied, utterance: Utterance) -> str:
+def system_identity(component: System | Supplied, trial: Trial) -> str:
     """What decides a sound beside the trial and the seed: versions and weights, or the hash of the finished file."""
     card: SystemCard = component.card
     hashes = [weights.identity(name) for name in card.weights]
-    finished = [component.identity(utterance)] if isinstance(component, Supplied) else []
+    finished = [component.identity(trial)] if isinstance(component, Supplied) else []
     late = [f"delay={card.delay_s:g}s"] if card.delay_s else []
     return "|".join(
         [f"{card.name}@{card.version}", card.identity, *late, *versions_of(card.packages), *hashes, *finished]

@@ -60,10 +60,10 @@ def _jobs(name: str, suite: Suite, trials: Sequence[Trial]) -> list[Job]:
     jobs = []
     for _, group in groupby(trials, key=lambda trial: trial.condition):
         clips = list(group)
-        if isinstance(component, Supplied) and not any(component.offers(t.utterance) for t in clips):
+        if isinstance(component, Supplied) and not any(component.offers(t) for t in clips):
             continue  # nobody published this condition: an absent cell, not a failure
         for trial in clips:
-            identity = system_identity(component, trial.utterance)
+            identity = system_identity(component, trial)
             for draw in draws:
                 seed = integer(trial.suite, trial.id, name, draw)
                 key = restoration_key(trial.key, name, identity, seed if component.card.stochastic else None)

@@ -37,7 +37,7 @@ def delivered(store: Store, job: Job, pair: Pair) -> Restoration | str:
         if not isinstance(component, Supplied):
             return "was not restored"
         try:
-            return Restoration(component.supply(job.trial.utterance, pair), None)
+            return Restoration(component.supply(job.trial, pair), None)
         except Exception as error:
             return reason(error)
     if note["why"]:

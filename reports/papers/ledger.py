@@ -86,7 +86,7 @@ def _row_missing(source: Paper, cell: PublishedCell) -> str:
     if not names:
         return f"{cell.system} is not in the registry"
     lacks = [
-        f"its outputs on this set, as {n}" if n.startswith("published:") else _unusable("systems", n) for n in names
+        f"its outputs on this set, as {n}@DIR" if n.startswith("published:") else _unusable("systems", n) for n in names
     ]
     return "" if "" in lacks else f"{cell.system}: {' or '.join(lacks)}"
 

@@ -120,7 +120,8 @@ def verdict(
     exact = cell.value_name == metric.exact
     target = cell.system == "target"
     reasons = [place.differs, "" if target else place.open, "" if exact else metric.differs]
-    reasons.append("other checkpoint: the authors published none" if "@" in cell.system else "")
+    own = "@" in cell.system and not cell.system.startswith("published:")
+    reasons.append("other checkpoint: the authors published none" if own else "")
     if left_out:
         reasons.append(f"a limit left out {left_out} clips")
     if place.clips is not None and clips != place.clips:

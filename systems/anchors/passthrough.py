@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from restorebench.benchmark.contracts import SystemCard
 from restorebench.benchmark.errors import AudioError
-from restorebench.benchmark.types import Audio, Pair, Utterance
+from restorebench.benchmark.types import Audio, Pair, Trial
 
 
 class Unprocessed:
@@ -16,13 +16,13 @@ class Unprocessed:
         source="MaskSR2 §III-C",
     )
 
-    def offers(self, utterance: Utterance) -> bool:
+    def offers(self, trial: Trial) -> bool:
         return True
 
-    def identity(self, utterance: Utterance) -> str:
+    def identity(self, trial: Trial) -> str:
         return ""
 
-    def supply(self, utterance: Utterance, pair: Pair) -> Audio:
+    def supply(self, trial: Trial, pair: Pair) -> Audio:
         return pair.degraded
 
 
@@ -35,13 +35,13 @@ class Target:
         source="MaskSR2 §III-C",
     )
 
-    def offers(self, utterance: Utterance) -> bool:
-        return utterance.uri is not None
+    def offers(self, trial: Trial) -> bool:
+        return trial.utterance.uri is not None
 
-    def identity(self, utterance: Utterance) -> str:
+    def identity(self, trial: Trial) -> str:
         return ""
 
-    def supply(self, utterance: Utterance, pair: Pair) -> Audio:
+    def supply(self, trial: Trial, pair: Pair) -> Audio:
         if pair.reference is None:
             raise AudioError("no reference for this clip")
         return pair.reference

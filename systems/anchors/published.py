@@ -1,12 +1,19 @@
-"""Finished audio of others as a row: `published:NAME` reads the folder NAME beside a recorded clip's input."""
+"""Finished audio of others as a row: outputs that somebody made elsewhere, of a recorded set or of one degraded here.
+
+`published:NAME` reads the folder NAME beside a recorded clip's input. `published:NAME@DIR` and `published:DIR` (a path
+with a slash) read `DIR/CONDITION/ID` with any audio suffix, as `restorebench degrade SUITE --out SET` names the clips
+and `restorebench restore SET/degraded DIR` names what it makes of them.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from restorebench.benchmark.audio import read
 from restorebench.benchmark.contracts import SystemCard
-from restorebench.benchmark.data.locations import file_sha256, resolve_uri
+from restorebench.benchmark.data.locations import AUDIO_SUFFIXES, file_sha256, resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError
-from restorebench.benchmark.types import Audio, Pair, Utterance
+from restorebench.benchmark.types import Audio, Pair, Trial
 
 
 class Published:
@@ -15,34 +22,43 @@ class Published:
         version=1,
         kind="published",
         argument="NAME",
-        summary="published:NAME, a folder of finished outputs beside a recorded test set",
+        summary="published:NAME@DIR, outputs that were made elsewhere: DIR/CONDITION/ID.wav for clips of `degrade`",
         source="the folder's owner",
         licence="the folder's owner's",
     )
 
-    def __init__(self, name: str = "") -> None:
-        if not name or "/" in name or name.startswith("."):
-            raise RequestError(f"published:{name}: wanted the name of a folder, as in published:VoiceFixer")
-        self.name = name
-        self.card = Published.card.model_copy(update={"name": f"published:{name}", "summary": f"Outputs of {name}"})
+    def __init__(self, name: str = "", checkpoint: Path | None = None) -> None:
+        """checkpoint: the folder of a set that was degraded here; None: beside the recorded inputs."""
+        if checkpoint is None and "/" in name:
+            checkpoint = Path(name)
+        elif not name or "/" in name or name.startswith("."):
+            raise RequestError(f"published:{name}: wanted a name, and a folder after @, as in published:VoiceFixer@DIR")
+        if checkpoint is not None and not checkpoint.is_dir():
+            raise RequestError(f"published:{name}: {checkpoint} is no folder; wanted one with CONDITION/ID.wav")
+        self.name, self.folder = name, checkpoint
+        shown = f"published:{name}"
+        self.card = Published.card.model_copy(update={"name": shown, "summary": f"Outputs of {name}"})
 
-    def location(self, utterance: Utterance) -> str | None:
-        """`…/SYSTEM/ITEM.flac` beside `…/unprocessed/ITEM.flac`; None for a clip that was degraded here."""
-        if utterance.degraded is None:
-            return None
-        folder, _, file = utterance.degraded.rpartition("/")
-        return f"{folder.rpartition('/')[0]}/{self.name}/{file}"
+    def place(self, trial: Trial) -> Path | None:
+        """The output's file; None where there is none for this clip."""
+        if self.folder is not None:
+            found = [self.folder / f"{trial.id}{suffix}" for suffix in sorted(AUDIO_SUFFIXES)]
+        elif trial.utterance.degraded is not None:
+            folder, _, file = trial.utterance.degraded.rpartition("/")
+            found = [resolve_uri(f"{folder.rpartition('/')[0]}/{self.name}/{file}")]
+        else:
+            found = []
+        return next((path for path in found if path.is_file()), None)
 
-    def offers(self, utterance: Utterance) -> bool:
-        location = self.location(utterance)
-        return location is not None and resolve_uri(location).is_file()
+    def offers(self, trial: Trial) -> bool:
+        return self.place(trial) is not None
 
-    def identity(self, utterance: Utterance) -> str:
-        location = self.location(utterance)
-        return file_sha256(resolve_uri(location)) if location and self.offers(utterance) else "absent"
+    def identity(self, trial: Trial) -> str:
+        path = self.place(trial)
+        return file_sha256(path) if path else "absent"
 
-    def supply(self, utterance: Utterance, pair: Pair) -> Audio:
-        location = self.location(utterance)
-        if location is None or not self.offers(utterance):
+    def supply(self, trial: Trial, pair: Pair) -> Audio:
+        path = self.place(trial)
+        if path is None:
             raise AudioError(f"{self.name} published no output for this clip")
-        return read(resolve_uri(location))
+        return read(path)

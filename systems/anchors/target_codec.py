@@ -15,7 +15,7 @@ from restorebench.benchmark.audio import fit, resample
 from restorebench.benchmark.contracts import SystemCard
 from restorebench.benchmark.data.locations import file_sha256
 from restorebench.benchmark.errors import AudioError
-from restorebench.benchmark.types import Audio, Pair, Utterance
+from restorebench.benchmark.types import Audio, Pair, Trial
 from restorebench.systems.checkpoints import bundled
 
 WINDOW_S = 30.0
@@ -58,13 +58,13 @@ class TargetCodec:
             return tokenizer_of(TokenizerConfig(checkpoint=str(self.checkpoint)))
         return tokenizer_of(TokenizerConfig(name=self.name))
 
-    def offers(self, utterance: Utterance) -> bool:
-        return utterance.uri is not None
+    def offers(self, trial: Trial) -> bool:
+        return trial.utterance.uri is not None
 
-    def identity(self, utterance: Utterance) -> str:
+    def identity(self, trial: Trial) -> str:
         return ""
 
-    def supply(self, utterance: Utterance, pair: Pair) -> Audio:
+    def supply(self, trial: Trial, pair: Pair) -> Audio:
         import torch
 
         if pair.reference is None:

@@ -12,7 +12,7 @@ from restorebench.benchmark.audio import resample
 from restorebench.benchmark.components import component_of, why_not
 from restorebench.benchmark.contracts import Supplied, System
 from restorebench.benchmark.run.restore import restore_audio
-from restorebench.benchmark.types import Audio, Pair, Utterance
+from restorebench.benchmark.types import Audio, Pair, Trial, Utterance
 
 CARDS = {name: registry.card("systems", name) for name in registry.table("systems")}
 READY = [n for n, card in CARDS.items() if card.kind == "system" and not card.checkpoint]  # type: ignore[attr-defined]
@@ -108,7 +108,7 @@ def test_does_not_delay(trained: System, speech: Audio) -> None:
 
 def test_anchors_and_finished_audio_are_supplied(speech: Audio) -> None:
     pair = Pair(reference=speech, degraded=Audio(speech.samples * np.float32(0.5), speech.rate))
-    clip = Utterance(id="x", uri="x.wav")
+    clip = Trial("s", "c", Utterance(id="x", uri="x.wav"), None, "key")
     for name, wanted in (("target", pair.reference), ("unprocessed", pair.degraded)):
         anchor = component_of(name)
         assert isinstance(anchor, Supplied)

@@ -16,7 +16,7 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan.keys import system_identity
 from restorebench.benchmark.run.alignment import align
 from restorebench.benchmark.run.restore import restore_audio
-from restorebench.benchmark.types import Audio, Utterance
+from restorebench.benchmark.types import Audio, Trial, Utterance
 from tests.conftest import Cli
 
 RATE = 16_000
@@ -116,7 +116,7 @@ def test_a_delay_that_the_card_states_is_removed_and_told() -> None:
     assert "after the 10 ms that its card states" in examine(Subject(late, RATE), "delay").seen
     given = Audio(sounds.speech(RATE), RATE)
     assert np.array_equal(restore_audio(late, given, 0)[0].samples, given.samples), "to the last sample"
-    assert "|delay=0.01s" in system_identity(late, Utterance(id="x", uri="x.wav"))
+    assert "|delay=0.01s" in system_identity(late, Trial("s", "c", Utterance(id="x", uri="x.wav"), None, "key"))
 
 
 def test_speech_that_is_made_anew_is_placed_by_its_loudness() -> None:

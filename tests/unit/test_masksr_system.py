@@ -15,13 +15,16 @@ torch = pytest.importorskip("torch")
 from restorebench.benchmark import registry  # noqa: E402
 from restorebench.benchmark.components import component_of, why_not  # noqa: E402
 from restorebench.benchmark.plan.keys import system_identity  # noqa: E402
-from restorebench.benchmark.types import Audio, Pair, Utterance  # noqa: E402
+from restorebench.benchmark.types import Audio, Pair, Trial, Utterance  # noqa: E402
 from restorebench.systems.masksr.rows import Variant, masksr  # noqa: E402
 from restorebench.systems.training.config import known, load_config  # noqa: E402
 from tests.conftest import ROOT, Cli  # noqa: E402
 from tests.tiny import FRAME_CODEC, random_checkpoint, run_config, trained  # noqa: E402
 
 ROWS = [name for name in registry.table("systems") if isinstance(registry.find("systems", name), Variant)]
+
+
+CLIP = Trial("s", "c", Utterance(id="x", uri="x.wav"), None, "key")
 
 
 def test_every_paper_config_has_a_row_and_every_row_a_config() -> None:
@@ -50,10 +53,9 @@ def test_rows_of_a_suite(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_the_checkpoint_is_part_of_the_identity(tmp_path: Path) -> None:
-    clip = Utterance(id="x", uri="x.wav")
     first = masksr(random_checkpoint(tmp_path / "a.safetensors"))
     other = random_checkpoint(tmp_path / "b.safetensors", {"width": 16, "heads": 2, "window": 1280, "seconds": 0.5})
-    assert system_identity(first, clip) != system_identity(masksr(other), clip)
+    assert system_identity(first, CLIP) != system_identity(masksr(other), CLIP)
 
 
 MEMORY = """
@@ -88,14 +90,14 @@ def test_target_codec_is_the_codec_alone(tmp_path: Path, speech: Audio) -> None:
     path = trained(tmp_path / "codec", run_config(FRAME_CODEC))
     anchor = component_of(f"target-codec@{path}")
     pair = Pair(reference=speech, degraded=Audio(np.zeros_like(speech.samples), speech.rate))
-    made = anchor.supply(Utterance(id="x", uri="x.wav"), pair)  # type: ignore[union-attr]
+    made = anchor.supply(CLIP, pair)  # type: ignore[union-attr]
     codec = load_frame_codec(path)
     with torch.inference_mode():
         wanted = codec.decode(codec.encode(torch.from_numpy(speech.samples)[None]))[0, : len(speech.samples)]
     assert np.array_equal(made.samples, wanted.numpy())
     assert anchor.card.kind == "anchor"
     full = Audio(np.repeat(speech.samples, 3), 48_000)
-    again = anchor.supply(Utterance(id="x", uri="x.wav"), Pair(full, full))  # type: ignore[union-attr]
+    again = anchor.supply(CLIP, Pair(full, full))  # type: ignore[union-attr]
     assert (len(again.samples), again.rate) == (len(full.samples), 48_000)
 
 
