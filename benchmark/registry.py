@@ -3,7 +3,8 @@
 Built-in components stand in the `BUILTIN` table of their folder (one line beside the new file); other packages add
 theirs through the entry-point groups `restorebench.systems`, `.metrics`, `.corruptions`, `.synthesizers`, `.suites`.
 A name may carry an argument after a colon: `published:VoiceFixer` calls the factory with "VoiceFixer". A system's name
-may carry a checkpoint after an @: `masksr2-s@FILE` calls the factory with `checkpoint=Path("FILE")`.
+may carry a checkpoint after an @, and options after a question mark: `masksr2-s@FILE?guidance=0.5` calls the factory
+with `checkpoint=Path("FILE")` and `options={"guidance": "0.5"}`.
 """
 
 from __future__ import annotations
@@ -56,6 +57,8 @@ def split(kind: Kind, name: str) -> tuple[str, dict[str, Any]]:
     """(name in the table, what the factory is called with)."""
     given: dict[str, Any] = {}
     if kind == "systems":
+        name, asked, options = name.partition("?")
+        given |= {"options": dict(pair.partition("=")[::2] for pair in options.split("&"))} if asked else {}
         name, at, checkpoint = name.partition("@")
         given |= {"checkpoint": Path(checkpoint)} if at else {}
     base, colon, argument = name.partition(":")

@@ -19,6 +19,7 @@ from restorebench.corruptions.step import Samples, Sounds, Step
 
 Target = Literal["dry", "early"]
 EARLY_S = 0.05
+HIGHEST_PEAK, LIMITED_PEAK = 0.99, 0.98
 SIMULATED: dict[str, type[Room] | type[WhamrRoom]] = {"simulated": Room, "whamr": WhamrRoom}
 
 
@@ -45,6 +46,9 @@ class ReverbStep(Step):
     """Scale the RIR so that its largest peak is 1: the direct sound keeps the level of the dry target."""
     target: Target = "dry"
     """early: the reference gets the RIR's first 50 ms after the peak (decision D33)."""
+    limited: bool = False
+    """Scale the pair's wet side to a peak of 0.98 where it would pass 0.99, as VoiceFixer does: a measured room whose
+    direct sound has the level of the dry target raises the level by 5 to 32 dB."""
 
     def severities(self, seconds: float | None) -> dict[str, Quantity]:
         t60_s = getattr(self.rir, "t60_s", None)
@@ -60,12 +64,14 @@ class ReverbStep(Step):
 
     def on_pair(self, sounds: Sounds) -> Sounds:
         rir = self.response(sounds.rate)
-        wet = sounds.with_degraded(convolve(sounds.degraded, rir))
+        wet = convolve(sounds.degraded, rir)
+        loudest = float(np.max(np.abs(wet), initial=0.0))
+        gain = LIMITED_PEAK / loudest if self.limited and loudest > HIGHEST_PEAK else 1.0
         if self.target == "dry":
-            return wet
+            return sounds.with_degraded(gain * wet)
         peak = int(np.argmax(np.abs(rir)))
         early = rir[: peak + round(EARLY_S * sounds.rate)]
-        return replace(wet, reference=convolve(sounds.reference, early))
+        return replace(sounds.with_degraded(gain * wet), reference=gain * convolve(sounds.reference, early))
 
 
 def convolve(samples: Samples, rir: Samples) -> Samples:

@@ -6,6 +6,7 @@ The papers leave much of it open. Every decision is a named option whose default
     p_clip, p_rir           D11: VoiceFixer's probabilities 0.2 and 0.3 (MaskSR2 names none)
     hidden_lowpass=False    D11: the undocumented first low-pass of 3-7 kHz with p = 0.3
     align_rir=True          D12: the direct path at sample 0
+    rir_level="limited"     a wet peak above 0.99 becomes 0.98, as in VoiceFixer; "direct" leaves it
     snr_law="rms"           D13: "active", or "voicefixer" for the published L1 ratio
     bandwidth_hz            D14: MaskSR2's [1, 22.05] kHz; VoiceFixer's is [750, 22050]
     filter_noise=True       D15: the noise passes the speech's low-pass before it is scaled
@@ -35,13 +36,14 @@ from restorebench.corruptions.step import Step
 
 Order = Literal["published", "noise-before-lowpass"]
 ClipDraw = Literal["ratio", "factor"]
+RirLevel = Literal["limited", "direct"]
 HIDDEN_P, HIDDEN_HZ, HIDDEN_ORDER = 0.3, (3000.0, 7000.0), 2
 
 
 class VoiceFixer(StepChain):
     card = CorruptionCard(
         name="voicefixer",
-        version=1,
+        version=2,
         summary="VoiceFixer's chain (clip, RIR, low-pass, noise, joint level) with MaskSR2's ranges",
         source="voicefixer_main @374e0d7; MaskSR2 §III-A; decisions D11-D15, D33",
         packages=("pyroomacoustics",),
@@ -67,6 +69,7 @@ class VoiceFixer(StepChain):
         order: Order = "published",
         hidden_lowpass: bool = False,
         align_rir: bool = True,
+        rir_level: RirLevel = "limited",
         snr_law: SnrDefinition = "rms",
         designs: tuple[Design, ...] = DESIGNS,
         filter_noise: bool = True,
@@ -91,6 +94,8 @@ class VoiceFixer(StepChain):
         check_choice("order", order, Order)
         check_choice("snr_law", snr_law, SnrDefinition)
         check_choice("target", target, Target)
+        check_choice("rir_level", rir_level, RirLevel)
+        self.rir_level: RirLevel = rir_level
         check_choice("clip_draw", clip_draw, ClipDraw)
         for design in designs:
             check_choice("designs", design, Design)
@@ -114,7 +119,8 @@ class VoiceFixer(StepChain):
             first.append(ClipStep(ratio=self._clip_ratio(rng)))
         if chance("rir"):
             rir = draw_rir(rng, scene, self.rir, self.rir_split, self.t60_s)
-            first.append(ReverbStep(rir=rir, align=self.align_rir, target=self.target))
+            limited = self.rir_level == "limited"
+            first.append(ReverbStep(rir=rir, align=self.align_rir, target=self.target, limited=limited))
         lowpass: list[LowPassStep] = []
         band = draw_step(rng, self.bandwidth_hz, self.designs)
         if chance("lowpass") and band.cutoff_hz < scene.rate / 2:

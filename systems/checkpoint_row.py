@@ -6,6 +6,7 @@ Rows of the nano sizes come with a checkpoint of this project and need no file.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ class CheckpointRow(ABC):
         the row runs from when none is named."""
         self.card, self.config, self.shipped = card, config, shipped
 
-    def __call__(self, checkpoint: Path | None = None) -> Any:
-        """The system. Raises RequestError without a checkpoint, or with one of another variant."""
+    def __call__(self, checkpoint: Path | None = None, options: Mapping[str, str] | None = None) -> Any:
+        """The system, sampled as its options say. Raises RequestError without a checkpoint, or with one of another
+        variant."""
         if checkpoint is None and self.shipped:
             checkpoint = bundled(self.shipped)
         if checkpoint is None:
@@ -29,7 +31,13 @@ class CheckpointRow(ABC):
                 f"{self.card.name} has no public weights; train it (restorebench train {self.config}) "
                 f"and name the checkpoint: {self.card.name}@FILE"
             )
-        return self.restorer(checkpoint)
+        return self.restorer(checkpoint, {name: value_of(text) for name, text in (options or {}).items()})
 
     @abstractmethod
-    def restorer(self, checkpoint: Path) -> Any: ...
+    def restorer(self, checkpoint: Path, options: Mapping[str, Any]) -> Any:
+        """options: of sampling, instead of the row's."""
+
+
+def value_of(text: str) -> str | list[str]:
+    """An option as it is written in a name; commas make a list."""
+    return text.split(",") if "," in text else text

@@ -11,6 +11,7 @@ neither. A target against itself is right by definition.
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -105,7 +106,7 @@ def stands_beside(
         return False
     metric = source.metric[published.metric]
     wanted = metric.exact if metric.exact in measured else metric.ours
-    return cell.value_name == wanted and cell.system.partition("@")[0] in source.ours(published)
+    return cell.value_name == wanted and re.split("[@?]", cell.system)[0] in source.ours(published)
 
 
 def verdict(
@@ -122,6 +123,7 @@ def verdict(
     reasons = [place.differs, "" if target else place.open, "" if exact else metric.differs]
     own = "@" in cell.system and not cell.system.startswith("published:")
     reasons.append("other checkpoint: the authors published none" if own else "")
+    reasons.append("sampled otherwise than the paper does" if "?" in cell.system else "")
     if left_out:
         reasons.append(f"a limit left out {left_out} clips")
     if place.clips is not None and clips != place.clips:

@@ -52,19 +52,16 @@ class Variant(CheckpointRow):
         )
         super().__init__(card, config, shipped)
 
-    def restorer(self, checkpoint: Path) -> Any:
-        from restorebench.systems.masksr.config import ModelConfig, SamplingConfig
+    def restorer(self, checkpoint: Path, options: Mapping[str, Any]) -> Any:
+        from restorebench.systems.masksr.config import ModelConfig
         from restorebench.systems.masksr.system import MaskSrSystem
 
         if not self.config:
-            return MaskSrSystem(self.card, checkpoint)
+            return MaskSrSystem(self.card, checkpoint, sampling=options)
         from restorebench.systems.training.config import load_config
 
         run = load_config(self.config)
-        model, sampling = (
-            ModelConfig.model_validate(run.model),
-            SamplingConfig.model_validate({**run.sampling, **self.sampling}),
-        )
+        model, sampling = ModelConfig.model_validate(run.model), {**run.sampling, **self.sampling, **options}
         return MaskSrSystem(self.card, checkpoint, model, sampling, self.tokenizer(run.tokenizer))
 
     def tokenizer(self, table: dict[str, str]) -> dict[str, Any]:

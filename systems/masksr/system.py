@@ -6,7 +6,7 @@ stretch. Beside the clips themselves only one group of windows and one stretch a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -26,9 +26,10 @@ from restorebench.systems.windows import GROUP, JOINED_S, Window, device, restor
 class MaskSrSystem:
     def __init__(
         self, card: SystemCard, checkpoint: Path, model: ModelConfig | None = None,
-        sampling: SamplingConfig | None = None, tokenizer: dict[str, Any] | None = None,
+        sampling: Mapping[str, Any] | None = None, tokenizer: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        """`model` and `tokenizer`: what the checkpoint must have, None for any; `sampling`: instead of its own.
+        """`model` and `tokenizer`: what the checkpoint must have, None for any; `sampling`: over its own, or over the
+        defaults where a `model` is wanted.
 
         Reads the header alone. Raises RequestError.
         """
@@ -50,7 +51,8 @@ class MaskSrSystem:
         if tokenizer is not None and (other := tokenizer_facts(self.config["tokenizer"])) != tokenizer:
             raise RequestError(f"{checkpoint}: its tokenizer is {other}, that of {card.name} is {tokenizer}")
         self.model_config = kept
-        self.sampling = sampling or parse(SamplingConfig, self.config["sampling"], f"{checkpoint}: sampling")
+        below = {} if model is not None else self.config["sampling"]
+        self.sampling = parse(SamplingConfig, {**below, **(sampling or {})}, f"{card.name}: sampling")
         self.device = device()
         identity = f"{file_sha256(checkpoint)} {self.sampling.model_dump_json()} {self.device}"
         if codec := self.config["tokenizer"].get("bundled"):

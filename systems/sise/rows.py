@@ -7,6 +7,7 @@ theirs, and come with weights of this project; they are not the paper's models.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +38,7 @@ class SiseRow(CheckpointRow):
         )
         super().__init__(card, config, shipped)
 
-    def restorer(self, checkpoint: Path) -> Any:
+    def restorer(self, checkpoint: Path, options: Mapping[str, Any]) -> Any:
         from restorebench.systems.sise.config import DiffusionConfig
         from restorebench.systems.sise.system import SiseSystem
 
@@ -46,7 +47,7 @@ class SiseRow(CheckpointRow):
             from restorebench.systems.training.config import load_config
 
             wanted = DiffusionConfig.model_validate(load_config(self.config).model)
-        return SiseSystem(self.card, checkpoint, self.semantic, wanted)
+        return SiseSystem(self.card, checkpoint, self.semantic, wanted, options)
 
 
 sise = SiseRow("sise", "SISE: semantic tokens first, acoustic ones given them", "paper/sise", True, False, 2.0)

@@ -5,7 +5,7 @@ The paper does not say how long inputs are cut: windows are those of training, w
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -24,8 +24,12 @@ from restorebench.systems.windows import GROUP, JOINED_S, Window, device, restor
 
 
 class SiseSystem:
-    def __init__(self, card: SystemCard, checkpoint: Path, semantic: bool, model: DiffusionConfig | None) -> None:
-        """`semantic`: whether the codec must have a semantic layer; `model`: the shape that is wanted, None for any.
+    def __init__(
+        self, card: SystemCard, checkpoint: Path, semantic: bool, model: DiffusionConfig | None,
+        sampling: Mapping[str, Any] | None = None,
+    ) -> None:  # fmt: skip
+        """`semantic`: whether the codec must have a semantic layer; `model`: the shape that is wanted, None for any;
+        `sampling`: over the checkpoint's own.
 
         Reads the header alone. Raises RequestError.
         """
@@ -49,9 +53,12 @@ class SiseSystem:
                 f"{checkpoint}: its codec works at {self.config['rate']} Hz, {card.name} at {card.rate} Hz"
             )
         self.model_config = kept
-        self.sampling = parse(SamplingConfig, self.config["sampling"], f"{checkpoint}: sampling")
+        given = {**self.config["sampling"], **(sampling or {})}
+        self.sampling = parse(SamplingConfig, given, f"{card.name}: sampling")
         self.device = device()
         identity = f"{file_sha256(checkpoint)} {self.device}"
+        if sampling:
+            identity += f" {self.sampling.model_dump_json()}"
         if codec := self.config["codec"].get("bundled"):
             identity += f" {file_sha256(bundled(codec))}"
         training = training_corpora(facts["card"], checkpoint)

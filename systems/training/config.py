@@ -13,6 +13,7 @@ from typing import Any, Literal, TypeVar
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from restorebench.benchmark.core.text import read_toml
+from restorebench.benchmark.data.corpora.catalogue import VCTK_HELD_OUT
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.registry import unknown
 from restorebench.benchmark.suite import CorpusSpec
@@ -33,6 +34,8 @@ class DataConfig(_Table):
     `validation` are its own splits, and crops are degraded on the device that trains."""
     speech: tuple[CorpusSpec, ...] = ()
     validation: tuple[CorpusSpec, ...] = ()
+    held_out: tuple[str, ...] = VCTK_HELD_OUT
+    """VCTK speakers of test sets: a corpus with one of their files is refused. Empty: any may be trained on."""
     corruption: str = "voicefixer"
     """"" for a task that takes clean speech only."""
     options: dict[str, Any] = Field(default_factory=dict)
@@ -54,12 +57,12 @@ class TrainingConfig(_Table):
     betas: tuple[float, float] = (0.9, 0.999)
     warm_up: int = Field(default=0, ge=0)
     """Steps of linear warm-up."""
-    decay: Literal["constant", "cosine"] = "constant"
+    decay: Literal["constant", "cosine", "exponential"] = "constant"
     horizon: Literal["steps", "minutes"] = "steps"
     """What a cosine runs over: the steps, or the minutes that the run is given, where a machine's speed is not known
     beforehand. Steps give the same weights every time, minutes do not."""
     final: float = Field(default=0.0, ge=0, le=1)
-    """Share of the rate that a cosine ends at."""
+    """Share of the rate that a cosine or an exponential ends at."""
     clip: float = Field(default=0.0, ge=0)
     """Largest norm of the gradient; 0: unlimited."""
     ema: float = Field(default=0.0, ge=0, lt=1)
@@ -71,7 +74,9 @@ class TrainingConfig(_Table):
     validation_clips: int = Field(default=32, ge=1)
     quality_clips: int = Field(default=0, ge=0)
     """Dev clips that are restored whole and scored by DNSMOS and LSD at each validation; the checkpoint with the best
-    of `quality.composite` is kept as best.safetensors. Needs `material`."""
+    of `quality.composite` is kept as best.safetensors. With corpora these are crops of `validation`."""
+    keep_every: int = Field(default=0, ge=0)
+    """Steps between checkpoints that are kept as step-0005000.safetensors; a multiple of `validate_every`. 0: none."""
     listen: int = Field(default=2, ge=0)
     """Validation clips that are restored and written as audio."""
 

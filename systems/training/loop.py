@@ -238,9 +238,12 @@ class Session:
             config = self.run.model_dump(mode="json")
             save(self.out / "model.safetensors", replace(self.task.export(), card=self.card()))
             with open_atomic(self.out / "state.pt") as part:
-                facts = {"step": self.done, "config": config, **conditions(self.task, self.fabric.world_size)}
+                facts = {"step": self.done, "config": config, **conditions(self.run, self.task, self.fabric.world_size)}
                 torch.save({**facts, "task": self.task.state()}, part)
             write_atomic(self.out / "config.json", json.dumps(config, indent=1).encode())
+            every = self.run.training.keep_every
+            if every and self.done % every == 0:
+                save(self.out / f"step-{self.done:07d}.safetensors", replace(self.task.export(), card=self.card()))
         self.fabric.barrier()
 
     def card(self) -> dict[str, Any]:
@@ -269,9 +272,11 @@ def machine(device: torch.device, processes: int) -> str:
     return f"{provenance.processor()}, {processes} x {torch.get_num_threads()} threads"
 
 
-def conditions(task: Task, world: int) -> dict[str, Any]:
-    """What a step depends on beside the config."""
-    return {"features": task.features_identity(), "processes": world}
+def conditions(run: RunConfig, task: Task, world: int) -> dict[str, Any]:
+    """What a step depends on beside the config. How many processes share its clips is left open: it changes rounding,
+    and how many clips batch normalisation sees at once."""
+    clips = run.training.batch * run.training.accumulate * world
+    return {"features": task.features_identity(), "clips of a step": clips}
 
 
 def load_state(out: Path, run: RunConfig, task: Task, resume: bool, world: int) -> int:
@@ -296,11 +301,11 @@ def load_state(out: Path, run: RunConfig, task: Task, resume: bool, world: int) 
     )
     if differing or (before["kind"], before["seed"]) != (now["kind"], now["seed"]):
         raise RequestError(f"{out}: was started with other settings ({', '.join(differing) or 'kind, seed'})")
-    for what, here in conditions(task, world).items():
-        if state[what] != here:
+    for what, here in conditions(run, task, world).items():
+        if state.get(what, here) != here:
             raise RequestError(
-                f"{out}: was started with other {what} ({state[what] or 'none'}, now {here or 'none'}); "
-                "go on with the same tokenizer, teacher and number of processes, or start anew with --out"
+                f"{out}: was started with other {what} ({state[what] or 'none'}, now {here or 'none'}); go on with the "
+                "same tokenizer, teacher and batch x accumulate x processes, or start anew with --out"
             )
     task.load_state(state["task"])
     return int(state["step"])
@@ -308,7 +313,8 @@ def load_state(out: Path, run: RunConfig, task: Task, resume: bool, world: int) 
 
 def changeable(run: RunConfig) -> set[tuple[str, str]]:
     """Settings that may differ when a run is resumed: they change no weight."""
-    always = {("training", "log_every"), ("training", "listen"), ("data", "workers")}
+    always = {("training", name) for name in ("log_every", "listen", "batch", "accumulate", "keep_every")}
+    always |= {("data", "workers"), ("data", "held_out")}
     return always | ({("training", "steps")} if run.training.decay == "constant" else set())
 
 

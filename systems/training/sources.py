@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -50,13 +51,12 @@ class CorpusSource:
         """Raises RequestError when a corpus is not here, or its first item cannot be made."""
         self.run, self.task, self.device, self.out, self.progress = run, task, device, out, progress
         self.utterances = utterances_of(run.data.speech)
+        require_not_held_out(run, self.utterances)
         recordings = [Recording.of(utterance) for utterance in self.utterances]
         task.prepare_stream("train", self.utterances, out, progress)
         prepared = prepared_for(run, task, recordings, out) if run.data.prepared else None
         self.stream = PairStream(run.data, task.rate, recordings, run.seed, "train", prepared)
         self.stream[0]  # what is wrong with the data is said before anything is written
-        if run.training.quality_clips:
-            raise RequestError(f"{run.name}: quality_clips need training material; set material under [data]")
         self._validation = self._make_validation()
 
     def batches(self, done: int, rank: int, world: int) -> Iterator[Batch]:
@@ -82,7 +82,16 @@ class CorpusSource:
         return [{key: value.to(self.device) for key, value in batch.items()} for batch in batches]
 
     def dev_clips(self) -> Pairs:
-        raise RequestError(f"{self.run.name}: has no dev clips")
+        """The first crops of validation."""
+        batches = self._validation
+        clips = [
+            (Audio(clean.cpu().numpy(), self.task.rate), Audio(degraded.cpu().numpy(), self.task.rate))
+            for batch in batches
+            for clean, degraded in zip(batch["clean"], batch["degraded"], strict=True)
+        ][: self.run.training.quality_clips]
+        if not clips:
+            raise RequestError(f"{self.run.name}: quality_clips need clips; name a corpus under [[data.validation]]")
+        return clips
 
     def card(self) -> list[dict[str, Any]]:
         return self.corpora
@@ -93,6 +102,19 @@ class CorpusSource:
 
     def licences(self) -> list[str]:
         return sorted({utterance.licence for utterance in self.utterances if utterance.licence})
+
+
+def require_not_held_out(run: RunConfig, utterances: Sequence[Utterance]) -> None:
+    """Raises RequestError for speech of a test set's speaker, whose files VCTK names p360_001 and so on."""
+    if not run.data.held_out:
+        return
+    named = re.compile(rf"(?:^|/)({'|'.join(map(re.escape, run.data.held_out))})_\d{{3}}")
+    found = [u.uri for u in utterances if u.uri and named.search(u.uri)]
+    if found:
+        raise RequestError(
+            f"{run.name}: {len(found)} recordings are of speakers that test sets hold out ({found[0]}); leave them "
+            "out, or set held_out = [] under [data]"
+        )
 
 
 def described(corpus: str, utterances: Sequence[Utterance]) -> dict[str, Any]:

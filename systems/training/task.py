@@ -171,11 +171,16 @@ class SingleModelTask(Task, Generic[Model]):
 
 
 def learning_rate(training: TrainingConfig, step: int, elapsed: float | None = None) -> float:
-    """Linear warm-up, then constant or a cosine down to `final`. step counts from 0; elapsed is a share of the time."""
+    """Linear warm-up, then constant, or a cosine or an exponential down to `final`.
+
+    step counts from 0; elapsed is a share of the time.
+    """
     warm = min(1.0, (step + 1) / training.warm_up) if training.warm_up else 1.0
     if training.decay == "constant":
         return training.rate * warm
     done = min(1.0, step / training.steps if elapsed is None else elapsed)
+    if training.decay == "exponential":
+        return training.rate * warm * float(training.final**done)
     fallen = 0.5 * (1 + math.cos(math.pi * done))
     return training.rate * warm * (training.final + (1 - training.final) * fallen)
 

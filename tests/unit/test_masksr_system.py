@@ -14,12 +14,13 @@ torch = pytest.importorskip("torch")
 
 from restorebench.benchmark import registry  # noqa: E402
 from restorebench.benchmark.components import component_of, why_not  # noqa: E402
+from restorebench.benchmark.errors import RequestError  # noqa: E402
 from restorebench.benchmark.plan.keys import system_identity  # noqa: E402
 from restorebench.benchmark.types import Audio, Pair, Trial, Utterance  # noqa: E402
 from restorebench.systems.masksr.rows import Variant, masksr  # noqa: E402
 from restorebench.systems.training.config import known, load_config  # noqa: E402
 from tests.conftest import ROOT, Cli  # noqa: E402
-from tests.tiny import FRAME_CODEC, random_checkpoint, run_config, trained  # noqa: E402
+from tests.tiny import FRAME_CODEC, random_checkpoint, random_sise, run_config, trained  # noqa: E402
 
 ROWS = [name for name in registry.table("systems") if isinstance(registry.find("systems", name), Variant)]
 
@@ -103,3 +104,18 @@ def test_target_codec_is_the_codec_alone(tmp_path: Path, speech: Audio) -> None:
 
 def test_target_dac_needs_its_weights() -> None:
     assert "restorebench data fetch dac-44khz" in why_not("systems", "target-codec")
+
+
+def test_sampling_options_stand_in_the_name(tmp_path: Path, speech: Audio) -> None:
+    """So that a dev set can choose the guidance, as the paper does."""
+    path = random_checkpoint(tmp_path / "a.safetensors")
+    plain, weak = component_of(f"masksr@{path}"), component_of(f"masksr@{path}?guidance=0&iterations=2")
+    assert (weak.sampling.guidance, weak.sampling.iterations) == (0.0, 2)  # type: ignore[union-attr]
+    assert plain.sampling.iterations == 4  # type: ignore[union-attr]
+    assert system_identity(plain, CLIP) != system_identity(weak, CLIP)
+    sise = component_of(f"sise@{random_sise(tmp_path / 's.safetensors')}?acoustic_steps=2,1&top_k=3")
+    assert (sise.sampling.acoustic_steps, sise.sampling.top_k) == ((2, 1), 3)  # type: ignore[union-attr]
+    with pytest.raises(RequestError, match=r"sampling.*guidence"):
+        component_of(f"masksr@{path}?guidence=1")
+    nano = component_of("masksr2-nano?iterations=3")
+    assert nano.sampling.iterations == 3  # type: ignore[union-attr]

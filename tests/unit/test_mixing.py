@@ -20,7 +20,7 @@ from restorebench.corruptions.level import JointLevelStep, LevelStep
 from restorebench.corruptions.lowpass import Design, LowPassStep
 from restorebench.corruptions.noise import Noise, NoiseStep, SnrDefinition, active_power, crest, noise_gain
 from restorebench.corruptions.packet_loss import PacketLoss
-from restorebench.corruptions.reverb import Reverb, ReverbStep
+from restorebench.corruptions.reverb import Reverb, ReverbStep, Target
 from restorebench.corruptions.rooms import Room
 from restorebench.corruptions.sources import Coloured
 from restorebench.corruptions.step import Samples, Sounds
@@ -275,3 +275,30 @@ def test_a_channel_of_an_array_is_drawn_into_the_recipe(tmp_path: Path) -> None:
     soundfile.write(folder / "rir.wav", rng.normal(size=100), RATE)
     mono = Reverb(rir=with_silence(tmp_path / "mono", 1, 0)).draw(generator("mono"), scene)
     assert "channel" not in mono.steps[0]["rir"], "recipes of mono files are as they were"
+
+
+@pytest.mark.parametrize("target", ["dry", "early"])
+def test_a_wet_side_that_would_clip_is_limited(target: Target) -> None:
+    """VoiceFixer's rule; a direct sound at the dry level lets a tail of many reflections raise the level."""
+    room = Room(size_m=(3, 3, 2.5), source_m=(1, 1, 1), microphone_m=(2.5, 2.5, 1.5), t60_s=1.0)
+    dry = np.sign(tone(0.5)) * 0.5
+    pair = Sounds(dry, dry, RATE)
+    direct = ReverbStep(rir=room, target=target).on_pair(pair)
+    limited = ReverbStep(rir=room, target=target, limited=True).on_pair(pair)
+    assert np.abs(direct.degraded).max() > 0.99
+    assert np.abs(limited.degraded).max() == pytest.approx(0.98)
+    gain = np.abs(limited.degraded).max() / np.abs(direct.degraded).max()
+    assert np.allclose(limited.degraded, gain * direct.degraded)
+    assert np.allclose(limited.reference, direct.reference * (gain if target == "early" else 1))
+    quiet = Sounds(dry / 100, dry / 100, RATE)
+    assert np.array_equal(
+        ReverbStep(rir=room, limited=True).on_pair(quiet).degraded, ReverbStep(rir=room).on_pair(quiet).degraded
+    )
+
+
+def test_voicefixer_limits_by_default_and_the_other_rule_is_an_option() -> None:
+    scene = Scene(rate=RATE, seconds=2.0)
+    for options, limited in (({}, True), ({"rir_level": "direct"}, False)):
+        recipe = VoiceFixer(p_rir=1.0, **options).draw(generator("x"), scene)  # type: ignore[arg-type]
+        [step] = [step for step in steps_of(recipe) if isinstance(step, ReverbStep)]
+        assert step.limited == limited

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soundfile
 
 torch = pytest.importorskip("torch")
 
@@ -195,15 +196,50 @@ def test_a_run_that_diverges_keeps_its_last_checkpoint(tmp_path: Path) -> None:
 def test_resuming_under_other_conditions_is_refused(tmp_path: Path) -> None:
     trained(tmp_path / "run", run_config())
     state = states(tmp_path / "run")
-    torch.save({**state, "processes": 8}, tmp_path / "run" / "state.pt")
-    with pytest.raises(RequestError, match="other processes"):
-        trained(tmp_path / "run", run_config(training={"steps": 8}), resume=True)
+    with pytest.raises(RequestError, match=r"other clips of a step \(2, now 8\)"):
+        trained(tmp_path / "run", run_config(training={"steps": 8, "batch": 8}), resume=True)
     torch.save({**state, "features": "another codec"}, tmp_path / "run" / "state.pt")
     with pytest.raises(RequestError, match="other features"):
         trained(tmp_path / "run", run_config(training={"steps": 8}), resume=True)
     torch.save(state, tmp_path / "run" / "state.pt")
     with pytest.raises(RequestError, match=r"training\.decay, training\.steps"):
         trained(tmp_path / "run", run_config(training={"steps": 8, "decay": "cosine"}), resume=True)
+
+
+def test_a_run_goes_on_with_another_share_of_its_step(tmp_path: Path) -> None:
+    """Two clips at once are one and one: a step's clips are named by its number, not by who makes them. Only batch
+    normalisation sees fewer of them at once."""
+    halves = {"training": {"batch": 1, "accumulate": 2}}
+    for name, first, second in (("one", {}, {}), ("other", {}, halves)):
+        trained(tmp_path / name, run_config(**first))
+        longer = merged(second, {"training": {"steps": 6}})
+        trained(tmp_path / name, run_config(**longer), resume=True)
+    one, other = (
+        [float(row["value"]) for row in logged(tmp_path / name) if row["split"] + row["name"] == "traincross-entropy"]
+        for name in ("one", "other")
+    )
+    assert len(one) == 6
+    assert one[:4] == other[:4]
+    assert one[4:] == pytest.approx(other[4:], rel=0.05)
+
+
+def test_checkpoints_are_kept_and_the_best_one_of_corpora_too(tmp_path: Path) -> None:
+    folder = trained(tmp_path, run_config(training={"keep_every": 2, "quality_clips": 2})).parent
+    assert sorted(p.name for p in folder.glob("step-*")) == ["step-0000002.safetensors", "step-0000004.safetensors"]
+    assert {"composite", "dnsmos.ovl", "lsd"} <= {row["name"] for row in logged(folder) if row["split"] == "validation"}
+    best = checkpoint.header(folder / "best.safetensors")["card"]["metrics"]["composite"]
+    kept = [checkpoint.header(p)["card"]["metrics"]["composite"] for p in folder.glob("step-*")]
+    assert best == max(kept)
+
+
+def test_speech_of_a_test_set_is_refused(tmp_path: Path) -> None:
+    speech = tmp_path / "speech" / "p360"
+    speech.mkdir(parents=True)
+    soundfile.write(speech / "p360_001_mic1.flac", 0.1 * np.ones(16_000), 16_000)
+    data = {"speech": [{"reader": "folder", "options": {"path": str(tmp_path / "speech")}}]}
+    with pytest.raises(RequestError, match=r"1 recordings are of speakers that test sets hold out \(.*p360_001"):
+        trained(tmp_path / "run", run_config(data=data))
+    trained(tmp_path / "run", run_config(data=data | {"held_out": []}, training={"steps": 1}))
 
 
 def test_a_fault_in_a_worker_is_one_line(tmp_path: Path) -> None:
