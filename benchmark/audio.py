@@ -7,6 +7,7 @@ difference between two machines' arithmetic does not change the hash. What syste
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,7 @@ def read(path: Path, channel: int | None = None) -> Audio:
     if missing := missing_bytes(path):
         raise AudioError(f"{path.name}: is cut: {missing} bytes or more are missing of what its header says")
     try:
-        samples, rate = soundfile.read(path, dtype="float32", always_2d=True)
+        samples, rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError, TypeError) as error:
         reason = str(error).split(": ")[-1].rstrip(".") or type(error).__name__
         raise AudioError(f"{path.name}: cannot be read as audio ({reason}); wanted a WAV, FLAC or OGG file") from error
@@ -85,7 +86,13 @@ def _write(path: Path, samples: NDArray[Any], rate: int, form: str, subtype: str
     """Encodes in memory: libsndfile does not always say when a disk is full, the file system does."""
     encoded = io.BytesIO()
     soundfile.write(encoded, samples, rate, subtype=subtype, format=form)
-    write_atomic(path, encoded.getvalue())
+    write_atomic(path, _without_clock(encoded.getvalue()))
+
+
+def _without_clock(wav: bytes) -> bytes:
+    """The file with no time in its PEAK chunk, which libsndfile writes into floats: equal sounds are equal files."""
+    place = wav.find(b"PEAK", 0, 256)
+    return wav if place < 0 else wav[: place + 12] + bytes(4) + wav[place + 16 :]
 
 
 def resample(samples: FloatArray, rate: int, to: int) -> FloatArray:

@@ -49,6 +49,15 @@ def _sign(character: str) -> str:
     return " " if character in "\t\n\r\u2028\u2029" else "\ufffd"
 
 
+def decodable(name: str) -> str:
+    """A file's name as text; bytes that are no UTF-8 become the replacement character.
+
+    >>> decodable("a\udcffb")
+    'a\ufffdb'
+    """
+    return name.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
+
+
 def require_id(name: str, where: str) -> None:
     """Raises RequestError for the id of a clip that is no plain relative path: it becomes one below a folder."""
     parts = PurePosixPath(name).parts

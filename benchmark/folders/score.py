@@ -21,6 +21,7 @@ from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.core.files import files_below
 from restorebench.benchmark.core.pool import Workers
 from restorebench.benchmark.core.progress import Progress, silent
+from restorebench.benchmark.core.text import decodable
 from restorebench.benchmark.data.corpora.texts import read_texts
 from restorebench.benchmark.data.locations import AUDIO_SUFFIXES, file_sha256
 from restorebench.benchmark.errors import AudioError, RequestError, reason
@@ -153,7 +154,7 @@ def files_by_id(folder: Path) -> dict[str, tuple[Path, ...]]:
     except PermissionError as error:
         raise RequestError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
     for path in paths:
-        clip = path.relative_to(folder).with_suffix("").as_posix()
+        clip = decodable(path.relative_to(folder).with_suffix("").as_posix())
         found[clip] = (*found.get(clip, ()), path)
     if not found:
         raise RequestError(f"{folder}: holds no audio files ({', '.join(sorted(AUDIO_SUFFIXES))})")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
@@ -121,7 +122,7 @@ def scene_of(utterance: Utterance, corpus: Sequence[Utterance]) -> Scene | None:
     """What a corruption may know of a clip, from its header alone; None when the header cannot be read."""
     assert utterance.uri is not None
     try:
-        info = soundfile.info(str(resolve_uri(utterance.uri)))
+        info = soundfile.info(os.fsencode(resolve_uri(utterance.uri)))
     except (soundfile.LibsndfileError, OSError, TypeError):
         return None
     if info.frames == 0 or info.channels != 1:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import math
+from base64 import b64encode
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from hashlib import sha256
 from importlib.metadata import version
 from typing import Any
 from urllib.parse import urlencode
@@ -90,6 +92,7 @@ def page(material: Material) -> str:
         version=version("restorebench"),
         page={"values": [_value(value) for value in board.values()], "clips": _clips(material)},
         css=Markup(text["css"]),
+        script="sha256-" + b64encode(sha256(text["js"].encode()).digest()).decode(),
         js=Markup(text["js"]),
         plain=lambda table, untitled=False: Markup(
             environment.get_template("table.html.j2").render(table=table, untitled=untitled)

@@ -97,7 +97,7 @@ class Session:
         self.validation = source.validation()
         self.first = fabric.is_global_zero
         self.log = Log(out, done) if self.first else None
-        self.start = time.monotonic()
+        self.start = self.first_step = time.monotonic()
         self.latest: dict[str, float] = {}
         self.best = best_before(out) if done else -math.inf
         self.stopping = False
@@ -155,6 +155,7 @@ class Session:
             self.task.on_first_batch(first)
             batches = chain_first(first, batches)
             self.validate()
+        self.first_step = time.monotonic()
         while self.done < training.steps:
             micro_batches = list(islice(batches, training.accumulate))
             torch.manual_seed(integer("dropout", self.run.seed, self.done, fabric.global_rank))
@@ -197,8 +198,8 @@ class Session:
         return bool(count > 0)
 
     def out_of_time(self) -> bool:
-        """Asked of the first process alone, so that all stop at the same step."""
-        over = self.minutes is not None and time.monotonic() - self.start > 60 * self.minutes
+        """Asked of the first process alone, so that all stop at the same step. The first validation does not count."""
+        over = self.minutes is not None and time.monotonic() - self.first_step > 60 * self.minutes
         return bool(self.fabric.broadcast(over))
 
     def mean(self, pending: list[dict[str, Any]]) -> dict[str, float]:

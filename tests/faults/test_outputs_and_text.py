@@ -227,3 +227,19 @@ def test_nothing_steers_a_terminal_or_a_runner() -> None:
     assert printable("plain – text") == "plain – text"
     element = ElementTree.Element("a", message=printable(STEERING))
     ElementTree.fromstring(ElementTree.tostring(element))
+
+
+def test_a_name_that_is_not_utf8_costs_nobody_else(clips: Path, cli: Cli, tmp_path: Path) -> None:
+    odd = os.fsencode(clips) + b"/caf\xe9.wav"
+    try:
+        Path(os.fsdecode(odd)).write_bytes((clips / "slt_04.wav").read_bytes())
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    done = cli("score", "--estimates", "clips", "--references", "clips", "--metrics", "lsd", "--out", "x.csv")
+    assert done.returncode == 0, done.stderr
+    found = pd.read_csv(tmp_path / "x.csv").set_index("id")["lsd"]
+    assert found["caf\ufffd"] == found["slt_04"]
+    (tmp_path / "s.toml").write_text(FOLDER.replace('"speech"', '"clips"'))
+    done = cli("run", "s.toml", "--store", "store", "--limit", "4")
+    assert done.returncode == 0, done.stderr
+    assert "no value" not in done.stdout

@@ -110,3 +110,15 @@ def test_a_stream_of_unknown_length_is_whole(length: int, tmp_path: Path) -> Non
     whole[4:8] = whole[place + 4 : place + 8] = length.to_bytes(4, "little")
     path.write_bytes(whole)
     assert missing_bytes(path) == 0
+
+
+def test_equal_sounds_are_equal_files_whatever_the_clock(tmp_path: Path) -> None:
+    """libsndfile writes the time into the PEAK chunk of a float WAV."""
+    import time
+
+    sound = noise(1000)
+    for name in ("a.wav", "b.wav"):
+        write_float(tmp_path / name, sound)
+        time.sleep(1.1)
+    assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
+    assert np.array_equal(read(tmp_path / "a.wav").samples, sound.samples)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
+from restorebench.benchmark.core.text import decodable
 from restorebench.benchmark.data.corpora.texts import read_texts
 from restorebench.benchmark.data.locations import audio_files, file_sha256, resolve_uri
 from restorebench.benchmark.errors import RequestError
@@ -31,7 +32,7 @@ class Folder:
         texts = read_texts(resolve_uri(self.texts)) if self.texts and self.texts != BESIDE else {}
         by_id: dict[str, str] = {}
         for uri in audio_files(self.path):
-            clip = PurePosixPath(uri.removeprefix(self.path.rstrip("/") + "/")).with_suffix("").as_posix()
+            clip = decodable(PurePosixPath(uri.removeprefix(self.path.rstrip("/") + "/")).with_suffix("").as_posix())
             if clip in by_id:
                 raise RequestError(f"{self.path}: {by_id[clip]} and {uri} share the id {clip!r}; rename one")
             by_id[clip] = uri
