@@ -30,7 +30,7 @@ def test_verify_finds_missing_and_foreign_files(cli: Cli, tmp_path: Path) -> Non
     (folder / "hibari_41.flac").rename(folder / "stranger.flac")
     done = cli("verify", "set")
     assert done.returncode == 1
-    assert "reference/voicefixer/hibari_41: hibari_41.flac: cannot be read" in done.stdout
+    assert "reference/voicefixer/hibari_41: hibari_41.flac: there is no such file" in done.stdout
     assert "reference/voicefixer/stranger.flac: not in the manifest" in done.stdout
 
 
