@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import numpy as np
 
 from restorebench.benchmark.analysis.paired_scores import PairedScores
 
 
-def oriented_z_scores(everything: Sequence[PairedScores]) -> dict[str, dict[str, float]]:
-    """Trial -> "worst" (its lowest standing), "systems" (how far systems lie apart), "metrics" (how far values do)."""
+def oriented_z_scores(
+    everything: Sequence[PairedScores], left_out: Collection[str] = ()
+) -> dict[str, dict[str, float]]:
+    """Trial -> "worst" (its lowest standing), "systems" (how far systems lie apart), "metrics" (how far values do).
+
+    left_out: systems that do not count, such as anchors.
+    """
     table: dict[str, list[np.ndarray]] = {}
     for scores in everything:
         turned = scores.oriented_z_scores()
+        turned = turned[[system not in left_out for system in scores.systems]]
         for place, clip in enumerate(scores.clips):
             table.setdefault(f"{scores.condition}/{clip}", []).append(turned[:, place])
     found = {}

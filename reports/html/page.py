@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from base64 import b64encode
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
@@ -71,6 +71,7 @@ def page(material: Material) -> str:
 
     board, records = material.board, material.records
     found = columns(board)
+    anchors = [name for name, card in board.plan.system_cards.items() if card.kind == "anchor"]
     conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
     environment = Environment(loader=PackageLoader("restorebench.reports.html", "templates"), autoescape=True)
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # systems keep their order
@@ -80,7 +81,7 @@ def page(material: Material) -> str:
         systems=board.plan.systems,
         waiting=int((~records["done"]).sum()),
         boards=[_board(board, condition, found) for condition in conditions],
-        lists=_lists(scores_of_sounds(board), material.exported),
+        lists=_lists(scores_of_sounds(board), material.exported, anchors),
         gaps=gap_to_best(board.scores, found, material.facts),
         figures=material.figures,
         agreement=agreement(board.scores, board.plan.system_cards),
@@ -169,11 +170,13 @@ def _cell(column: Column, entry: Entry | None) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _lists(everything: Sequence[PairedScores], exported: Mapping[str, Exported]) -> list[dict[str, Any]]:
-    """Clips with sounds: the most telling ones by three measures, and all."""
-    told = {trial: facts for trial, facts in oriented_z_scores(everything).items() if exported.get(trial)}
+def _lists(
+    everything: Sequence[PairedScores], exported: Mapping[str, Exported], anchors: Collection[str]
+) -> list[dict[str, Any]]:
+    """Clips with sounds: the most telling ones by three measures of the ranked systems, and all."""
+    told = {t: facts for t, facts in oriented_z_scores(everything, anchors).items() if exported.get(t)}
     orders = {
-        "Worst clips": sorted(told, key=lambda trial: told[trial]["worst"])[:LISTED],
+        "Clips with the lowest score of a ranked system": sorted(told, key=lambda trial: told[trial]["worst"])[:LISTED],
         "Clips on which systems differ most": sorted(told, key=lambda trial: -told[trial]["systems"])[:LISTED],
         "Clips on which metrics disagree most": sorted(told, key=lambda trial: -told[trial]["metrics"])[:LISTED],
         "All clips with sounds": [trial for trial, sounds in exported.items() if sounds],

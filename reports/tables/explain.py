@@ -110,7 +110,7 @@ def gap_to_best(
         for scores in headline_values([s for s in everything if s.condition == condition]):
             for system, leader in best[condition, scores.value.name]:
                 here = [gap for gap in gaps(scores, facts, system, leader) if gap.explained]
-                rows += [(scores, f"{system} – {leader}", gap) for gap in here]
+                rows += [(scores, f"{system} against {leader}", gap) for gap in here]
         told = significant_rows(rows)
         if rows:
             none = f"no gap to the best system depends on {names(rows)}"

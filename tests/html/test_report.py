@@ -243,6 +243,24 @@ def test_a_clip_without_sounds_shows_its_scores(browser: Any, page: Path, tmp_pa
     opened.close()
 
 
+@pytest.mark.parametrize("width", [1280, 360])
+def test_names_stay_while_the_table_is_scrolled(browser: Any, page: Path, width: int) -> None:
+    opened = browser.new_page(viewport={"width": width, "height": 800})
+    opened.goto(page.as_uri())
+    places = opened.evaluate(
+        """() => {
+          const region = document.querySelector("#leaderboard .scroll"), name = region.querySelector("tbody th");
+          region.scrollLeft = 120;
+          const outer = region.getBoundingClientRect(), inner = name.getBoundingClientRect();
+          return [inner.left - outer.left, inner.width / outer.width, document.documentElement.scrollWidth];
+        }"""
+    )
+    assert abs(places[0]) < 2, "at the left edge"
+    assert places[1] < 0.5, "and numbers beside it"
+    assert places[2] <= width, "the page itself does not scroll sideways"
+    opened.close()
+
+
 def test_it_works_under_its_own_policy(browser: Any, page: Path) -> None:
     """Scripts but the page's own are forbidden; sounds, pictures and the player are not."""
     opened = browser.new_page()
