@@ -48,7 +48,11 @@ def read(path: Path, channel: int | None = None) -> Audio:
         raise AudioError(f"{path.name}: is cut: {missing} bytes or more are missing of what its header says")
     try:
         samples, rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError, TypeError) as error:
+    except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
+        if isinstance(error, ValueError) and path.suffix.lower() == ".flac":
+            raise AudioError(
+                f"{path.name}: is a stream whose header does not say its length; write it anew, with flac or ffmpeg"
+            ) from error
         reason = str(error).split(": ")[-1].rstrip(".") or type(error).__name__
         raise AudioError(f"{path.name}: cannot be read as audio ({reason}); wanted a WAV, FLAC or OGG file") from error
     if not LOWEST_RATE <= rate <= HIGHEST_RATE:

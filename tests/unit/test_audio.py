@@ -122,3 +122,15 @@ def test_equal_sounds_are_equal_files_whatever_the_clock(tmp_path: Path) -> None
         time.sleep(1.1)
     assert (tmp_path / "a.wav").read_bytes() == (tmp_path / "b.wav").read_bytes()
     assert np.array_equal(read(tmp_path / "a.wav").samples, sound.samples)
+
+
+def test_a_flac_stream_without_a_length_is_told_in_our_words(tmp_path: Path) -> None:
+    """As an encoder writes it into a pipe; libsndfile cannot read it to its end."""
+    path = tmp_path / "a.flac"
+    soundfile.write(path, noise(16_000).samples, 16_000)
+    data = bytearray(path.read_bytes())
+    facts = int.from_bytes(data[18:26]) & ~((1 << 36) - 1)  # the last 36 bits: how many samples
+    data[18:26] = facts.to_bytes(8)
+    path.write_bytes(data)
+    with pytest.raises(AudioError, match="a stream whose header does not say its length"):
+        read(path)
