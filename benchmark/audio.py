@@ -44,9 +44,9 @@ def read(path: Path, channel: int | None = None) -> Audio:
         raise AwayError(f"{path.name}: there is no such file; wanted a WAV, FLAC or OGG file")
     if not path.is_file():  # a pipe would wait for a writer for ever
         raise AudioError(f"{path.name}: is no regular file; wanted a WAV, FLAC or OGG file")
-    if missing := missing_bytes(path):
-        raise AudioError(f"{path.name}: is cut: {missing} bytes or more are missing of what its header says")
     try:
+        if missing := missing_bytes(path):
+            raise AudioError(f"{path.name}: is cut: {missing} bytes or more are missing of what its header says")
         samples, rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
     except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
         if isinstance(error, ValueError) and path.suffix.lower() == ".flac":

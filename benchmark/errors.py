@@ -16,7 +16,7 @@ class AwayError(AudioError):
 
 
 MAY_PASS = "may pass: "
-"""How the reason of a failure begins that lies in the machine, not in the clip: the next run tries it again."""
+"""In the reason of a failure that lies in the machine, not in the clip: the next run tries it again."""
 
 
 def reason(error: Exception) -> str:

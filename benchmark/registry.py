@@ -59,7 +59,10 @@ def split(kind: Kind, name: str) -> tuple[str, dict[str, Any]]:
     if kind == "systems":
         name, asked, options = name.partition("?")
         given |= {"options": dict(pair.partition("=")[::2] for pair in options.split("&"))} if asked else {}
+        whole = name
         name, at, checkpoint = name.partition("@")
+        if "/" in name:  # published:DIR, and the sign is of the folder's name
+            name, at = whole, ""
         given |= {"checkpoint": Path(checkpoint)} if at else {}
     base, colon, argument = name.partition(":")
     return base, given | ({"argument": argument} if colon else {})

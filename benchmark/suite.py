@@ -20,8 +20,10 @@ class _Table(BaseModel):
 
 Name = Annotated[str, Field(pattern=r"^[.]*[\w@-][\w.@-]*$", max_length=100)]
 """Becomes part of file names."""
-PLACES = ("root", "noise", "rir", "texts", "path", "folder", "list")
+PLACES = ("root", "path", "folder", "list")
 """Options that name a file or folder."""
+KEYWORDS_OR_PLACES = ("noise", "rir", "texts")
+"""Options that name a file or folder where there is a slash in them, as in `./noise`."""
 
 
 class CorpusSpec(_Table):
@@ -141,7 +143,9 @@ def _place(suite: Path, key: str, value: Any) -> Any:
     """
     if isinstance(value, list):
         return [_place(suite, key, item) for item in value]
-    if key not in PLACES or not isinstance(value, str) or ":" in value or Path(value).is_absolute():
+    if not isinstance(value, str) or ":" in value or Path(value).is_absolute():
+        return value
+    if key not in PLACES and not (key in KEYWORDS_OR_PLACES and "/" in value):
         return value
     if not value:
         raise RequestError(f"{suite}: {key} is empty; wanted a file or folder")

@@ -22,6 +22,8 @@ ZH_NUMBERS = "zh-numbers@2"
 APOSTROPHES = "'\u2018\u2019\u201b\u02bb\u02bc\u02b9\u2032\u0060\u00b4\uff07"
 QUOTES = '"\u201a\u201e\u2033\u301d\u301e\u301f\uff02'
 """Besides the categories Pi and Pf."""
+QUOTE = "\x00"
+"""Stands for a quotation mark until it is known whether it stood between two words."""
 
 
 def spoken(text: str) -> str:
@@ -35,12 +37,15 @@ def spoken(text: str) -> str:
         category = unicodedata.category(character)
         if character in APOSTROPHES:
             kept.append("'")
-        elif character in QUOTES or category in ("Pi", "Pf") or category in ("Zs", "Zl", "Zp", "Cc"):
+        elif character in QUOTES or category in ("Pi", "Pf"):
+            kept.append(QUOTE)
+        elif category in ("Zs", "Zl", "Zp", "Cc"):
             kept.append(" ")
         elif category[0] != "C":  # format characters: joiners, marks of direction, byte order marks, soft hyphens
             kept.append(character)
-    within = re.sub(r"(?<!\w)'|'(?!\w)", " ", "".join(kept))  # else it is a quotation mark
-    return re.sub(r" +(?=[,.;:!?])", "", " ".join(within.split()))
+    quoted = re.sub(r"(?<!\w)'|'(?!\w)", QUOTE, "".join(kept))
+    parted = re.sub(rf"(?<=\w){QUOTE}+(?=\w)", " ", quoted)
+    return " ".join(parted.replace(QUOTE, "").split())
 
 
 def paper(text: str) -> str:

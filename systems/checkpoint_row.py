@@ -5,6 +5,7 @@ Rows of the nano sizes come with a checkpoint of this project and need no file.
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
@@ -39,5 +40,5 @@ class CheckpointRow(ABC):
 
 
 def value_of(text: str) -> str | list[str]:
-    """An option as it is written in a name; commas make a list."""
-    return text.split(",") if "," in text else text
+    """An option as it is written in a name; a plus, or a comma where no list of systems is named, makes a list."""
+    return re.split("[+,]", text) if re.search("[+,]", text) else text

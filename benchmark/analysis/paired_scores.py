@@ -111,7 +111,7 @@ class PairedScores:
     def _interval(self, row: int) -> Interval | None:
         errors, total = self.sample.numerator[row], self.sample.denominator[row]
         wrong = int(np.count_nonzero(np.nan_to_num(errors)))
-        few = wrong < FEWEST_APART and np.nansum(errors) <= RARE * wrong
+        few = wrong < FEWEST_APART and np.nansum(errors) <= min(RARE * wrong, np.nansum(total))
         if self.value.reduction == "rate" and self.value.role == "intelligibility" and few and np.nansum(total):
             return rare_interval(float(np.nansum(errors)), float(np.nansum(total)))
         return score_interval(self.sample, row, self.draws)

@@ -60,7 +60,7 @@ def main() -> None:
     except OSError as error:
         if debug:
             raise
-        typer.echo(f"restorebench: {error.filename or ''}: {error.strerror or error}", err=True)
+        typer.echo(f"restorebench: {printable(str(error.filename or ''))}: {error.strerror or error}", err=True)
         sys.exit(2)
     except Exception as error:
         if debug:

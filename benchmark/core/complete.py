@@ -6,8 +6,8 @@ import struct
 from pathlib import Path
 from typing import BinaryIO
 
-UNKNOWN = (0, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
-"""Lengths that a writer puts down which does not know them: streams and pipes."""
+ENDLESS = 0x7F000000
+"""From here on, and 0: lengths that writers of streams and pipes put down, which do not know them."""
 OGG_PAGE = 65_307
 """The most bytes of a page."""
 XING_AT = 4 * 1024
@@ -26,7 +26,7 @@ def missing_bytes(path: Path) -> int:
             return _chunks(file, size, "<" if head[:4] == b"RIFF" else ">", b"data")
         if head[:4] == b"RF64":
             file.seek(20)
-            return max(0, int.from_bytes(file.read(8), "little") + 8 - size)
+            return _missing(int.from_bytes(file.read(8), "little"), 8, size)
         if head[:4] == b"FORM" and head[8:11] == b"AIF":
             return _chunks(file, size, ">", b"SSND")
         if head[:4] == b"OggS":
@@ -43,7 +43,7 @@ def _chunks(file: BinaryIO, size: int, order: str, wanted: bytes) -> int:
         file.seek(place)
         name, length = struct.unpack(f"{order}4sI", file.read(8))
         if name == wanted:
-            return 0 if length in UNKNOWN else max(0, place + 8 + length - size)
+            return _missing(length, place + 8, size)
         place += 8 + length + length % 2
     return 0
 
@@ -64,6 +64,8 @@ def _mp3(file: BinaryIO, size: int) -> int:
     file.seek(0)
     head = file.read(10)
     start = 0
+    if len(head) < 10:
+        return 0
     if head[:3] == b"ID3":
         start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
     file.seek(start)
@@ -75,4 +77,11 @@ def _mp3(file: BinaryIO, size: int) -> int:
     if flags & 3 != 3:
         return 0
     count = int.from_bytes(frame[place + 12 : place + 16])
-    return 0 if count in UNKNOWN else max(0, start + count - size)
+    return _missing(count, start, size)
+
+
+def _missing(length: int, start: int, size: int) -> int:
+    """Of `length` bytes from `start` on, in a file of `size`."""
+    if length == 0 or (length >= ENDLESS and length > 2 * size):
+        return 0
+    return max(0, start + length - size)

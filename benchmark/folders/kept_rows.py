@@ -28,7 +28,7 @@ class KeptRows:
     def add(self, key: str, row: dict[str, object]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         with self.path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps([key, row]) + "\n")
+            file.write(json.dumps([key, row], default=float) + "\n")
 
     def forget(self) -> None:
         self.path.unlink(missing_ok=True)

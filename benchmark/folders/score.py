@@ -6,7 +6,7 @@ a row with an error, not a shorter table. The id is the path below the folder wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -24,7 +24,7 @@ from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.core.text import decodable
 from restorebench.benchmark.data.corpora.texts import read_texts
 from restorebench.benchmark.data.locations import AUDIO_SUFFIXES, file_sha256
-from restorebench.benchmark.errors import AudioError, RequestError, reason
+from restorebench.benchmark.errors import MAY_PASS, AudioError, RequestError, reason
 from restorebench.benchmark.folders.kept_rows import KeptRows
 from restorebench.benchmark.isolation.environments import build, used_by
 from restorebench.benchmark.plan.keys import signature
@@ -80,7 +80,7 @@ def score_files(
         workers = 1  # what lives in an environment of its own is in memory once
     units = _units(estimates, references, texts, language, names)
     keys = {unit.id: _key(unit) for unit in units} if kept else {}
-    earlier = kept.read() if kept else {}
+    earlier = {key: row for key, row in kept.read().items() if _whole(row, names)} if kept else {}
     rows = {unit.id: dict(earlier[keys[unit.id]]) for unit in units if keys.get(unit.id) in earlier}
     todo = [unit for unit in units if unit.id not in rows]
     with Workers(max(1, min(workers, len(todo)))) as pool:
@@ -90,7 +90,7 @@ def score_files(
                 clip = str(row["id"])
                 yield int(clip not in rows)  # a clip whose worker died comes back metric by metric
                 rows.setdefault(clip, {}).update(row)
-                if kept:
+                if kept and keys[clip]:
                     kept.add(keys[clip], rows[clip])
 
         progress("score", len(todo), steps())
@@ -98,10 +98,19 @@ def score_files(
 
 
 def _key(unit: FileUnit) -> str:
-    """What decides a row: the files' contents, the transcript and the metrics."""
-    files = [file_sha256(path) for path in (*unit.estimate, *(unit.reference or ())) if path.is_file()]
+    """What decides a row: the files' contents, the transcript and the metrics; "" where a file cannot be read."""
+    try:
+        files = [file_sha256(path) for path in (*unit.estimate, *(unit.reference or ())) if path.is_file()]
+    except OSError:
+        return ""
     signatures = [signature(metric_card(name)) for name in unit.metrics]
     return digest(unit.id, *files, str(unit.reference is None), unit.text or "", unit.language, *signatures)
+
+
+def _whole(row: Mapping[str, object], names: Sequence[str]) -> bool:
+    """Whether a kept row has something of every value, and no failure that may have passed."""
+    values = {value.name for name in names for value in metric_card(name).values}
+    return values <= row.keys() and not any(MAY_PASS in str(row.get(f"{name}.error", "")) for name in names)
 
 
 def metric_by_metric(unit: FileUnit) -> list[FileUnit]:

@@ -55,8 +55,9 @@ def read_table(path: Path, schema: pa.Schema, columns: list[str] | None = None) 
     try:
         table = pq.read_table(path, columns=columns, page_checksum_verification=True)
     except (pa.ArrowException, OSError, ValueError) as error:
-        if isinstance(error, FileNotFoundError | PermissionError):
-            raise
+        machines = isinstance(error, MemoryError | FileNotFoundError | PermissionError)
+        if machines or getattr(error, "errno", None) or "[errno" in str(error).lower():
+            raise  # no handle left, no memory, a disk that does not answer: not the file's fault
         raise Damaged(f"{path}: is damaged ({' '.join(str(error).split())[:120]})") from error
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     if not table.schema.equals(wanted):

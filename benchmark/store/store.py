@@ -103,14 +103,14 @@ class Store:
         )
 
     def drop_damaged(self) -> list[str]:
-        """Removes the damaged units of records, so that a run measures them again. Returns what was wrong with them."""
+        """Puts damaged units of records aside, so that a run measures them again. Returns what is wrong with them."""
         found = []
         for rows in ROWS:
             for path in self._units(rows):
                 try:
                     read_table(path, SCHEMA)
                 except Damaged as error:
-                    path.unlink()
+                    path.rename(path.with_suffix(".damaged"))
                     found.append(str(error))
         return found
 

@@ -42,7 +42,8 @@ class Published:
     def place(self, trial: Trial) -> Path | None:
         """The output's file; None where there is none for this clip."""
         if self.folder is not None:
-            found = [self.folder / f"{trial.id}{suffix}" for suffix in sorted(AUDIO_SUFFIXES)]
+            suffixes = [written for suffix in sorted(AUDIO_SUFFIXES) for written in (suffix, suffix.upper())]
+            found = [self.folder / f"{trial.id}{suffix}" for suffix in suffixes]
         elif trial.utterance.degraded is not None:
             folder, _, file = trial.utterance.degraded.rpartition("/")
             found = [resolve_uri(f"{folder.rpartition('/')[0]}/{self.name}/{file}")]

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, TypeVar
+from typing import Any, Literal, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from restorebench.benchmark.core.text import read_toml
 from restorebench.benchmark.data.corpora.catalogue import VCTK_HELD_OUT
@@ -79,6 +79,12 @@ class TrainingConfig(_Table):
     """Steps between checkpoints that are kept as step-0005000.safetensors; a multiple of `validate_every`. 0: none."""
     listen: int = Field(default=2, ge=0)
     """Validation clips that are restored and written as audio."""
+
+    @model_validator(mode="after")
+    def _an_exponential_ends_above_nothing(self) -> Self:
+        if self.decay == "exponential" and not self.final:
+            raise ValueError("an exponential decay needs final above 0: the share of the rate that it ends at")
+        return self
 
 
 class RunConfig(_Table):

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import atexit
 import os
+import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,7 +29,7 @@ from restorebench.benchmark.data.locations import resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError, reason
 from restorebench.benchmark.suite import CorpusSpec
 from restorebench.benchmark.types import Audio, FloatArray, Utterance
-from restorebench.systems.training.config import DataConfig
+from restorebench.systems.training.config import DataConfig, RunConfig
 from restorebench.systems.training.prepared import LEVELS, PEAKS, Prepared, Window, full_scale, level_below
 
 Batch = dict[str, Tensor]
@@ -42,6 +43,19 @@ def utterances_of(corpora: tuple[CorpusSpec, ...]) -> list[Utterance]:
     return [
         u for spec in corpora for u in registry.create("corpora", spec.reader, **spec.options).utterances() if u.uri
     ]
+
+
+def require_not_held_out(run: RunConfig, utterances: Sequence[Utterance]) -> None:
+    """Raises RequestError for speech of a test set's speaker, whose files VCTK names p360_001 and so on."""
+    if not run.data.held_out:
+        return
+    named = re.compile(rf"(?:^|/)({'|'.join(map(re.escape, run.data.held_out))})_\d{{3}}")
+    found = [u.uri for u in utterances if u.uri and named.search(u.uri)]
+    if found:
+        raise RequestError(
+            f"{run.name}: {len(found)} recordings are of speakers that test sets hold out ({found[0]}); leave them "
+            "out, or set held_out = [] under [data]"
+        )
 
 
 @dataclass(frozen=True)

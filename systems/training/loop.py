@@ -302,8 +302,10 @@ def load_state(out: Path, run: RunConfig, task: Task, resume: bool, world: int) 
     )
     if differing or (before["kind"], before["seed"]) != (now["kind"], now["seed"]):
         raise RequestError(f"{out}: was started with other settings ({', '.join(differing) or 'kind, seed'})")
+    if "processes" in state:  # as earlier versions wrote it
+        state["clips of a step"] = before["training"]["batch"] * before["training"]["accumulate"] * state["processes"]
     for what, here in conditions(run, task, world).items():
-        if state.get(what, here) != here:
+        if state[what] != here:
             raise RequestError(
                 f"{out}: was started with other {what} ({state[what] or 'none'}, now {here or 'none'}); go on with the "
                 "same tokenizer, teacher and batch x accumulate x processes, or start anew with --out"
@@ -313,7 +315,8 @@ def load_state(out: Path, run: RunConfig, task: Task, resume: bool, world: int) 
 
 
 def changeable(run: RunConfig) -> set[tuple[str, str]]:
-    """Settings that may differ when a run is resumed: they change no weight."""
+    """Settings that may differ when a run is resumed. They change no weight, but for batch and accumulate, whose
+    product with the number of processes is a condition of its own (`conditions`)."""
     always = {("training", name) for name in ("log_every", "listen", "batch", "accumulate", "keep_every")}
     always |= {("data", "workers"), ("data", "held_out")}
     return always | ({("training", "steps")} if run.training.decay == "constant" else set())

@@ -18,7 +18,7 @@ from restorebench.benchmark.core.atomic import open_atomic
 from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.errors import RequestError
 from restorebench.systems.training.config import RunConfig, load_config
-from restorebench.systems.training.data import Recording, utterances_of
+from restorebench.systems.training.data import Recording, require_not_held_out, utterances_of
 from restorebench.systems.training.prepared import (
     LEVELS,
     PEAKS,
@@ -56,7 +56,9 @@ def prepare(config: str | Path | RunConfig, out: Path, progress: Progress) -> Pa
     local = os.environ.get("LOCAL_RANK", "0")
     device = torch.device(f"cuda:{local}" if torch.cuda.is_available() else "cpu")
     task.place(device)
-    recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.speech)]
+    utterances = utterances_of(run.data.speech)
+    require_not_held_out(run, utterances)
+    recordings = [Recording.of(utterance) for utterance in utterances]
     windows = windows_of([recording.seconds for recording in recordings], run.data.seconds)
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     mine = [

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -13,7 +12,16 @@ import torch
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Audio, Utterance
 from restorebench.systems.training.config import RunConfig
-from restorebench.systems.training.data import Batch, PairStream, Recording, collate, indices, loader, utterances_of
+from restorebench.systems.training.data import (
+    Batch,
+    PairStream,
+    Recording,
+    collate,
+    indices,
+    loader,
+    require_not_held_out,
+    utterances_of,
+)
 from restorebench.systems.training.draws import Draws
 from restorebench.systems.training.material import Material
 from restorebench.systems.training.prepare import prepared_for
@@ -102,19 +110,6 @@ class CorpusSource:
 
     def licences(self) -> list[str]:
         return sorted({utterance.licence for utterance in self.utterances if utterance.licence})
-
-
-def require_not_held_out(run: RunConfig, utterances: Sequence[Utterance]) -> None:
-    """Raises RequestError for speech of a test set's speaker, whose files VCTK names p360_001 and so on."""
-    if not run.data.held_out:
-        return
-    named = re.compile(rf"(?:^|/)({'|'.join(map(re.escape, run.data.held_out))})_\d{{3}}")
-    found = [u.uri for u in utterances if u.uri and named.search(u.uri)]
-    if found:
-        raise RequestError(
-            f"{run.name}: {len(found)} recordings are of speakers that test sets hold out ({found[0]}); leave them "
-            "out, or set held_out = [] under [data]"
-        )
 
 
 def described(corpus: str, utterances: Sequence[Utterance]) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import threading
 import time
 from dataclasses import replace
@@ -12,7 +14,10 @@ from pathlib import Path
 
 import pytest
 
+import restorebench as rb
+from restorebench.benchmark.audio import read
 from restorebench.benchmark.core.atomic import LEFT_OVER_S, open_atomic, write_atomic
+from restorebench.benchmark.data.locations import BUNDLE
 from restorebench.benchmark.errors import MAY_PASS, RequestError
 from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.plan.planner import make_plan
@@ -20,7 +25,7 @@ from restorebench.benchmark.run.execute import execute
 from restorebench.benchmark.store.checked import Damaged
 from restorebench.benchmark.store.store import SCHEMA, Store, read_table
 from restorebench.benchmark.suite import load_suite
-from restorebench.benchmark.types import Record
+from restorebench.benchmark.types import FloatArray, Record
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +95,7 @@ def test_what_may_have_passed_is_tried_again(store: Store, plan: Plan, caplog: p
     """A worker that was killed, a full memory, files away for a minute: no lasting failure."""
     before = (store.root / "records.csv").read_bytes()
     rows = [Record(**row) for row in store.table("scores").to_pylist()]
-    passing = replace(rows[0], value=None, components="{}", why=f"{MAY_PASS}MemoryError")
+    passing = replace(rows[0], value=None, components="{}", why=f"no input: {MAY_PASS}a.wav: there is no such file")
     lasting = replace(rows[1], value=None, components="{}", why="digital silence")
     for path in (store.root / "scores").glob("*.parquet"):
         path.unlink()
@@ -102,6 +107,68 @@ def test_what_may_have_passed_is_tried_again(store: Store, plan: Plan, caplog: p
     assert found[lasting.key] == "digital silence"
     execute(plan, store.root, workers=1, retry_failed=True)
     assert (store.root / "records.csv").read_bytes() == before
+
+
+def test_a_fault_of_the_machine_damages_no_unit(store: Store) -> None:
+    """With no handle left, no file can be opened; all units are still there afterwards."""
+    code = (
+        "import resource, sys, pathlib\n"
+        "from restorebench.benchmark.store.store import Store\n"
+        "store = Store(pathlib.Path(sys.argv[1]))\n"
+        "store.table('scores')\n"
+        "units = list(store._units('scores'))\n"
+        "store._units = lambda rows: units\n"
+        "resource.setrlimit(resource.RLIMIT_NOFILE, (3, 4096))\n"
+        "try:\n"
+        "    store.drop_damaged()\n"
+        "except OSError as error:\n"
+        "    sys.exit(7)\n"
+    )
+    before = sorted((store.root / "scores").iterdir())
+    done = subprocess.run([sys.executable, "-c", code, str(store.root)], capture_output=True, text=True, check=False)
+    assert done.returncode == 7, done.stderr
+    assert sorted((store.root / "scores").iterdir()) == before
+
+
+def test_a_file_that_was_away_is_scored_when_it_is_back(tmp_path: Path) -> None:
+    speech = tmp_path / "speech"
+    speech.mkdir()
+    shutil.copy(BUNDLE / "slt_04.flac", speech / "a.flac")
+    (tmp_path / "s.toml").write_text(SUITE)
+    plan = make_plan(load_suite(str(tmp_path / "s.toml")))
+    (speech / "a.flac").rename(tmp_path / "away.flac")
+    store = execute(plan, tmp_path / "s", workers=1)
+    assert all(MAY_PASS in row["why"] for row in store.table("scores").to_pylist())
+    (tmp_path / "away.flac").rename(speech / "a.flac")
+    execute(plan, tmp_path / "s", workers=1)
+    assert all(row["value"] is not None for row in store.table("scores").to_pylist())
+
+
+def test_a_function_that_meets_a_fault_of_the_machine_costs_its_clip_alone(tmp_path: Path) -> None:
+    clip = read(BUNDLE / "hibari_41.flac")
+    length = round(clip.seconds * 16_000)
+
+    def away(samples: FloatArray, rate: int) -> FloatArray:
+        if abs(len(samples) - length) < 2:
+            raise FileNotFoundError("weights.bin")
+        return samples
+
+    found = rb.evaluate({"away": away}, "demo", store=tmp_path, metrics=["lsd"], limit=2, workers=1)
+    mine = found.records[found.records["system"] == "away"]
+    assert sorted(mine["value"].isna()) == [False, True]
+
+
+SUITE = """
+name = "away"
+version = 1
+summary = "a folder"
+metrics = ["lsd"]
+systems = ["unprocessed"]
+corpus = { reader = "folder", options = { path = "speech" } }
+[[condition]]
+name = "lowpass"
+corruption = "lowpass"
+"""
 
 
 def test_the_latest_plan_is_the_last_one_that_ran(store: Store) -> None:

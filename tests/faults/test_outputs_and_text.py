@@ -83,6 +83,11 @@ def test_a_stopped_score_goes_on(clips: Path, tmp_path: Path, monkeypatch: pytes
     kept.path.write_text("\n".join([json.dumps([key, row | {"lsd": 7.0}]), lines[1][:20]]) + "\n")
     again = score_files(clips, ["lsd"], references=clips, kept=kept)
     assert again.set_index("id").loc[row["id"], "lsd"] == 7.0, "taken over"
+    both = score_files(clips, ["lsd", "si_sdr"], references=clips, kept=kept)
+    assert both["si_sdr"].notna().all(), "a row of fewer values is no row"
+    kept.add(key, row | {"lsd": None, "lsd.error": "may pass: the worker process died"})
+    healed = score_files(clips, ["lsd"], references=clips, kept=kept).set_index("id")
+    assert healed.loc[row["id"], "lsd"] == pytest.approx(row["lsd"]), "what may have passed is tried again"
     samples, rate = soundfile.read(clips / f"{row['id']}.wav", dtype="float32")
     soundfile.write(clips / f"{row['id']}.wav", samples[::-1], rate)
     changed = score_files(clips, ["lsd"], references=clips, kept=kept)
@@ -152,6 +157,13 @@ def test_paths_of_a_suite_begin_at_its_file(clips: Path, tmp_path: Path, monkeyp
     (there / "speech").mkdir()
     monkeypatch.chdir(there)
     assert load_suite(str(here / "s.toml")).corpus.options == {"path": str(here / "speech")}
+    for folder in (here, there):
+        (folder / "whamr").mkdir()
+    rooms = FOLDER.replace('"lowpass"', '"reverb"\noptions = { rir = "whamr" }')
+    (here / "r.toml").write_text(rooms)
+    assert load_suite(str(here / "r.toml")).condition[0].options == {"rir": "whamr"}, "a word, not a place"
+    (here / "r.toml").write_text(rooms.replace('"whamr"', '"./whamr"'))
+    assert load_suite(str(here / "r.toml")).condition[0].options == {"rir": str(here / "whamr")}
     (here / "speech").rename(here / "elsewhere")
     with pytest.raises(RequestError, match=r"path = 'speech' is not beside the suite's file"):
         load_suite(str(here / "s.toml"))

@@ -100,7 +100,7 @@ def test_a_part_of_a_file_is_not_the_file(form: str, subtype: str, share: float,
         read(path)
 
 
-@pytest.mark.parametrize("length", [0, 0xFFFFFFFF])
+@pytest.mark.parametrize("length", [0, 0x7FFFF000, 0x7FFFFFFF, 0xFFFFFFFF])
 def test_a_stream_of_unknown_length_is_whole(length: int, tmp_path: Path) -> None:
     """As written to a pipe."""
     path = tmp_path / "a.wav"
@@ -110,6 +110,13 @@ def test_a_stream_of_unknown_length_is_whole(length: int, tmp_path: Path) -> Non
     whole[4:8] = whole[place + 4 : place + 8] = length.to_bytes(4, "little")
     path.write_bytes(whole)
     assert missing_bytes(path) == 0
+
+
+@pytest.mark.parametrize("data", [b"ID3", b"RIFF", b"\xff", b"OggS", b"FORM\x00", b"RF64"])
+def test_a_scrap_of_a_file_is_no_audio(data: bytes, tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(data)
+    with pytest.raises(AudioError, match=r"cannot be read|is cut"):
+        read(tmp_path / "a.wav")
 
 
 def test_equal_sounds_are_equal_files_whatever_the_clock(tmp_path: Path) -> None:

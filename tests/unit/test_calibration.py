@@ -133,6 +133,15 @@ def test_rare_errors_are_covered(clips: int, rate: float) -> None:
     assert np.mean(covered) >= 0.9
 
 
+def test_more_errors_than_words_have_no_interval_of_rare_events() -> None:
+    """Insertions count too: four errors of three words."""
+    value = Value(name="w", label="WER", unit="%", direction="lower", reduction="rate", role="intelligibility")
+    sample = Sample(np.array([[2.0, 2.0, 0.0]]), np.ones((1, 3)), np.arange(3))
+    rate, low, high = PairedScores("c", value, ("s",), ("a", "b", "c"), sample, "clip").summary("s")
+    assert rate == pytest.approx(400 / 3)
+    assert low is None or (low <= rate <= (high or 0.0))
+
+
 def test_the_interval_of_a_score_covers_it() -> None:
     covered = []
     for seed in range(TABLES):

@@ -113,7 +113,7 @@ def test_sampling_options_stand_in_the_name(tmp_path: Path, speech: Audio) -> No
     assert (weak.sampling.guidance, weak.sampling.iterations) == (0.0, 2)  # type: ignore[union-attr]
     assert plain.sampling.iterations == 4  # type: ignore[union-attr]
     assert system_identity(plain, CLIP) != system_identity(weak, CLIP)
-    sise = component_of(f"sise@{random_sise(tmp_path / 's.safetensors')}?acoustic_steps=2,1&top_k=3")
+    sise = component_of(f"sise@{random_sise(tmp_path / 's.safetensors')}?acoustic_steps=2+1&top_k=3")
     assert (sise.sampling.acoustic_steps, sise.sampling.top_k) == ((2, 1), 3)  # type: ignore[union-attr]
     with pytest.raises(RequestError, match=r"sampling.*guidence"):
         component_of(f"masksr@{path}?guidence=1")

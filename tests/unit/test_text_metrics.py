@@ -67,6 +67,13 @@ def test_what_nobody_speaks_is_no_error(rule: str) -> None:
     assert normalise("\ufeff" + "he isn't there, he\u00a0said\u200b") == wanted
 
 
+def test_marks_part_words_as_they_are_typed() -> None:
+    """seed-tts-eval deletes punctuation; a space before it stays one."""
+    assert seed_tts("the .NET framework costs .5, he said") == "the net framework costs 5 he said"
+    assert seed_tts("one ,two") == "one two"
+    assert paper("\u201chello\u201d,\u2018he\u2019 said\u201cwhat\u201d") == "hello he said what"
+
+
 def test_composed_and_decomposed_letters_are_one() -> None:
     for normalise in RULES.values():
         assert normalise("caf\u00e9") == normalise("cafe\u0301")

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from pydantic import ValidationError
 
 torch = pytest.importorskip("torch")
 
@@ -77,6 +78,8 @@ def test_learning_rate() -> None:
     assert [learning_rate(constant, step) for step in (0, 5, 799_999)] == [1e-4] * 3
     warm = run_config(training={"rate": 1.0, "warm_up": 4, "decay": "cosine", "steps": 100}).training
     dac = run_config(training={"steps": 400_000, "rate": 1e-4, "decay": "exponential", "final": 0.2}).training
+    with pytest.raises(ValidationError, match="needs final above 0"):
+        run_config(training={"decay": "exponential"})
     assert learning_rate(dac, 200_000) == pytest.approx(1e-4 * 0.999996**200_000, rel=0.01), "DAC's schedule"
     assert learning_rate(warm, 0) == pytest.approx(0.25)
     assert learning_rate(warm, 50) == pytest.approx(0.5)

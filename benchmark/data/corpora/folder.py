@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from restorebench.benchmark.core.text import decodable
+from restorebench.benchmark.core.text import decodable, read_text
 from restorebench.benchmark.data.corpora.texts import read_texts
 from restorebench.benchmark.data.locations import audio_files, file_sha256, resolve_uri
 from restorebench.benchmark.errors import RequestError
@@ -51,4 +51,4 @@ class Folder:
 
     def _text_beside(self, uri: str) -> str | None:
         path = resolve_uri(uri).with_suffix(".txt")
-        return path.read_text(encoding="utf-8-sig").strip() if path.is_file() else None
+        return read_text(path).strip() if path.is_file() else None
