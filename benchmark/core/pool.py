@@ -7,8 +7,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Collection, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from typing import TypeVar
@@ -21,6 +21,8 @@ Result = TypeVar("Result")
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 PARENT_INTERVAL_S = 1.0
 """Between two looks of a worker for its parent."""
+WATCH_S = 10.0
+"""Between two looks at the pool's own thread."""
 
 
 def default_workers() -> int:
@@ -121,7 +123,7 @@ class Workers:
             futures: dict[Future[Result], Unit] = {}
             for unit in units[start : start + window]:
                 futures[self._submit(work, unit)] = unit
-            for future in as_completed(futures):
+            for future in self._completed(futures):
                 try:
                     yield future.result()
                 except BrokenProcessPool:
@@ -134,6 +136,22 @@ class Workers:
                 self._pool = None
                 yield died(
                     unit, f"{MAY_PASS}the worker process died (killed, out of memory, or a crash in native code), twice"
+                )
+
+    def _completed(self, futures: Collection[Future[Result]]) -> Iterator[Future[Result]]:
+        """Futures as they end. Raises RequestError when nobody is left who could end them.
+
+        Where the machine allows no more threads, the pool's own thread dies without a word, and waiting has no end.
+        """
+        pending = set(futures)
+        while pending:
+            done, pending = wait(pending, timeout=WATCH_S, return_when=FIRST_COMPLETED)
+            yield from done
+            manager: threading.Thread | None = getattr(self._pool, "_executor_manager_thread", None)
+            if pending and not done and (manager is None or not manager.is_alive()):
+                raise RequestError(
+                    "worker processes cannot be started or reached: the machine allows no more threads or processes; "
+                    "try --workers 1, or raise the limit (ulimit -u)"
                 )
 
     def _submit(self, work: Callable[[Unit], Result], unit: Unit) -> Future[Result]:
