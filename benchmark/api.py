@@ -247,20 +247,19 @@ def evaluate(
     names, objects = _split(system)
     chosen = tuple(dict.fromkeys([*names, *beside])) if system is not None else None
     plan, unusable = plan_of_suite(definition, chosen, metrics, limit)
+    count = workers or default_workers()
     for name, why in unusable.items():
         warnings.warn(f"without {name}: {why}", stacklevel=2)
     if not objects:
-        execute(plan, Path(store), workers or default_workers(), progress, retry_failed)
-        return Results(store, definition.name)
+        return Results(execute(plan, Path(store), count, progress, retry_failed).root, definition.name)
     opened = open_or_make(Path(store))
-    run(replace(plan, metric_cards={}, signatures={}), opened, workers or default_workers(), progress, retry_failed)
+    run(replace(plan, metric_cards={}, signatures={}), opened, count, progress, retry_failed)
     for name, restorer in objects.items():
         jobs = restore_inline(restorer, name, plan.trials, definition.seeds, opened, progress)
-        cards = {**plan.system_cards, name: restorer.card}
-        plan = replace(plan, system_cards=cards, jobs=(*plan.jobs, *jobs))
+        plan = replace(plan, system_cards={**plan.system_cards, name: restorer.card}, jobs=(*plan.jobs, *jobs))
     if retry_failed:
         forget_failed_scores(plan, opened)
-    run(plan, opened, workers or default_workers(), progress)
+    run(plan, opened, count, progress)
     write_tables(opened)
     return Results(store, definition.name)
 
