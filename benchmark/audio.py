@@ -40,15 +40,17 @@ def read(path: Path, channel: int | None = None) -> Audio:
     Raises AudioError for what is no audio, is cut, is empty, has NaN samples, has several channels of which none is
     named, or not the named one.
     """
-    if not path.exists():
-        raise AwayError(f"{path.name}: there is no such file; wanted a WAV, FLAC or OGG file")
-    if not path.is_file():  # a pipe would wait for a writer for ever
-        raise AudioError(f"{path.name}: is no regular file; wanted a WAV, FLAC or OGG file")
     try:
+        if not path.exists():
+            raise AwayError(f"{path.name}: there is no such file; wanted a WAV, FLAC or OGG file")
+        if not path.is_file():  # a pipe would wait for a writer for ever
+            raise AudioError(f"{path.name}: is no regular file; wanted a WAV, FLAC or OGG file")
         if missing := missing_bytes(path):
             raise AudioError(f"{path.name}: is cut: {missing} bytes or more are missing of what its header says")
         samples, rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
-    except (soundfile.LibsndfileError, OSError, TypeError, ValueError) as error:
+    except OSError as error:
+        raise AwayError(f"{path.name}: cannot be reached ({error.strerror or error})") from error
+    except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         if isinstance(error, ValueError) and path.suffix.lower() == ".flac":
             raise AudioError(
                 f"{path.name}: is a stream whose header does not say its length; write it anew, with flac or ffmpeg"

@@ -35,6 +35,19 @@ FRAME_CODEC = merged(MASKSR, {"name": "tiny-codec", "kind": "frame-codec", "data
 }
 
 
+FOLDER_SUITE = """
+name = "folder-suite"
+version = 1
+summary = "a folder"
+metrics = ["lsd"]
+systems = ["unprocessed"]
+corpus = { reader = "folder", options = { path = "speech" } }
+[[condition]]
+name = "band"
+corruption = "lowpass"
+"""
+
+
 def run_config(base: dict[str, Any] | None = None, **tables: Any) -> RunConfig:
     """A tiny run; keyword tables are merged over it."""
     return RunConfig.model_validate(merged(base or MASKSR, tables))

@@ -15,12 +15,10 @@ import pandas as pd
 from restorebench.benchmark.analysis.paired_scores import PairedScores, paired_scores
 from restorebench.benchmark.contracts import MetricCard, Value
 from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.run.alignment import DELAYED_MS
 from restorebench.benchmark.store.records import planned_records
 from restorebench.benchmark.store.store import Store
 from restorebench.benchmark.types import Cell
-
-DELAYED_MS = 0.5
-"""Delay that changes what compares waveforms."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,6 @@ not zero, and percentile and BCa intervals less than either.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from math import sqrt
 
 import numpy as np
 from scipy.special import betaincinv, stdtrit  # scipy.stats takes a second to import
@@ -77,9 +76,3 @@ def clusters_apart(scores: Array) -> int:
     scale = float(np.abs(scores).max()) if len(scores) else 0.0
     _, counts = np.unique(np.round(scores / (scale or 1.0), 9), return_counts=True)
     return int(counts.sum() - counts.max()) if len(counts) else 0
-
-
-def effect_size(value: float, error: float, clusters: int) -> float | None:
-    """The difference over the standard deviation of the clusters' differences; None where that is 0 or unknown."""
-    spread = error * sqrt(clusters)
-    return value / spread if 0 < spread < float("inf") else None

@@ -17,18 +17,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import combinations
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.special import stdtrit  # scipy.stats takes a second to import
 
-from restorebench.benchmark.analysis.intervals import (
-    Interval,
-    clusters_apart,
-    effect_size,
-    interval,
-    standard_error,
-)
+from restorebench.benchmark.analysis.intervals import Interval, clusters_apart, interval, standard_error
 from restorebench.benchmark.analysis.resampling import Array, Draws, bootstrap_t
 from restorebench.benchmark.analysis.significance import ALPHA, bootstrapped, one_sided, permutation, smallest_p
 
@@ -79,7 +74,8 @@ class Difference:
     @property
     def effect(self) -> float | None:
         """The difference over the standard deviation of the clusters' differences; None where that is 0 or unknown."""
-        return effect_size(self.value, self.error, self.clusters)
+        spread = self.error * sqrt(self.clusters)
+        return self.value / spread if 0 < spread < float("inf") else None
 
 
 @dataclass(frozen=True, eq=False)

@@ -39,14 +39,15 @@ def printable(text: str) -> str:
     if text.isascii() and text.isprintable() and not text.lstrip().startswith("::"):
         return text
     shown = "".join(
-        character if unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp") else _sign(character)
+        character if _harmless(character) else " " if character in "\t\n\r\u2028\u2029" else "\ufffd"
         for character in text
     )
     return re.sub(r"^(\s*):(?=:)", r"\1: ", shown)
 
 
-def _sign(character: str) -> str:
-    return " " if character in "\t\n\r\u2028\u2029" else "\ufffd"
+def _harmless(character: str) -> bool:
+    """Joiners and non-joiners are part of how Persian and Indic scripts are written."""
+    return character in "\u200c\u200d" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def decodable(name: str) -> str:

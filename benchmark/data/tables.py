@@ -7,6 +7,7 @@ import io
 from collections.abc import Collection
 from pathlib import Path
 
+from restorebench.benchmark.core.text import read_text
 from restorebench.benchmark.errors import RequestError
 
 
@@ -24,11 +25,7 @@ def read_csv(path: Path, wanted: Collection[str]) -> list[dict[str, str]]:
     columns = ",".join(wanted)
     if not path.is_file():
         raise RequestError(f"{path}: no such file; wanted a CSV with the columns {columns}")
-    try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise RequestError(f"{path}: is not UTF-8 (byte {error.start}); save it as UTF-8") from error
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)  # lines end as in files, not at U+2028
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)  # lines end as in files, not at U+2028
     rows: list[dict[str, str]] = []
     try:
         header = next(reader, [])

@@ -63,7 +63,7 @@ def _number(text: str) -> float | None:
         value = float(text)
     except ValueError:
         return None
-    return value if math.isfinite(value) else None
+    return value if math.isfinite(value) and "_" not in text else None  # Python reads 1_0 as ten
 
 
 def _card(name: str, sha256: str, lower_is_better: bool) -> MetricCard:

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from restorebench.benchmark.analysis.board import DELAYED_MS
 from restorebench.benchmark.audio import read
 from restorebench.benchmark.components import metric_card, require_weights, resolve_metrics
 from restorebench.benchmark.contracts import Subject
@@ -28,6 +27,7 @@ from restorebench.benchmark.errors import MAY_PASS, AudioError, RequestError, re
 from restorebench.benchmark.folders.kept_rows import KeptRows
 from restorebench.benchmark.isolation.environments import build, used_by
 from restorebench.benchmark.plan.keys import signature
+from restorebench.benchmark.run.alignment import DELAYED_MS
 from restorebench.benchmark.run.clip import SharedClip
 from restorebench.benchmark.run.scoring import delay_ms, failure, metric, score
 from restorebench.benchmark.types import Outcome

@@ -11,6 +11,8 @@ from restorebench.benchmark.types import FloatArray
 COMMON = 0.5
 """Correlation from which on two sounds count as one waveform; below it, only their loudness over time is compared."""
 LOUDNESS_S = 0.01
+DELAYED_MS = 0.5
+"""Delay from which on what compares waveforms is another number."""
 
 
 @dataclass(frozen=True)

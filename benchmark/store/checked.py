@@ -10,10 +10,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from restorebench.benchmark.errors import RequestError
+
 HEAD = '{"sha256": "'
 
 
-class Damaged(Exception):
+class Damaged(RequestError):
     """A unit that is not what was written: a flipped byte, or a part of it."""
 
 

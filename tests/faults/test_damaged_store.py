@@ -26,6 +26,7 @@ from restorebench.benchmark.store.checked import Damaged
 from restorebench.benchmark.store.store import SCHEMA, Store, read_table
 from restorebench.benchmark.suite import load_suite
 from restorebench.benchmark.types import FloatArray, Record
+from tests.tiny import FOLDER_SUITE
 
 
 @pytest.fixture(scope="module")
@@ -134,7 +135,7 @@ def test_a_file_that_was_away_is_scored_when_it_is_back(tmp_path: Path) -> None:
     speech = tmp_path / "speech"
     speech.mkdir()
     shutil.copy(BUNDLE / "slt_04.flac", speech / "a.flac")
-    (tmp_path / "s.toml").write_text(SUITE)
+    (tmp_path / "s.toml").write_text(FOLDER_SUITE)
     plan = make_plan(load_suite(str(tmp_path / "s.toml")))
     (speech / "a.flac").rename(tmp_path / "away.flac")
     store = execute(plan, tmp_path / "s", workers=1)
@@ -156,19 +157,6 @@ def test_a_function_that_meets_a_fault_of_the_machine_costs_its_clip_alone(tmp_p
     found = rb.evaluate({"away": away}, "demo", store=tmp_path, metrics=["lsd"], limit=2, workers=1)
     mine = found.records[found.records["system"] == "away"]
     assert sorted(mine["value"].isna()) == [False, True]
-
-
-SUITE = """
-name = "away"
-version = 1
-summary = "a folder"
-metrics = ["lsd"]
-systems = ["unprocessed"]
-corpus = { reader = "folder", options = { path = "speech" } }
-[[condition]]
-name = "lowpass"
-corruption = "lowpass"
-"""
 
 
 def test_the_latest_plan_is_the_last_one_that_ran(store: Store) -> None:

@@ -27,6 +27,7 @@ from restorebench.benchmark.suite import load_suite
 from restorebench.benchmark.types import Table
 from restorebench.reports.formats import FORMATS
 from tests.conftest import COMMAND, Cli
+from tests.tiny import FOLDER_SUITE
 
 
 @pytest.fixture
@@ -128,23 +129,10 @@ def test_odd_files_get_a_hint(clips: Path, tmp_path: Path) -> None:
 def test_a_run_without_any_value_fails(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "speech").mkdir()
     (tmp_path / "speech" / "a.wav").write_bytes(b"no audio")
-    (tmp_path / "s.toml").write_text(FOLDER)
+    (tmp_path / "s.toml").write_text(FOLDER_SUITE)
     done = cli("run", "s.toml", "--store", "store")
     assert done.returncode == 1
     assert "no value of folder-suite could be measured: " in done.stderr
-
-
-FOLDER = """
-name = "folder-suite"
-version = 1
-summary = "a folder"
-metrics = ["lsd"]
-systems = ["unprocessed"]
-corpus = { reader = "folder", options = { path = "speech" } }
-[[condition]]
-name = "level"
-corruption = "lowpass"
-"""
 
 
 def test_paths_of_a_suite_begin_at_its_file(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,13 +141,13 @@ def test_paths_of_a_suite_begin_at_its_file(clips: Path, tmp_path: Path, monkeyp
     for folder in (here, there):
         folder.mkdir()
     clips.rename(here / "speech")
-    (here / "s.toml").write_text(FOLDER)
+    (here / "s.toml").write_text(FOLDER_SUITE)
     (there / "speech").mkdir()
     monkeypatch.chdir(there)
     assert load_suite(str(here / "s.toml")).corpus.options == {"path": str(here / "speech")}
     for folder in (here, there):
         (folder / "whamr").mkdir()
-    rooms = FOLDER.replace('"lowpass"', '"reverb"\noptions = { rir = "whamr" }')
+    rooms = FOLDER_SUITE.replace('"lowpass"', '"reverb"\noptions = { rir = "whamr" }')
     (here / "r.toml").write_text(rooms)
     assert load_suite(str(here / "r.toml")).condition[0].options == {"rir": "whamr"}, "a word, not a place"
     (here / "r.toml").write_text(rooms.replace('"whamr"', '"./whamr"'))
@@ -183,7 +171,9 @@ def test_paths_of_a_suite_begin_at_its_file(clips: Path, tmp_path: Path, monkeyp
 )
 def test_a_suite_that_means_something_else_is_refused(change: str, words: str, tmp_path: Path) -> None:
     key = change.partition(" =")[0]
-    kept = "\n".join(line for line in FOLDER.replace('"speech"', '"."').splitlines() if not line.startswith(f"{key} ="))
+    kept = "\n".join(
+        line for line in FOLDER_SUITE.replace('"speech"', '"."').splitlines() if not line.startswith(f"{key} =")
+    )
     (tmp_path / "s.toml").write_text(f"{change}\n{kept}")
     with pytest.raises(RequestError) as caught:
         load_suite(str(tmp_path / "s.toml"))
@@ -209,7 +199,7 @@ def test_ids_that_leave_the_folder_are_refused(name: str) -> None:
         require_id(name, "here")
 
 
-@pytest.mark.parametrize("name", ["a", "p360/p360_001", "été", "a b", "NA", "中文/一"])
+@pytest.mark.parametrize("name", ["a", "p360/p360_001", "été", "a b", "NA", "中文/一", "می\u200cروم"])
 def test_plain_ids_are_kept(name: str) -> None:
     require_id(name, "here")
 
@@ -236,7 +226,7 @@ def test_nothing_steers_a_terminal_or_a_runner() -> None:
         odd = {c for c in text if unicodedata.category(c) in ("Cc", "Cf") and c not in "\n\r\t"}
         assert not odd, form
         assert not any(line.lstrip(" |*_-").startswith("::") for line in text.splitlines()), form
-    assert printable("plain – text") == "plain – text"
+    assert printable("plain – text, می\u200cروم") == "plain – text, می\u200cروم"
     element = ElementTree.Element("a", message=printable(STEERING))
     ElementTree.fromstring(ElementTree.tostring(element))
 
@@ -251,7 +241,7 @@ def test_a_name_that_is_not_utf8_costs_nobody_else(clips: Path, cli: Cli, tmp_pa
     assert done.returncode == 0, done.stderr
     found = pd.read_csv(tmp_path / "x.csv").set_index("id")["lsd"]
     assert found["caf\ufffd"] == found["slt_04"]
-    (tmp_path / "s.toml").write_text(FOLDER.replace('"speech"', '"clips"'))
+    (tmp_path / "s.toml").write_text(FOLDER_SUITE.replace('"speech"', '"clips"'))
     done = cli("run", "s.toml", "--store", "store", "--limit", "4")
     assert done.returncode == 0, done.stderr
     assert "no value" not in done.stdout

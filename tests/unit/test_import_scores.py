@@ -82,6 +82,7 @@ def test_an_unpublished_judge_says_why_its_column_is_empty(store: Store, cli: Cl
         ("system,id,value\n", "sesqa", "holds no rows"),
         ("system,id,value\ntarget,NA,1\n", "sesqa", "demo has no clip 'NA' of 'target'"),
         ("system,id,value\ntarget,{first},NaN\n", "sesqa", "line 2: value 'NaN' is not a number"),
+        ("system,id,value\ntarget,{first},1_0\n", "sesqa", "line 2: value '1_0' is not a number"),
         ("system,id,value,seed\ntarget,{first},1,x\n", "sesqa", "line 2: seed 'x' is not a whole number"),
         ("system,id,value\ntarget,{first},1\n", "lsd", "lsd is computed here"),
         ("system,id,value\ntarget,{first},1\n", "dnsmos.ovl", "dnsmos.ovl is a value that dnsmos gives"),

@@ -88,7 +88,8 @@ def test_the_detectable_difference_is_found_in_80_of_100_tables(clips: int) -> N
         table = PairedScores("c", VALUE, SYSTEMS, tuple(map(str, range(clips))), sample, "clip")
         tested = table.difference("good", "alike")
         found.append(tested is not None and tested.separated)
-    assert np.mean(found) >= 0.75, "Holm's step helps: all other pairs are separated"
+    # The claim is for the hardest of the ten pairs; Holm's step helps here, where all other pairs are separated.
+    assert 0.75 <= np.mean(found) <= 0.99
 
 
 def test_too_few_clips_can_show_no_difference() -> None:
