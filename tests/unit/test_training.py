@@ -17,14 +17,15 @@ import soundfile
 torch = pytest.importorskip("torch")
 
 from restorebench.benchmark.errors import RequestError  # noqa: E402
+from restorebench.systems.masksr import teacher  # noqa: E402
 from restorebench.systems.training import checkpoint  # noqa: E402
 from restorebench.systems.training import prepared as layout  # noqa: E402
 from restorebench.systems.training.config import RunConfig  # noqa: E402
 from restorebench.systems.training.data import PairStream, Recording, utterances_of  # noqa: E402
-from restorebench.systems.training.prepare import prepare, prepared_for  # noqa: E402
+from restorebench.systems.training.prepare import LEVEL_OF_THE_REST, prepare, prepared_for  # noqa: E402
 from restorebench.systems.training.task import Task, make_task  # noqa: E402
 from tests.conftest import ROOT, Cli  # noqa: E402
-from tests.tiny import FRAME_CODEC, MASKSR, merged, quietly, run_config, trained, write_toml  # noqa: E402
+from tests.tiny import FRAME_CODEC, MASKSR, merged, quietly, run_config, small_hubert, trained, write_toml  # noqa: E402
 
 
 def states(folder: Path) -> dict[str, Any]:
@@ -343,6 +344,24 @@ def test_prepared_features_are_those_made_on_the_fly(tmp_path: Path) -> None:
     other = run_config(data={"prepared": "features", "seconds": 0.4}, model={"seconds": 0.4})
     with pytest.raises(RequestError, match="no prepared codes"):
         prepared_stream(other, tmp_path)
+
+
+def test_prepared_targets_are_the_teachers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """HuBERT's true class at a small size; its targets are extracted once, at one level."""
+    monkeypatch.setattr(teacher, "load_hubert", lambda path: small_hubert())
+    (tmp_path / "hubert.pt").write_bytes(b"any")
+    run = run_config(
+        data={"prepared": "features"}, model={"distillation": "avg-feature"},
+        teacher={"hubert": str(tmp_path / "hubert.pt")},
+    )  # fmt: skip
+    prepare(run, tmp_path, quietly)
+    stream, task = prepared_stream(run, tmp_path)
+    assert set(task.columns()) == {"codes", "taught"}
+    for index in range(4):
+        item = stream[index]
+        clean = layout.full_scale(item["clean"]) * np.float32(layout.PEAKS[LEVEL_OF_THE_REST])
+        made = task.features(torch.from_numpy(clean)[None], "taught")
+        assert torch.allclose(made[0].float(), torch.from_numpy(item["taught"]).float(), atol=1e-2)
 
 
 def umask() -> int:
