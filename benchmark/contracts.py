@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from math import inf
 from typing import Any, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -71,6 +72,8 @@ class SystemCard(Card):
     """It runs from a file that the user names, as in `masksr2-s@FILE`: no public weights exist."""
     argument: str = ""
     """What its name needs after a colon, as in `http:HOST:PORT`."""
+    deviations: str = ""
+    """What is otherwise than in its paper, and the setting that makes it as there."""
     training: tuple[TrainingCorpus, ...] = ()
     """What its checkpoint says it was trained on; boards mark systems whose training speakers are tested."""
 
@@ -232,15 +235,14 @@ class Synthesizer(Protocol):
         ...
 
 
-class Scene(BaseModel):
+@dataclass(frozen=True)
+class Scene:
     """What a corruption may know when it draws: the clip's shape and the other clips of the corpus."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
 
     rate: int
     seconds: float
     uri: str = ""
-    others: tuple[str, ...] = ()
+    others: Sequence[str] = ()
     """Locations of other clips of the corpus, for babble."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
 from typing import Annotated, Literal
@@ -90,7 +91,7 @@ def load(uri: str, sha256: str, rate: int, channel: int | None = None) -> Sample
     return resample(audio.samples, audio.rate, rate).astype(np.float64)
 
 
-def recording(rng: np.random.Generator, files: tuple[str, ...], seconds: float) -> Recording:
+def recording(rng: np.random.Generator, files: Sequence[str], seconds: float) -> Recording:
     """One of the files, from a random place on; from a place where it sounds, if the stretch is digital silence.
 
     Silence cannot be brought to a ratio: the clip would stay clean under a recipe that says otherwise. A file that is

@@ -77,6 +77,21 @@ def librispeech(root: Path) -> None:
     text(root / "121" / "121726" / "121-121726.trans.txt", "121-121726-0000 ALSO A POPULAR CONTRIVANCE\n")
 
 
+def librispeech_train(root: Path) -> None:
+    librispeech(root)
+    sound(root / "19" / "198" / "19-198-0000.flac", 16_000)
+    text(root / "19" / "198" / "19-198.trans.txt", "19-198-0000 NORTHANGER ABBEY\n")
+
+
+def aishell(root: Path) -> None:
+    for seed, speaker in enumerate(("S0002", "S0003")):
+        sound(root / "train" / speaker / f"BAC009{speaker}W0122.wav", 16_000, seed)
+
+
+def dns_read_speech(root: Path) -> None:
+    sound(root / "book_00000_chp_0009_reader_06709_0.wav", 48_000)
+
+
 def dns2020(root: Path) -> None:
     for part in ("no_reverb", "with_reverb"):
         for number in (0, 90):
@@ -145,6 +160,12 @@ FAKES: dict[str, FakeCorpus] = {
                 tuple(_vctk_clip(speaker, clip) for speaker in VCTK_HELD_OUT for clip in ("001", "002")),
                 ("wav48_silence_trimmed", "wav48_silence_trimmed/p362", "txt/p364"),
             ),
+            Reading(
+                "vctk",
+                {"speakers": (), "without": VCTK_HELD_OUT},
+                tuple(_vctk_clip("p225", clip) for clip in ("001", "002")),
+                ("wav48_silence_trimmed", "txt/p225"),
+            ),
         ),
     ),
     "voicebank-demand": FakeCorpus(voicebank_demand, noise=("noise/p232_001.flac", "noise/p257_001.flac")),
@@ -160,6 +181,40 @@ FAKES: dict[str, FakeCorpus] = {
                     Expected("121-121726-0000", "ALSO A POPULAR CONTRIVANCE", "121", 16_000),
                 ),
                 ("", "1089/134686/1089-134686.trans.txt"),
+            ),
+        ),
+    ),
+    "librispeech-train-clean-100": FakeCorpus(
+        librispeech_train,
+        (
+            Reading(
+                "librispeech",
+                {"split": "train-clean-100", "without": ("1089", "121")},
+                (Expected("19-198-0000", "NORTHANGER ABBEY", "19", 16_000),),
+                ("", "19/198/19-198.trans.txt"),
+            ),
+        ),
+    ),
+    "aishell-1": FakeCorpus(
+        aishell,
+        (
+            Reading(
+                "folder",
+                {"path": "data:aishell-1/train", "language": "zh", "licence": "Apache 2.0"},
+                tuple(Expected(f"{name}/BAC009{name}W0122", None, "", 16_000) for name in ("S0002", "S0003")),
+                ("train",),
+                "zh",
+            ),
+        ),
+    ),
+    "dns-read-speech": FakeCorpus(
+        dns_read_speech,
+        (
+            Reading(
+                "folder",
+                {"path": "data:dns_read_speech", "licence": "public domain (LibriVox)"},
+                (Expected("book_00000_chp_0009_reader_06709_0", None, "", 48_000),),
+                ("",),
             ),
         ),
     ),

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
+from restorebench.benchmark.types import Utterance
 from restorebench.systems.training.config import RunConfig, merged
+from restorebench.systems.training.recordings import SCHEMA, TEXTS, Recordings
 
 CODEC = {"hop": 320, "window": 1280, "width": 16, "expansion": 2, "encoder_blocks": 1, "decoder_blocks": 2,
          "fine_blocks": 1, "codebooks": 3, "codebook_size": 16, "codebook_dim": 4}  # fmt: skip
@@ -51,6 +56,12 @@ corruption = "lowpass"
 def run_config(base: dict[str, Any] | None = None, **tables: Any) -> RunConfig:
     """A tiny run; keyword tables are merged over it."""
     return RunConfig.model_validate(merged(base or MASKSR, tables))
+
+
+def recordings_table(utterances: Sequence[Utterance]) -> Recordings:
+    """A list of one-second recordings, whether their files exist or not."""
+    rows = [{name: getattr(u, name, "") for name in TEXTS} | {"rate": 16_000, "frames": 16_000} for u in utterances]
+    return Recordings(pa.Table.from_pylist(rows, SCHEMA))
 
 
 def quietly(stage: str, total: int, steps: Any) -> None:

@@ -39,9 +39,10 @@ def _systems() -> Table:
         trained = ", ".join(dict.fromkeys(corpus.corpus for corpus in card.training))
         weights = ", ".join(f"{weight} ({entry_of(weight).licence})" for weight in card.weights)
         here = why.partition(";")[0] or "yes"
-        rows.append((name, card.kind, rate, here, weights, card.licence, trained, card.source, card.summary))
-    columns = ("name", "kind", "rate", "runs here", "weights", "licence", "trained on", "source", "summary")
-    details = ("kind", "rate", "weights", "licence", "trained on", "source")
+        facts = (card.kind, rate, here, weights, card.licence, trained, card.source, card.deviations, card.summary)
+        rows.append((name, *facts))
+    details = ("kind", "rate", "weights", "licence", "trained on", "source", "otherwise than its paper")
+    columns = (*("name", "kind", "rate", "runs here"), *details[2:], "summary")
     return Table("Systems", columns, tuple(rows), details=details)
 
 

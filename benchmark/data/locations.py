@@ -8,6 +8,8 @@ from __future__ import annotations
 import csv
 import hashlib
 import os
+import re
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
@@ -17,6 +19,27 @@ from restorebench.benchmark.errors import RequestError
 
 BUNDLE = Path(__file__).resolve().parent / "corpora" / "demo_audio"
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
+
+ARCHIVED = re.compile(r"(?P<archive>.+\.tar)#(?P<offset>\d+)\+(?P<size>\d+)")
+
+
+@dataclass(frozen=True)
+class Member:
+    """Where a file's bytes lie within an uncompressed archive: `ARCHIVE.tar#OFFSET+SIZE` as a location."""
+
+    archive: str
+    offset: int
+    size: int
+
+    @property
+    def uri(self) -> str:
+        return f"{self.archive}#{self.offset}+{self.size}"
+
+
+def archived(location: str) -> Member | None:
+    """The member that a location names, or None for a file of its own."""
+    found = ARCHIVED.fullmatch(location)
+    return Member(found["archive"], int(found["offset"]), int(found["size"])) if found else None
 
 
 def data_folder() -> Path | None:
@@ -35,7 +58,12 @@ def users_data_folder() -> Path:
 
 
 def resolve_uri(location: str) -> Path:
-    """The path behind a location. Raises RequestError when the data folder is needed and absent."""
+    """The path behind a location.
+
+    Raises RequestError when the data folder is needed and absent, or for a member of an archive.
+    """
+    if archived(location):
+        raise RequestError(f"{location}: lies within an archive, where training alone reads it; unpack the archive")
     scheme, colon, rest = location.partition(":")
     if colon and scheme == "demo":
         return BUNDLE / rest

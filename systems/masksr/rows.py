@@ -14,6 +14,10 @@ from restorebench.benchmark.contracts import SystemCard
 from restorebench.systems.checkpoint_row import CheckpointRow
 
 PAPER = "MaskSR2"
+SIZES = (
+    "49.6 M (S) and 237.4 M (L) parameters with Appendix A's small tables; Table I's 55 M and 249 M need embeddings = "
+    '"full" and dense = true under [model] (D9)'
+)
 
 
 def packages_of(shipped: str, dac: bool) -> tuple[str, ...]:
@@ -49,6 +53,7 @@ class Variant(CheckpointRow):
             stochastic=True,
             checkpoint=not shipped,
             cost=cost,
+            deviations=SIZES if dac else "",
         )
         super().__init__(card, config, shipped)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,26 @@ from restorebench.systems.tokenizers.frame_codec import FrameCodec
 from restorebench.systems.tokenizers.tokenizer import frames_of
 from restorebench.systems.training.checkpoint import Checkpoint
 from restorebench.systems.training.config import RunConfig, parse
-from restorebench.systems.training.data import Batch
+from restorebench.systems.training.data import Batch, collate
 from restorebench.systems.training.prepared import Column
 from restorebench.systems.training.task import SingleModelTask, Values
+
+
+@dataclass(frozen=True)
+class Masks:
+    """Item -> the places to predict, [codebook, frame] bool, and whether the item's speech features are dropped."""
+
+    seed: int
+    codebooks: int
+    frames: int
+    span: int
+    drop: float
+
+    def __call__(self, stream: str, index: int) -> dict[str, Any]:
+        rng = generator("mask", stream, self.seed, index)
+        dropped = rng.random() < self.drop and stream == "train"
+        return {"masked": training_mask(rng, self.codebooks, self.frames, self.span), "dropped": np.bool_(dropped)}
+
 
 BUCKETS = ((0.0, 0.3, "low"), (0.3, 0.7, "middle"), (0.7, 1.01, "high"))
 """Mask ratios that validation accuracy is shown for."""
@@ -85,22 +103,21 @@ class MaskSrTask(SingleModelTask[MaskSr]):
         return self.identity
 
     def to_examples(self, batch: Batch, stream: str = "train") -> Batch:
-        """Adds targets, and the masks that belong to each item's index."""
+        """Adds targets, and the masks that belong to each item's index, where no worker made them."""
         clean = batch["clean"]
         codes = batch["codes"].long() if "codes" in batch else self.tokenizer.encode(clean)
-        rngs = [generator("mask", stream, self.config.seed, int(index)) for index in batch["index"]]
-        dropped = [rng.random() < self.model_config.drop and stream == "train" for rng in rngs]
-        masked = np.stack([training_mask(rng, codes.shape[1], codes.shape[2], self.model_config.span) for rng in rngs])
-        examples = {
-            **batch,
-            "codes": codes,
-            "masked": torch.from_numpy(masked).to(clean.device),
-            "dropped": torch.tensor(dropped, device=clean.device),
-        }
+        examples = {**batch, "codes": codes}
+        if "masked" not in batch:  # material in memory has no workers to make them
+            masks = collate([self.extras()(stream, int(index)) for index in batch["index"]])
+            examples |= {key: value.to(clean.device) for key, value in masks.items()}
         if self.teacher is not None:
             taught = batch[self.teacher.column] if self.teacher.column in batch else self.teacher.targets(clean)
             examples["taught"] = taught.float() if taught.is_floating_point() else taught.long()
         return examples
+
+    def extras(self) -> Masks:
+        model = self.model_config
+        return Masks(self.config.seed, self.tokenizer.codebooks, self.frames, model.span, model.drop)
 
     def count(self, examples: Batch) -> Tensor:
         return examples["masked"].sum()

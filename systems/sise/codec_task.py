@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from restorebench.benchmark.core.seeds import generator, integer
-from restorebench.benchmark.types import Audio, Utterance
+from restorebench.benchmark.types import Audio
 from restorebench.systems.sise.codec import Factorised, FactorisedCodec, Predictor
 from restorebench.systems.sise.config import CodecConfig
 from restorebench.systems.sise.labels import LabelConfig, Labels, labels_of
@@ -30,6 +30,7 @@ from restorebench.systems.training.checkpoint import Checkpoint
 from restorebench.systems.training.config import RunConfig, parse
 from restorebench.systems.training.data import Batch
 from restorebench.systems.training.distributed import take_from_first
+from restorebench.systems.training.recordings import Recordings
 from restorebench.systems.training.task import Progress, Task, Values, ema_copy, learning_rate, update_ema
 
 MEL_WINDOWS, MELS = (32, 64, 128, 256, 512, 1024, 2048), (5, 10, 20, 40, 80, 160, 320)
@@ -149,11 +150,12 @@ class SiseCodecTask(Task):
             )  # fmt: skip
             return made
 
-    def prepare_stream(self, stream: str, utterances: Sequence[Utterance], folder: Path, progress: Progress) -> None:
-        self.labels[stream] = labels_of(self.label_config, utterances, folder / f"labels-{stream}.csv", progress)
-        names = sorted({u.speaker for u in utterances if u.speaker})[: self.weights.speakers]
+    def prepare_stream(self, stream: str, recordings: Recordings, folder: Path, progress: Progress) -> None:
+        self.labels[stream] = labels_of(self.label_config, recordings, folder / f"labels-{stream}.csv", progress)
+        speakers = recordings.column("speaker")
+        names = sorted(set(speakers) - {""})[: self.weights.speakers]
         place = {name: number for number, name in enumerate(names)} if stream == "train" else {}
-        self.speakers[stream] = [place.get(u.speaker, IGNORED) for u in utterances]
+        self.speakers[stream] = [place.get(speaker, IGNORED) for speaker in speakers]
 
     def setup(self, fabric: Any) -> None:
         training = self.config.training
@@ -236,6 +238,7 @@ class SiseCodecTask(Task):
         clean, weights = batch["clean"], self.weights
         phones, speakers = self.targets(batch, "train")
         values = {
+            "phones_known": (phones > UNKNOWN).sum() / (phones >= UNKNOWN).sum().clamp(min=1),
             "mel": self.mel(made, clean),
             "codebook": factorised.codebook_loss,
             "commitment": factorised.commitment_loss,

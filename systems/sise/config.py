@@ -81,6 +81,12 @@ class DiffusionConfig(_Table):
         return self
 
 
+class ObjectiveConfig(_Table):
+    average: Literal["clip", "sum"] = "clip"
+    """D42: equation 2 as a mean over a clip's masked tokens, or as the sum that is written, over the length of the clip.
+    The sum gives a clip with more masked tokens more weight."""
+
+
 class SamplingConfig(_Table):
     semantic_steps: int = Field(default=15, ge=1)
     acoustic_steps: tuple[int, ...] = (10, 1, 1, 1, 1)
@@ -90,6 +96,8 @@ class SamplingConfig(_Table):
     """At the first step; it falls to 0."""
     one_step: Literal["greedy", "gumbel"] = "greedy"
     """D32: layers of one step take the best token; MaskGCT draws at temperature 0.2."""
+    confidence: Literal["top-k", "all"] = "top-k"
+    """D41: a drawn token's probability among the top k, or among all tokens."""
 
     def steps(self, layers: int) -> tuple[int, ...]:
         """Steps of every token layer. Raises RequestError when their number is another."""

@@ -18,7 +18,7 @@ from restorebench.benchmark.core.seeds import generator
 from restorebench.benchmark.data.locations import file_sha256
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Audio
-from restorebench.systems.sise.config import CodecConfig, DiffusionConfig, SamplingConfig
+from restorebench.systems.sise.config import CodecConfig, DiffusionConfig, ObjectiveConfig, SamplingConfig
 from restorebench.systems.sise.diffusion import Sise
 from restorebench.systems.sise.load import load_codec, random_codec
 from restorebench.systems.sise.sampling import sample
@@ -58,6 +58,7 @@ class SiseTask(SingleModelTask[Sise]):
         where = config.name
         self.model_config: DiffusionConfig = parse(DiffusionConfig, config.model, f"{where}: model")
         self.sampling: SamplingConfig = parse(SamplingConfig, config.sampling, f"{where}: sampling")
+        self.objective: ObjectiveConfig = parse(ObjectiveConfig, config.losses, f"{where}: losses")
         choice: CodecChoice = parse(CodecChoice, config.tokenizer, f"{where}: tokenizer")
         if config.data.seconds != self.model_config.seconds:
             raise RequestError(
@@ -97,7 +98,7 @@ class SiseTask(SingleModelTask[Sise]):
         }
 
     def losses(self, model: nn.Module, examples: Batch, share: Tensor) -> tuple[Tensor, Values]:
-        """Cross-entropy per masked token of each stage (equation 2, as a mean), summed over the two stages."""
+        """Cross-entropy of each stage's masked tokens (equation 2; D42), summed over the two stages."""
         values = self._losses(model, examples)
         part = share * len(examples["clean"])
         total = torch.stack([value for name, value in values.items() if name.startswith("loss")]).sum()
@@ -120,7 +121,8 @@ class SiseTask(SingleModelTask[Sise]):
             # Each clip counts alike, however much of it is masked.
             clip = torch.arange(len(codes), device=codes.device)[:, None].expand_as(hidden)[hidden]
             sums = torch.zeros(len(codes), device=codes.device).index_add(0, clip, loss)
-            values[f"loss_{name}"] = (sums / hidden.sum(1)).mean()
+            among = hidden.sum(1) if self.objective.average == "clip" else hidden.shape[1]
+            values[f"loss_{name}"] = (sums / among).mean()
             values[f"accuracy_{name}"] = (logits[hidden].argmax(-1) == wanted[hidden]).float().mean()
         return values
 

@@ -1,4 +1,4 @@
-"""Phone labels of a corpus: aligned once, kept in the run's folder, cut to crops while training.
+"""Phone labels of a corpus: aligned once and kept in the run's folder, or read from TextGrids while training.
 
 What could not be aligned is listed in `labels-STREAM.csv` with the reason; its frames teach the predictor nothing.
 """
@@ -7,10 +7,11 @@ from __future__ import annotations
 
 import csv
 import json
-from collections.abc import Callable, Iterator, Sequence
+import sys
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,9 +33,11 @@ from restorebench.systems.sise.phonemes import (
     read_textgrid,
     unknown_share,
 )
+from restorebench.systems.training.recordings import Progress, Recordings
 
 MOST_UNKNOWN = 0.05
 SHOWN = 8
+LOOKED_AT = 2000
 
 
 class LabelConfig(BaseModel):
@@ -59,76 +62,123 @@ class LabelConfig(BaseModel):
         return PhoneSet(NAMED_SETS[self.phones] if isinstance(self.phones, str) else self.phones or ARPABET)
 
 
-class Labels:
-    """Alignments of a stream's recordings, by number."""
+class Labels(Protocol):
+    """Phone classes of a stream's recordings, by number."""
+
+    def crop(self, recording: int, start_s: float, frames: int, hop: int, rate: int) -> NDArray[np.int64]:
+        """Classes [frame] of a crop; IGNORED throughout where the recording has no alignment."""
+        ...
+
+
+class Aligned:
+    """Alignments in memory."""
 
     def __init__(self, alignments: Sequence[Alignment | None], phones: PhoneSet) -> None:
         self.alignments, self.phones = list(alignments), phones
 
     def crop(self, recording: int, start_s: float, frames: int, hop: int, rate: int) -> NDArray[np.int64]:
-        """Classes [frame] of a crop; IGNORED throughout where the recording has no alignment."""
-        alignment = self.alignments[recording]
-        if alignment is None:
-            return np.full(frames, IGNORED, dtype=np.int64)
-        return frame_labels(alignment, self.phones, start_s, frames, hop, rate)
+        return _cut(self.alignments[recording], self.phones, start_s, frames, hop, rate)
 
 
-def labels_of(
-    config: LabelConfig, utterances: Sequence[Utterance], table: Path,
-    progress: Callable[[str, int, Iterator[int]], None],
-) -> Labels:  # fmt: skip
-    """Aligns what has a transcript or a TextGrid, once. `table` (.csv) lists every utterance and what went wrong."""
+class TextGrids:
+    """Alignments in files, each read when a crop needs it: a corpus may have ten million."""
+
+    def __init__(self, folder: Path, ids: Sequence[str], phones: PhoneSet) -> None:
+        self.folder, self.ids, self.phones = folder, ids, phones
+
+    def crop(self, recording: int, start_s: float, frames: int, hop: int, rate: int) -> NDArray[np.int64]:
+        found = self.read(recording)
+        return _cut(None if isinstance(found, str) else found, self.phones, start_s, frames, hop, rate)
+
+    def read(self, recording: int) -> Alignment | str:
+        """The alignment, or why there is none."""
+        try:
+            return read_textgrid(self.folder / f"{self.ids[recording]}.TextGrid")
+        except RequestError as error:
+            return reason(error)
+
+
+def _cut(
+    alignment: Alignment | None, phones: PhoneSet, start_s: float, frames: int, hop: int, rate: int
+) -> NDArray[np.int64]:
+    if alignment is None:
+        return np.full(frames, IGNORED, dtype=np.int64)
+    return frame_labels(alignment, phones, start_s, frames, hop, rate)
+
+
+def labels_of(config: LabelConfig, recordings: Recordings, table: Path, progress: Progress) -> Labels:
+    """Aligns what has a transcript, once, or opens the TextGrids. `table` (.csv) lists what went wrong, by recording.
+
+    Of a corpus with more than 2000 TextGrids, as many are looked at beforehand, spread over all of it. Raises
+    RequestError when more than 5 % of the aligned speech looked at has phones outside the set, or nothing is aligned.
+    """
     if config.source == "none":
-        return Labels([None] * len(utterances), config.phone_set)
-    if config.textgrids and not Path(config.textgrids).is_dir():
-        raise RequestError(f"{config.textgrids}: no such folder of TextGrids")
-    kept = table.with_suffix(".json")
+        return Aligned([None] * len(recordings), config.phone_set)
+    ids = recordings.ids
+    if config.source == "textgrid":
+        folder = resolve_uri(config.textgrids)
+        if not folder.is_dir():
+            raise RequestError(f"{config.textgrids}: no such folder of TextGrids ({folder})")
+        grids = TextGrids(folder, ids, config.phone_set)
+        places = sorted({round(place) for place in np.linspace(0, len(ids) - 1, min(len(ids), LOOKED_AT))})
+        looked_at = [(ids[place], grids.read(place)) for place in places]
+        _report(looked_at, config.phone_set, table)
+        return grids
+    results = _aligned(recordings.utterances(), table.with_suffix(".json"), progress)
+    _report(list(zip(ids, results, strict=True)), config.phone_set, table)
+    return Aligned([None if isinstance(result, str) else result for result in results], config.phone_set)
+
+
+def _aligned(utterances: Sequence[Utterance], kept: Path, progress: Progress) -> list[Alignment | str]:
+    """By the built-in aligner; what `kept` (.json) has is not aligned again."""
     known = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
     made: dict[str, Alignment | str] = {}
 
     def steps() -> Iterator[int]:
         for utterance in utterances:
-            key = f"{config.source} {utterance.uri} {utterance.text or ''}"
-            made[key] = _load(known[key]) if key in known else _align(config, utterance)
+            key = f"pocketsphinx {utterance.uri} {utterance.text or ''}"
+            made[key] = _load(known[key]) if key in known else _align(utterance)
             yield 1
 
     progress("align", len(utterances), steps())
     write_atomic(kept, json.dumps({key: _dump(value) for key, value in made.items()}).encode())
-    results = [made[f"{config.source} {u.uri} {u.text or ''}"] for u in utterances]
+    return [made[f"pocketsphinx {u.uri} {u.text or ''}"] for u in utterances]
+
+
+def _report(found: Sequence[tuple[str, Alignment | str]], phones: PhoneSet, table: Path) -> None:
+    """Writes the table, says how much has labels, and raises RequestError when the phone set is another one."""
     with open_atomic(table) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("utterance", "why_not"))
-        writer.writerows(
-            (u.id, result if isinstance(result, str) else "") for u, result in zip(utterances, results, strict=True)
-        )
-    alignments = [None if isinstance(result, str) else result for result in results]
-    _require_known([found for found in alignments if found is not None], config.phone_set)
-    return Labels(alignments, config.phone_set)
-
-
-def _require_known(alignments: Sequence[Alignment], phones: PhoneSet) -> None:
-    """Raises RequestError when the phone set is not that of the alignments: unknown phones would all be one class."""
+        writer.writerows((clip, result if isinstance(result, str) else "") for clip, result in found)
+    alignments = [result for _, result in found if not isinstance(result, str)]
+    if found and not alignments:
+        raise RequestError(f"none of {len(found)} recordings could be aligned, such as: {found[0][1]}")
     share, outside = unknown_share(alignments, phones)
     if share > MOST_UNKNOWN:
+        # Unknown phones would all be one class.
         named = ", ".join(outside[:SHOWN])
         raise RequestError(
             f"{share:.0%} of the aligned speech has phones outside the set, such as {named}; at most "
             f"{MOST_UNKNOWN:.0%} may: set phones under [labels] to {' or '.join(NAMED_SETS)}, or to the list of symbols"
         )
+    print(
+        f"labels: {len(alignments)} of {len(found)} recordings looked at are aligned, {1 - share:.1%} of their speech "
+        f"has known phones ({table})",
+        file=sys.stderr,
+    )
 
 
-def _align(config: LabelConfig, utterance: Utterance) -> Alignment | str:
+def _align(utterance: Utterance) -> Alignment | str:
     """The alignment, or why there is none."""
     assert utterance.uri is not None
-    try:
-        if config.source == "textgrid":
-            return read_textgrid(Path(config.textgrids) / f"{utterance.id}.TextGrid")
-        if not utterance.text:
-            return "no transcript"
-        if utterance.language != "en":
-            return f"the built-in aligner is English; this is {utterance.language!r}"
-        from restorebench.systems.sise.aligner import align
+    if not utterance.text:
+        return "no transcript"
+    if utterance.language != "en":
+        return f"the built-in aligner is English; this is {utterance.language!r}"
+    from restorebench.systems.sise.aligner import align
 
+    try:
         return align(read(resolve_uri(utterance.uri)), utterance.text)
     except (AudioError, RequestError) as error:
         return reason(error)

@@ -116,18 +116,6 @@ def frame_labels(
     return labels
 
 
-def coverage(labels: Sequence[NDArray[np.int64]]) -> dict[str, float]:
-    """Shares of frames that are speech with a known phone, unknown, silent, and without an alignment."""
-    every = np.concatenate([np.asarray(part) for part in labels]) if labels else np.zeros(0, dtype=np.int64)
-    total = max(len(every), 1)
-    return {
-        "known": float(np.sum(every > UNKNOWN) / total),
-        "unknown": float(np.sum(every == UNKNOWN) / total),
-        "silence": float(np.sum(every == SILENCE) / total),
-        "unaligned": float(np.sum(every == IGNORED) / total),
-    }
-
-
 TIER = re.compile(r'name = "(?P<name>[^"]*)".*?(?=item \[|\Z)', re.DOTALL)
 ENTRY = re.compile(r'xmin = (?P<start>[\d.]+)\s+xmax = (?P<end>[\d.]+)\s+text = "(?P<text>[^"]*)"')
 

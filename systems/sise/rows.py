@@ -15,6 +15,10 @@ from restorebench.benchmark.contracts import SystemCard
 from restorebench.systems.checkpoint_row import CheckpointRow
 
 PAPER = "SISE"
+READINGS = (
+    "where the paper is silent: strides 2, 4, 5, 5 (D23), confidence among the top 20 (sampling.confidence, D41), "
+    "equation 2 as a mean per clip (losses.average, D42)"
+)
 
 
 class SiseRow(CheckpointRow):
@@ -35,6 +39,7 @@ class SiseRow(CheckpointRow):
             stochastic=True,
             checkpoint=not shipped,
             cost=cost,
+            deviations="" if shipped else READINGS,
         )
         super().__init__(card, config, shipped)
 

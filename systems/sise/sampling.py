@@ -1,4 +1,4 @@
-"""Reverse diffusion, layer by layer (SISE §2.2, §3; decisions D31, D32).
+"""Reverse diffusion, layer by layer (SISE §2.2, §3; decisions D31, D32, D41).
 
 Within a layer, tokens that were fixed stay; layers that were finished are conditions of the next. The semantic stage
 hears the degraded speech alone.
@@ -83,7 +83,7 @@ def reverse_step(
     """Tokens [batch, frame] after step 0, 1, ...: masked ones are drawn, the least confident masked again.
 
     A token is drawn from the top k at temperature 1.5 (1 - n / S), the best one in the last step. Its confidence is its
-    probability among the top k, untempered, plus (1 - n / S) times Gumbel noise.
+    probability, untempered, among the top k or all tokens (D41), plus (1 - n / S) times Gumbel noise.
     """
     masked = tokens == mask_code
     best = logits.topk(draws[0].shape[-1], dim=-1)
@@ -92,7 +92,10 @@ def reverse_step(
     temperature = 0.0 if greedy else config.temperature * share if steps > 1 else 0.2
     choice = best.values if temperature == 0 else best.values / temperature + draws[0]
     chosen = choice.argmax(-1, keepdim=True)
-    probability = best.values.softmax(-1).gather(-1, chosen)[..., 0]
+    if config.confidence == "top-k":
+        probability = best.values.softmax(-1).gather(-1, chosen)[..., 0]
+    else:
+        probability = logits.softmax(-1).gather(-1, best.indices.gather(-1, chosen))[..., 0]
     drawn = torch.where(masked, best.indices.gather(-1, chosen)[..., 0], tokens)
     if keep_masked == 0:
         return drawn

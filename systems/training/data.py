@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import atexit
 import os
-import re
 import sys
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
@@ -22,83 +20,36 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
 from restorebench.benchmark import registry
-from restorebench.benchmark.audio import fit, resample, samples_for, settle
+from restorebench.benchmark.audio import settle
 from restorebench.benchmark.contracts import Corruption, Scene
 from restorebench.benchmark.core.seeds import generator
-from restorebench.benchmark.data.locations import resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError, reason
-from restorebench.benchmark.suite import CorpusSpec
-from restorebench.benchmark.types import Audio, FloatArray, Utterance
-from restorebench.systems.training.config import DataConfig, RunConfig
+from restorebench.benchmark.types import Audio, FloatArray
+from restorebench.systems.training.config import DataConfig
 from restorebench.systems.training.prepared import LEVELS, PEAKS, Prepared, Window, full_scale, level_below
+from restorebench.systems.training.recordings import Recordings
 
 Batch = dict[str, Tensor]
 """clean and degraded [batch, time]; index, padding, recording and start (seconds) [batch]; with prepared features also
 codes and taught."""
+Extras = Callable[[str, int], dict[str, Any]]
+"""(stream, index of an item) -> arrays that join the batch; made by the workers, so it must pickle."""
 ATTEMPTS = 20
-
-
-def utterances_of(corpora: tuple[CorpusSpec, ...]) -> list[Utterance]:
-    """Every clean recording of the corpora. Raises RequestError."""
-    return [
-        u for spec in corpora for u in registry.create("corpora", spec.reader, **spec.options).utterances() if u.uri
-    ]
-
-
-def require_not_held_out(run: RunConfig, utterances: Sequence[Utterance]) -> None:
-    """Raises RequestError for speech of a test set's speaker, whose files VCTK names p360_001 and so on."""
-    if not run.data.held_out:
-        return
-    named = re.compile(rf"(?:^|/)({'|'.join(map(re.escape, run.data.held_out))})_\d{{3}}")
-    found = [u.uri for u in utterances if u.uri and named.search(u.uri)]
-    if found:
-        raise RequestError(
-            f"{run.name}: {len(found)} recordings are of speakers that test sets hold out ({found[0]}); leave them "
-            "out, or set held_out = [] under [data]"
-        )
-
-
-@dataclass(frozen=True)
-class Recording:
-    uri: str
-    rate: int
-    frames: int
-
-    @classmethod
-    def of(cls, utterance: Utterance) -> Recording:
-        assert utterance.uri is not None
-        info = soundfile.info(str(resolve_uri(utterance.uri)))
-        if info.channels != 1 or info.frames == 0:
-            raise RequestError(f"{utterance.uri}: {info.channels} channels, {info.frames} samples; wanted mono speech")
-        return cls(utterance.uri, info.samplerate, info.frames)
-
-    @property
-    def seconds(self) -> float:
-        return self.frames / self.rate
-
-    def crop(self, start_s: float, seconds: float, rate: int) -> tuple[FloatArray, float]:
-        """`seconds` of the recording at `rate`, and the share of it that is padding on the right."""
-        start, count = samples_for(start_s, self.rate), samples_for(seconds, self.rate)
-        with soundfile.SoundFile(resolve_uri(self.uri)) as file:
-            file.seek(min(start, self.frames))
-            read = file.read(count, dtype="float32")
-        made = fit(resample(read, self.rate, rate), samples_for(seconds, rate))
-        return made, 1 - len(read) / count
 
 
 class PairStream(Dataset[dict[str, Any]]):
     """Item `index` of the stream `name`; the seed, the name and the index decide it alone."""
 
     def __init__(
-        self, config: DataConfig, rate: int, recordings: list[Recording], seed: int, name: str,
-        prepared: Prepared | None = None,
+        self, config: DataConfig, rate: int, recordings: Recordings, seed: int, name: str,
+        prepared: Prepared | None = None, extras: Extras | None = None,
     ) -> None:  # fmt: skip
+        """extras: what the task adds to an item by its index alone, such as masks."""
         if not recordings:
             raise RequestError(f"{name}: no speech to train on; name a corpus under [[data.speech]]")
         self.config, self.rate, self.recordings, self.identity = config, rate, recordings, (name, seed)
-        self.ends = np.cumsum([r.seconds for r in recordings])
-        self.prepared = prepared
-        self.others = tuple(r.uri for r in recordings)
+        self.ends = np.cumsum(recordings.seconds)
+        self.prepared, self.extras = prepared, extras
         self._corruption: Corruption | None = None
         self.unreadable: set[str] = set()
 
@@ -143,7 +94,8 @@ class PairStream(Dataset[dict[str, Any]]):
         elif self.config.corruption:
             clean, degraded = self._degrade(rng, clean)
         where = {"recording": place, "start": start_s, "padding": np.float32(padding)}
-        return item | where | {"clean": clean, "degraded": degraded}
+        item |= where | {"clean": clean, "degraded": degraded}
+        return item if self.extras is None else item | self.extras(self.identity[0], index)
 
     def _place(self, rng: np.random.Generator) -> tuple[Window | None, int, float]:
         """(prepared window, number of the recording, seconds where the crop begins)"""
@@ -157,7 +109,7 @@ class PairStream(Dataset[dict[str, Any]]):
     def _degrade(self, rng: np.random.Generator, clean: FloatArray) -> tuple[FloatArray, FloatArray]:
         if self._corruption is None:
             self._corruption = registry.create("corruptions", self.config.corruption, **self.config.options)
-        scene = Scene(rate=self.rate, seconds=self.config.seconds, others=self.others)
+        scene = Scene(rate=self.rate, seconds=self.config.seconds, others=self.recordings.uris)
         pair = settle(self._corruption.render(self._corruption.draw(rng, scene), Audio(clean, self.rate)))
         assert pair.reference is not None
         return pair.reference.samples, pair.degraded.samples

@@ -18,7 +18,6 @@ from restorebench.benchmark.core.atomic import open_atomic
 from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.errors import RequestError
 from restorebench.systems.training.config import RunConfig, load_config
-from restorebench.systems.training.data import Recording, require_not_held_out, utterances_of
 from restorebench.systems.training.prepared import (
     LEVELS,
     PEAKS,
@@ -30,6 +29,7 @@ from restorebench.systems.training.prepared import (
     shards,
     windows_of,
 )
+from restorebench.systems.training.recordings import Recordings, speech_of
 from restorebench.systems.training.task import Progress, Task, make_task
 
 LEVEL_OF_THE_REST = LEVELS // 4
@@ -56,10 +56,8 @@ def prepare(config: str | Path | RunConfig, out: Path, progress: Progress) -> Pa
     local = os.environ.get("LOCAL_RANK", "0")
     device = torch.device(f"cuda:{local}" if torch.cuda.is_available() else "cpu")
     task.place(device)
-    utterances = utterances_of(run.data.speech)
-    require_not_held_out(run, utterances)
-    recordings = [Recording.of(utterance) for utterance in utterances]
-    windows = windows_of([recording.seconds for recording in recordings], run.data.seconds)
+    recordings = speech_of(run, out, progress)
+    windows = windows_of(recordings.seconds, run.data.seconds)
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
     mine = [
         Shard(path, name, task.columns()[name], windows[number * SHARD : (number + 1) * SHARD])
@@ -77,7 +75,7 @@ def prepare(config: str | Path | RunConfig, out: Path, progress: Progress) -> Pa
 
 
 def write_shard(
-    shard: Shard, run: RunConfig, task: Task, recordings: list[Recording], device: torch.device
+    shard: Shard, run: RunConfig, task: Task, recordings: Recordings, device: torch.device
 ) -> Iterator[int]:
     from safetensors.torch import save_file
 
@@ -97,9 +95,10 @@ def write_shard(
         file.chmod(mode)  # safetensors lets nobody else read
 
 
-def folders_of(run: RunConfig, task: Task, recordings: list[Recording], out: Path) -> dict[str, Path]:
+def folders_of(run: RunConfig, task: Task, recordings: Recordings, out: Path) -> dict[str, Path]:
     """Column -> the folder of its shards, whose name carries what decides them: windows, levels, tokenizer, teacher."""
-    facts = [f"{recording.uri} {recording.rate} {recording.frames}" for recording in recordings]
+    columns = [recordings.column(name) for name in ("uri", "rate", "frames")]
+    facts = [f"{uri} {rate} {frames}" for uri, rate, frames in zip(*columns, strict=True)]
     return {
         name: out
         / run.data.prepared
@@ -108,7 +107,7 @@ def folders_of(run: RunConfig, task: Task, recordings: list[Recording], out: Pat
     }
 
 
-def prepared_for(run: RunConfig, task: Task, recordings: list[Recording], out: Path) -> Prepared:
+def prepared_for(run: RunConfig, task: Task, recordings: Recordings, out: Path) -> Prepared:
     """The features that a run asks for. Raises RequestError when they are absent or unfinished."""
-    windows = windows_of([recording.seconds for recording in recordings], run.data.seconds)
+    windows = windows_of(recordings.seconds, run.data.seconds)
     return Prepared(folders_of(run, task, recordings, out), task.columns(), windows)

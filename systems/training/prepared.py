@@ -6,13 +6,14 @@ teachers are.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import FloatArray
@@ -43,7 +44,7 @@ class Window:
     start_s: float
 
 
-def windows_of(seconds: list[float], window_s: float) -> list[Window]:
+def windows_of(seconds: Sequence[float] | NDArray[np.float64], window_s: float) -> list[Window]:
     """Non-overlapping windows of recordings of these lengths; a last one shorter than half a window is left out."""
     made: list[Window] = []
     for recording, length in enumerate(seconds):

@@ -10,21 +10,13 @@ from typing import Any, Protocol
 import torch
 
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.types import Audio, Utterance
+from restorebench.benchmark.types import Audio
 from restorebench.systems.training.config import RunConfig
-from restorebench.systems.training.data import (
-    Batch,
-    PairStream,
-    Recording,
-    collate,
-    indices,
-    loader,
-    require_not_held_out,
-    utterances_of,
-)
+from restorebench.systems.training.data import Batch, PairStream, collate, indices, loader
 from restorebench.systems.training.draws import Draws
 from restorebench.systems.training.material import Material
 from restorebench.systems.training.prepare import prepared_for
+from restorebench.systems.training.recordings import recordings_of, speech_of
 from restorebench.systems.training.task import Progress, Task
 
 Pairs = Sequence[tuple[Audio, Audio]]
@@ -58,12 +50,10 @@ class CorpusSource:
     def __init__(self, run: RunConfig, task: Task, device: torch.device, out: Path, progress: Progress) -> None:
         """Raises RequestError when a corpus is not here, or its first item cannot be made."""
         self.run, self.task, self.device, self.out, self.progress = run, task, device, out, progress
-        self.utterances = utterances_of(run.data.speech)
-        require_not_held_out(run, self.utterances)
-        recordings = [Recording.of(utterance) for utterance in self.utterances]
-        task.prepare_stream("train", self.utterances, out, progress)
-        prepared = prepared_for(run, task, recordings, out) if run.data.prepared else None
-        self.stream = PairStream(run.data, task.rate, recordings, run.seed, "train", prepared)
+        self.recordings = speech_of(run, out, progress)
+        task.prepare_stream("train", self.recordings, out, progress)
+        prepared = prepared_for(run, task, self.recordings, out) if run.data.prepared else None
+        self.stream = PairStream(run.data, task.rate, self.recordings, run.seed, "train", prepared, task.extras())
         self.stream[0]  # what is wrong with the data is said before anything is written
         self._validation = self._make_validation()
 
@@ -80,10 +70,9 @@ class CorpusSource:
         run = self.run
         if not run.data.validation:
             return []
-        utterances = utterances_of(run.data.validation)
-        self.task.prepare_stream("validation", utterances, self.out, self.progress)
-        recordings = [Recording.of(utterance) for utterance in utterances]
-        stream = PairStream(run.data, self.task.rate, recordings, run.seed, "validation")
+        recordings = recordings_of(run.data.validation, self.out / "recordings-validation.arrow", self.progress)
+        self.task.prepare_stream("validation", recordings, self.out, self.progress)
+        stream = PairStream(run.data, self.task.rate, recordings, run.seed, "validation", extras=self.task.extras())
         items = [stream[i] for i in range(run.training.validation_clips)]
         size = run.training.batch
         batches = [collate(items[i : i + size]) for i in range(0, len(items), size)]
@@ -106,20 +95,18 @@ class CorpusSource:
 
     @cached_property
     def corpora(self) -> list[dict[str, Any]]:
-        return [described(spec.reader, utterances_of((spec,))) for spec in self.run.data.speech]
+        """As a model's card names them, once each, without their hours."""
+        columns = {name: self.recordings.column(name) for name in ("corpus", "speaker", "licence")}
+        found: dict[str, dict[str, Any]] = {}
+        for corpus, speaker, licence in zip(*columns.values(), strict=True):
+            entry = found.setdefault(corpus, {"corpus": corpus, "recordings": 0, "speakers": set(), "licences": set()})
+            entry["recordings"] += 1
+            entry["speakers"] |= {speaker} - {""}
+            entry["licences"] |= {licence} - {""}
+        return [e | {"speakers": sorted(e["speakers"]), "licences": sorted(e["licences"])} for e in found.values()]
 
     def licences(self) -> list[str]:
-        return sorted({utterance.licence for utterance in self.utterances if utterance.licence})
-
-
-def described(corpus: str, utterances: Sequence[Utterance]) -> dict[str, Any]:
-    """A corpus as a model's card names it; its hours would need every header, and are left out."""
-    return {
-        "corpus": corpus,
-        "recordings": len(utterances),
-        "speakers": sorted({utterance.speaker for utterance in utterances if utterance.speaker}),
-        "licences": sorted({utterance.licence for utterance in utterances if utterance.licence}),
-    }
+        return sorted(set(self.recordings.column("licence")) - {""})
 
 
 class MaterialSource:

@@ -15,12 +15,13 @@ from torch import Tensor, nn
 
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.registry import unknown
-from restorebench.benchmark.types import Audio, Utterance
+from restorebench.benchmark.types import Audio
 from restorebench.systems.training import TASKS
 from restorebench.systems.training.checkpoint import Checkpoint
 from restorebench.systems.training.config import RunConfig, TrainingConfig
-from restorebench.systems.training.data import Batch
+from restorebench.systems.training.data import Batch, Extras
 from restorebench.systems.training.prepared import Column
+from restorebench.systems.training.recordings import Recordings
 
 Progress = Callable[[str, int, Iterator[int]], None]
 Values = dict[str, Tensor]
@@ -40,9 +41,13 @@ class Task(ABC):
     def __init__(self, config: RunConfig) -> None:
         self.config = config
 
-    def prepare_stream(self, stream: str, utterances: Sequence[Utterance], folder: Path, progress: Progress) -> None:  # noqa: B027
+    def prepare_stream(self, stream: str, recordings: Recordings, folder: Path, progress: Progress) -> None:  # noqa: B027
         """Called before anything is read from a stream (`train`, `validation`), with its recordings in the order that
         a batch's `recording` counts. `folder` is the run's."""
+
+    def extras(self) -> Extras | None:
+        """What workers add to each item by its index alone."""
+        return None
 
     @abstractmethod
     def setup(self, fabric: Any) -> None: ...

@@ -71,15 +71,15 @@ def masked_input(codes: Tensor, layer: int, masked: Tensor, mask: int) -> Tensor
     return made
 
 
-def target_loss(logits: Tensor, wanted: Tensor, masked: Tensor) -> Tensor:
-    """Equation 2 for one clip, as a mean over its masked tokens."""
+def target_loss(logits: Tensor, wanted: Tensor, masked: Tensor, average: str = "clip") -> Tensor:
+    """Equation 2 for one clip, as a mean over its masked tokens, or as the sum over the clip's length."""
     terms = [-torch.log_softmax(logits[t], dim=0)[wanted[t]] for t in range(len(wanted)) if masked[t]]
-    return torch.stack(terms).mean()
+    return torch.stack(terms).mean() if average == "clip" else torch.stack(terms).sum() / len(wanted)
 
 
 def reverse_step(
     logits: Tensor, tokens: Tensor, choice: Tensor, confidence: Tensor, step: int, steps: int, mask: int, top_k: int,
-    temperature: float,
+    temperature: float, among_all: bool = False,
 ) -> Tensor:  # fmt: skip
     """Tokens [frame] after step 0, 1, ...; choice [frame, k] and confidence [frame] are Gumbel draws."""
     frames, share = len(tokens), 1 - step / steps
@@ -94,7 +94,8 @@ def reverse_step(
         else:
             noisy = [value / (temperature * share) + float(choice[t, i]) for i, value in enumerate(values)]
             best = noisy.index(max(noisy))
-        total = sum(math.exp(value - values[0]) for value in values)
+        counted = [float(value) for value in logits[t]] if among_all else values
+        total = sum(math.exp(value - values[0]) for value in counted)
         made[t] = ranked[best]
         scores[t] = math.exp(values[best] - values[0]) / total + share * float(confidence[t])
     left = math.floor(frames * math.sin(0.5 * math.pi * (1 - (step + 1) / steps))) if step < steps - 1 else 0

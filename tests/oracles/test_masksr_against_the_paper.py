@@ -14,10 +14,11 @@ from restorebench.systems.masksr.sampling import Draws, guided_hidden, noise_std
 from restorebench.systems.masksr.task import MaskSrTask  # noqa: E402
 from restorebench.systems.tokenizers.tokenizer import Codebook  # noqa: E402
 from restorebench.systems.training.config import RunConfig  # noqa: E402
-from restorebench.systems.training.data import PairStream, Recording, collate, utterances_of  # noqa: E402
+from restorebench.systems.training.data import PairStream, collate  # noqa: E402
 from restorebench.systems.training.loop import launch_fabric  # noqa: E402
+from restorebench.systems.training.recordings import recordings_of  # noqa: E402
 from tests.oracles.literal_masksr import Literal  # noqa: E402
-from tests.tiny import run_config  # noqa: E402
+from tests.tiny import quietly, run_config  # noqa: E402
 
 CODEBOOKS, SIZE, HOP, FRAMES = 4, 32, 128, 29
 CONFIG = ModelConfig(width=48, heads=4, encoder_blocks=2, generator_blocks=2, window=512)
@@ -121,6 +122,6 @@ def task_and_batches(run: RunConfig, count: int) -> tuple[MaskSrTask, list[dict[
     torch.manual_seed(0)
     task = MaskSrTask(run)
     task.setup(launch_fabric(run))
-    stream = PairStream(run.data, task.rate, [Recording.of(u) for u in utterances_of(run.data.speech)], 0, "train")
+    stream = PairStream(run.data, task.rate, recordings_of(run.data.speech, None, quietly), 0, "train")
     size = run.training.batch
     return task, [collate([stream[i] for i in range(first * size, (first + 1) * size)]) for first in range(count)]

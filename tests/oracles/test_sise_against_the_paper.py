@@ -12,10 +12,11 @@ from restorebench.systems.sise.config import CodecConfig, DiffusionConfig, Sampl
 from restorebench.systems.sise.diffusion import Denoiser, Sise  # noqa: E402
 from restorebench.systems.sise.diffusion_task import SiseTask  # noqa: E402
 from restorebench.systems.sise.sampling import draw, left_masked, reverse_step  # noqa: E402
-from restorebench.systems.training.data import PairStream, Recording, collate, utterances_of  # noqa: E402
+from restorebench.systems.training.data import PairStream, collate  # noqa: E402
 from restorebench.systems.training.loop import launch_fabric  # noqa: E402
+from restorebench.systems.training.recordings import recordings_of  # noqa: E402
 from tests.oracles import literal_sise  # noqa: E402
-from tests.tiny import SISE, run_config  # noqa: E402
+from tests.tiny import SISE, quietly, run_config  # noqa: E402
 
 
 def literal(denoiser: Denoiser, heads: int) -> literal_sise.LiteralDenoiser:
@@ -24,14 +25,15 @@ def literal(denoiser: Denoiser, heads: int) -> literal_sise.LiteralDenoiser:
     return literal_sise.LiteralDenoiser(state, denoiser.layers, denoiser.codebook_size, blocks, heads)
 
 
-@pytest.mark.parametrize("semantic", [True, False])
-def test_training_target(semantic: bool) -> None:
+@pytest.mark.parametrize(("semantic", "average"), [(True, "clip"), (False, "clip"), (True, "sum")])
+def test_training_target(semantic: bool, average: str) -> None:
     """The loss of a step of the task, from its own masks and layers."""
-    run = run_config(SISE, model={"blocks": 2}, tokenizer={"random": {"semantic": semantic}}, training={"batch": 3})
+    settings = {"tokenizer": {"random": {"semantic": semantic}}, "losses": {"average": average}}
+    run = run_config(SISE, model={"blocks": 2}, training={"batch": 3}, **settings)
     torch.manual_seed(0)
     task = SiseTask(run)
     task.setup(launch_fabric(run))
-    stream = PairStream(run.data, task.rate, [Recording.of(u) for u in utterances_of(run.data.speech)], 0, "train")
+    stream = PairStream(run.data, task.rate, recordings_of(run.data.speech, None, quietly), 0, "train")
     batch = collate([stream[i] for i in range(3)])
     examples = task.to_examples(batch)
     with torch.no_grad():
@@ -44,17 +46,17 @@ def test_training_target(semantic: bool) -> None:
         if semantic:
             holed = literal_sise.masked_input(codes[clip, :1], 0, masked[0], 16)
             logits = first.logits(holed, 0, heard[clip])
-            losses["first"].append(literal_sise.target_loss(logits, codes[clip, 0], masked[0]))
+            losses["first"].append(literal_sise.target_loss(logits, codes[clip, 0], masked[0], average))
             assert model.semantic_table is not None
             known = model.semantic_table.weight.detach().double()[codes[clip, 0]]
             condition = torch.cat([heard[clip], known], dim=1)
             holed = literal_sise.masked_input(codes[clip, 1:], layer, masked[1], 16)
             logits = literal(model.acoustic, run.model["heads"]).logits(holed, layer, condition)  # type: ignore[arg-type]
-            losses["acoustic"].append(literal_sise.target_loss(logits, codes[clip, 1 + layer], masked[1]))
+            losses["acoustic"].append(literal_sise.target_loss(logits, codes[clip, 1 + layer], masked[1], average))
         else:
             holed = literal_sise.masked_input(codes[clip], layer, masked[1], 16)
             logits = first.logits(holed, layer, heard[clip])
-            losses["first"].append(literal_sise.target_loss(logits, codes[clip, layer], masked[1]))
+            losses["first"].append(literal_sise.target_loss(logits, codes[clip, layer], masked[1], average))
     values = task.step([batch], 0)
     names = {"first": "loss_semantic" if semantic else "loss_tokens", "acoustic": "loss_acoustic"}
     for stage, parts in losses.items():
@@ -62,14 +64,15 @@ def test_training_target(semantic: bool) -> None:
             assert float(values[names[stage]]) == pytest.approx(float(torch.stack(parts).mean()), abs=1e-5)
 
 
+@pytest.mark.parametrize("confidence", ["top-k", "all"])
 @pytest.mark.parametrize("step", [0, 6, 13, 14])
-def test_reverse_step(step: int) -> None:
+def test_reverse_step(step: int, confidence: str) -> None:
     torch.manual_seed(4)
     config = DiffusionConfig(width=32, heads=2, blocks=2, feed_forward=48, encoder_dim=4)
     codec = CodecConfig(encoder_dim=4, acoustic=3, codebook_size=40)
     model = Sise(config, codec).eval()
     assert model.acoustic is not None
-    frames, sampling = 37, SamplingConfig(acoustic_steps=(15, 1, 1), top_k=20)
+    frames, sampling = 37, SamplingConfig.model_validate({"acoustic_steps": (15, 1, 1), "confidence": confidence})
     rng = np.random.default_rng(step)
     tokens = torch.from_numpy(rng.integers(0, 40, (1, 3, frames)))
     tokens[:, 2] = 40
@@ -82,6 +85,8 @@ def test_reverse_step(step: int) -> None:
         assert torch.allclose(logits[0].double(), slow, atol=1e-5)
         draws = draw([np.random.default_rng(9)], frames, 40, sampling, tokens.device)
         made = reverse_step(logits, tokens[:, 1], draws, step, 15, left_masked(frames, 15)[step], sampling, 40)
-    wanted = literal_sise.reverse_step(slow, tokens[0, 1], draws[0][0], draws[1][0], step, 15, 40, 20, 1.5)
+    wanted = literal_sise.reverse_step(
+        slow, tokens[0, 1], draws[0][0], draws[1][0], step, 15, 40, 20, 1.5, confidence == "all"
+    )
     assert torch.equal(made[0], wanted)
     assert (made[0] != tokens[0, 1]).any()

@@ -32,6 +32,7 @@ def quietly(stage: str, total: int, steps: object) -> None:
 
 TOPS = {
     "dns2021": "V2_V3_DNSChallenge_Blindset", "librispeech-test-clean": "LibriSpeech/test-clean",
+    "librispeech-train-clean-100": "LibriSpeech/train-clean-100",
     "dns-noise": "datasets_fullband/noise_fullband", "dns-rir": "./datasets_fullband/impulse_responses",
 }  # fmt: skip
 """Folders that the owners' archives begin with, as people who unpacked them tell."""

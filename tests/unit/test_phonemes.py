@@ -26,12 +26,11 @@ from restorebench.systems.sise.phonemes import (
     Alignment,
     Interval,
     PhoneSet,
-    coverage,
     frame_labels,
     read_textgrid,
     unknown_share,
 )  # fmt: skip
-from tests.tiny import quietly
+from tests.tiny import quietly, recordings_table
 
 CLIPS = {clip.id: clip for clip in Demo().utterances()}
 TEXTGRID = """File type = "ooTextFile"
@@ -135,7 +134,6 @@ def test_textgrids(tmp_path: Path) -> None:
     hh, ey = 2 + ARPABET.index("HH"), 2 + ARPABET.index("EY")
     # Frame k is judged at (k + 1/2) * 12.5 ms: frames 0-7, 8-15, 16-39 and 40-79.
     assert labels.tolist() == [SILENCE] * 8 + [hh] * 8 + [ey] * 24 + [UNKNOWN] * 40
-    assert coverage([labels]) == {"known": 0.4, "unknown": 0.5, "silence": 0.1, "unaligned": 0.0}
     assert frame_labels(found, PhoneSet(), 0.15, 4, 200, 16_000).tolist() == [hh] * 4
     path.write_text("not a TextGrid")
     with pytest.raises(RequestError, match="no tier `phones`"):
@@ -149,14 +147,14 @@ def test_what_is_not_aligned_is_listed(tmp_path: Path) -> None:
 
     clips = [CLIPS["slt_04"], replace(CLIPS["rms_03"], text=None), replace(CLIPS["awb_02"], language="zh")]
     table = tmp_path / "labels-train.csv"
-    labels = labels_of(LabelConfig(), clips, table, quietly)
+    labels = labels_of(LabelConfig(), recordings_table(clips), table, quietly)
     assert table.read_text().splitlines() == [
         "utterance,why_not", "slt_04,", "rms_03,no transcript",
         "awb_02,the built-in aligner is English; this is 'zh'",
     ]  # fmt: skip
     assert (labels.crop(0, 0.0, 40, 200, 16_000) != IGNORED).all()
     assert (labels.crop(1, 0.0, 40, 200, 16_000) == IGNORED).all()
-    kept = labels_of(LabelConfig(), clips, table, quietly)
+    kept = labels_of(LabelConfig(), recordings_table(clips), table, quietly)
     assert kept.alignments == labels.alignments
 
 
@@ -202,4 +200,4 @@ def test_a_phone_set_of_another_language_stops_the_run(tmp_path: Path) -> None:
     config = LabelConfig(source="textgrid", textgrids=str(tmp_path))
     clips = [Utterance(id="a", uri="a.wav")]
     with pytest.raises(RequestError, match=r"% of the aligned speech has phones outside the set, such as .*mfa-en-zh"):
-        labels_of(config, clips, tmp_path / "l.csv", silent)
+        labels_of(config, recordings_table(clips), tmp_path / "l.csv", silent)

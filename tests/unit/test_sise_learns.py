@@ -22,8 +22,9 @@ from restorebench.systems.training.config import (  # noqa: E402
     load_config,
     merged,
 )
-from restorebench.systems.training.data import Batch, PairStream, Recording, collate, utterances_of  # noqa: E402
+from restorebench.systems.training.data import Batch, PairStream, collate  # noqa: E402
 from restorebench.systems.training.loop import launch_fabric  # noqa: E402
+from restorebench.systems.training.recordings import recordings_of  # noqa: E402
 from tests.tiny import MASKSR, SISE_CODEC_RUN, quietly, run_config  # noqa: E402
 
 DAC = {"encoder_dim": 8, "encoder_rates": [5, 5, 4, 2], "decoder_rates": [2, 4, 5, 5], "decoder_dim": 128}
@@ -52,7 +53,7 @@ def test_a_small_codec_overfits_four_seconds_of_speech(tmp_path: Path) -> None:
     run = run.model_copy(update={"model": DAC})
     torch.manual_seed(0)
     task = SiseCodecTask(run)
-    task.prepare_stream("train", utterances_of(run.data.speech), tmp_path, quietly)
+    task.prepare_stream("train", recordings_of(run.data.speech, None, quietly), tmp_path, quietly)
     task.setup(launch_fabric(run))
     zeros = torch.zeros(4, dtype=torch.long)
     batch = {"clean": clean, "index": torch.arange(4), "recording": zeros, "start": zeros.float()}
@@ -90,7 +91,7 @@ def test_the_nano_diffusion_overfits_one_batch(semantic: bool) -> None:
 
 
 def first_batch(run: RunConfig, rate: int) -> Batch:
-    recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.speech)]
+    recordings = recordings_of(run.data.speech, None, quietly)
     stream = PairStream(run.data, rate, recordings, 0, "train")
     return collate([stream[i] for i in range(run.training.batch)])
 

@@ -17,15 +17,27 @@ import soundfile
 torch = pytest.importorskip("torch")
 
 from restorebench.benchmark.errors import RequestError  # noqa: E402
+from restorebench.benchmark.types import Utterance  # noqa: E402
 from restorebench.systems.masksr import teacher  # noqa: E402
 from restorebench.systems.training import checkpoint  # noqa: E402
 from restorebench.systems.training import prepared as layout  # noqa: E402
 from restorebench.systems.training.config import RunConfig  # noqa: E402
-from restorebench.systems.training.data import PairStream, Recording, utterances_of  # noqa: E402
+from restorebench.systems.training.data import PairStream  # noqa: E402
 from restorebench.systems.training.prepare import LEVEL_OF_THE_REST, prepare, prepared_for  # noqa: E402
+from restorebench.systems.training.recordings import recordings_of  # noqa: E402
 from restorebench.systems.training.task import Task, make_task  # noqa: E402
 from tests.conftest import ROOT, Cli  # noqa: E402
-from tests.tiny import FRAME_CODEC, MASKSR, merged, quietly, run_config, small_hubert, trained, write_toml  # noqa: E402
+from tests.tiny import (  # noqa: E402
+    FRAME_CODEC,
+    MASKSR,
+    merged,
+    quietly,
+    recordings_table,
+    run_config,
+    small_hubert,
+    trained,
+    write_toml,
+)
 
 
 def states(folder: Path) -> dict[str, Any]:
@@ -52,7 +64,7 @@ def test_a_nano_model_overfits_one_batch() -> None:
     """The nano shape on one batch of real pairs: more than 99 % of the masked codes are right."""
     from restorebench.systems.masksr.task import MaskSrTask
     from restorebench.systems.training.config import load_config
-    from restorebench.systems.training.data import PairStream, Recording, collate, utterances_of
+    from restorebench.systems.training.data import PairStream, collate
     from restorebench.systems.training.loop import launch_fabric
 
     nano = load_config("nano/masksr2").model_dump(mode="json")
@@ -63,7 +75,7 @@ def test_a_nano_model_overfits_one_batch() -> None:
     torch.manual_seed(0)
     task = MaskSrTask(run)
     task.setup(launch_fabric(run))
-    recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.speech)]
+    recordings = recordings_of(run.data.speech, None, quietly)
     stream = PairStream(run.data, task.rate, recordings, 0, "train")
     batch = collate([stream[i] for i in range(4)])
     accuracy = 0.0
@@ -96,7 +108,9 @@ TWO = """
 import sys, torch
 from pathlib import Path
 from restorebench.systems.training.loop import launch_fabric
-from restorebench.systems.training.data import PairStream, Recording, collate, indices, utterances_of
+from restorebench.benchmark.core.progress import silent
+from restorebench.systems.training.data import PairStream, collate, indices
+from restorebench.systems.training.recordings import recordings_of
 from restorebench.systems.training.distributed import shutdown
 from restorebench.systems.training.task import make_task
 from tests.tiny import run_config, threads
@@ -106,7 +120,7 @@ def main():
     fabric = launch_fabric(run)
     torch.manual_seed(0)
     task = make_task(run)
-    stream = PairStream(run.data, task.rate, [Recording.of(u) for u in utterances_of(run.data.speech)], 0, "train")
+    stream = PairStream(run.data, task.rate, recordings_of(run.data.speech, None, silent), 0, "train")
     task.setup(fabric)
     order = indices(3, run.training.batch, run.training.accumulate, fabric.global_rank, fabric.world_size)
     values = task.step([collate([stream[i] for i in next(order)]) for _ in range(run.training.accumulate)], 3)
@@ -148,7 +162,9 @@ def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
 CODEC = """
 import sys, torch
 from restorebench.systems.training.loop import launch_fabric
-from restorebench.systems.training.data import PairStream, Recording, collate, indices, utterances_of
+from restorebench.benchmark.core.progress import silent
+from restorebench.systems.training.data import PairStream, collate, indices
+from restorebench.systems.training.recordings import recordings_of
 from restorebench.systems.training.distributed import shutdown
 from restorebench.systems.training.task import make_task
 from tests.tiny import FRAME_CODEC, run_config, threads
@@ -158,7 +174,7 @@ def main():
     fabric = launch_fabric(run)
     torch.manual_seed(0)
     task = make_task(run)
-    stream = PairStream(run.data, task.rate, [Recording.of(u) for u in utterances_of(run.data.speech)], 0, "train")
+    stream = PairStream(run.data, task.rate, recordings_of(run.data.speech, None, silent), 0, "train")
     task.setup(fabric)
     order = indices(0, 2, 1, fabric.global_rank, fabric.world_size)
     batches = [collate([stream[i] for i in next(order)]) for _ in range(2)]
@@ -247,9 +263,10 @@ def test_a_fault_in_a_worker_is_one_line(tmp_path: Path) -> None:
     """The data is sound when the run begins, and breaks while it goes on."""
     from itertools import islice
 
-    from restorebench.systems.training.data import PairStream, Recording, indices, loader
+    from restorebench.systems.training.data import PairStream, indices, loader
 
-    stream = PairStream(run_config().data, 16_000, [Recording(str(tmp_path / "gone.wav"), 16_000, 16_000)], 0, "train")
+    gone = recordings_table([Utterance(id="gone", uri=str(tmp_path / "gone.wav"))])
+    stream = PairStream(run_config().data, 16_000, gone, 0, "train")
     with pytest.raises(RequestError) as caught:
         list(islice(loader(stream, indices(0, 2, 1, 0, 1), 1), 1))
     assert "gone.wav" in str(caught.value)
@@ -315,7 +332,7 @@ def test_the_command_leaves_everything_behind(cli: Cli, tmp_path: Path) -> None:
 
 def prepared_stream(run: RunConfig, out: Path, name: str = "train") -> tuple[PairStream, Task]:
     task = make_task(run)
-    recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.speech)]
+    recordings = recordings_of(run.data.speech, None, quietly)
     prepared = prepared_for(run, task, recordings, out) if run.data.prepared else None
     return PairStream(run.data, task.rate, recordings, 0, name, prepared), task
 

@@ -15,14 +15,15 @@ torch = pytest.importorskip("torch")
 from restorebench.benchmark.data.locations import _audio_names as audio_names  # noqa: E402
 from restorebench.benchmark.errors import AudioError, RequestError  # noqa: E402
 from restorebench.systems.training.config import CONFIGS, known, load_config, merged  # noqa: E402
-from restorebench.systems.training.data import PairStream, Recording, indices, loader, utterances_of  # noqa: E402
+from restorebench.systems.training.data import PairStream, indices, loader  # noqa: E402
+from restorebench.systems.training.recordings import recordings_of  # noqa: E402
 from restorebench.systems.training.task import learning_rate  # noqa: E402
-from tests.tiny import run_config  # noqa: E402
+from tests.tiny import quietly, run_config  # noqa: E402
 
 
 def stream(seed: int = 0, name: str = "train", **data: object) -> PairStream:
     run = run_config(data=data)
-    recordings = [Recording.of(utterance) for utterance in utterances_of(run.data.speech)]
+    recordings = recordings_of(run.data.speech, None, quietly)
     return PairStream(run.data, 16_000, recordings, seed, name)
 
 

@@ -1,6 +1,7 @@
 """Readers of corpora. Each gives utterances in a fixed order, or one line that says what is missing."""
 
 BUILTIN = {
+    "archives": "archives:Archives",
     "demo": "demo:Demo",
     "dns": "dns:DnsTestSet",
     "folder": "folder:Folder",

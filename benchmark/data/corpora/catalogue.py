@@ -96,6 +96,43 @@ CORPORA: dict[str, CorpusEntry] = {
             ),
         ),
     ),
+    "librispeech-train-clean-100": CorpusEntry(
+        title="LibriSpeech train-clean-100, 100 hours to train on",
+        folder="LibriSpeech/train-clean-100",
+        licence="CC BY 4.0",
+        bytes=6_600_000_000,
+        holds={"*/*/*.flac": 28_539, "*/*/*.trans.txt": 585},
+        archives=(
+            Archive(
+                "https://www.openslr.org/resources/12/train-clean-100.tar.gz",
+                6_387_309_499,
+                "d4ddd1d5a6ab303066f14971d768ee43278a5f2a0aa43dc716b0e64ecbbbf6e2",
+                top=("LibriSpeech/train-clean-100",),
+            ),
+        ),
+    ),
+    "aishell-1": CorpusEntry(
+        title="AISHELL-1, 178 hours of Mandarin to train on, 16 kHz",
+        folder="aishell-1",
+        licence="Apache 2.0",
+        bytes=19_000_000_000,
+        holds={"train/*/*.wav": 120_000},
+        by_hand=(
+            "fetch data_aishell.tgz (15 GB, openslr.org/33), unpack it and the archives in its folder wav, "
+            "then: restorebench data fetch aishell-1 --from data_aishell/wav"
+        ),
+    ),
+    "dns-read-speech": CorpusEntry(
+        title="DNS Challenge 4 read speech, to train on, 48 kHz",
+        folder="dns_read_speech",
+        licence="public domain (LibriVox)",
+        bytes=320_000_000_000,
+        holds={"*.wav": 100_000},
+        by_hand=(
+            "fetch the read_speech archives with download-dns-challenge-4.sh of github.com/microsoft/DNS-Challenge and "
+            "unpack them (299 GB), then: restorebench data fetch dns-read-speech --from datasets_fullband/read_speech"
+        ),
+    ),
     "dns2020": CorpusEntry(
         title="DNS Challenge 2020 test set",
         folder="dns2020",

@@ -13,16 +13,25 @@ TEXTLESS = ("p315",)
 
 class Vctk:
     def __init__(
-        self, root: str = "data:vctk", speakers: tuple[str, ...] = VCTK_HELD_OUT, per_speaker: int | None = None
+        self,
+        root: str = "data:vctk",
+        speakers: tuple[str, ...] = VCTK_HELD_OUT,
+        per_speaker: int | None = None,
+        without: tuple[str, ...] = (),
+        hashes: bool = True,
     ) -> None:
+        """speakers: none named: all that the copy has. without: speakers that are left out, such as those of a test
+        set. hashes: whether each file is hashed now; training does not need that."""
         self.root, self.speakers, self.per_speaker = root, tuple(speakers), per_speaker
+        self.without, self.hashes = frozenset(without), hashes
 
     def utterances(self) -> list[Utterance]:
         audio = resolve_uri(f"{self.root}/wav48_silence_trimmed")
         if not audio.is_dir():
             raise RequestError(f"VCTK 0.92 is not at {audio}; run: {command('vctk')}")
         found = []
-        for speaker in self.speakers:
+        named = self.speakers or tuple(sorted(path.name for path in audio.iterdir() if path.is_dir()))
+        for speaker in (name for name in named if name not in self.without):
             paths = sorted((audio / speaker).glob(f"{speaker}_*_mic1.flac"))
             if not paths:
                 wanted = ", ".join(self.speakers)
@@ -39,7 +48,7 @@ class Vctk:
                     Utterance(
                         id=clip,
                         uri=f"{self.root}/wav48_silence_trimmed/{speaker}/{path.name}",
-                        sha256=file_sha256(path),
+                        sha256=file_sha256(path) if self.hashes else "",
                         text=text.read_text(encoding="utf-8").strip() if text.is_file() else None,
                         speaker=speaker,
                         licence="CC BY 4.0 (VCTK 0.92)",

@@ -1,0 +1,79 @@
+"""Speech in uncompressed tar archives, read where it lies: Emilia's layout, or any of WebDataset's.
+
+A clip is a sound and, beside it, a `.json` of the same name with `text`, `speaker` and `language`, or a `.txt`.
+"""
+
+from __future__ import annotations
+
+import json
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from restorebench.benchmark.core.files import files_below
+from restorebench.benchmark.data.corpora.catalogue import fetch_hint
+from restorebench.benchmark.data.locations import AUDIO_SUFFIXES, Member, resolve_uri
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.types import Utterance
+
+LARGEST_NOTE = 1_000_000
+"""Bytes of a clip's text or description."""
+
+
+class Archives:
+    """For training: what lies in an archive is not restored or scored, and has no checksum."""
+
+    def __init__(self, path: str, language: str = "en", licence: str = "") -> None:
+        """path: a folder of .tar files. language: of clips whose description names none."""
+        self.path, self.language, self.licence = path, language, licence
+
+    def utterances(self) -> list[Utterance]:
+        """Raises RequestError when the folder is absent, holds no .tar, or one of them is damaged or compressed."""
+        folder = resolve_uri(self.path)
+        archives = sorted(files_below(folder, {".tar"})) if folder.is_dir() else []
+        if not archives:
+            raise RequestError(f"{self.path}: no .tar archives{fetch_hint(self.path) or '; name a folder of them'}")
+        return [
+            utterance
+            for archive in archives
+            for utterance in self._clips(archive, f"{self.path.rstrip('/')}/{archive.relative_to(folder).as_posix()}")
+        ]
+
+    def _clips(self, path: Path, location: str) -> Iterator[Utterance]:
+        sounds: dict[str, Member] = {}
+        notes: dict[str, dict[str, Any]] = {}
+        try:
+            with tarfile.open(path, "r:") as archive:
+                for member in archive:
+                    name = PurePosixPath(member.name)
+                    clip = name.with_suffix("").as_posix()
+                    if not member.isfile():
+                        continue
+                    if name.suffix.lower() in AUDIO_SUFFIXES:
+                        sounds[clip] = Member(location, member.offset_data, member.size)
+                    elif name.suffix in (".json", ".txt") and member.size <= LARGEST_NOTE:
+                        notes[clip] = _note(name.suffix, archive.extractfile(member).read())  # type: ignore[union-attr]
+        except (tarfile.TarError, EOFError, ValueError) as error:
+            raise RequestError(f"{path}: is no whole, uncompressed tar archive ({error}); fetch it again") from error
+        for clip, sound in sounds.items():
+            note = notes.get(clip, {})
+            yield Utterance(
+                id=clip,
+                uri=sound.uri,
+                text=None if note.get("text") is None else str(note["text"]),
+                language=str(note.get("language") or self.language),
+                speaker=str(note.get("speaker") or ""),
+                licence=self.licence,
+            )
+
+
+def _note(suffix: str, content: bytes) -> dict[str, Any]:
+    """Raises ValueError for what is not UTF-8, or no JSON object."""
+    text = content.decode("utf-8")
+    if suffix == ".txt":
+        return {"text": text.strip()}
+    found = json.loads(text)
+    if not isinstance(found, dict):
+        raise ValueError("a .json that is no object")
+    return found

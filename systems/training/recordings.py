@@ -1,0 +1,220 @@
+"""The recordings that a run trains on, listed once: a run that starts again must not open every file of a corpus.
+
+The list is a table beside the run's log, `recordings-train.arrow`. It is memory-mapped, so that ten million rows cost
+a process next to nothing. Recordings that cannot be read are left out, counted and named.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, overload
+
+import numpy as np
+import pyarrow as pa
+import soundfile
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.audio import fit, resample, samples_for
+from restorebench.benchmark.core.atomic import open_atomic
+from restorebench.benchmark.core.digest import digest
+from restorebench.benchmark.data.locations import archived, resolve_uri
+from restorebench.benchmark.errors import AudioError, RequestError, reason
+from restorebench.benchmark.suite import CorpusSpec
+from restorebench.benchmark.types import FloatArray, Utterance
+from restorebench.systems.training.config import RunConfig
+
+MOST_UNREADABLE = 0.05
+"""Share of unreadable recordings beyond which a corpus is not what its reader expects."""
+SHOWN = 3
+READERS = 16
+"""Headers that are read at the same time."""
+TEXTS = ("corpus", "id", "uri", "text", "language", "speaker", "licence")
+SCHEMA = pa.schema([*((name, pa.large_string()) for name in TEXTS), ("rate", pa.int32()), ("frames", pa.int64())])
+Progress = Callable[[str, int, Iterator[int]], None]
+
+
+@dataclass(frozen=True)
+class Recording:
+    uri: str
+    rate: int
+    frames: int
+
+    @classmethod
+    def of(cls, utterance: Utterance) -> Recording:
+        """Raises AudioError for what is not mono, empty, or cannot be read."""
+        assert utterance.uri is not None
+        with _sound(utterance.uri) as file:
+            if file.channels != 1 or file.frames <= 0:
+                raise AudioError(
+                    f"{utterance.uri}: {file.channels} channels, {file.frames} samples; wanted mono speech"
+                )
+            return cls(utterance.uri, file.samplerate, file.frames)
+
+    @property
+    def seconds(self) -> float:
+        return self.frames / self.rate
+
+    def crop(self, start_s: float, seconds: float, rate: int) -> tuple[FloatArray, float]:
+        """`seconds` of the recording at `rate`, and the share of it that is padding on the right."""
+        start, count = samples_for(start_s, self.rate), samples_for(seconds, self.rate)
+        with _sound(self.uri) as file:
+            file.seek(min(start, self.frames))
+            read = file.read(count, dtype="float32")
+        made = fit(resample(read, self.rate, rate), samples_for(seconds, rate))
+        return made, 1 - len(read) / count
+
+
+def _sound(uri: str) -> soundfile.SoundFile:
+    """A file, or a member of an archive, which is read where it lies. Raises AudioError."""
+    try:
+        if member := archived(uri):
+            with resolve_uri(member.archive).open("rb") as archive:
+                archive.seek(member.offset)
+                return soundfile.SoundFile(io.BytesIO(archive.read(member.size)))
+        return soundfile.SoundFile(resolve_uri(uri))
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{uri}: cannot be read as audio ({error.error_string.rstrip('.')})") from error
+
+
+class Recordings(Sequence[Recording]):
+    """The rows of a list; a recording is made when it is asked for."""
+
+    def __init__(self, table: pa.Table, path: Path | None = None) -> None:
+        """path: of the file that holds the table, which other processes map instead of getting a copy."""
+        self.table, self.path = table, path
+        rates = table["rate"].to_numpy()
+        self.seconds: np.ndarray[Any, np.dtype[np.float64]] = table["frames"].to_numpy() / rates
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return (Recordings, (self.table,)) if self.path is None else (open_list, (self.path,))
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @overload
+    def __getitem__(self, place: int) -> Recording: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Recording]: ...
+    def __getitem__(self, place: int | slice) -> Recording | list[Recording]:
+        if isinstance(place, slice):
+            return [self[number] for number in range(*place.indices(len(self)))]
+        return Recording(*(self.table[name][place].as_py() for name in ("uri", "rate", "frames")))
+
+    def column(self, name: str) -> list[Any]:
+        return list(self.table[name].to_pylist())
+
+    @property
+    def uris(self) -> Sequence[str]:
+        return _Column(self, "uri")
+
+    @property
+    def ids(self) -> Sequence[str]:
+        return _Column(self, "id")
+
+    def utterances(self) -> list[Utterance]:
+        names = ("id", "uri", "text", "language", "speaker", "licence")
+        return [Utterance(**{name: row[name] for name in names}) for row in self.table.to_pylist()]
+
+
+class _Column(Sequence[str]):
+    """One column of a list, of which only what is asked for becomes text."""
+
+    def __init__(self, recordings: Recordings, name: str) -> None:
+        self.recordings, self.name = recordings, name
+
+    def __len__(self) -> int:
+        return len(self.recordings)
+
+    @overload
+    def __getitem__(self, place: int) -> str: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[str]: ...
+    def __getitem__(self, place: int | slice) -> str | list[str]:
+        if isinstance(place, slice):
+            return [self[number] for number in range(*place.indices(len(self)))]
+        return str(self.recordings.table[self.name][place].as_py())
+
+
+def recordings_of(corpora: Sequence[CorpusSpec], kept: Path | None, progress: Progress) -> Recordings:
+    """The recordings of corpora: from `kept` where it lists the same corpora, else listed now and kept there.
+
+    Raises RequestError when a corpus is not here, or more than 5 % of the recordings cannot be read.
+    """
+    identity = digest(*(spec.model_dump_json() for spec in corpora))
+    if kept is not None and kept.is_file():
+        known = open_list(kept)
+        if known.table.schema.metadata == {b"corpora": identity.encode()}:
+            return known
+    table = _listed(corpora, progress).replace_schema_metadata({"corpora": identity})
+    if kept is None:
+        return Recordings(table)
+    with open_atomic(kept) as part, pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, table.schema) as file:
+        file.write_table(table)
+    return open_list(kept)
+
+
+def speech_of(run: RunConfig, out: Path, progress: Progress) -> Recordings:
+    """What a run trains on, listed beside its log.
+
+    Raises RequestError for speech of a test set's speaker too, whose files VCTK names p360_001 and so on.
+    """
+    recordings = recordings_of(run.data.speech, out / "recordings-train.arrow", progress)
+    named = re.compile(rf"(?:^|/)({'|'.join(map(re.escape, run.data.held_out))})_\d{{3}}")
+    found = [uri for uri in recordings.column("uri") if named.search(uri)] if run.data.held_out else []
+    if found:
+        raise RequestError(
+            f"{run.name}: {len(found)} recordings are of speakers that test sets hold out ({found[0]}); leave them "
+            "out, or set held_out = [] under [data]"
+        )
+    return recordings
+
+
+def open_list(path: Path) -> Recordings:
+    """Raises RequestError for what is no list."""
+    try:
+        return Recordings(pa.ipc.open_file(pa.memory_map(str(path))).read_all(), path)
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise RequestError(f"{path}: is no list of recordings ({reason(error)}); remove it and start again") from error
+
+
+def _listed(corpora: Sequence[CorpusSpec], progress: Progress) -> pa.Table:
+    rows: list[dict[str, Any]] = []
+    found = [
+        (spec.reader, utterance)
+        for spec in corpora
+        for utterance in registry.create("corpora", spec.reader, **spec.options).utterances()
+        if utterance.uri
+    ]
+    unreadable: list[str] = []
+
+    def steps() -> Iterator[int]:
+        with ThreadPoolExecutor(READERS) as pool:
+            made = pool.map(_read_or_why, (utterance for _, utterance in found))
+            for (corpus, utterance), recording in zip(found, made, strict=True):
+                if isinstance(recording, str):
+                    unreadable.append(recording)
+                else:
+                    texts = {name: getattr(utterance, name) for name in TEXTS[1:]}
+                    rows.append({"corpus": corpus, **texts, "rate": recording.rate, "frames": recording.frames})
+                yield 1
+
+    progress("list recordings", len(found), steps())
+    if unreadable:
+        told = f"{len(unreadable)} of {len(found)} recordings cannot be trained on: {'; '.join(unreadable[:SHOWN])}"
+        if len(unreadable) > MOST_UNREADABLE * len(found):
+            raise RequestError(f"{told}; at most {MOST_UNREADABLE:.0%} may: mend or remove them")
+        print(f"training: {told}", file=sys.stderr)
+    return pa.Table.from_pylist(rows, SCHEMA)
+
+
+def _read_or_why(utterance: Utterance) -> Recording | str:
+    try:
+        return Recording.of(utterance)
+    except (AudioError, RequestError, OSError) as error:
+        return reason(error)

@@ -1,0 +1,146 @@
+"""The list of recordings: made once, mapped by every process, honest about what cannot be read."""
+
+from __future__ import annotations
+
+import io
+import json
+import pickle
+import tarfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+import soundfile
+
+pytest.importorskip("torch")
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.data.locations import resolve_uri
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.suite import CorpusSpec
+from restorebench.systems.training import recordings as module
+from restorebench.systems.training.recordings import Recording, recordings_of, speech_of
+from tests.tiny import quietly, run_config
+
+RATE = 16_000
+
+
+def folder(path: Path, count: int, broken: int = 0, channels: int = 1) -> tuple[CorpusSpec, ...]:
+    """A corpus of short noises, the last ones broken."""
+    path.mkdir(exist_ok=True)
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        sound = path / f"clip{number:02d}.wav"
+        samples = 0.1 * rng.standard_normal((RATE // 10 + number, channels))
+        soundfile.write(sound, samples, RATE)
+        if number >= count - broken:
+            sound.write_bytes(b"no sound")
+    return (CorpusSpec(reader="folder", options={"path": str(path), "hashes": False}),)
+
+
+def encoded(samples: np.ndarray, form: str) -> bytes:
+    held = io.BytesIO()
+    soundfile.write(held, samples, RATE, format=form)
+    return held.getvalue()
+
+
+def test_a_second_start_opens_no_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    corpora, kept = folder(tmp_path / "speech", 5), tmp_path / "recordings.arrow"
+    first = recordings_of(corpora, kept, quietly)
+
+    def no_listing(*_: object) -> None:
+        raise AssertionError("the corpus was listed again")
+
+    monkeypatch.setattr(module, "_listed", no_listing)
+    again = recordings_of(corpora, kept, quietly)
+    assert list(again) == list(first)
+    assert again.seconds.tolist() == first.seconds.tolist()
+    with pytest.raises(AssertionError, match="listed again"):
+        recordings_of(folder(tmp_path / "others", 2), kept, quietly)
+
+
+def test_processes_map_the_list_instead_of_copying_it(tmp_path: Path) -> None:
+    listed = recordings_of(folder(tmp_path / "speech", 40), tmp_path / "recordings.arrow", quietly)
+    sent = pickle.dumps(listed)
+    assert len(sent) < 500
+    assert list(pickle.loads(sent)) == list(listed)
+    assert (listed.uris[3], len(listed.uris)) == (listed[3].uri, 40)
+
+
+def test_a_few_unreadable_recordings_are_left_out_and_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    listed = recordings_of(folder(tmp_path / "speech", 40, broken=2), None, quietly)
+    assert len(listed) == 38
+    assert "2 of 40 recordings cannot be trained on" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("broken", "channels", "why"), [(3, 1, "3 of 40 .*at most 5%"), (0, 2, "2 channels")])
+def test_too_many_of_them_stop_the_run(broken: int, channels: int, why: str, tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match=why):
+        recordings_of(folder(tmp_path / "speech", 40, broken, channels), None, quietly)
+
+
+def test_a_damaged_list_is_named(tmp_path: Path) -> None:
+    corpora, kept = folder(tmp_path / "speech", 2), tmp_path / "recordings.arrow"
+    kept.write_bytes(b"ARROW1 and nothing more")
+    with pytest.raises(RequestError, match=r"recordings\.arrow: is no list of recordings"):
+        recordings_of(corpora, kept, quietly)
+
+
+def test_the_list_of_a_run_stands_beside_its_log(tmp_path: Path) -> None:
+    run = run_config()
+    assert len(speech_of(run, tmp_path, quietly)) == 3
+    assert (tmp_path / "recordings-train.arrow").is_file()
+
+
+@pytest.fixture
+def emilia(tmp_path: Path) -> Path:
+    """Two archives of three clips in Emilia's layout: MP3 with a description beside each."""
+    rng = np.random.default_rng(1)
+    for part in range(2):
+        with tarfile.open(tmp_path / f"EN-B00000{part}.tar", "w") as archive:
+            for number in range(3):
+                name = f"EN_B0000{part}_S00000_W00000{number}"
+                note = {"text": f" Text {number}.", "speaker": f"EN_B0000{part}_S00000", "language": "en"}
+                tone = 0.2 * np.sin(np.arange(RATE * (1 + number)) * 0.2) + 0.01 * rng.standard_normal(
+                    RATE * (1 + number)
+                )
+                for suffix, content in ((".mp3", encoded(tone, "MP3")), (".json", json.dumps(note).encode())):
+                    member = tarfile.TarInfo(name + suffix)
+                    member.size = len(content)
+                    archive.addfile(member, io.BytesIO(content))
+    return tmp_path
+
+
+def test_clips_are_read_where_they_lie_in_an_archive(emilia: Path) -> None:
+    found = list(registry.create("corpora", "archives", path=str(emilia)).utterances())
+    assert [(u.id, u.text, u.speaker) for u in found][:2] == [
+        ("EN_B00000_S00000_W000000", " Text 0.", "EN_B00000_S00000"),
+        ("EN_B00000_S00000_W000001", " Text 1.", "EN_B00000_S00000"),
+    ]
+    listed = recordings_of((CorpusSpec(reader="archives", options={"path": str(emilia)}),), None, quietly)
+    assert listed.seconds == pytest.approx([1, 2, 3, 1, 2, 3], abs=0.1)
+    crop, padding = listed[2].crop(1.0, 1.5, RATE)
+    assert (len(crop), padding) == (1.5 * RATE, 0)
+    with tarfile.open(emilia / "EN-B000000.tar") as archive:
+        member = archive.extractfile("EN_B00000_S00000_W000002.mp3")
+        assert member is not None
+        whole = soundfile.read(io.BytesIO(member.read()), dtype="float32")[0]
+    assert np.corrcoef(crop, whole[RATE : RATE + len(crop)])[0, 1] > 0.999
+
+
+def test_archives_that_cannot_be_read_are_named(emilia: Path) -> None:
+    with pytest.raises(RequestError, match=r"no \.tar archives"):
+        registry.create("corpora", "archives", path=str(emilia / "nothing")).utterances()
+    with pytest.raises(RequestError, match="lies within an archive"):
+        resolve_uri(f"{emilia}/EN-B000000.tar#512+100")
+    cut = emilia / "EN-B000000.tar"
+    cut.write_bytes(b"\x1f\x8b" + cut.read_bytes()[:5000])
+    with pytest.raises(RequestError, match=r"EN-B000000\.tar: is no whole, uncompressed tar archive"):
+        list(registry.create("corpora", "archives", path=str(emilia)).utterances())
+
+
+def test_a_crop_at_another_rate_has_the_length_that_was_asked_for(emilia: Path) -> None:
+    [spec] = folder(emilia / "speech", 1)
+    recording = Recording.of(next(iter(registry.create("corpora", spec.reader, **spec.options).utterances())))
+    crop, padding = recording.crop(0.0, 0.2, 8000)
+    assert (len(crop), padding) == (1600, pytest.approx(0.5))
