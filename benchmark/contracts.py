@@ -76,6 +76,8 @@ class SystemCard(Card):
     """What is otherwise than in its paper, and the setting that makes it as there."""
     training: tuple[TrainingCorpus, ...] = ()
     """What its checkpoint says it was trained on; boards mark systems whose training speakers are tested."""
+    steps: int | None = None
+    """Of its training, as its checkpoint says; boards tell when they were few."""
 
 
 RANGES = {

@@ -26,7 +26,7 @@ SIMULATED: dict[str, type[Room] | type[WhamrRoom]] = {"simulated": Room, "whamr"
 class Measured(BaseModel):
     """An RIR file."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     kind: Literal["measured"] = "measured"
     uri: str

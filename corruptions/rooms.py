@@ -19,7 +19,7 @@ SPEED_OF_SOUND = 343.0
 
 
 class _Shoebox(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     size_m: tuple[float, float, float]
     source_m: tuple[float, float, float]

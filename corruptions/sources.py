@@ -25,7 +25,7 @@ COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0}
 
 
 class _Source(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 Channel = Annotated[int | None, Field(ge=0, exclude_if=lambda channel: channel is None)]

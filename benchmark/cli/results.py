@@ -58,7 +58,7 @@ def report(
     from restorebench.benchmark.core import provenance
     from restorebench.benchmark.core.outputs import require_folder
     from restorebench.benchmark.core.progress import show
-    from restorebench.benchmark.run.memory import memory_of
+    from restorebench.benchmark.run.cost import costs_of
     from restorebench.benchmark.run.score import versions_of_clip
     from restorebench.benchmark.store.records import planned_records
     from restorebench.reports.html.site import report as write_report
@@ -68,8 +68,8 @@ def report(
     facts = {name: str(fact) for name, fact in provenance.collect().items() if isinstance(fact, str | int)}
     facts |= {f"version of {name}": number for name, number in provenance.versions().items()}
     records = planned_records(plan, opened)
-    sounds, memory = versions_of_clip(opened, plan), memory_of(opened, plan)
-    page = write_report(board_of(plan, records), records, sounds, facts, memory, out, show, clips)
+    sounds, costs = versions_of_clip(opened, plan), costs_of(opened, plan)
+    page = write_report(board_of(plan, records), records, sounds, facts, costs, out, show, clips)
     _say(f"report: {page}")
 
 

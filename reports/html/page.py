@@ -17,6 +17,7 @@ import pandas as pd
 from restorebench.benchmark.analysis.board import Board
 from restorebench.benchmark.analysis.paired_scores import PairedScores
 from restorebench.benchmark.contracts import Value
+from restorebench.benchmark.run.cost import Cost
 from restorebench.benchmark.types import Table
 from restorebench.reports.html.clip_selection import oriented_z_scores
 from restorebench.reports.tables.agreement import agreement
@@ -50,7 +51,7 @@ class Material:
     """The plan's records (`planned_records`)."""
     run: Mapping[str, str]
     """Facts of the run: versions, commit, machine."""
-    memory: Mapping[str, float]
+    costs: Mapping[str, Cost]
     """System -> MiB, of those that ran here."""
     facts: Mapping[str, Facts]
     """Trial -> what is known of its clip."""
@@ -86,7 +87,7 @@ def page(material: Material) -> str:
         figures=material.figures,
         agreement=agreement(board.scores, board.plan.system_cards),
         hallucinations=panel(records, board.values(), lambda system: marked(system, board.plan)),
-        costs=[t for t in (cost(board, material.memory), seeds(board.plan, records)) if t and t.rows],
+        costs=[t for t in (cost(board, material.costs), seeds(board.plan, records)) if t and t.rows],
         failures=[f"{system}: {why}: {where}" for (system, why), where in board.failures.items()],
         provenance=[*notes(board), *small_print(board), *(f"{name}: {fact}" for name, fact in material.run.items())],
         made=date.today().isoformat(),

@@ -17,6 +17,7 @@ from restorebench.benchmark.analysis.board import Board
 from restorebench.benchmark.core.atomic import write_atomic
 from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.run.cost import Cost
 from restorebench.benchmark.types import Audio, Trial
 from restorebench.reports.html.clip_selection import choose
 from restorebench.reports.html.page import Exported, Figure, Material, page, scores_of_sounds
@@ -42,15 +43,15 @@ def report(
     records: pd.DataFrame,
     sounds: Sounds,
     facts: Mapping[str, str],
-    memory: Mapping[str, float],
+    costs: Mapping[str, Cost],
     out: Path,
     progress: Progress,
     clips: int = CLIPS,
 ) -> Path:
     """Writes the report; returns its index.html. Raises RequestError when `out` is no earlier report and not empty.
 
-    records: the plan's (`planned_records`); facts: of the run, such as versions, commit and machine; memory: system
-    -> MiB.
+    records: the plan's (`planned_records`); facts: of the run, such as versions, commit and machine; costs: by
+    system.
     """
     if out.exists() and not out.is_dir():
         raise RequestError(f"{out}: is a file; name a folder")
@@ -81,7 +82,7 @@ def report(
         Figure(table, put(f"{PLOTS}/{digest(found.condition, found.value, found.factor)[:16]}.svg", lines(found)))
         for found, table in broken_down
     ]
-    put(PAGE, page(Material(board, records, facts, memory, known, exported, figures)).encode())
+    put(PAGE, page(Material(board, records, facts, costs, known, exported, figures)).encode())
     for name in earlier - kept:
         (out / name).unlink(missing_ok=True)
     write_atomic(out / LIST, "".join(f"{name}\n" for name in sorted(kept)).encode())

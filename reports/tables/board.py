@@ -18,6 +18,8 @@ WINNER = (
 )
 DETECTABLE = "differences that these clips show with 80 % power (median over pairs, at the corrected level)"
 ANCHOR, FINISHED, KNOWN_SPEAKERS = " ⚓", " ▪", " ‡"
+EARLY_STEPS = 1000
+"""Of training, before which nothing of this project's kinds makes speech."""
 
 
 def results(board: Board) -> list[Table]:
@@ -138,6 +140,11 @@ def notes(board: Board) -> list[str]:
         f"{name}: its delay of {1000 * card.delay_s:g} ms, which its card states, was removed"
         for name, card in board.plan.system_cards.items()
         if card.delay_s
+    ]
+    found += [
+        f"{name}: its checkpoint is of step {card.steps}: what it makes may be noise"
+        for name, card in board.plan.system_cards.items()
+        if card.steps is not None and card.steps < EARLY_STEPS
     ]
     waiting = sum(cell.planned - cell.n for cell in board.cells) - sum(board.missing.values())
     if waiting:

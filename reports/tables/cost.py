@@ -12,6 +12,7 @@ from restorebench.benchmark.analysis.paired_scores import PairedScores
 from restorebench.benchmark.analysis.seed_variance import seed_variance
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.run.cost import Cost
 from restorebench.benchmark.types import Table
 from restorebench.reports.tables.board import DASH, header, shown_cell
 
@@ -19,11 +20,9 @@ WIDEST = 4
 """Conditions up to which quality stands beside cost."""
 
 
-def cost(board: Board, memory: Mapping[str, float]) -> Table:
-    """Real-time factor (over all clips), memory, parameters and rate of every system that ran, beside its quality.
-
-    memory: system -> MiB.
-    """
+def cost(board: Board, costs: Mapping[str, Cost]) -> Table:
+    """Real-time factor (over all clips, and alone), memory, parameters and rate of every system that ran, beside its
+    quality."""
     plan, quality = board.plan, _quality(board)
     conditions = list(dict.fromkeys(trial.condition for trial in plan.trials))
     shown = conditions if len(conditions) <= WIDEST else []
@@ -33,22 +32,37 @@ def cost(board: Board, memory: Mapping[str, float]) -> Table:
     for name, card in plan.system_cards.items():
         if card.kind != "system":
             continue
-        rtf = _pooled(times, name)
+        rtf, alone = _pooled(times, name), costs.get(name)
         rows.append(
             (
                 name,
                 DASH if rtf is None else f"{rtf:.3g}",
-                f"{memory[name]:.0f}" if name in memory else DASH,
+                f"{alone.rtf:.3g}" if alone else DASH,
+                f"{alone.cpu_rtf:.3g}" if alone and alone.cpu_rtf is not None else DASH,
+                f"{alone.mib:.0f}" if alone else DASH,
                 f"{card.parameters / 1e6:.3g}" if card.parameters else DASH,
                 f"{card.rate / 1000:g}" if card.rate else "any",
                 *(shown_cell(cells.get((name, condition)), quality.decimals) for condition in shown),
             )
         )
+    loads = [made.load for made in costs.values() if made.load is not None]
+    told = f"; {min(loads):.1f} to {max(loads):.1f} processes per core were running" if loads else ""
     notes = (
-        "RTF: seconds of processing per second of sound on this machine, never from a cache",
+        "RTF: wall-clock seconds of processing per second of sound on this machine, over all clips, never from a cache",
+        "RTF alone, CPU: medians of up to three runs of four seconds in a fresh process, wall-clock and CPU time"
+        f"{told}; the machine stands under provenance",
         "MiB: the most that a fresh process took to load the system and restore four seconds, its packages included",
     )
-    columns = ("system", "RTF", "MiB", "million parameters", "kHz", *(f"{header(quality)} {c}" for c in shown))
+    columns = (
+        "system",
+        "RTF",
+        "RTF alone",
+        "CPU",
+        "MiB",
+        "million parameters",
+        "kHz",
+        *(f"{header(quality)} {c}" for c in shown),
+    )
     return Table("Cost", columns, tuple(rows), notes)
 
 

@@ -38,11 +38,11 @@ class TargetCodec:
         """Raises RequestError for a name that is no published DAC, or a file that is no frame codec."""
         self.name, self.checkpoint = name, checkpoint
         if checkpoint is not None:
-            from restorebench.systems.training.checkpoint import header, training_corpora
+            from restorebench.systems.training.checkpoint import header, training_facts
 
             card = header(checkpoint, "frame-codec")["card"]
             update: dict[str, Any] = {"weights": (), "identity": file_sha256(checkpoint)}
-            update |= {"name": f"target-codec@{checkpoint}", "training": training_corpora(card, checkpoint)}
+            update |= {"name": f"target-codec@{checkpoint}"} | training_facts(card, checkpoint)
         else:
             from restorebench.benchmark.data.weights import entry_of
 

@@ -22,7 +22,7 @@ Distillation = Literal[
 class ModelConfig(BaseModel):
     """What decides a checkpoint's weights; two checkpoints are of one variant when these are equal."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     width: int = 512
     """d"""
@@ -52,7 +52,7 @@ class ModelConfig(BaseModel):
 class SamplingConfig(BaseModel):
     """How codes are drawn (§II-B; decisions D1-D3)."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     method: Literal["iterative", "mean"] = "iterative"
     """mean: one pass over a fully masked codegram, whose expected code vectors are decoded. It is ours, fast, and no

@@ -34,7 +34,7 @@ class MaskSrSystem:
         Reads the header alone. Raises RequestError.
         """
         from restorebench.benchmark.data.locations import file_sha256
-        from restorebench.systems.training.checkpoint import header, training_corpora
+        from restorebench.systems.training.checkpoint import header, training_facts
         from restorebench.systems.training.config import parse
 
         facts = header(checkpoint, "masksr", ("model", "tokenizer", "sampling", "rate"))
@@ -59,9 +59,8 @@ class MaskSrSystem:
             identity += f" {file_sha256(bundled(codec))}"
         named = self.config["tokenizer"].get("name")
         weights = (named,) if named else ()
-        training = training_corpora(facts["card"], checkpoint)
-        update = {"identity": identity, "rate": int(self.config["rate"]), "weights": weights, "training": training}
-        self.card = card.model_copy(update=update)
+        update = {"identity": identity, "rate": int(self.config["rate"]), "weights": weights}
+        self.card = card.model_copy(update=update | training_facts(facts["card"], checkpoint))
 
     @cached_property
     def loaded(self) -> tuple[Any, Any]:

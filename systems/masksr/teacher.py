@@ -36,7 +36,7 @@ EPSILON = 1e-5
 class TeacherConfig(BaseModel):
     """Catalogue names or files of the teacher's weights."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     hubert: str = "hubert-base"
     centres: str = "hubert-base-l9-km500"

@@ -42,7 +42,7 @@ CLIP_GENERATOR, CLIP_DISCRIMINATOR = 1e3, 10.0
 class LossConfig(BaseModel):
     """Weights of equation 1; `adversarial = 0` trains without discriminators."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     reconstruction: float = 5.0
     adversarial: float = 4.0

@@ -12,7 +12,7 @@ from restorebench.systems.tokenizers.config import FrameShape
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class CodecConfig(_Table):
@@ -83,8 +83,8 @@ class DiffusionConfig(_Table):
 
 class ObjectiveConfig(_Table):
     average: Literal["clip", "sum"] = "clip"
-    """D42: equation 2 as a mean over a clip's masked tokens, or as the sum that is written, over the length of the clip.
-    The sum gives a clip with more masked tokens more weight."""
+    """D42: equation 2 as a mean over a clip's masked tokens, or as the sum that is written, over the clip's length. The
+    sum gives a clip with more masked tokens more weight."""
 
 
 class SamplingConfig(_Table):

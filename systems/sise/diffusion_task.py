@@ -31,7 +31,7 @@ from restorebench.systems.training.task import SingleModelTask, Values
 class CodecChoice(BaseModel):
     """Exactly one of the two."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     checkpoint: str = ""
     """A codec that `restorebench train` wrote, seen from the working folder."""

@@ -43,7 +43,7 @@ LOOKED_AT = 2000
 class LabelConfig(BaseModel):
     """Where alignments come from."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     source: Literal["pocketsphinx", "textgrid", "none"] = "pocketsphinx"
     textgrids: str = ""

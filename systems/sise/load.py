@@ -15,13 +15,13 @@ from restorebench.systems.sise.diffusion import Sise
 from restorebench.systems.tokenizers.choose import checked_codec
 from restorebench.systems.tokenizers.config import FrameCodecConfig, FrameShape
 from restorebench.systems.training import checkpoint
-from restorebench.systems.training.config import parse
+from restorebench.systems.training.config import parse, training_command
 
 
 def load_codec(path: Path) -> FactorisedCodec:
     """A trained codec. Raises RequestError, with the command that trains one when there is no such file."""
     if not path.is_file():
-        raise RequestError(f"{path}: no such codec; train one first: restorebench train nano/{path.parent.name}")
+        raise RequestError(f"{path}: no such codec; train one first: {training_command(path)}")
     if checkpoint.header(path)["kind"] == "frame-codec":
         return from_frame_codec(path)
     kept = checkpoint.read(path, "sise-codec")

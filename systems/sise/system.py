@@ -33,7 +33,7 @@ class SiseSystem:
 
         Reads the header alone. Raises RequestError.
         """
-        from restorebench.systems.training.checkpoint import header, training_corpora
+        from restorebench.systems.training.checkpoint import header, training_facts
         from restorebench.systems.training.config import parse
 
         facts = header(checkpoint, "sise", ("model", "codec", "sampling", "rate"))
@@ -61,8 +61,7 @@ class SiseSystem:
             identity += f" {self.sampling.model_dump_json()}"
         if codec := self.config["codec"].get("bundled"):
             identity += f" {file_sha256(bundled(codec))}"
-        training = training_corpora(facts["card"], checkpoint)
-        self.card = card.model_copy(update={"identity": identity, "training": training})
+        self.card = card.model_copy(update={"identity": identity} | training_facts(facts["card"], checkpoint))
 
     @cached_property
     def loaded(self) -> tuple[Any, Any]:

@@ -16,13 +16,13 @@ from restorebench.systems.checkpoints import bundled
 from restorebench.systems.tokenizers.config import FrameCodecConfig
 from restorebench.systems.tokenizers.frame_codec import FrameCodec
 from restorebench.systems.training import checkpoint
-from restorebench.systems.training.config import parse
+from restorebench.systems.training.config import parse, training_command
 
 
 class TokenizerConfig(BaseModel):
     """Exactly one of the three."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = ""
     """A published DAC: dac-44khz or dac-16khz."""
@@ -56,7 +56,7 @@ def tokenizer_of(config: TokenizerConfig, seed: int = 0) -> Any:
 def load_frame_codec(path: Path) -> FrameCodec:
     """A trained frame codec. Raises RequestError, with the command that trains one when there is no such file."""
     if not path.is_file():
-        raise RequestError(f"{path}: no such tokenizer; train one first: restorebench train nano/{path.parent.name}")
+        raise RequestError(f"{path}: no such tokenizer; train one first: {training_command(path)}")
     kept = checkpoint.read(path, "frame-codec")
     return frame_codec(kept.config.get("model", {}), dict(kept.tensors), path)
 

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 class FrameShape(BaseModel):
     """Encoder and decoder on STFT frames."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     rate: int = 16_000
     hop: int = Field(default=320, ge=1)
@@ -38,7 +38,7 @@ class FrameCodecConfig(FrameShape):
 class CodecLossConfig(BaseModel):
     """Weights of the losses that train a frame codec; 0 leaves one out."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     mel: float = 15.0
     magnitude: float = 1.0

@@ -44,8 +44,9 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     facts = {"format": FORMAT, "kind": checkpoint.kind}
     facts |= {"config": json.dumps(checkpoint.config, sort_keys=True), "card": json.dumps(checkpoint.card)}
     with open_atomic(path) as part:
+        mode = part.stat().st_mode  # as the umask has it
         save_file({key: value.contiguous() for key, value in checkpoint.tensors.items()}, part, metadata=facts)
-        part.chmod(0o644)  # safetensors lets nobody else read
+        part.chmod(mode)  # safetensors lets nobody else read
 
 
 def header(path: Path, kind: str = "", tables: Sequence[str] = ()) -> dict[str, Any]:
@@ -77,15 +78,16 @@ def header(path: Path, kind: str = "", tables: Sequence[str] = ()) -> dict[str, 
     return made
 
 
-def training_corpora(card: Mapping[str, Any], source: Path) -> tuple[TrainingCorpus, ...]:
-    """What a checkpoint's card says of its training speech; nothing for cards of before `recordings` was counted.
+def training_facts(card: Mapping[str, Any], source: Path) -> dict[str, Any]:
+    """What a checkpoint's card says of its training, for a system's card: speech and steps.
 
-    Raises RequestError for a card that another program wrote.
+    No speech from cards of before `recordings` was counted. Raises RequestError for a card that another program wrote.
     """
     try:
-        return tuple(TrainingCorpus.model_validate(c) for c in card.get("speech", ()) if "recordings" in c)
-    except (ValidationError, TypeError, AttributeError) as error:
-        raise RequestError(f"{source}: its card's `speech` is not as `train` writes it ({reason(error)})") from error
+        speech = tuple(TrainingCorpus.model_validate(c) for c in card.get("speech", ()) if "recordings" in c)
+        return {"training": speech, "steps": int(card["steps"]) if "steps" in card else None}
+    except (ValidationError, TypeError, ValueError, AttributeError) as error:
+        raise RequestError(f"{source}: its card is not as `train` writes it ({reason(error)})") from error
 
 
 def read(path: Path, kind: str) -> Checkpoint:

@@ -23,7 +23,7 @@ CONFIGS = Path(__file__).parent / "configs"
 
 
 class _Table(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
 class DataConfig(_Table):
@@ -111,6 +111,12 @@ def bundled(name: str) -> Path:
     if name not in known():
         raise unknown("configs", name, known())
     return CONFIGS / f"{name}.toml"
+
+
+def training_command(checkpoint: Path) -> str:
+    """How a checkpoint that is not there is made: with the bundled config that its folder is named after."""
+    named = [name for name in known() if name.rpartition("/")[2] == checkpoint.parent.name]
+    return " or ".join(f"restorebench train {name}" for name in named or ["CONFIG"])
 
 
 def load_config(name: str | Path) -> RunConfig:

@@ -57,7 +57,7 @@ Split = Literal["train", "dev"]
 class MaterialConfig(BaseModel):
     """What `gather` collects; the TOML file `configs/nano/_material.toml`."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     speech: tuple[CorpusSpec, ...]
     dev: tuple[CorpusSpec, ...]

@@ -144,6 +144,7 @@ def test_no_checkpoint_at_all(cli: Cli, folder: Path) -> None:
         ({"tokenizer": {"name": "dac-44khz"}}, "tokenizer: wanted one of name, checkpoint, random"),
         ({"tokenizer": {"random": {}}, "model": {"seconds": 3.0}}, "crops and inference windows have one length"),
         ({"training": {"steps": 0}}, "training.steps: Input should be greater than or equal to 1"),
+        ({"training": {"rate": float("inf")}}, "training.rate: Input should be a finite number"),
         ({"data": {"speech": [{"reader": "folder", "options": {"path": "nowhere"}}]}}, "nowhere: no such folder"),
     ],
 )

@@ -43,6 +43,19 @@ def test_it_installs_the_version_it_lies_beside(tmp_path: Path) -> None:
     assert (ROOT / "pyproject.toml").is_file()
 
 
+def test_inputs_are_names_and_never_options(tmp_path: Path) -> None:
+    """With spaces, wildcards and dashes; what should run is shown, not run."""
+    shown = 'restorebench() { printf "%s\n" "$@"; }; '
+    (tmp_path / "a.toml").touch()
+    odd = {"suite": "--help", "system": "-x y", "metrics": "--offline", "store": "--wide", "baseline": "-b"}
+    fetched = run("Fetch", tmp_path, before=shown, data="vctk --from * $(id)")
+    assert fetched.stdout.splitlines() == ["data", "fetch", "--", "vctk", "--from", "*", "$(id)"]
+    ran = run("Run", tmp_path, before=shown, **odd).stdout.splitlines()
+    assert ran == ["run", "--systems=-x y", "--metrics=--offline", "--store=--wide", "--format", "md", "--", "--help"]
+    judged = run("Gate", tmp_path, before=shown, **odd).stdout.splitlines()
+    assert judged[:3] + judged[-2:] == ["gate", "--baseline=-b", "--system=-x y", "--", "--wide"]
+
+
 def test_it_runs_and_judges(cli: Cli, tmp_path: Path) -> None:
     """A system that lost its quality fails the job, and the summary says why; odd names are only names."""
     execute(make_plan(load_suite("demo"), ["target"], ["lsd"]), tmp_path / "first", workers=1)

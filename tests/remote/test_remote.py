@@ -14,9 +14,10 @@ import numpy as np
 import pytest
 
 from restorebench.benchmark.errors import AudioError, RequestError
-from restorebench.benchmark.isolation import environments
+from restorebench.benchmark.isolation import environments, hashes
 from restorebench.benchmark.isolation.environments import Environment
 from restorebench.benchmark.isolation.remote import Remote, environment_of_a_worker
+from restorebench.metrics.isolated_asr import locked
 from tests.conftest import Cli
 
 TOY = Path(__file__).with_name("toy.py")
@@ -134,6 +135,29 @@ def test_a_failed_build_shows_the_resolvers_words(folder: Path) -> None:
     assert "unsatisfiable" in str(caught.value)
     assert "\n" not in str(caught.value)
     assert not impossible.folder.exists()
+
+
+@pytest.mark.parametrize("lock", ["hama", "nemo", "paraformer", "whisper"])
+def test_every_package_of_our_locks_has_its_hashes(lock: str) -> None:
+    made = hashes.with_hashes(locked(lock))
+    assert made is not None
+    assert all("--hash=sha256:" in line for line in made)
+
+
+def test_a_file_of_another_hash_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a real package, from the index that the machine is set up for."""
+    monkeypatch.setenv("RESTOREBENCH_ENVIRONMENTS", str(tmp_path))
+    package = "idna==3.20"
+    small = Environment((package,))
+    monkeypatch.setattr(hashes, "known", lambda: {package: ["0" * 64]})
+    with pytest.raises(RequestError, match="Hash mismatch") as caught:
+        environments.require(small)
+    assert "\n" not in str(caught.value)
+    monkeypatch.undo()
+    monkeypatch.setenv("RESTOREBENCH_ENVIRONMENTS", str(tmp_path))
+    environments.require(small)
+    [made] = environments.installed()
+    assert made.requirements == (package,)
 
 
 def test_prune_keeps_what_cards_name(folder: Path, cli: Cli) -> None:

@@ -69,6 +69,14 @@ def test_a_system_that_was_trained_on_tested_speakers_is_marked(store: Store) ->
         assert sum(f"1 of the 3 speakers of these clips ({tested})" in note for note in table.notes) == marks
 
 
+@pytest.mark.parametrize(("steps", "told"), [(18, 1), (800_000, 0), (None, 0)])
+def test_a_checkpoint_of_a_few_steps_is_told(steps: int | None, told: int, store: Store) -> None:
+    [plan] = store.plans()
+    cards = plan.system_cards | {"target": plan.system_cards["target"].model_copy(update={"steps": steps})}
+    [table] = results(board(Plan.from_json(replace(plan, system_cards=cards).to_json()), store))
+    assert sum("target: its checkpoint is of step 18: what it makes may be noise" in n for n in table.notes) == told
+
+
 def test_a_plan_of_before_values_had_roles_gets_them(store: Store) -> None:
     [plan] = store.plans()
     data = json.loads(plan.to_json())

@@ -188,6 +188,25 @@ def test_an_archive_of_another_layout_says_what_it_holds(site: Path, tmp_path: P
         fetch.import_copy("dns2021", site, quietly)
 
 
+@pytest.mark.parametrize("name", ["dns2021", "dns-rir"])
+def test_a_small_archive_cannot_fill_the_disk(name: str, site: Path, tmp_path: Path) -> None:
+    """300 times as large unpacked: both kinds of archives."""
+    [archive] = CORPORA[name].archives
+    CORPORA[name] = replace(CORPORA[name], bytes=10_000, archives=(replace(archive, checksum=""),))
+    zeros = tmp_path / "clip.wav"
+    zeros.write_bytes(bytes(31_000))
+    inside = f"{archive.top[0]}/clip.wav"
+    if archive.name.endswith(".zip"):
+        with zipfile.ZipFile(site / archive.name, "w", zipfile.ZIP_DEFLATED) as zipped:
+            zipped.write(zeros, inside)
+    else:
+        with tarfile.open(site / archive.name, "w:bz2") as packed:
+            packed.add(zeros, inside)
+    with pytest.raises(RequestError, match="3 times what the corpus has; not unpacked"):
+        fetch.import_copy(name, site, quietly)
+    assert not os.path.lexists(fetch.folder_of(name))
+
+
 def test_two_fetches_at_once_agree(site: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 

@@ -15,6 +15,7 @@ from restorebench.benchmark.components import metric_card
 from restorebench.benchmark.contracts import Subject, SystemCard, Value
 from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.run.cost import Cost
 from restorebench.benchmark.run.scoring import metric, score
 from restorebench.benchmark.suite import load_suite
 from restorebench.benchmark.types import Audio
@@ -205,5 +206,7 @@ def test_seeds_and_cost() -> None:
     [value] = metric("rtf").card.values
     timed = Sample(np.array([[1.5, 0.5]]), np.array([[0.5, 9.5]]), np.arange(2))
     times = PairedScores("voicefixer", value, ("spectral-gate",), ("a", "b"), timed, "clip")
-    [row] = cost(Board(plan, (), plan.metric_cards, {}, {}, (times,)), {"spectral-gate": 12.3}).rows
-    assert row[:3] == ("spectral-gate", "0.2", "12"), "seconds over seconds, as in the leaderboard"
+    [row] = cost(
+        Board(plan, (), plan.metric_cards, {}, {}, (times,)), {"spectral-gate": Cost(12.3, 0.25, 0.24, 0.5)}
+    ).rows
+    assert row[:5] == ("spectral-gate", "0.2", "0.25", "0.24", "12"), "seconds over seconds, as in the leaderboard"

@@ -381,6 +381,14 @@ def test_prepared_targets_are_the_teachers(tmp_path: Path, monkeypatch: pytest.M
         assert torch.allclose(made[0].float(), torch.from_numpy(item["taught"]).float(), atol=1e-2)
 
 
+def test_a_checkpoint_has_the_mode_that_the_umask_gives(tmp_path: Path) -> None:
+    before = os.umask(0o077)
+    try:
+        assert trained(tmp_path / "run").stat().st_mode & 0o777 == 0o600
+    finally:
+        os.umask(before)
+
+
 def umask() -> int:
     found = os.umask(0)
     os.umask(found)

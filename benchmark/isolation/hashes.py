@@ -1,0 +1,27 @@
+"""What an index hands out for a pinned package must be one of the files that we know, by sha256 (`hashes.txt`)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cache
+from pathlib import Path
+
+TABLE = Path(__file__).with_name("hashes.txt")
+"""`package==version`, then its hashes; `.ci/hashes.py` writes it."""
+
+
+@cache
+def known() -> dict[str, list[str]]:
+    rows = (line.split() for line in TABLE.read_text(encoding="utf-8").splitlines())
+    return {package: hashes for package, *hashes in rows}
+
+
+def with_hashes(requirements: Sequence[str]) -> list[str] | None:
+    """The requirements as pip's `--require-hashes` wants them; None when one of them is no package of our locks."""
+    found = [known().get(requirement.partition(";")[0].strip(), []) for requirement in requirements]
+    if not all(found):
+        return None
+    return [
+        " ".join([requirement, *(f"--hash=sha256:{one}" for one in hashes)])
+        for requirement, hashes in zip(requirements, found, strict=True)
+    ]

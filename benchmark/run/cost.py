@@ -1,0 +1,132 @@
+"""What a system costs: memory and time, each in a process of its own, so that nobody else's weights count."""
+
+from __future__ import annotations
+
+import os
+import re
+import statistics
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+import numpy as np
+
+from restorebench.benchmark.audio import samples_for
+from restorebench.benchmark.components import component_of
+from restorebench.benchmark.contracts import System
+from restorebench.benchmark.core.digest import digest
+from restorebench.benchmark.core.pool import Workers, single_threaded_children
+from restorebench.benchmark.errors import reason
+from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.store.store import Store
+from restorebench.benchmark.types import Audio
+
+STATUS = Path("/proc/self/status")
+SECONDS = 4.0
+RATE = 16_000
+"""Of the sound for a system that takes any rate."""
+
+
+RUNS, BUDGET_S = 3, 1.5
+"""A system is timed as often as this, unless the runs before took longer than the budget."""
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of a system, measured apart from the suite's clips."""
+
+    mib: float
+    """The most that its process held, beyond what the engine takes."""
+    rtf: float
+    """Median of the runs: seconds per second of sound."""
+    cpu_rtf: float | None
+    """The same in CPU time of all threads; None where another process does the work."""
+    load: float | None
+    """Waiting and running processes per core (average of a minute), where the operating system tells."""
+
+
+@dataclass(frozen=True)
+class CostUnit:
+    store: Path
+    system: str
+
+
+def measurable() -> bool:
+    """Linux says how much a process ever held; elsewhere nothing is measured."""
+    return STATUS.is_file()
+
+
+def measure(store: Store, systems: Sequence[str], workers: int) -> Iterator[int]:
+    """Keeps what each system costs in the store; `workers` fresh processes at once."""
+
+    def in_a_fresh_process(system: str) -> int:
+        with Workers(1) as fresh:
+            return sum(fresh.map(measure_unit, [CostUnit(store.root, system)], _died))
+
+    # The threads only wait; the environment variables are set around them, since each would set and restore them.
+    with single_threaded_children(), ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(in_a_fresh_process, systems)
+
+
+def measure_unit(unit: CostUnit) -> int:
+    """Loads a system and restores four seconds; then again, timed."""
+    before = held("VmRSS")
+    try:
+        system = component_of(unit.system)
+        assert isinstance(system, System)
+        rate = system.card.rate or RATE
+        rng = np.random.default_rng(0)
+        sound = rng.normal(scale=1e-3, size=samples_for(SECONDS, rate)).astype(np.float32)
+        given = [Audio(sound, rate)]
+        system.restore(given, [0])
+        peak = held("VmHWM") - before
+        wall, cpu = timed(lambda: system.restore(given, [0]))
+    except Exception as error:
+        _note(unit, {"why": reason(error)})
+    else:
+        here = not system.card.environment and not system.card.argument
+        load = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else None
+        cost = Cost(round(peak, 1), wall / SECONDS, cpu / SECONDS if here else None, load)
+        _note(unit, {"why": "", **asdict(cost)})
+    return 1
+
+
+def timed(run: Callable[[], object]) -> tuple[float, float]:
+    """Medians of the wall-clock and CPU seconds of a few runs."""
+    walls: list[float] = []
+    cpus: list[float] = []
+    while len(walls) < RUNS and sum(walls) < BUDGET_S:
+        wall, cpu = time.perf_counter(), time.process_time()
+        run()
+        walls.append(time.perf_counter() - wall)
+        cpus.append(time.process_time() - cpu)
+    return statistics.median(walls), statistics.median(cpus)
+
+
+def held(what: str) -> float:
+    """A line of the process's status in MiB: VmRSS, what it holds, or VmHWM, the most it ever held."""
+    found = re.search(rf"^{what}:\s+(\d+) kB$", STATUS.read_text(encoding="ascii"), re.MULTILINE)
+    assert found
+    return int(found[1]) / 1024
+
+
+def _died(unit: CostUnit, why: str) -> int:
+    _note(unit, {"why": why})
+    return 1
+
+
+def _note(unit: CostUnit, note: dict[str, object]) -> None:
+    Store(unit.store).put_note("cost", digest(unit.system), note)
+
+
+def costs_of(store: Store, plan: Plan) -> dict[str, Cost]:
+    """Of the systems that were measured."""
+    notes = {system: store.note("cost", digest(system)) for system in plan.systems}
+    names = [field.name for field in fields(Cost)]
+    return {
+        system: Cost(**{name: note[name] for name in names})
+        for system, note in notes.items()
+        if note and not note["why"]
+    }
