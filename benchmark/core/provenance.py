@@ -66,5 +66,6 @@ def collect() -> dict[str, Any]:
         "commit": commit(),
         "python": sys.version.split()[0],
         "platform": platform.platform(),
+        "processor": processor(),
         "cores": os.cpu_count(),
     }

@@ -38,6 +38,8 @@ Exported = Mapping[str, Mapping[str, Any]]
 class Figure:
     """A breakdown with its plot."""
 
+    value: str
+    """What it breaks down, and of which condition."""
     table: Table
     file: str
 
@@ -161,13 +163,13 @@ def _cell(column: Column, entry: Entry | None) -> dict[str, Any]:
         small.append(f"{cell.low:.{decimals}f} to {cell.high:.{decimals}f}")
     if entry.rank:
         best, worst = entry.rank
-        small.append(f"rank {best}" if best == worst else f"rank {best}–{worst}")
+        small.append(f"rank {best}" if best == worst else f"rank {best} to {worst}")
     if cell.n < cell.planned:
         small.append(f"n={cell.n}/{cell.planned}")
     return {
         "text": DASH if cell.value is None else f"{cell.value:.{decimals}f}",
         "sort": "" if cell.value is None else repr(cell.value),
-        "value": column.value.name, "small": ", ".join(small), "letters": entry.ties, "best": entry.winner,
+        "value": column.value.name, "small": small, "letters": entry.ties, "best": entry.winner,
     }  # fmt: skip
 
 

@@ -8,18 +8,29 @@ import warnings
 
 from restorebench.reports.tables.breakdown import Breakdown
 
+MARKS = ("o", "s", "^", "D")
+"""Another one after ten systems, when the colours begin again."""
+JOINED = 10
+"""Clips of the smallest bin from which marks are joined."""
+
 
 def lines(found: Breakdown) -> bytes:
-    """A line per system over a factor's bins."""
+    """Marks for each system over a factor's bins, joined where every bin has clips enough to tell a trend."""
     import matplotlib
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(7.2, 3.2), layout="constrained")
     axes = figure.subplots()
-    places = range(len(found.bins))
+    places, joined = range(len(found.bins)), min(found.clips, default=0) >= JOINED
+    style = "-" if joined else "none"
     drawn = [
-        axes.plot(places, [math.nan if mean is None else mean for mean in means], marker="o")[0]
-        for means in found.means.values()
+        axes.plot(
+            places,
+            [math.nan if mean is None else mean for mean in means],
+            marker=MARKS[number // 10 % len(MARKS)],
+            linestyle=style,
+        )[0]
+        for number, means in enumerate(found.means.values())
     ]
     axes.set_xticks(places, [plain(text) for text in found.bins], fontsize="small", rotation=20, ha="right")
     axes.set_xlabel(found.factor)

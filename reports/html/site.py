@@ -79,7 +79,11 @@ def report(
     known = facts_of(trials.values())
     broken_down = [*severity_tables(board), *breakdown_tables(board.scores, known)]
     figures = [
-        Figure(table, put(f"{PLOTS}/{digest(found.condition, found.value, found.factor)[:16]}.svg", lines(found)))
+        Figure(
+            f"{found.label}: {found.condition}",
+            table,
+            put(f"{PLOTS}/{digest(found.condition, found.value, found.factor)[:16]}.svg", lines(found)),
+        )
         for found, table in broken_down
     ]
     put(PAGE, page(Material(board, records, facts, costs, known, exported, figures)).encode())

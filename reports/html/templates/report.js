@@ -163,9 +163,14 @@ function choose(system) {
   const picture = document.getElementById("spectrogram");
   picture.src = sound.spectrogram;
   picture.alt = `spectrogram of ${system}, up to ${sound.khz} kHz`;
-  document.getElementById("khz").textContent = `0 to ${sound.khz} kHz, ${sound.seconds.toFixed(2)} s`;
+  ticks("khz", [4, 3, 2, 1, 0].map((part) => `${+(sound.khz * part / 4).toFixed(2)} kHz`));
+  ticks("seconds", [0, 1, 2, 3, 4].map((part) => `${(sound.seconds * part / 4).toFixed(2)} s`));
   history.replaceState(null, "", "#" + new URLSearchParams({ clip: current.clip.id, system }));
   showTransport();
+}
+
+function ticks(axis, texts) {
+  document.getElementById(axis).replaceChildren(...texts.map((text) => Object.assign(document.createElement("span"), { textContent: text })));
 }
 
 function play(sound) {
