@@ -8,10 +8,13 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # one core per worker: threads and proc
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RESTOREBENCH_WORKERS"):
         os.environ.setdefault(variable, "1")
 
+import json
+import select
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -49,21 +52,58 @@ def full_band(speech: Audio) -> Audio:
 
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
+LIMIT_S = 600.0
+READ_AT_THE_START = ("PYTHON", "OMP", "MKL", "OPENBLAS", "NUMBA", "LC_", "LANG", "COLUMNS", "HOME", "XDG")
+"""Variables, by their beginning, that Python or a library reads when it is loaded: then a command is started anew."""
+
+
+class CommandServer:
+    """Runs commands one at a time in forks of a process that has the imports (`command_server.py`)."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.free = folder, threading.Lock()
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", str(ROOT / "tests" / "command_server.py")],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+        )
+
+    def run(self, arguments: list[str], where: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+        assert self.process.stdin
+        assert self.process.stdout
+        streams = {name: self.folder / name for name in ("stdout", "stderr")}
+        request = {"arguments": arguments, "folder": str(where), "env": env}
+        request |= {name: str(path) for name, path in streams.items()}
+        self.process.stdin.write(json.dumps(request).encode() + b"\n")
+        self.process.stdin.flush()
+        if not select.select([self.process.stdout], [], [], LIMIT_S)[0]:
+            raise subprocess.TimeoutExpired(arguments, LIMIT_S)
+        code = int(self.process.stdout.readline())
+        return subprocess.CompletedProcess(arguments, code, *(path.read_text() for path in streams.values()))
+
+
+@pytest.fixture(scope="session")
+def command_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[CommandServer]:
+    server = CommandServer(tmp_path_factory.mktemp("command"))
+    yield server
+    server.process.kill()
+    server.process.wait()
 
 
 @pytest.fixture
-def cli(tmp_path: Path) -> Cli:
+def cli(tmp_path: Path, command_server: CommandServer) -> Cli:
     """Runs the real command in an empty folder."""
 
     def run(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
+        command, whole = [str(COMMAND), *map(str, arguments)], {**os.environ, **(env or {})}
+        plain = all(name == "PYTHONPATH" or not name.startswith(READ_AT_THE_START) for name in env or {})
+        if plain and command_server.free.acquire(blocking=False):
+            try:
+                return command_server.run(command, tmp_path, whole)
+            finally:
+                command_server.free.release()
         return subprocess.run(
-            [str(COMMAND), *map(str, arguments)],
-            cwd=tmp_path,
-            env={**os.environ, **(env or {})},
-            capture_output=True,
-            text=True,
-            timeout=600,
-            check=False,
+            command, cwd=tmp_path, env=whole, capture_output=True, text=True, timeout=LIMIT_S, check=False
         )
 
     return run
