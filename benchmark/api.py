@@ -29,6 +29,7 @@ from restorebench.benchmark.core.pool import default_workers
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.core.seeds import generator
 from restorebench.benchmark.errors import AudioError, RequestError
+from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.run.clip import SharedClip
 from restorebench.benchmark.run.defaults import plan_of_suite
 from restorebench.benchmark.run.engine import forget_failed_scores, run
@@ -250,18 +251,26 @@ def evaluate(
     count = workers or default_workers()
     for name, why in unusable.items():
         warnings.warn(f"without {name}: {why}", stacklevel=2)
-    if not objects:
-        return Results(execute(plan, Path(store), count, progress, retry_failed).root, definition.name)
-    opened = open_or_make(Path(store))
-    run(replace(plan, metric_cards={}, signatures={}), opened, count, progress, retry_failed)
+    if objects:
+        _execute_inline(plan, objects, Path(store), count, progress, retry_failed)
+    else:
+        execute(plan, Path(store), count, progress, retry_failed)
+    return Results(store, definition.name)
+
+
+def _execute_inline(
+    plan: Plan, objects: Mapping[str, System], store: Path, workers: int, progress: Progress, retry_failed: bool
+) -> None:
+    """Registered systems in processes of their own, objects in this one; then everything is scored."""
+    opened = open_or_make(store)
+    run(replace(plan, metric_cards={}, signatures={}), opened, workers, progress, retry_failed)
     for name, restorer in objects.items():
-        jobs = restore_inline(restorer, name, plan.trials, definition.seeds, opened, progress)
+        jobs = restore_inline(restorer, name, plan.trials, plan.suite.seeds, opened, progress)
         plan = replace(plan, system_cards={**plan.system_cards, name: restorer.card}, jobs=(*plan.jobs, *jobs))
     if retry_failed:
         forget_failed_scores(plan, opened)
-    run(plan, opened, count, progress)
+    run(plan, opened, workers, progress)
     write_tables(opened)
-    return Results(store, definition.name)
 
 
 def _split(
