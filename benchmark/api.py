@@ -288,7 +288,7 @@ def _split(
     else:
         name = system.card.name if isinstance(system, System) else getattr(system, "__name__", type(system).__name__)
         objects = {name: _as_system(system, name)}
-    if taken := [name for name in objects if name in registry.table("systems")]:
+    if taken := [name for name in objects if name in registry.targets_by_name("systems")]:
         raise RequestError(f"{taken[0]} is a registered system; give yours another name: evaluate({{'mine': ...}})")
     return [], objects
 
@@ -304,17 +304,17 @@ def open_results(store: str | Path, suite: str = "") -> Results:
 
 def list_systems(runnable: bool = False) -> list[str]:
     """Names of systems; with `runnable`, only those that process new sound (no anchors, no finished audio)."""
-    return runnable_names() if runnable else list(registry.table("systems"))
+    return runnable_names() if runnable else list(registry.targets_by_name("systems"))
 
 
 def list_metrics() -> list[str]:
     """Names of metrics."""
-    return list(registry.table("metrics"))
+    return list(registry.targets_by_name("metrics"))
 
 
 def list_corruptions() -> list[str]:
     """Names of corruptions."""
-    return list(registry.table("corruptions"))
+    return list(registry.targets_by_name("corruptions"))
 
 
 def list_suites() -> list[str]:

@@ -54,7 +54,7 @@ def metric_card(name: str) -> MetricCard:
 
 def resolve_metrics(names: Sequence[str]) -> tuple[str, ...]:
     """Metric names for metric or value names (`dnsmos.ovl` means `dnsmos`). Raises RequestError for what is unknown."""
-    known = registry.table("metrics")
+    known = registry.targets_by_name("metrics")
     if any(name.partition(":")[0] not in known for name in names):
         by_value = {v.name: metric for metric in known for v in metric_card(metric).values}
         for name in names:
@@ -79,4 +79,6 @@ def runnable_system(name: str) -> System:
 
 def runnable_names() -> list[str]:
     """Systems that process new sound: neither anchors nor finished audio."""
-    return [n for n in registry.table("systems") if getattr(registry.card("systems", n), "kind", "") == "system"]
+    return [
+        n for n in registry.targets_by_name("systems") if getattr(registry.card("systems", n), "kind", "") == "system"
+    ]

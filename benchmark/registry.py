@@ -1,7 +1,8 @@
-"""Lazy names for components: nothing is imported until it is asked for by name.
+"""Finds components by name. A component's module is imported only when that component is asked for.
 
-Built-in components stand in the `BUILTIN` table of their folder (one line beside the new file); other packages add
-theirs through the entry-point groups `restorebench.systems`, `.metrics`, `.corruptions`, `.synthesizers`, `.suites`.
+Built-in components are listed in `BUILTIN` in the `__init__.py` of their folder: a new one is a file and a line there.
+Other packages add components through the entry-point groups `restorebench.systems`, `.metrics`, `.corruptions`,
+`.synthesizers`, `.corpora` (and suites through `.suites`, see suite.py).
 A name may carry an argument after a colon: `published:VoiceFixer` calls the factory with "VoiceFixer". A system's name
 may carry a checkpoint after an @, and options after a question mark: `masksr2-s@FILE?guidance=0.5` calls the factory
 with `checkpoint=Path("FILE")` and `options={"guidance": "0.5"}`.
@@ -22,7 +23,7 @@ from restorebench.benchmark.errors import RequestError
 
 Kind = Literal["systems", "metrics", "corruptions", "synthesizers", "corpora"]
 
-BUILTIN_TABLES: dict[str, str] = {
+BUILTIN_PACKAGES: dict[str, str] = {
     "systems": "restorebench.systems",
     "metrics": "restorebench.metrics",
     "corruptions": "restorebench.corruptions",
@@ -31,47 +32,59 @@ BUILTIN_TABLES: dict[str, str] = {
 
 
 @cache
-def table(kind: Kind) -> dict[str, str]:
+def targets_by_name(kind: Kind) -> dict[str, str]:
     """Every known name of a kind, with its target "module:attribute"."""
     targets: dict[str, str] = {}
-    if folder := BUILTIN_TABLES.get(kind):
-        builtin: dict[str, str] = importlib.import_module(folder).BUILTIN
-        targets.update({name: f"{folder}.{target}" for name, target in builtin.items()})
+    if package := BUILTIN_PACKAGES.get(kind):
+        builtin: dict[str, str] = importlib.import_module(package).BUILTIN
+        targets.update({name: f"{package}.{target}" for name, target in builtin.items()})
     for point in entry_points(group=f"restorebench.{kind}"):
         if point.name in targets:
             raise RequestError(
-                f"{kind}: {point.value} wants the name {point.name!r}, which {targets[point.name]} has; rename one"
+                f"{kind}: the entry point {point.value} and {targets[point.name]} have the same name {point.name!r}; "
+                "rename one"
             )
         targets[point.name] = point.value
     return dict(sorted(targets.items()))
 
 
 def unknown(kind: str, name: str, names: list[str]) -> RequestError:
-    """The error for a name that is not there, with the nearest ones that are."""
+    """The error for an unknown name; its message suggests the most similar known names. kind: in the plural."""
     near = difflib.get_close_matches(name, names, n=3, cutoff=0.5)
     hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join(names)}"
-    return RequestError(f"no {kind.rstrip('s')} named {name!r}; {hint}")
+    return RequestError(f"no {singular(kind)} named {name!r}; {hint}")
 
 
-def split(kind: Kind, name: str) -> tuple[str, dict[str, Any]]:
-    """(name in the table, what the factory is called with)."""
+def singular(kind: str) -> str:
+    """The name of one component of a kind, or of anything else whose plural ends in s."""
+    return {"corpora": "corpus", "kinds of training": "kind of training"}.get(kind, kind.removesuffix("s"))
+
+
+def parse_name(kind: Kind, name: str) -> tuple[str, dict[str, Any]]:
+    """Splits a component's full name into its registered name and the factory's arguments.
+
+    The arguments are `argument` (positional), `checkpoint` and `options` (by keyword), as far as the name has them.
+    """
     given: dict[str, Any] = {}
     if kind == "systems":
-        name, asked, options = name.partition("?")
-        given |= {"options": dict(pair.partition("=")[::2] for pair in options.split("&"))} if asked else {}
-        whole = name
-        name, at, checkpoint = name.partition("@")
-        if "/" in name:  # published:DIR, and the sign is of the folder's name
-            name, at = whole, ""
-        given |= {"checkpoint": Path(checkpoint)} if at else {}
+        name, question_mark, options = name.partition("?")
+        given |= {"options": dict(pair.partition("=")[::2] for pair in options.split("&"))} if question_mark else {}
+        before_options = name
+        name, at_sign, checkpoint = name.partition("@")
+        if "/" in name:  # a slash before the @, as in published:out/run@2: the @ belongs to the folder's name
+            name, at_sign = before_options, ""
+        given |= {"checkpoint": Path(checkpoint)} if at_sign else {}
     base, colon, argument = name.partition(":")
     return base, given | ({"argument": argument} if colon else {})
 
 
 def find(kind: Kind, name: str) -> Any:
-    """The class or factory behind a name, without its argument. Raises RequestError naming the nearest names."""
-    base, _ = split(kind, name)
-    known = table(kind)
+    """The class or factory that a name stands for; an argument, checkpoint or options in the name are ignored.
+
+    Raises RequestError, which suggests similar names.
+    """
+    base, _ = parse_name(kind, name)
+    known = targets_by_name(kind)
     if base not in known:
         raise unknown(kind, name, list(known))
     module, _, attribute = known[base].partition(":")
@@ -91,19 +104,24 @@ def require(kind: Kind, name: str) -> None:
         return
     if absent := missing_packages(facts):
         command = f"pip install 'restorebench[{facts.extra}]'" if facts.extra else f"pip install {' '.join(absent)}"
-        raise RequestError(f"{kind.rstrip('s')} {name} needs {', '.join(absent)}, not installed; run: {command}")
+        raise RequestError(f"{singular(kind)} {name} needs {', '.join(absent)}, not installed; run: {command}")
 
 
-def create(kind: Kind, name: str, **options: Any) -> Any:
-    """A new component; the part of the name after a colon is its first argument, that after an @ its checkpoint."""
+def create(kind: Kind, name: str, **keywords: Any) -> Any:
+    """Makes a component.
+
+    In its name, the part after a colon is the factory's first argument, the part after @ its `checkpoint`, the part
+    after ? its `options`; keyword arguments are passed on. Raises RequestError.
+    """
     require(kind, name)
-    _, given = split(kind, name)
+    _, given = parse_name(kind, name)
     factory = find(kind, name)
     positional = [given.pop("argument")] if "argument" in given else []
     try:
-        return factory(*positional, **given, **options)
+        return factory(*positional, **given, **keywords)
     except (TypeError, ValueError) as error:
-        raise RequestError(f"{kind.rstrip('s')} {name}: {error}; see `restorebench list {kind}`") from error
+        where = "benchmark/README.md" if kind == "corpora" else f"`restorebench list {kind}`"
+        raise RequestError(f"{singular(kind)} {name}: {error}; see {where}") from error
 
 
 def missing_packages(card: Card) -> list[str]:

@@ -32,12 +32,12 @@ RULES = (
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedWhisper(Recogniser):
-    def hear(self, sounds: Sequence[FloatArray], language: str) -> list[str]:
+    def transcribe_uncached(self, sounds: Sequence[FloatArray], language: str) -> list[str]:
         model = _model(self.path)
         return [model.words(sound, language) for sound in sounds]
 
     @property
-    def decides(self) -> tuple[str, ...]:
+    def transcript_key_parts(self) -> tuple[str, ...]:
         return (self.name, self.rules, *versions(self.packages))
 
 

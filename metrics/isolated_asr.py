@@ -14,27 +14,30 @@ from restorebench.benchmark.isolation.remote import CALL_LIMIT_S, Remote
 from restorebench.benchmark.types import FloatArray
 from restorebench.metrics.recogniser import RATE, Recogniser
 
-HERE = Path(__file__).parent / "remote"
-SLOWEST = 60.0
-"""Seconds that a second of audio may take before its worker counts as hanging."""
+SCRIPTS_FOLDER = Path(__file__).parent / "remote"
+MAX_SECONDS_PER_AUDIO_SECOND = 60.0
+"""Processing time allowed per second of audio; a worker that needs more is taken as hung."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class IsolatedRecogniser(Recogniser):
     file: str
-    """In `remote`."""
+    """File name of the worker's code in `metrics/remote`."""
 
-    def hear(self, sounds: Sequence[FloatArray], language: str) -> list[str]:
-        limit_s = CALL_LIMIT_S + SLOWEST * sum(map(len, sounds)) / RATE
+    def transcribe_uncached(self, sounds: Sequence[FloatArray], language: str) -> list[str]:
+        limit_s = CALL_LIMIT_S + MAX_SECONDS_PER_AUDIO_SECOND * sum(map(len, sounds)) / RATE
         texts, _ = self.remote().call("transcribe", sounds, limit_s=limit_s, language=language)
         return [str(text) for text in texts]
 
     @property
-    def decides(self) -> tuple[str, ...]:
-        return (self.file, _source(self.file), *self.requirements)
+    def transcript_key_parts(self) -> tuple[str, ...]:
+        return (self.file, _script_sha256(self.file), *self.requirements)
 
     def remote(self) -> Remote:
-        """Its worker; a recogniser without weights of ours has them in its package."""
+        """The recogniser's worker process.
+
+        A recogniser that lists no weights (hama) loads those of its own package, so it gets no checkpoint.
+        """
         checkpoint = str(self.path) if self.weights or self.checkpoint else ""
         return _remote(self.file, self.requirements, checkpoint)
 
@@ -42,40 +45,44 @@ class IsolatedRecogniser(Recogniser):
 @cache
 def _remote(file: str, requirements: tuple[str, ...], checkpoint: str) -> Remote:
     """One worker per recogniser and process."""
-    return Remote(Environment(requirements), HERE / file, {"checkpoint": checkpoint} if checkpoint else {})
+    return Remote(Environment(requirements), SCRIPTS_FOLDER / file, {"checkpoint": checkpoint} if checkpoint else {})
 
 
 @cache
-def _source(file: str) -> str:
-    """How it is asked decides the words too."""
-    return file_sha256(HERE / file)
+def _script_sha256(file: str) -> str:
+    """SHA-256 of the worker's code: it may change the transcripts, so it is part of their cache key."""
+    return file_sha256(SCRIPTS_FOLDER / file)
 
 
-def locked(name: str) -> tuple[str, ...]:
-    """Every package of an environment with its version, from `remote/NAME.txt` (CONTRIBUTING says how it is made)."""
-    return tuple((HERE / f"{name}.txt").read_text(encoding="utf-8").splitlines())
+def locked_requirements(name: str) -> tuple[str, ...]:
+    """Every package of an environment with its version, from `remote/NAME.txt` (see CONTRIBUTING.md)."""
+    return tuple((SCRIPTS_FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines())
 
 
-WHISPER, NEMO, PARAFORMER = locked("whisper"), locked("nemo"), locked("paraformer")
+WHISPER_REQUIREMENTS, NEMO_REQUIREMENTS, PARAFORMER_REQUIREMENTS = (
+    locked_requirements("whisper"),
+    locked_requirements("nemo"),
+    locked_requirements("paraformer"),
+)
 
 nemo = IsolatedRecogniser(
     name="NeMo conformer transducer xlarge",
     file="nemo_asr.py",
-    requirements=NEMO,
+    requirements=NEMO_REQUIREMENTS,
     rules="decoding=greedy",
     weights=("nemo-conformer-transducer-xlarge",),
 )
 whisper = IsolatedRecogniser(
     name="Whisper large-v3",
     file="whisper_asr.py",
-    requirements=WHISPER,
+    requirements=WHISPER_REQUIREMENTS,
     rules="decoding=greedy-float32|longest=30s",
     weights=("whisper-large-v3",),
 )
 paraformer = IsolatedRecogniser(
     name="Paraformer-zh",
     file="paraformer_asr.py",
-    requirements=PARAFORMER,
+    requirements=PARAFORMER_REQUIREMENTS,
     rules="dither=0",
     weights=tuple(PARAFORMER_FILES),
 )

@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
 from restorebench.benchmark.types import Outcome
-from restorebench.metrics.isolated_asr import IsolatedRecogniser, locked
+from restorebench.metrics.isolated_asr import IsolatedRecogniser, locked_requirements
 from restorebench.metrics.wer import count_errors
 
 KINDS = {"substitutions": "PER subst.", "deletions": "PER del.", "insertions": "PER ins."}
 
 
 hama = IsolatedRecogniser(
-    name="hama", file="hama_phones.py", requirements=locked("hama"), rules="decoding=greedy-ctc", cost=0.2
+    name="hama", file="hama_phones.py", requirements=locked_requirements("hama"), rules="decoding=greedy-ctc", cost=0.2
 )
 
 

@@ -24,11 +24,11 @@ BEAMS: dict[str, Any] = {"cmn": "batch", "fwdflat": False, "maxhmmpf": 3000, "ma
 
 @dataclass(frozen=True, kw_only=True)
 class PocketSphinx(Recogniser):
-    def hear(self, sounds: Sequence[FloatArray], language: str) -> list[str]:
+    def transcribe_uncached(self, sounds: Sequence[FloatArray], language: str) -> list[str]:
         return [transcribe(sound) for sound in sounds]
 
     @property
-    def decides(self) -> tuple[str, ...]:
+    def transcript_key_parts(self) -> tuple[str, ...]:
         return (self.name, self.rules, *versions(self.packages))
 
 

@@ -33,7 +33,7 @@ GROUP = 16
 class Recogniser(ABC):
     name: str
     rules: str
-    """How it is asked, for the signature."""
+    """How the recogniser decodes, for the signature."""
     weights: tuple[str, ...] = ()
     """Names in the catalogue, unless `checkpoint` names a file or folder; several are the files of one folder."""
     checkpoint: str = ""
@@ -45,13 +45,13 @@ class Recogniser(ABC):
     """CPU seconds per second of audio."""
 
     @abstractmethod
-    def hear(self, sounds: Sequence[FloatArray], language: str) -> list[str]:
-        """The words of 16 kHz sounds [time], in the recogniser's own spelling."""
+    def transcribe_uncached(self, sounds: Sequence[FloatArray], language: str) -> list[str]:
+        """The transcripts of 16 kHz sounds [time], in the recogniser's own spelling; nothing is read from the cache."""
 
     @property
     @abstractmethod
-    def decides(self) -> tuple[str, ...]:
-        """What else decides the words, beside the checkpoint and the language."""
+    def transcript_key_parts(self) -> tuple[str, ...]:
+        """Everything besides checkpoint and language that can change the transcripts; part of their cache key."""
 
     @property
     def path(self) -> Path:
@@ -82,12 +82,14 @@ class Recogniser(ABC):
         new = {place: sound for place, sound in zip(places, samples, strict=True) if not place.is_file()}
         # Group by group, so that the transcripts of one group are kept whatever happens to the next.
         for group in batched(new.items(), GROUP):
-            for (place, _), text in zip(group, self.hear([sound for _, sound in group], language), strict=True):
+            for (place, _), text in zip(
+                group, self.transcribe_uncached([sound for _, sound in group], language), strict=True
+            ):
                 write_atomic(place, text.encode())
         return [place.read_text(encoding="utf-8") for place in places]
 
     def _kept_at(self, samples: FloatArray, language: str) -> Path:
-        key = "\n".join([*self.decides, self.identity, language])
+        key = "\n".join([*self.transcript_key_parts, self.identity, language])
         folder = transcripts_folder() / sha256(key.encode()).hexdigest()[:16]
         return folder / f"{sha256(samples.tobytes()).hexdigest()[:32]}.txt"
 

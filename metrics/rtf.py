@@ -1,4 +1,4 @@
-"""Real-time factor: seconds of processing per second of audio, measured when the system ran, never on a cache hit."""
+"""Real-time factor: seconds of processing per second of audio, timed while the system runs, never again."""
 
 from __future__ import annotations
 
@@ -39,6 +39,7 @@ class Rtf:
 
     def _rtf(self, clip: Clip) -> Outcome:
         if clip.seconds is None:
-            return Outcome(None, why="supplied, not run: no processing time")
-        total = clip.audio.seconds
-        return Outcome(clip.seconds / total, {"errors": clip.seconds, "total": total})
+            return Outcome(None, why="this sound was supplied, no system was run for it, so it has no processing time")
+        audio_seconds = clip.audio.seconds
+        # A rate divides the sum of `errors` (here seconds of processing) by the sum of `total` (seconds of audio).
+        return Outcome(clip.seconds / audio_seconds, {"errors": clip.seconds, "total": audio_seconds})

@@ -45,8 +45,8 @@ ul { color: #55555c; font-size: .85rem; overflow-wrap: anywhere; }
 <div class="scroll"><table>
 <thead><tr>{% for column in table.columns %}<th scope="col">{{ column }}</th>{% endfor %}</tr></thead>
 <tbody>
-{% for row in table.rows %}{% set place = loop.index0 %}<tr>
-{% for cell in row %}{% set bold = (place, loop.index0) in table.bold -%}
+{% for row in table.rows %}{% set row_index = loop.index0 %}<tr>
+{% for cell in row %}{% set bold = (row_index, loop.index0) in table.bold -%}
 <td class="{{ 'text' if cell|length > 20 }}{{ ' bold' if bold }}">{{ cell }}</td>{% endfor %}
 </tr>
 {% endfor %}</tbody>
@@ -65,9 +65,9 @@ def markdown(tables: Sequence[Table]) -> str:
         lines = [f"### {_md(table.title)}", ""]
         if table.rows:
             lines += [_md_row(table.columns), _md_row(["---", *["---:"] * (len(table.columns) - 1)], escape=False)]
-        for place, row in enumerate(table.rows):
+        for row_index, row in enumerate(table.rows):
             cells = [_md(cell) for cell in row]
-            shown = [f"**{cell}**" if (place, at) in table.bold else cell for at, cell in enumerate(cells)]
+            shown = [f"**{cell}**" if (row_index, column) in table.bold else cell for column, cell in enumerate(cells)]
             lines.append(_md_row(shown, escape=False))
         lines += ["", *(f"- {_md(note)}" for note in table.all_notes)]
         parts.append("\n".join(lines).rstrip() + "\n")
@@ -75,7 +75,7 @@ def markdown(tables: Sequence[Table]) -> str:
 
 
 def _md(text: str) -> str:
-    """Markdown's and HTML's special characters, made plain; cells stay on one line."""
+    """The text on one line, with the special characters of Markdown and HTML escaped."""
     flat = " ".join(text.split())
     return re.sub(r"([\\`*_\[\]|#~$])", r"\\\1", html_module.escape(flat, quote=False))
 
@@ -85,7 +85,10 @@ def _md_row(cells: Sequence[str], escape: bool = True) -> str:
 
 
 def csv(tables: Sequence[Table]) -> str:
-    """One header and the rows of all tables; with several tables their titles stand in a first column."""
+    """The rows of all tables, with a header line wherever the columns change. Notes are left out.
+
+    With several tables, the first column holds each table's title.
+    """
     sink = io.StringIO()
     writer = csv_module.writer(sink, lineterminator="\n")
     several = len(tables) > 1
@@ -150,9 +153,11 @@ def _tex_row(cells: Sequence[str]) -> str:
 
 def _tex_rows(table: Table) -> list[str]:
     lines = []
-    for place, row in enumerate(table.rows):
+    for row_index, row in enumerate(table.rows):
         cells = [_tex(cell) for cell in row]
-        shown = [rf"\textbf{{{cell}}}" if (place, at) in table.bold else cell for at, cell in enumerate(cells)]
+        shown = [
+            rf"\textbf{{{cell}}}" if (row_index, column) in table.bold else cell for column, cell in enumerate(cells)
+        ]
         lines.append(" & ".join(shown) + r" \\")
     return lines
 

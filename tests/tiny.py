@@ -147,7 +147,8 @@ SISE = merged(MASKSR, {"name": "tiny-sise", "kind": "sise", "data": {"corruption
     "sampling": {"semantic_steps": 4, "acoustic_steps": [3, 1], "top_k": 5},
 }
 SISE["data"]["options"] = {"p_rir": 0.0}
-SISE_CODEC_RUN = merged(FRAME_CODEC, {"name": "tiny-sise-codec", "kind": "sise-codec"}) | {
+# DAC's discriminators have up to 1024 channels whatever the codec's size is: crops are short.
+SISE_CODEC_RUN = merged(FRAME_CODEC, {"name": "tiny-sise-codec", "kind": "sise-codec", "data": {"seconds": 0.25}}) | {
     "model": SISE_CODEC,
     "losses": {"periods": [2], "fft_sizes": [256], "speakers": 4},
 }

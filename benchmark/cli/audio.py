@@ -31,19 +31,22 @@ def degrade(
     faults = test_set.write(trials, out, _workers(workers), show)
     for fault in faults:
         _say(fault)
-    _say(f"{len(trials) - len(faults)} of {len(trials)} pairs: {out}")
+    _say(f"wrote {len(trials) - len(faults)} of {len(trials)} pairs to {out}")
     raise typer.Exit(1 if faults else 0)
 
 
 @app.command(epilog="Example: restorebench verify test-set")
 def verify(folder: Annotated[Path, typer.Argument(readable=False, help="Folder that `degrade` wrote.")]) -> None:
-    """Check every sample of a test set against its manifest; exit code 1 when one differs."""
+    """Check that every sound of a test set has the hash that the manifest gives.
+
+    Exit code 1 when a sound differs, is missing or is not listed.
+    """
     from restorebench.benchmark.folders import degrade as test_set
 
-    clips, faults = test_set.verify(folder)
+    clip_count, faults = test_set.verify(folder)
     for fault in faults:
         typer.echo(fault)
-    typer.echo(f"{clips} clips, {len(faults)} faults")
+    typer.echo(f"{clip_count} clips, {len(faults)} faults")
     raise typer.Exit(1 if faults else 0)
 
 
@@ -53,30 +56,35 @@ def restore(
     target: Annotated[Path, typer.Argument(metavar="OUT", help="File or folder to write (32-bit float WAV).")],
     system: Annotated[str, typer.Option(help="Name of a system.")],
     checkpoint: Annotated[
-        Path | None, typer.Option(readable=False, help="Weights of a system that has no public ones (NAME@FILE).")
+        Path | None,
+        typer.Option(readable=False, help="Weights of a system without public weights: --system NAME@FILE."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of a system that samples.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed, for systems that generate speech by random sampling.")] = 0,
 ) -> None:
-    """Restore one file or a folder. A file that cannot be restored is named; the others are written."""
+    """Restore one file or a folder. A file that cannot be restored is reported; the others are written."""
     from restorebench.benchmark.core.progress import show
     from restorebench.benchmark.folders.restore import restore_files
 
     name = f"{system}@{checkpoint}" if checkpoint else system
-    done, faults = restore_files(source, target, name, seed, show)
+    written, faults = restore_files(source, target, name, seed, show)
     for fault in faults:
         _say(fault)
-    _say(f"{done} of {done + len(faults)} files: {target}")
+    _say(f"restored {written} of {written + len(faults)} files to {target}")
     raise typer.Exit(1 if faults else 0)
 
 
 @app.command("check-system", epilog="Example: restorebench check-system gtcrn")
 def check_system(
     system: Annotated[str, typer.Argument(help="Name of a system, with a checkpoint where it needs one: NAME@FILE.")],
-    long: Annotated[bool, typer.Option("--long", help="Also restore ten minutes, whatever that takes.")] = False,
+    long: Annotated[bool, typer.Option("--long", help="Always test ten minutes of speech too.")] = False,
     form: Format_ = Format.terminal,
     wide: Wide = False,
 ) -> None:
-    """Check that a system keeps length, delay, gain, polarity, silence and state; exit code 1 when it has a fault."""
+    """Check that a system preserves length, level, polarity and silence, without delay or state between calls.
+
+    Ten minutes of speech in one call are tested where that takes less than a minute. Exit code 1 when a check finds a
+    fault.
+    """
     from restorebench.benchmark.api import check_system as check
     from restorebench.benchmark.core.progress import show
 
@@ -89,20 +97,20 @@ def check_system(
 @app.command(epilog="Example: restorebench train nano/codec-16k --minutes 15")
 def train(
     config: Annotated[str, typer.Argument(help="A path to a .toml file, or the name of a bundled one: nano/masksr2.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/CONFIG.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/NAME for group/NAME.")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on where the folder's run stopped, bit for bit.")
+        bool, typer.Option("--resume", help="Continue the run in this folder from its last checkpoint.")
     ] = False,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Extract codes and teacher targets ahead of training, then stop.")
     ] = False,
-    minutes: Annotated[float | None, typer.Option(min=0, help="Stop after this time, with a checkpoint.")] = None,
+    minutes: Annotated[float | None, typer.Option(min=0, help="Stop after this many minutes.")] = None,
 ) -> None:
-    """Train a model: checkpoint, log.csv, curve.png, TensorBoard events and audio land in the run's folder."""
+    """Train a model and write its checkpoint, log.csv, curve.png, TensorBoard events and audio to the run's folder."""
     from restorebench.benchmark.core.progress import show
-    from restorebench.systems.training import needs_training_packages
+    from restorebench.systems.training import require_training_packages
 
-    needs_training_packages()
+    require_training_packages()
     from restorebench.benchmark.core.outputs import require_folder
     from restorebench.systems.training.loop import train as train_model
     from restorebench.systems.training.prepare import prepare as prepare_features
@@ -110,9 +118,9 @@ def train(
     folder = out or Path("runs") / Path(config).name.removesuffix(".toml")
     require_folder(folder)
     if prepare:
-        _say(f"prepared: {prepare_features(config, folder, show)}")
+        _say(f"prepared features: {prepare_features(config, folder, show)}")
     else:
-        made = train_model(config, folder, resume, minutes, show)
-        _say(f"checkpoint: {made.checkpoint}  (curve.png, log.csv, audio/, tensorboard/ beside it)")
-        if made.done < made.planned:
-            _say(f"stopped at step {made.done} of {made.planned}; add --resume to go on")
+        trained = train_model(config, folder, resume, minutes, show)
+        _say(f"checkpoint: {trained.checkpoint}  (curve.png, log.csv, audio/, tensorboard/ beside it)")
+        if trained.done < trained.planned:
+            _say(f"stopped at step {trained.done} of {trained.planned}; add --resume to go on")

@@ -35,7 +35,7 @@ def _components() -> Table:
     rows = []
     kinds: tuple[registry.Kind, ...] = ("systems", "metrics", "corruptions")
     for kind in kinds:
-        for name in registry.table(kind):
+        for name in registry.targets_by_name(kind):
             card = registry.card(kind, name)
             absent = missing_packages(card)
             fix = f"pip install 'restorebench[{card.extra}]'" if absent else ""
@@ -46,7 +46,7 @@ def _components() -> Table:
 def named_environments() -> dict[Environment, list[str]]:
     """Environments that registered components ask for, with their names."""
     kinds: tuple[registry.Kind, ...] = ("systems", "metrics")
-    cards = [(name, registry.card(kind, name)) for kind in kinds for name in registry.table(kind)]
+    cards = [(name, registry.card(kind, name)) for kind in kinds for name in registry.targets_by_name(kind)]
     return environments.used_by((name, card.environment) for name, card in cards)
 
 

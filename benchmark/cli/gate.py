@@ -69,7 +69,7 @@ def gate(
         verdict = judge(*_stored_plan(store, suite), read_baseline(baseline), system)
     except Exception as error:
         why = str(error) if isinstance(error, RequestError) else f"cannot judge: {reason_of(error)}"
-        put(report.refusal(why), report.junit_refusal(why))
+        put(report.cannot_judge_table(why), report.cannot_judge_junit(why))
         raise RequestError(why) from error
     put(report.table(verdict), report.junit(verdict))
     _print([report.table(verdict)], form, wide, verbose)

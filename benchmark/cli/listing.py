@@ -25,7 +25,7 @@ def table(kind: str) -> Table:
 
 
 def _cards(kind: registry.Kind) -> list[tuple[str, Card]]:
-    return [(name, registry.card(kind, name)) for name in registry.table(kind)]
+    return [(name, registry.card(kind, name)) for name in registry.targets_by_name(kind)]
 
 
 def _systems() -> Table:

@@ -99,6 +99,7 @@ def writable(text: str, encoding: str) -> str:
 
 
 def _say(text: str) -> None:
+    """Prints to standard error."""
     typer.echo(printable(text), err=True)
 
 

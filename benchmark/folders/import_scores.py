@@ -67,13 +67,13 @@ def _number(text: str) -> float | None:
 
 
 def _card(name: str, sha256: str, lower_is_better: bool) -> MetricCard:
-    if name in registry.table("metrics"):
+    if name in registry.targets_by_name("metrics"):
         known = registry.card("metrics", name)
         assert isinstance(known, MetricCard)
         if not known.imported:
             raise RequestError(f"{name} is computed here, so its scores cannot be imported; give another name")
         return known.model_copy(update={"identity": sha256})
-    computed = {v.name: other for other in registry.table("metrics") for v in metric_card(other).values}
+    computed = {v.name: other for other in registry.targets_by_name("metrics") for v in metric_card(other).values}
     if name in computed or ":" in name:
         raise RequestError(f"{name} is a value that {computed.get(name, 'a metric')} gives; give another name")
     return MetricCard(

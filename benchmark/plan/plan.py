@@ -134,7 +134,7 @@ class Plan:
 
 def _with_roles(raw: dict[str, Any]) -> dict[str, Any]:
     """A stored metric card; one of before values had roles takes them from the registered metric of its name."""
-    if any("role" in value for value in raw["values"]) or raw["name"] not in registry.table("metrics"):
+    if any("role" in value for value in raw["values"]) or raw["name"] not in registry.targets_by_name("metrics"):
         return raw
     card = registry.card("metrics", raw["name"])
     assert isinstance(card, MetricCard)

@@ -126,7 +126,7 @@ def forget_failures(plan: Plan, store: Store, retry_failed: bool) -> int:
         if note and (again(note["why"]) or (retry_failed and not _whole_pair(store, trial))):
             store.forget("pairs", trial.key)
     for job in plan.jobs:
-        if registry.split("systems", job.system)[0] not in registry.table("systems"):
+        if registry.parse_name("systems", job.system)[0] not in registry.targets_by_name("systems"):
             continue  # a function of somebody's, which only `evaluate` can call again
         note = store.note("restored", job.key)
         if note and (again(note["why"]) or (retry_failed and not _whole(store, job, note))):

@@ -122,7 +122,7 @@ def _is_place(place: PaperSet, cell: PublishedCell) -> bool:
 @cache
 def metric_of(value: str) -> str:
     """The metric that gives a value."""
-    for name in registry.table("metrics"):
+    for name in registry.targets_by_name("metrics"):
         if value in {v.name for v in metric_card(name).values}:
             return name
     raise KeyError(value)

@@ -1,4 +1,4 @@
-"""The masked acoustic model: codes with holes, plus the encoder's features, to logits of codes (MaskSR2 §II-B)."""
+"""The masked acoustic model: it predicts logits of the masked codes from known codes and features (MaskSR2 §II-B)."""
 
 from __future__ import annotations
 
@@ -12,10 +12,12 @@ from restorebench.systems.tokenizers.tokenizer import Codebook
 
 
 class CodeEmbedding(nn.Module):
-    """One table per codebook, looked up and summed over codebooks. The last entry stands for [MASK].
+    """One embedding table per codebook; a frame's embedding is the sum of its codes' vectors.
 
-    factorised (Appendix A): the quantiser's own structure, vectors of 8 and a projection whose first d channels are
-    taken. full: d-dimensional tables.
+    The last entry of each table is the vector of [MASK]. `config.embeddings` selects the form (d is `config.width`).
+    "factorised" (Appendix A): the quantiser's code vectors (8 dimensions in DAC) and its projection, of which the first
+    d output channels are used; missing channels start at random. "full": tables of d-dimensional vectors, initialised
+    with the projected code vectors.
     """
 
     def __init__(self, config: ModelConfig, quantiser: list[Codebook]) -> None:
@@ -35,18 +37,21 @@ class CodeEmbedding(nn.Module):
             projected = vectors @ weight[:, : self.width].transpose(1, 2) + bias[:, None, : self.width]
             self.tables = nn.Parameter(_with_mask(projected))
 
-    def rows(self) -> Tensor:
-        """The d-dimensional vector of every code, [codebook * (code + 1), width]."""
+    def code_vectors(self) -> Tensor:
+        """The vector of every code and of [MASK], [codebook * (code + 1), width]."""
         if not self.factorised:
             return self.tables.flatten(0, 1)
         weight, bias = self.weight[:, : self.width], self.bias[:, None, : self.width]
         return (self.tables @ weight.transpose(1, 2) + bias).flatten(0, 1)
 
-    def forward(self, codes: Tensor, rows: Tensor | None = None) -> Tensor:
-        """[batch, frame, width] of codes [batch, codebook, frame]; `rows` when they are known already."""
+    def forward(self, codes: Tensor, vectors: Tensor | None = None) -> Tensor:
+        """Embeddings [batch, frame, width] of codes [batch, codebook, frame].
+
+        vectors: an earlier result of `code_vectors`, so that it is not computed again.
+        """
         offsets = torch.arange(codes.shape[1], device=codes.device) * self.tables.shape[1]
         places = (codes + offsets[:, None]).transpose(1, 2).flatten(0, 1)  # [batch * frame, codebook]
-        table = (self.rows() if rows is None else rows).float()  # a sum over codebooks, also under autocast
+        table = (self.code_vectors() if vectors is None else vectors).float()  # autocast must not make the sum coarser
         summed = functional.embedding_bag(places, table, mode="sum")
         return summed.view(codes.shape[0], codes.shape[2], self.width)
 
@@ -57,12 +62,15 @@ def _with_mask(tables: Tensor) -> Tensor:
 
 
 class Generator(nn.Module):
+    """A transformer over code embeddings plus the encoder's features."""
+
     def __init__(self, config: ModelConfig, quantiser: list[Codebook]) -> None:
         super().__init__()
         self.codebooks, self.codebook_size = len(quantiser), len(quantiser[0].vectors)
         self.embedding = CodeEmbedding(config, quantiser)
         self.null = nn.Parameter(0.02 * torch.randn(config.width))
-        """Takes the place of the encoder's features for guidance: one vector for all frames."""
+        """The learnt null embedding (§II-B), the same vector for every frame. It replaces the encoder's features for
+        clips dropped in training, and in the unconditional pass of classifier-free guidance."""
         self.blocks = blocks(config.generator_blocks, config.width, config.heads, config.mlp, config.dropout)
         self.norm = nn.LayerNorm(config.width)
         self.dense = (
@@ -71,29 +79,34 @@ class Generator(nn.Module):
             else None
         )
         self.heads = nn.Linear(config.width, self.codebooks * self.codebook_size)
+        """The output layers of all codebooks as one matrix; `config.heads` are attention heads."""
 
     @property
     def mask_code(self) -> int:
         return self.codebook_size
 
-    def forward(self, codes: Tensor, condition: Tensor, rows: Tensor | None = None) -> Tensor:
-        """Hidden states [batch, frame, width] of codes [batch, codebook, frame] and features [batch, frame, width]."""
-        x = self.embedding(codes, rows) + condition
+    def forward(self, codes: Tensor, condition: Tensor, vectors: Tensor | None = None) -> Tensor:
+        """Hidden states [batch, frame, width].
+
+        codes [batch, codebook, frame]; condition [batch, frame, width]: the encoder's features, or the null embedding;
+        vectors: see `CodeEmbedding.forward`.
+        """
+        x = self.embedding(codes, vectors) + condition
         hidden: Tensor = self.norm(self.blocks(x + positions(x.shape[1], x.shape[2], x.device).to(x.dtype)))
         if self.dense is not None:
             hidden = self.dense(hidden)
         return hidden
 
     def logits(self, hidden: Tensor) -> Tensor:
-        """[batch, codebook, frame, code] of hidden states [batch, frame, width]."""
+        """Logits [batch, codebook, frame, code] of hidden states [batch, frame, width]."""
         shape = (*hidden.shape[:2], self.codebooks, self.codebook_size)
         logits: Tensor = self.heads(hidden).view(shape).transpose(1, 2)
         return logits
 
     def logits_at(self, hidden: Tensor, masked: Tensor) -> Tensor:
-        """[masked, code]: logits of the masked places alone, in the order of `masked.nonzero()` by codebook.
+        """Logits [n, code] of the n masked codes only, ordered by codebook, then batch, then frame.
 
-        masked [batch, codebook, frame] bool. Rows are ordered by codebook first, then batch, then frame.
+        masked [batch, codebook, frame] bool: true where a code is masked.
         """
         weight = self.heads.weight.view(self.codebooks, self.codebook_size, -1)
         bias = self.heads.bias.view(self.codebooks, self.codebook_size)

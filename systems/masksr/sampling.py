@@ -55,11 +55,11 @@ def sample(
     codes = torch.full(
         (batch, generator.codebooks, frames), generator.mask_code, dtype=torch.long, device=features.device
     )
-    rows = generator.embedding.rows()
+    vectors = generator.embedding.code_vectors()
     spans = int(span_index(frames, span)[-1]) + 1
     remaining = left_masked(generator.codebooks * frames, config.iterations)
     for iteration, keep_masked in enumerate(remaining):
-        hidden = guided_hidden(generator, codes, features, config.guidance, rows)
+        hidden = guided_hidden(generator, codes, features, config.guidance, vectors)
         draws = draw(rngs, generator.codebooks, frames, spans, features.device)
         codes = step(generator, hidden, codes, draws, keep_masked, noise_std(iteration, config), config, span)
     return codes
@@ -82,17 +82,17 @@ def expected(generator: Generator, features: Tensor, quantiser: list[Codebook], 
 
 
 def guided_hidden(
-    generator: Generator, codes: Tensor, features: Tensor, guidance: float, rows: Tensor | None = None
+    generator: Generator, codes: Tensor, features: Tensor, guidance: float, vectors: Tensor | None = None
 ) -> Tensor:
     """Hidden states whose logits are (1 + w) conditional - w unconditional (§II-B, footnote 3).
 
     The heads are linear, so guidance on their input equals guidance on their output, and they run once.
     """
     if guidance == 0:
-        plain: Tensor = generator(codes, features, rows)
+        plain: Tensor = generator(codes, features, vectors)
         return plain
     null = generator.null.expand_as(features)
-    hidden: Tensor = generator(codes.repeat(2, 1, 1), torch.cat([features, null]), rows)
+    hidden: Tensor = generator(codes.repeat(2, 1, 1), torch.cat([features, null]), vectors)
     conditional, unconditional = hidden.chunk(2)
     return torch.lerp(unconditional, conditional, 1 + guidance)
 

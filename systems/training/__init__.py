@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from restorebench.benchmark.errors import RequestError
 
 
-def needs_training_packages() -> None:
+def require_training_packages() -> None:
     """Raises RequestError, with the command that installs them, when a package of the extra `models` is absent."""
     absent = [name for name in ("torch", "torchaudio", "lightning_fabric", "safetensors") if not find_spec(name)]
     if absent:

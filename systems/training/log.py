@@ -102,7 +102,7 @@ def draw(table: Path, picture: Path) -> None:
         axes.set_xlabel("step", fontsize=8)
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=7, ncols=2)
+        axes.legend(fontsize=7, ncols=2, loc="upper right")  # "best" measures every line
     with open_atomic(picture) as part_:
         figure.savefig(part_, format="png", dpi=110)
 

@@ -44,11 +44,11 @@ def clips(count: int) -> list[FloatArray]:
 
 def test_whisper_in_batches(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
     """32 clips at once against one by one, with equal transcripts; a tiny model of the true class."""
-    python = environments.require(Environment(asr.WHISPER))
+    python = environments.require(Environment(asr.WHISPER_REQUIREMENTS))
     checkpoint = tmp_path / "tiny.pt"
     subprocess.run([str(python), str(REMOTE / "make_whisper.py"), str(checkpoint)], check=True, capture_output=True)
     remote = asr.IsolatedRecogniser(
-        name="tiny", file="whisper_asr.py", requirements=asr.WHISPER, rules="", checkpoint=str(checkpoint)
+        name="tiny", file="whisper_asr.py", requirements=asr.WHISPER_REQUIREMENTS, rules="", checkpoint=str(checkpoint)
     ).remote()
     sounds = clips(32)
     remote.call("transcribe", sounds[:1], language="en")

@@ -39,7 +39,7 @@ def one_thread() -> Iterator[None]:
 
 
 @pytest.mark.parametrize("seconds", SECONDS)
-@pytest.mark.parametrize("name", list(registry.table("metrics")))
+@pytest.mark.parametrize("name", list(registry.targets_by_name("metrics")))
 def test_metric(benchmark: BenchmarkFixture, name: str, seconds: int) -> None:
     if why := why_not("metrics", name):
         pytest.skip(why)
@@ -56,7 +56,7 @@ def test_metric(benchmark: BenchmarkFixture, name: str, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("seconds", SECONDS)
-@pytest.mark.parametrize("name", list(registry.table("corruptions")))
+@pytest.mark.parametrize("name", list(registry.targets_by_name("corruptions")))
 def test_corruption(benchmark: BenchmarkFixture, name: str, seconds: int) -> None:
     if why := why_not("corruptions", name):
         pytest.skip(why)

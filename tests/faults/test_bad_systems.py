@@ -1,4 +1,4 @@
-"""Systems and metrics that misbehave: each clip at fault is a recorded failure, and nobody else's result is lost."""
+"""Systems and metrics that misbehave: their clip becomes a recorded failure, and every other result is kept."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import pytest
 
 from tests.conftest import Cli
 
-FAULTS = {
+EXPECTED_REASONS = {
     "toy-short": "samples at 16000 Hz for",
     "toy-raises": "RuntimeError: this model always fails",
     "toy-nan": "1 of .* samples are NaN or infinite",
@@ -26,7 +26,7 @@ def faulty(tmp_path_factory: pytest.TempPathFactory, toy_plugin: dict[str, str])
     from tests.conftest import COMMAND
 
     folder = tmp_path_factory.mktemp("faulty")
-    systems = ",".join(["unprocessed", *FAULTS, "toy-moody", "toy-allergic", "target"])
+    systems = ",".join(["unprocessed", *EXPECTED_REASONS, "toy-moody", "toy-allergic", "target"])
     done = subprocess.run(
         [COMMAND, "run", "toy", "--systems", systems, "--metrics", "si_sdr,toy-peak", "--store", folder, "--format=md"],
         env={**os.environ, **toy_plugin}, capture_output=True, text=True, check=True, timeout=300,
@@ -34,16 +34,16 @@ def faulty(tmp_path_factory: pytest.TempPathFactory, toy_plugin: dict[str, str])
     return pd.read_csv(folder / "records.csv", keep_default_na=False), folder, done.stdout
 
 
-@pytest.mark.parametrize("system", sorted(FAULTS))
+@pytest.mark.parametrize("system", sorted(EXPECTED_REASONS))
 def test_every_clip_is_a_recorded_failure(faulty: tuple[pd.DataFrame, Path, str], system: str) -> None:
     mine = faulty[0][faulty[0]["system"] == system]
     assert len(mine) == 4 * 2
     assert (mine["value"] == "").all()
-    assert mine["why"].str.contains(FAULTS[system]).all(), mine["why"].unique()
+    assert mine["why"].str.contains(EXPECTED_REASONS[system]).all(), mine["why"].unique()
     assert not mine["why"].str.contains("\n").any()
 
 
-def test_others_lose_nothing(faulty: tuple[pd.DataFrame, Path, str]) -> None:
+def test_anchors_keep_all_scores(faulty: tuple[pd.DataFrame, Path, str]) -> None:
     for system in ("unprocessed", "target"):
         assert (faulty[0][faulty[0]["system"] == system]["value"] != "").sum() == 8
 
@@ -52,9 +52,7 @@ def test_others_lose_nothing(faulty: tuple[pd.DataFrame, Path, str]) -> None:
     ("system", "why"),
     [("toy-moody", "ValueError: too long for me"), ("toy-allergic", "may pass: the worker process died")],
 )
-def test_only_the_clips_at_fault_of_a_batch_are_lost(
-    faulty: tuple[pd.DataFrame, Path, str], system: str, why: str
-) -> None:
+def test_a_batch_loses_only_the_clips_that_fail(faulty: tuple[pd.DataFrame, Path, str], system: str, why: str) -> None:
     mine = faulty[0][(faulty[0]["system"] == system) & (faulty[0]["metric"] == "si_sdr")]
     failed = mine[mine["why"] != ""]
     assert list(failed["utterance"]) == list(mine[mine["utterance"].isin(failed["utterance"])]["utterance"])
@@ -62,14 +60,16 @@ def test_only_the_clips_at_fault_of_a_batch_are_lost(
     assert failed["why"].str.startswith(why).all()
 
 
-def test_the_board_shows_the_holes(faulty: tuple[pd.DataFrame, Path, str]) -> None:
+def test_the_board_counts_and_explains_missing_values(faulty: tuple[pd.DataFrame, Path, str]) -> None:
     board = faulty[2]
     assert "| toy-nan | – (n=0/4) |" in board
     assert "(n=2/4)" in board or "(n=3/4)" in board or "(n=1/4)" in board
     assert "no value: toy-raises: RuntimeError: this model always fails:" in board
 
 
-def test_a_metric_that_raises_loses_its_clip_only(cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
+def test_a_metric_that_raises_on_a_clip_loses_only_that_value(
+    cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]
+) -> None:
     done = cli("run", "toy", "--systems", "unprocessed,target", "--metrics", "toy-crash,toy-peak", "--store", "s",
                env=toy_plugin)  # fmt: skip
     assert done.returncode == 0, done.stderr
@@ -89,7 +89,7 @@ def test_retry_failed_tries_again(cli: Cli, tmp_path: Path, toy_plugin: dict[str
     assert len(pd.read_csv(tmp_path / "s" / "records.csv")) == 8
 
 
-def test_seeds_of_a_system_that_samples(cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
+def test_a_stochastic_system_is_scored_once_per_seed(cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
     done = cli("run", "toy", "--store", "s", env=toy_plugin)
     assert done.returncode == 0, done.stderr
     rows = pd.read_csv(tmp_path / "s" / "records.csv")

@@ -15,7 +15,7 @@ from restorebench.benchmark.registry import missing_packages
 from restorebench.benchmark.run import pairs
 from restorebench.benchmark.types import Audio, Recipe
 
-NAMES = list(registry.table("corruptions"))
+NAMES = list(registry.targets_by_name("corruptions"))
 OTHERS = tuple(audio_files("demo:"))[:8]
 
 

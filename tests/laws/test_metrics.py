@@ -15,7 +15,7 @@ from restorebench.benchmark.run.clip import SharedClip
 from restorebench.benchmark.run.scoring import metric, score
 from restorebench.benchmark.types import Audio
 
-NAMES = list(registry.table("metrics"))
+NAMES = list(registry.targets_by_name("metrics"))
 TEXT = "These days a chicken leg is a rare dish."  # what slt_04 says
 
 

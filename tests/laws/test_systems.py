@@ -14,7 +14,7 @@ from restorebench.benchmark.contracts import Supplied, System
 from restorebench.benchmark.run.restore import restore_audio
 from restorebench.benchmark.types import Audio, Pair, Trial, Utterance
 
-CARDS = {name: registry.card("systems", name) for name in registry.table("systems")}
+CARDS = {name: registry.card("systems", name) for name in registry.targets_by_name("systems")}
 READY = [n for n, card in CARDS.items() if card.kind == "system" and not card.checkpoint]  # type: ignore[attr-defined]
 UNTRAINED = ["masksr", "sise", "sise-wo-dis"]
 """Systems that run from a checkpoint, here one of random weights: they keep the contract, but restore nothing."""

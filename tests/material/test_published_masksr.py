@@ -1,4 +1,4 @@
-"""Numbers on real recordings: DNSMOS of the outputs that MaskSR's authors published, from an independent scorer."""
+"""Tests on real recordings: DNSMOS of MaskSR's published outputs; plans and report of two suites."""
 
 from __future__ import annotations
 
@@ -34,20 +34,20 @@ def test_dnsmos_of_published_outputs(material: Path, system: str) -> None:
     assert np.mean(np.array(scores, float), axis=0) == pytest.approx(WANTED[system], abs=0.02)
 
 
-def test_the_plan_of_the_suite(material: Path) -> None:
+def test_published_masksr_plan_has_only_jobs_and_metrics_that_the_clips_allow(material: Path) -> None:
     plan = make_plan(load_suite("published-masksr"))
     conditions = {trial.condition for trial in plan.trials}
     assert len(plan.systems) == 8
     assert len(conditions) == 7
-    counts = {(job.system, job.trial.condition) for job in plan.jobs}
-    assert ("published:MaskSR-M", "GSR") in counts
-    assert ("published:MaskSR-M", "DNS2020_no_reverb") not in counts
-    assert ("target", "DNS2020_real_recordings") not in counts
-    real = [job for job in plan.jobs if job.trial.condition == "DNS2020_real_recordings"]
-    assert {metric for job in real for metric in plan.metrics_for(job)} == {"dnsmos"}
+    planned_pairs = {(job.system, job.trial.condition) for job in plan.jobs}
+    assert ("published:MaskSR-M", "GSR") in planned_pairs
+    assert ("published:MaskSR-M", "DNS2020_no_reverb") not in planned_pairs
+    assert ("target", "DNS2020_real_recordings") not in planned_pairs
+    real_recording_jobs = [job for job in plan.jobs if job.trial.condition == "DNS2020_real_recordings"]
+    assert {metric for job in real_recording_jobs for metric in plan.metrics_for(job)} == {"dnsmos"}
 
 
-def test_librispeech_plan_uses_real_noise_and_rooms_of_the_eval_split(material: Path) -> None:
+def test_librispeech_plan_draws_recorded_noise_and_measured_rirs(material: Path) -> None:
     plan = make_plan(load_suite("librispeech-degraded"), ["unprocessed"], ["si_sdr"])
     assert len(plan.trials) == 180, "60 of test-other, 120 of test-clean"
     assert all(trial.utterance.text for trial in plan.trials)
@@ -60,8 +60,8 @@ def test_librispeech_plan_uses_real_noise_and_rooms_of_the_eval_split(material: 
 
 
 @pytest.mark.heavy
-def test_the_report_of_the_suite_is_light(material: Path, cli: Cli, tmp_path: Path) -> None:
-    """Every published version of every clip to listen to, in a folder that can be sent by mail."""
+def test_published_masksr_report_is_at_most_40_mb(material: Path, cli: Cli, tmp_path: Path) -> None:
+    """The report has a player for every published version of every clip, and its folder has at most 40 MB."""
     assert cli("run", "published-masksr", "--metrics", "lsd", "--store", "s").returncode == 0
     done = cli("report", "s", "--out", "r")
     assert done.returncode == 0, done.stderr

@@ -95,10 +95,10 @@ def test_whisper_says_what_its_package_says(board: pd.DataFrame, cache: Path) ->
             condition_on_previous_text=False,
         )  # fmt: skip
         wanted = " ".join(segment.text.strip() for segment in segments)
-        [heard] = tiny_en.hear([sound], "en")
+        [heard] = tiny_en.transcribe_uncached([sound], "en")
         assert heard == wanted
-    together = tiny_en.hear(sounds[:4], "en")
-    assert together == [tiny_en.hear([sound], "en")[0] for sound in sounds[:4]]
+    together = tiny_en.transcribe_uncached(sounds[:4], "en")
+    assert together == [tiny_en.transcribe_uncached([sound], "en")[0] for sound in sounds[:4]]
 
 
 @pytest.mark.parametrize(

@@ -29,7 +29,7 @@ from tests.conftest import Cli
 
 pytestmark = pytest.mark.heavy
 HERE = Path(__file__).parent
-RECOGNISERS = {"whisper": asr.WHISPER, "nemo": asr.NEMO, "paraformer": asr.PARAFORMER}
+RECOGNISERS = {"whisper": asr.WHISPER_REQUIREMENTS, "nemo": asr.NEMO, "paraformer": asr.PARAFORMER}
 FILES = {"whisper": "tiny.pt", "nemo": "tiny.nemo", "paraformer": "tiny-paraformer"}
 LANGUAGES = {"whisper": "en", "nemo": "en", "paraformer": "zh"}
 
@@ -110,7 +110,7 @@ SPOKEN = [
 
 def test_whispers_rules_are_those_of_its_own_package(checkpoints: dict[str, Path]) -> None:
     """`whisper-en@2` comes from a package of its own, so that no environment is needed for it."""
-    python = environments.require(Environment(asr.WHISPER))
+    python = environments.require(Environment(asr.WHISPER_REQUIREMENTS))
     done = subprocess.run(
         [str(python), "-c", NORMALISE, json.dumps(SPOKEN)], capture_output=True, text=True, check=True
     )

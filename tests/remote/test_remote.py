@@ -17,7 +17,7 @@ from restorebench.benchmark.errors import AudioError, RequestError
 from restorebench.benchmark.isolation import environments, hashes
 from restorebench.benchmark.isolation.environments import Environment
 from restorebench.benchmark.isolation.remote import Remote, environment_of_a_worker
-from restorebench.metrics.isolated_asr import locked
+from restorebench.metrics.isolated_asr import locked_requirements
 from tests.conftest import Cli
 
 TOY = Path(__file__).with_name("toy.py")
@@ -139,7 +139,7 @@ def test_a_failed_build_shows_the_resolvers_words(folder: Path) -> None:
 
 @pytest.mark.parametrize("lock", ["hama", "nemo", "paraformer", "whisper"])
 def test_every_package_of_our_locks_has_its_hashes(lock: str) -> None:
-    made = hashes.with_hashes(locked(lock))
+    made = hashes.with_hashes(locked_requirements(lock))
     assert made is not None
     assert all("--hash=sha256:" in line for line in made)
 

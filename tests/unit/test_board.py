@@ -148,7 +148,7 @@ def verdict_of(suite: str, system: str, metric: str, ours: str, value: float) ->
         c for c in cells_of(source)
         if (c.table, c.test_set, c.system, c.metric) == (place.table, place.test_set, rows[system], metric)
     ]  # fmt: skip
-    [measured] = [v for name in registry.table("metrics") for v in metric_card(name).values if v.name == ours]
+    [measured] = [v for name in registry.targets_by_name("metrics") for v in metric_card(name).values if v.name == ours]
     cell = Cell("s", "c", system, ours, "x", value, value - 0.001, value + 0.001, 1000, 1000)
     return verdict(source, published, cell, measured, place, place.clips or 1000)
 
@@ -246,7 +246,7 @@ def test_what_papers_name_is_registered() -> None:
     from restorebench.benchmark.components import metric_card
     from restorebench.reports.papers.published import papers
 
-    values = {value.name for name in registry.table("metrics") for value in metric_card(name).values}
+    values = {value.name for name in registry.targets_by_name("metrics") for value in metric_card(name).values}
     for source in papers().values():
         rows = {
             row

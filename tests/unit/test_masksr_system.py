@@ -22,7 +22,7 @@ from restorebench.systems.training.config import known, load_config  # noqa: E40
 from tests.conftest import ROOT, Cli  # noqa: E402
 from tests.tiny import FRAME_CODEC, random_checkpoint, random_sise, run_config, trained  # noqa: E402
 
-ROWS = [name for name in registry.table("systems") if isinstance(registry.find("systems", name), Variant)]
+ROWS = [name for name in registry.targets_by_name("systems") if isinstance(registry.find("systems", name), Variant)]
 
 
 CLIP = Trial("s", "c", Utterance(id="x", uri="x.wav"), None, "key")
