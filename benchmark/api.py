@@ -145,7 +145,7 @@ def check_system(
     Args:
         system: A registered name, a function `(samples, rate) -> samples`, or a `System`.
         rate: Rate of the checks in Hz, for a function; default: 16 and 48 kHz.
-        long: Also restore ten minutes, whatever that takes.
+        long: Always test ten minutes of speech in one call; by default only if it should take less than a minute.
         progress: Called for the stage.
 
     Returns:

@@ -70,6 +70,21 @@ def read(path: Path, channel: int | None = None) -> Audio:
     return Audio(mono, rate)
 
 
+def header(path: Path) -> Any:
+    """soundfile's facts of a file: samplerate, channels, frames, duration. Raises AudioError, AwayError.
+
+    A pipe is refused: opening one would wait for a writer.
+    """
+    try:
+        if path.exists() and not path.is_file():
+            raise AudioError(f"{path.name}: is no regular file; wanted a WAV, FLAC or OGG file")
+        return soundfile.info(os.fsencode(path))
+    except OSError as error:
+        raise AwayError(f"{path.name}: cannot be reached ({error.strerror or error})") from error
+    except (soundfile.LibsndfileError, TypeError, ValueError) as error:
+        raise AudioError(f"{path.name}: cannot be read as audio; wanted a WAV, FLAC or OGG file") from error
+
+
 def require_finite(samples: FloatArray, name: str) -> None:
     """Raises AudioError when a sample is NaN or infinite."""
     if not np.isfinite(samples).all():

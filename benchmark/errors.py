@@ -22,7 +22,8 @@ MAY_PASS = "may pass: "
 def reason(error: Exception) -> str:
     """An error as one line for a record: our own sentences as they are, others behind the name of their class."""
     text = " ".join(str(error).split())
-    if isinstance(error, AwayError | MemoryError | OSError):
+    # torch's class for a GPU without memory, which is no MemoryError
+    if isinstance(error, AwayError | MemoryError | OSError) or type(error).__name__ == "OutOfMemoryError":
         own = text if isinstance(error, AwayError) else f"{type(error).__name__}: {text}"
         return f"{MAY_PASS}{own.removesuffix(': ')}"
     if isinstance(error, AudioError | RequestError):

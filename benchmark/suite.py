@@ -20,7 +20,7 @@ class _Table(BaseModel):
 
 Name = Annotated[str, Field(pattern=r"^[.]*[\w@-][\w.@-]*$", max_length=100)]
 """Becomes part of file names."""
-PLACES = ("root", "path", "folder", "list")
+PLACES = ("root", "path", "folder", "list", "spoken")
 """Options that name a file or folder."""
 KEYWORDS_OR_PLACES = ("noise", "rir", "texts")
 """Options that name a file or folder where there is a slash in them, as in `./noise`."""
@@ -143,6 +143,8 @@ def _place(suite: Path, key: str, value: Any) -> Any:
     """
     if isinstance(value, list):
         return [_place(suite, key, item) for item in value]
+    if key in PLACES and not isinstance(value, str):
+        raise RequestError(f"{suite}: {key} = {value!r}; wanted a file or folder")
     if not isinstance(value, str) or ":" in value or Path(value).is_absolute():
         return value
     if key not in PLACES and not (key in KEYWORDS_OR_PLACES and "/" in value):

@@ -15,6 +15,7 @@ from typing import Literal
 import numpy as np
 
 from restorebench.benchmark.contracts import CorruptionCard, Scene
+from restorebench.benchmark.errors import AudioError
 from restorebench.benchmark.types import Quantity, Recipe
 from restorebench.corruptions.chain import StepChain
 from restorebench.corruptions.lowpass import LowPassStep
@@ -46,6 +47,8 @@ class NoiseStep(Step):
         noise = self.source.samples(len(samples), rate)
         for lowpass in self.lowpass:
             noise = lowpass.apply(noise, rate)
+        if np.any(samples) and not np.any(noise):
+            raise AudioError(f"the noise is digital silence, so that no SNR of {self.snr_db:g} dB can be reached")
         return noise * noise_gain(samples, noise, rate, self.snr_db, self.law)
 
 

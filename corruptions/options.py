@@ -15,12 +15,18 @@ Range = float | Sequence[float]
 
 def check_range(what: str, value: Range, low: float, high: float) -> tuple[float, float]:
     """The range as (low, high). Raises RequestError when it is not inside [low, high] or not ordered."""
-    first, last = (
-        (float(value), float(value)) if isinstance(value, int | float) else (float(value[0]), float(value[-1]))
-    )
-    if not low <= first <= last <= high:
-        raise RequestError(f"{what} = {value}; wanted a number, or [from, to], within [{low:g}, {high:g}]")
-    return first, last
+    ends = value if isinstance(value, list | tuple) else (value, value)
+    numbers = len(ends) == 2 and all(isinstance(end, int | float) and not isinstance(end, bool) for end in ends)
+    if not numbers or not low <= ends[0] <= ends[1] <= high:
+        raise RequestError(f"{what} = {value!r}; wanted a number, or [from, to], within [{low:g}, {high:g}]")
+    return float(ends[0]), float(ends[1])
+
+
+def check_share(what: str, value: float) -> float:
+    """A probability. Raises RequestError for anything else, a range too."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise RequestError(f"{what} = {value!r}; wanted one number within [0, 1]")
+    return float(value)
 
 
 def check_choice(what: str, value: str, kind: Any) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
 from restorebench.benchmark.contracts import CorruptionCard, Scene
-from restorebench.benchmark.data.locations import audio_files, file_sha256, resolve_uri
+from restorebench.benchmark.data.locations import audio_files, resolve_uri, sha256_if_readable
 from restorebench.benchmark.types import Quantity, Recipe
 from restorebench.corruptions.chain import StepChain
 from restorebench.corruptions.options import Range, check_choice, check_range
@@ -89,7 +89,7 @@ def draw_rir(
         return draw_room(rng, scene, t60_s, SIMULATED[rir])
     files = audio_files(rir, split)
     uri = files[int(rng.integers(len(files)))]
-    return Measured(uri=uri, sha256=file_sha256(resolve_uri(uri)), channel=draw_channel(rng, uri))
+    return Measured(uri=uri, sha256=sha256_if_readable(resolve_uri(uri)), channel=draw_channel(rng, uri))
 
 
 class Reverb(StepChain):

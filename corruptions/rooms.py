@@ -30,9 +30,18 @@ class _Shoebox(BaseModel):
     @property
     def sabine(self) -> float:
         """24 ln(10) V / (c S T60), at most 1."""
+        return min(0.999, self._wanted_absorption)
+
+    @property
+    def reaches_t60(self) -> bool:
+        """Whether walls can absorb as much as the nominal T60 asks for; else the room is more reverberant."""
+        return self._wanted_absorption < 1
+
+    @property
+    def _wanted_absorption(self) -> float:
         x, y, z = self.size_m
         surface = 2 * (x * y + x * z + y * z)
-        return min(0.999, 24 * log(10) * x * y * z / (SPEED_OF_SOUND * surface * self.t60_s))
+        return 24 * log(10) * x * y * z / (SPEED_OF_SOUND * surface * self.t60_s)
 
 
 class Room(_Shoebox):
@@ -64,6 +73,10 @@ class WhamrRoom(_Shoebox):
     def impulse_response(self, rate: int) -> Samples:
         """[time], cut at the nominal T60."""
         return simulate(self, rate, highpass=False)
+
+
+SIMULATED_KINDS: dict[str, type[Room] | type[WhamrRoom]] = {"room": Room, "whamr-room": WhamrRoom}
+"""By what a recipe calls them."""
 
 
 @lru_cache(maxsize=8)

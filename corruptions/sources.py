@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Sequence
 from functools import cache, lru_cache
 from pathlib import Path
@@ -11,9 +12,9 @@ from typing import Annotated, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from restorebench.benchmark.audio import read, resample
+from restorebench.benchmark.audio import header, read, resample
 from restorebench.benchmark.contracts import Scene
-from restorebench.benchmark.data.locations import audio_files, file_sha256, resolve_uri
+from restorebench.benchmark.data.locations import audio_files, file_sha256, resolve_uri, sha256_if_readable
 from restorebench.benchmark.errors import AudioError, RequestError
 from restorebench.corruptions.step import Samples
 
@@ -107,7 +108,7 @@ def recording(rng: np.random.Generator, files: Sequence[str], seconds: float) ->
             if not len(active):
                 continue
             offset = float(active[int(rng.integers(len(active)))] / len(sound))
-        return Recording(uri=uri, sha256=file_sha256(resolve_uri(uri)), channel=channel, offset=offset)
+        return Recording(uri=uri, sha256=sha256_if_readable(resolve_uri(uri)), channel=channel, offset=offset)
     raise AudioError(f"{uri}: is digital silence throughout, as were {DRAWS} draws of noise; remove such files")
 
 
@@ -119,11 +120,9 @@ def draw_channel(rng: np.random.Generator, uri: str) -> int | None:
 
 @cache
 def _channels(path: Path) -> int:
-    import soundfile
-
     try:
-        return int(soundfile.info(path).channels)
-    except (soundfile.LibsndfileError, OSError, TypeError):
+        return int(header(path).channels)
+    except AudioError:
         return 0
 
 
@@ -131,8 +130,11 @@ def _sounds(uri: str, offset: float, seconds: float, channel: int | None) -> boo
     """Whether a stretch has a sample that is not zero. What cannot be read is told when it is rendered."""
     import soundfile
 
+    path = resolve_uri(uri)
+    if not path.is_file():
+        return True
     try:
-        with soundfile.SoundFile(resolve_uri(uri)) as file:
+        with soundfile.SoundFile(os.fsencode(path)) as file:
             start, wanted = int(offset * len(file)), math.ceil(seconds * file.samplerate)
             file.seek(start)
             if np.any(file.read(min(wanted, len(file) - start), always_2d=True)[:, channel or 0]):

@@ -29,7 +29,7 @@ from restorebench.corruptions.clipping import ClipStep
 from restorebench.corruptions.level import JointLevelStep
 from restorebench.corruptions.lowpass import DESIGNS, Design, LowPassStep, draw_step
 from restorebench.corruptions.noise import NoiseStep, SnrDefinition
-from restorebench.corruptions.options import Range, check_choice, check_range, uniform
+from restorebench.corruptions.options import Range, check_choice, check_range, check_share, uniform
 from restorebench.corruptions.reverb import ReverbStep, Target, draw_rir
 from restorebench.corruptions.sources import draw_noise
 from restorebench.corruptions.step import Step
@@ -82,7 +82,7 @@ class VoiceFixer(StepChain):
         self.t60_s = check_range("t60_s", t60_s, 0.05, 5.0)
         self.gain = check_range("gain", gain, 1e-3, 1.0)
         self.p = {
-            name: check_range(f"p_{name}", p, 0.0, 1.0)[0]
+            name: check_share(f"p_{name}", p)
             for name, p in (
                 ("clip", p_clip),
                 ("rir", p_rir),

@@ -13,6 +13,8 @@ from restorebench.benchmark.types import FloatArray, Outcome
 PESQ_RATE = 16_000
 PESQ_LONGEST_S = 60.0
 STOI_RATE = 10_000
+STOI_FRAME = 256
+TOO_SHORT = "less than 0.4 s of speech: too short for STOI"
 SI_SDR_CAP_DB = 100.0
 
 
@@ -44,12 +46,15 @@ class Pesq:
         return samples
 
     def score(self, prepared: FloatArray, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
-        from pesq import pesq
+        from pesq import BufferTooShortError, NoUtterancesError, pesq
 
         views = [clip.at(PESQ_RATE) for clip in estimates]
         if any(not np.any(view) for view in views):
             raise ValueError("digital silence: PESQ finds no utterance in it")
-        return [{"pesq": Outcome(float(pesq(PESQ_RATE, prepared, view, "wb")))} for view in views]
+        try:
+            return [{"pesq": Outcome(float(pesq(PESQ_RATE, prepared, view, "wb")))} for view in views]
+        except (BufferTooShortError, NoUtterancesError) as error:
+            raise ValueError("too short, or without a stretch that PESQ takes for speech") from error
 
 
 class Stoi:
@@ -89,6 +94,8 @@ class Stoi:
 
         if not np.any(reference) or not np.any(estimate):
             raise ValueError("digital silence: STOI is not defined on it")
+        if len(reference) < STOI_FRAME:
+            raise ValueError(TOO_SHORT)
         with warnings.catch_warnings():
             # pystoi answers 1e-5 with a warning where it has too few frames: that is no measurement.
             warnings.simplefilter("error", RuntimeWarning)
@@ -97,7 +104,7 @@ class Stoi:
             except RuntimeWarning as warning:
                 if "Not enough STFT frames" not in str(warning):
                     raise
-                raise ValueError("less than 0.4 s of speech: too short for STOI") from warning
+                raise ValueError(TOO_SHORT) from warning
 
 
 def si_sdr(reference: FloatArray, estimate: FloatArray) -> float:

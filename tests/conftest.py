@@ -87,7 +87,7 @@ def command_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Command
     server = CommandServer(tmp_path_factory.mktemp("command"))
     yield server
     server.process.kill()
-    server.process.wait()
+    server.process.communicate()  # closes the pipes
 
 
 @pytest.fixture

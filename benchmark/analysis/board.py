@@ -20,6 +20,9 @@ from restorebench.benchmark.store.records import planned_records
 from restorebench.benchmark.store.store import Store
 from restorebench.benchmark.types import Cell
 
+FEWEST_PAUSES = 5
+"""Clips with a pause below which the share of filled pauses says nothing."""
+
 
 @dataclass(frozen=True)
 class Board:
@@ -63,6 +66,9 @@ def board_of(plan: Plan, rows: pd.DataFrame) -> Board:
                 whys = Counter(group[group["value"].isna()]["why"]) or Counter(["nothing to count"])
                 told = f"{planned - n} of {planned} clips have no value: {whys.most_common(1)[0][0]}"
                 why = told if n < planned else ""
+                if value.role == "pauses" and 0 < n < FEWEST_PAUSES:
+                    result, low, high = None, None, None
+                    why = f"{n} clips have a pause; a share of filled pauses needs {FEWEST_PAUSES}"
                 cells.append(
                     Cell(
                         plan.suite.name, str(condition), str(system), value.name, plan.signatures[name],

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from restorebench.benchmark.cli.options import Format, Format_, Limit, Wide, Workers_, _print, _say, _workers
+from restorebench.benchmark.cli.options import Format, Format_, Limit, Wide, Workers_, _print, _say, _tell, _workers
 
 app = typer.Typer()
 
@@ -45,8 +45,8 @@ def verify(folder: Annotated[Path, typer.Argument(readable=False, help="Folder t
 
     clip_count, faults = test_set.verify(folder)
     for fault in faults:
-        typer.echo(fault)
-    typer.echo(f"{clip_count} clips, {len(faults)} faults")
+        _tell(fault)
+    _tell(f"{clip_count} clips, {len(faults)} faults")
     raise typer.Exit(1 if faults else 0)
 
 

@@ -10,7 +10,7 @@ import typer
 if TYPE_CHECKING:
     pass
 
-from restorebench.benchmark.cli.options import Format, Format_, Verbose, Wide, _print, _say, _stored_plan
+from restorebench.benchmark.cli.options import Format, Format_, Verbose, Wide, _print, _say, _stored_plan, _tell
 
 app = typer.Typer()
 
@@ -121,4 +121,4 @@ def _board(store: Path, suite: str, against: str | None, form: Format, wide: boo
         _print((tables.long if for_programs else tables.results)(made), form, wide, verbose)
         if form is Format.terminal:
             for sentence in in_words(made):
-                typer.echo(sentence)
+                _tell(sentence)

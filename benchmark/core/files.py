@@ -2,32 +2,49 @@
 
 from __future__ import annotations
 
+import logging
 import os
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
+LOG = logging.getLogger(__name__)
 LEFT_BEHIND = frozenset({"Thumbs.db", "desktop.ini"})
 
 
 def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """Files below a folder with one of the suffixes (lower case), sorted.
 
-    Symbolic links to folders are followed, each real folder once. Hidden files and folders (names that begin with a
-    dot, such as `.ipynb_checkpoints` and AppleDouble's `._x.wav`) are passed over. A link that leads nowhere is listed:
-    whoever reads it names it.
+    Symbolic links to folders are followed, but not back to a folder that they lie in. Hidden files and folders (names
+    that begin with a dot, such as `.ipynb_checkpoints` and AppleDouble's `._x.wav`) are passed over. A link that leads
+    nowhere is listed: whoever reads it names it.
     """
     found: list[Path] = []
-    seen: set[str] = set()
     for root, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(root)
-        if real in seen:
+        if _leads_back(Path(root), folder):
+            LOG.debug("%s: passed over, a link to a folder that it lies in", root)
             folders.clear()
             continue
-        seen.add(real)
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        found += [
-            Path(root, name)
-            for name in files
-            if not name.startswith(".") and name not in LEFT_BEHIND and Path(name).suffix.lower() in suffixes
-        ]
+        folders[:] = [path.name for path in visible(Path(root, name) for name in folders)]
+        shown = visible(Path(root, name) for name in files)
+        found += [path for path in shown if path.suffix.lower() in suffixes]
     return sorted(found)
+
+
+def visible(paths: Iterable[Path]) -> list[Path]:
+    """The paths, sorted, without hidden ones and what desktops leave behind."""
+    kept = []
+    for path in paths:
+        if path.name.startswith(".") or path.name in LEFT_BEHIND:
+            LOG.debug("%s: passed over, a hidden file or folder", path)
+        else:
+            kept.append(path)
+    return sorted(kept)
+
+
+def _leads_back(place: Path, top: Path) -> bool:
+    """Whether a folder below `top` is a link to one of those that lead to it."""
+    if place == top or not place.is_symlink():
+        return False
+    real = os.path.realpath(place)
+    between = [above for above in place.parents if above == top or top in above.parents]
+    return any(os.path.realpath(above) == real for above in between)

@@ -18,11 +18,14 @@ from restorebench.benchmark.errors import MAY_PASS, RequestError
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 
+DEATHS = "killed, out of memory, without an end, or a crash in native code"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 PARENT_INTERVAL_S = 1.0
 """Between two looks of a worker for its parent."""
 WATCH_S = 10.0
 """Between two looks at the pool's own thread."""
+LIMIT_VARIABLE, LIMIT_S = "RESTOREBENCH_UNIT_LIMIT_S", 2 * 3600.0
+"""After so long without a unit that ends, the workers hang and are ended."""
 
 
 def default_workers() -> int:
@@ -130,29 +133,39 @@ class Workers:
                     self._pool = None
                     survivors.append(futures[future])
         for unit in [piece for survivor in survivors for piece in pieces(survivor)]:
-            try:
-                yield self._submit(work, unit).result()
-            except BrokenProcessPool:
-                self._pool = None
-                yield died(
-                    unit, f"{MAY_PASS}the worker process died (killed, out of memory, or a crash in native code), twice"
-                )
+            for future in self._completed([self._submit(work, unit)]):
+                try:
+                    yield future.result()
+                except BrokenProcessPool:
+                    self._pool = None
+                    yield died(unit, f"{MAY_PASS}the worker process died ({DEATHS}), twice")
 
     def _completed(self, futures: Collection[Future[Result]]) -> Iterator[Future[Result]]:
         """Futures as they end. Raises RequestError when nobody is left who could end them.
 
         Where the machine allows no more threads, the pool's own thread dies without a word, and waiting has no end.
         """
-        pending = set(futures)
+        pending, limit_s = set(futures), float(os.environ.get(LIMIT_VARIABLE, LIMIT_S))
+        last = time.monotonic()
         while pending:
-            done, pending = wait(pending, timeout=WATCH_S, return_when=FIRST_COMPLETED)
+            done, pending = wait(pending, timeout=min(WATCH_S, limit_s), return_when=FIRST_COMPLETED)
             yield from done
+            if done:
+                last = time.monotonic()
+            elif time.monotonic() - last > limit_s:
+                self._end_workers()
+                last = time.monotonic()
             manager: threading.Thread | None = getattr(self._pool, "_executor_manager_thread", None)
             if pending and not done and (manager is None or not manager.is_alive()):
                 raise RequestError(
                     "worker processes cannot be started or reached: the machine allows no more threads or processes; "
                     "try --workers 1, or raise the limit (ulimit -u)"
                 )
+
+    def _end_workers(self) -> None:
+        """Their units fail as those of workers that died."""
+        for process in list(((self._pool._processes if self._pool else None) or {}).values()):
+            process.kill()
 
     def _submit(self, work: Callable[[Unit], Result], unit: Unit) -> Future[Result]:
         try:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 import os
 import re
+import stat
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
 from restorebench.benchmark.core.files import files_below
+from restorebench.benchmark.core.text import read_text
 from restorebench.benchmark.data.corpora.catalogue import fetch_hint
-from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.errors import AudioError, AwayError, RequestError
 
 BUNDLE = Path(__file__).resolve().parent / "corpora" / "demo_audio"
 AUDIO_SUFFIXES = {".wav", ".flac", ".ogg", ".mp3", ".aiff", ".aif"}
@@ -81,8 +84,10 @@ def _splits(root: Path) -> dict[str, str]:
     manifest = root / "manifest.csv"
     if not manifest.is_file():
         return {}
-    with manifest.open(encoding="utf-8", newline="") as file:
-        return {row["path"]: row["split"] for row in csv.DictReader(file)}
+    rows = csv.DictReader(io.StringIO(read_text(manifest), newline=""), strict=True)
+    if missing := {"path", "split"} - set(rows.fieldnames or ()):
+        raise RequestError(f"{manifest}: has no column {', '.join(sorted(missing))}")
+    return {row["path"]: row["split"] for row in rows}
 
 
 def audio_files(folder: str, split: str = "") -> tuple[str, ...]:
@@ -112,9 +117,25 @@ def _audio_names(path: Path, head: str, split: str, root: Path | None) -> tuple[
 
 
 def file_sha256(path: Path) -> str:
-    """Hash of a file's bytes; computed again when its size or time of change differs."""
-    facts = path.stat()
+    """Hash of a file's bytes; computed again when its size or time of change differs.
+
+    Raises AwayError for what cannot be reached, AudioError for what is no regular file: a pipe would never end.
+    """
+    try:
+        facts = path.stat()
+    except OSError as error:
+        raise AwayError(f"{path.name}: cannot be reached ({error.strerror or error})") from error
+    if not stat.S_ISREG(facts.st_mode):
+        raise AudioError(f"{path.name}: is no regular file")
     return _file_sha256(path, facts.st_size, facts.st_mtime_ns)
+
+
+def sha256_if_readable(path: Path) -> str:
+    """The hash, or "" for a file of a corpus that cannot be read: whoever renders or scores that file says why."""
+    try:
+        return file_sha256(path)
+    except AudioError:
+        return ""
 
 
 @cache

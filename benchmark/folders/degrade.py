@@ -15,6 +15,7 @@ from typing import Any
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import read, write_grid
 from restorebench.benchmark.core.atomic import write_atomic
+from restorebench.benchmark.core.files import files_below
 from restorebench.benchmark.core.pool import Workers
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.core.text import read_text, require_id
@@ -116,6 +117,6 @@ def verify(folder: Path) -> tuple[int, list[str]]:
                     f"{side}/{line['id']}: samples hash to {seen[:16]}…, wanted {line[f'{side}_sha256'][:16]}…"
                 )
     listed = {f"{side}/{line['id']}.flac" for line in lines for side in SIDES}
-    present = {p.relative_to(folder).as_posix() for side in SIDES for p in (folder / side).rglob("*.flac")}
+    present = {p.relative_to(folder).as_posix() for side in SIDES for p in files_below(folder / side, {".flac"})}
     faults += [f"{name}: not in the manifest" for name in sorted(present - listed)]
     return len(lines), faults

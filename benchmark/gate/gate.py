@@ -5,9 +5,9 @@ that many clips make certain is no regression, and neither is a large one that c
 sign flips, corrected over the gate's values (Holm). A clip, or one of its seeds, that had a value and has none now
 fails too. Clips are flipped one by one, not by speaker: the question is this set, not other speakers.
 
-Means hide single clips, so each clip of a value that is a mean is looked at too: one that is worse by ten margins, and
-stands out from the differences of the other clips, is broken, and fails by its name. Rates of errors are left out: one
-misheard word of a short clip is no such sign.
+Means hide single clips, so each clip is looked at too: one that is worse by ten margins (an error rate: by 50 points,
+for one misheard word of a short clip is no sign), and stands out from the differences of the other clips, is broken,
+and fails by its name.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from restorebench.benchmark.analysis.paired_tests import Sample, one_sided_p
 from restorebench.benchmark.analysis.resampling import Draws
 from restorebench.benchmark.analysis.significance import ALPHA, holm
 from restorebench.benchmark.contracts import Value
-from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.errors import MAY_PASS, RequestError
 from restorebench.benchmark.gate.baseline import (
     Baseline,
     Clip,
@@ -40,6 +40,8 @@ from restorebench.benchmark.store.records import planned_records
 from restorebench.benchmark.store.store import Store
 
 BROKEN_MARGINS = 10.0
+BROKEN_RATE = 50.0
+"""Points of an error rate."""
 BROKEN_SPREADS = 8.0
 """Robust standard deviations (1.4826 median absolute deviations) from the median of all clips' differences: a system
 that samples moves every clip, one that does not moves none."""
@@ -71,6 +73,8 @@ class GatedValue:
     """Clips that became far worse than the others did."""
     changed: int = 0
     """Clips whose score is another than before."""
+    tested: int = 1
+    """Values of the gate, which p is corrected over."""
 
     @property
     def fails(self) -> bool:
@@ -91,7 +95,7 @@ class GatedValue:
         if self.worse is not None and self.worse > self.margin:
             by = f"worse by {self.worse:.3g}"
             chance = f"{by}, but chance explains it (p {self.p:.2g})"
-            if 2.0**-self.changed >= ALPHA:
+            if 2.0**-self.changed * self.tested >= ALPHA:
                 chance = f"{by}, but only {self.changed} of {self.clips} clips changed: too few to test"
             said.append(f"{by}, margin {self.margin:g}, p {self.p:.2g}" if self.worsened else chance)
         elif self.worse is not None and self.p < ALPHA and self.worse > 0:
@@ -143,6 +147,11 @@ def gate(store: Store, plan: Plan, baseline: Baseline, system: str = "") -> Gate
                 raise RequestError(f"cannot judge: {chosen} has no {name} on {condition}; run it with that metric")
     require_done(rows)
     missing = rows[rows["value"].isna()]
+    if count := int(missing["why"].str.contains(MAY_PASS, regex=False).sum()):
+        raise RequestError(
+            f"cannot judge: {count} values are missing for a reason that may pass, such as a worker that was killed; "
+            "run the suite again"
+        )
     places = zip(missing["condition"], missing["value_name"], missing["utterance"], strict=True)
     whys = dict(zip(places, missing["why"], strict=True))
     return judge(list(paired_scores(plan, rows)), baseline, chosen, whys=whys)
@@ -166,7 +175,7 @@ def judge(
     if not all(one.lost for one, _ in found):
         require_power([len(clips) for values in baseline.clips.values() for clips in values.values()])
     corrected = holm([p for _, p in found])
-    judged = tuple(replace(one, p=float(p)) for (one, _), p in zip(found, corrected, strict=True))
+    judged = tuple(replace(one, p=float(p), tested=len(found)) for (one, _), p in zip(found, corrected, strict=True))
     return GateResult(system, baseline, judged)
 
 
@@ -193,24 +202,27 @@ def _judge(
         before=second,
         now=first,
         worse=sign * (first - second) + 0.0,
-        broken=tuple(common[n] for n in _broken(differences, bare.margin))
-        if judged_by_clip(new.value, bare.margin)
+        broken=tuple(common[n] for n in _broken(differences, limit))
+        if (limit := clip_limit(new.value, bare.margin))
         else (),
         changed=int(np.count_nonzero(differences)),
     )
     return judged, one_sided_p(sample, draws)
 
 
-def judged_by_clip(value: Value, margin: float) -> bool:
-    """Whether single clips of a value are looked at: not for rates of errors, nor without a margin to measure by."""
-    return value.unit != "%" and margin > 0
+def clip_limit(value: Value, margin: float) -> float:
+    """By how much a single clip of a value may become worse: 0 without a margin to measure by.
+
+    A rate of errors may become worse by half of what was said: one misheard word of a short clip is no sign.
+    """
+    return BROKEN_RATE if value.unit == "%" else BROKEN_MARGINS * margin
 
 
-def _broken(differences: NDArray[np.float64], margin: float) -> NDArray[np.intp]:
+def _broken(differences: NDArray[np.float64], least: float) -> NDArray[np.intp]:
     """Places of clips that stand out, by how much worse [clip] each became; the worst first."""
     middle = float(np.median(differences))
     spread = 1.4826 * float(np.median(np.abs(differences - middle)))
-    limit = max(BROKEN_MARGINS * margin, middle + BROKEN_SPREADS * spread)
+    limit = max(least, middle + BROKEN_SPREADS * spread)
     places = np.flatnonzero(differences > limit)
     return places[np.argsort(-differences[places])]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import atexit
 import json
 import os
+import re
 import select
 import signal
 import struct
@@ -25,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from restorebench.benchmark.data.download import offline
-from restorebench.benchmark.errors import AudioError
+from restorebench.benchmark.errors import AudioError, AwayError
 from restorebench.benchmark.isolation import environments
 from restorebench.benchmark.isolation.environments import Environment
 
@@ -58,8 +59,16 @@ def environment_of_a_worker(variables: Mapping[str, str]) -> dict[str, str]:
     Threads are not limited, since one worker uses all cores. The switch against downloads is passed on to the hubs'
     own libraries.
     """
-    kept = {name: value for name, value in variables.items() if name in PASSED or name.startswith(PASSED_PREFIXES)}
+    kept = {
+        name: CREDENTIALS.sub("//", value) if name.lower().endswith("_proxy") else value
+        for name, value in variables.items()
+        if name in PASSED or name.startswith(PASSED_PREFIXES)
+    }
     return kept | ({"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} if offline() else {})
+
+
+CREDENTIALS = re.compile(r"//[^/@]*@")
+"""User and password of a proxy's address."""
 
 
 class WorkerDied(Exception):
@@ -98,7 +107,7 @@ class Remote:
             try:
                 return self._ask(request, arrays, limit_s)
             except WorkerDied as error:
-                raise AudioError(f"{self.file.stem}: {error}, twice") from error
+                raise AwayError(f"{self.file.stem}: {error}, twice") from error
 
     def close(self) -> None:
         process, self._process = self._process, None

@@ -15,7 +15,7 @@ from restorebench.benchmark.audio import LENGTH_TOLERANCE_S
 from restorebench.benchmark.contracts import MetricCard, Supplied, System, SystemCard
 from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.data import weights
-from restorebench.benchmark.data.locations import file_sha256, resolve_uri
+from restorebench.benchmark.data.locations import resolve_uri, sha256_if_readable
 from restorebench.benchmark.isolation.environments import Environment
 from restorebench.benchmark.plan.plan import Job
 from restorebench.benchmark.types import Recipe, Trial, Utterance
@@ -23,14 +23,15 @@ from restorebench.benchmark.types import Recipe, Trial, Utterance
 
 def recorded_trial_key(utterance: Utterance) -> str:
     """Key of a trial whose degraded sound is a recording."""
-    reference = file_sha256(resolve_uri(utterance.uri)) if utterance.uri else ""
+    reference = sha256_if_readable(resolve_uri(utterance.uri)) if utterance.uri else ""
     return digest("recorded", utterance.sha256, reference, *_rate(utterance))
 
 
 def rendered_trial_key(corruption_version: int, utterance: Utterance, recipe: Recipe | None) -> str:
     """Key of a trial whose degraded sound is rendered; without a recipe, of a clip whose header cannot be read."""
     drawn = recipe.to_json() if recipe else "unreadable"
-    return digest(str(corruption_version), utterance.sha256, drawn, *_rate(utterance))
+    clean = utterance.sha256 or f"unread {utterance.uri}"  # two files that cannot be read are two clips
+    return digest(str(corruption_version), clean, drawn, *_rate(utterance))
 
 
 def _rate(utterance: Utterance) -> list[str]:

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
-import soundfile
-
 from restorebench.benchmark import registry
+from restorebench.benchmark.audio import header
 from restorebench.benchmark.components import component_of, metric_card, require_weights, resolve_metrics
 from restorebench.benchmark.contracts import Corpus, Corruption, Scene, Supplied
 from restorebench.benchmark.core.seeds import generator, integer
 from restorebench.benchmark.core.text import require_id
 from restorebench.benchmark.data.locations import resolve_uri
-from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.errors import AudioError, RequestError
 from restorebench.benchmark.plan.keys import (
     recorded_trial_key,
     rendered_trial_key,
@@ -122,8 +120,8 @@ def scene_of(utterance: Utterance, corpus: Sequence[Utterance]) -> Scene | None:
     """What a corruption may know of a clip, from its header alone; None when the header cannot be read."""
     assert utterance.uri is not None
     try:
-        info = soundfile.info(os.fsencode(resolve_uri(utterance.uri)))
-    except (soundfile.LibsndfileError, OSError, TypeError):
+        info = header(resolve_uri(utterance.uri))
+    except AudioError:
         return None
     if info.frames == 0 or info.channels != 1:
         return None

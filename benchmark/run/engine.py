@@ -39,6 +39,7 @@ def run(plan: Plan, store: Store, workers: int, progress: Progress = silent, ret
     """
     for kind in ("pairs", "restored", *ROWS, "plans"):
         sweep(store.root / kind)
+    sweep(store.root)
     store.put_plan(plan)
     for told in store.drop_damaged():
         LOG.warning("%s; measured again", told)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import soundfile
-
 from restorebench.benchmark import registry
-from restorebench.benchmark.audio import read, resample, settle
+from restorebench.benchmark.audio import header, read, resample, settle
 from restorebench.benchmark.contracts import Corruption
 from restorebench.benchmark.data.locations import file_sha256, resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError
@@ -16,8 +14,8 @@ def seconds_of(trial: Trial) -> float | None:
     """A clip's length, from its file's header; None when the file is not there."""
     location = trial.utterance.degraded or trial.utterance.uri
     try:
-        return float(soundfile.info(str(resolve_uri(location))).duration) if location else None
-    except (soundfile.LibsndfileError, OSError, RequestError):
+        return float(header(resolve_uri(location)).duration) if location else None
+    except (AudioError, RequestError):
         return None
 
 

@@ -21,10 +21,10 @@ from restorebench.benchmark.run.cost import Cost
 from restorebench.benchmark.types import Table
 from restorebench.reports.html.clip_selection import oriented_z_scores
 from restorebench.reports.tables.agreement import agreement
-from restorebench.reports.tables.board import DASH, header, marked, notes, small_print
+from restorebench.reports.tables.board import DASH, few_clips, few_speakers, header, marked, notes, small_print
 from restorebench.reports.tables.breakdown import Facts
 from restorebench.reports.tables.cost import cost, seeds
-from restorebench.reports.tables.explain import gap_to_best
+from restorebench.reports.tables.explain import NOMINAL, gap_to_best
 from restorebench.reports.tables.hallucination import panel
 from restorebench.reports.tables.leaderboard import Column, Entry, columns
 
@@ -120,15 +120,21 @@ def _clips(material: Material) -> list[dict[str, Any]]:
         {
             "id": trial.id, "condition": trial.condition, "name": trial.utterance.id,
             "text": trial.utterance.text or "",
-            "facts": ", ".join(f"{name} {fact}" for name, fact in material.facts[trial.id].items()),
+            "facts": ", ".join(_facts(material.facts[trial.id])),
             "scores": scores.get(trial.id, {}), "sounds": material.exported.get(trial.id) or None,
         }
         for trial in material.board.plan.trials
     ]  # fmt: skip
 
 
+def _facts(facts: Facts) -> list[str]:
+    """What was done to a clip, in words; drawn values that need not be what was reached are called nominal."""
+    return [f"{'nominal ' if name in NOMINAL else ''}{name} {fact}" for name, fact in facts.items()]
+
+
 def _board(board: Board, condition: str, found: Sequence[Column]) -> dict[str, Any]:
     mine = [column for column in found if column.condition == condition]
+    tested = [scores for scores in board.scores if scores.condition == condition and scores.tested]
     rows = [
         {
             "system": system,
@@ -146,6 +152,7 @@ def _board(board: Board, condition: str, found: Sequence[Column]) -> dict[str, A
             for column in mine
         ],
         "rows": rows,
+        "notes": [*few_speakers(tested), *few_clips(tested)],
     }  # fmt: skip
 
 

@@ -50,7 +50,9 @@ def _weight(verdict: Verdict) -> tuple[int, int, int]:
 
 
 def _row(source: Paper, cell: PublishedCell, verdict: Verdict | None) -> tuple[str, ...]:
-    measured = verdict.cell.value if verdict else None
+    measured = "" if verdict is None or verdict.cell.value is None else f"{verdict.cell.value:.4g}"
+    if measured and verdict and not verdict.exact:
+        measured += f" ({verdict.cell.value_name})"
     return (
         source.paper,
         cell.table,
@@ -58,7 +60,7 @@ def _row(source: Paper, cell: PublishedCell, verdict: Verdict | None) -> tuple[s
         ", ".join(part for part in (cell.system, cell.variant) if part),
         cell.metric,
         f"{cell.value:g}",
-        "" if measured is None else f"{measured:.4g}",
+        measured,
         verdict.text if verdict else "not measured",
         "" if verdict and verdict.status not in ("not comparable", "not measured") else missing(source, cell),
     )

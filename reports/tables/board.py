@@ -10,6 +10,7 @@ from restorebench.benchmark.analysis.paired_scores import PairedScores
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.types import Cell, Table
+from restorebench.corruptions.rooms import SIMULATED_KINDS
 from restorebench.reports.tables.leaderboard import Column, columns
 
 DASH = "–"
@@ -154,15 +155,35 @@ def notes(board: Board) -> list[str]:
             found.append(
                 f"{value.label}: the recogniser repeated itself on clips ({', '.join(told)}); counted as heard"
             )
+    found += [*delayed(board), *unreachable_rooms(board.plan)]
+    found += [f"no value: {system}: {why}: {where}" for (system, why), where in board.failures.items()]
+    found += [f"open in the paper, our choice: {decision}" for decision in board.plan.suite.open_decisions]
+    return found
+
+
+def unreachable_rooms(plan: Plan) -> list[str]:
+    """How many simulated rooms are too large for the T60 that was drawn."""
+    drawn = [step.get("rir") for trial in plan.trials if trial.recipe for step in trial.recipe.steps]
+    rooms = [
+        SIMULATED_KINDS[rir["kind"]].model_validate(rir) for rir in drawn if rir and rir["kind"] in SIMULATED_KINDS
+    ]
+    short = [room for room in rooms if not room.reaches_t60]
+    if not short:
+        return []
+    return [
+        f"{len(short)} of {len(rooms)} simulated rooms are too large for their nominal T60 (the shortest: "
+        f"{min(room.t60_s for room in short):.2g} s): they reverberate longer"
+    ]
+
+
+def delayed(board: Board) -> list[str]:
+    """Which systems are late or early, and what that decides."""
     waveform = ", ".join(value.label for value in board.values() if value.role == "fidelity")
-    found += [
+    return [
         f"{system}: {abs(ms):.3g} ms {'late' if ms > 0 else 'early'} against the reference (median over clips), which "
         f"{waveform} count; si_sdr@aligned, stoi@aligned and lsd@aligned do not"
         for system, ms in board.delays.items()
     ]
-    found += [f"no value: {system}: {why}: {where}" for (system, why), where in board.failures.items()]
-    found += [f"open in the paper, our choice: {decision}" for decision in board.plan.suite.open_decisions]
-    return found
 
 
 def small_print(board: Board) -> list[str]:

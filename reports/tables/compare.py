@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil, floor, log10
 
 from restorebench.benchmark.analysis.board import Board
@@ -11,7 +11,7 @@ from restorebench.benchmark.analysis.paired_scores import PairedScores, Tested
 from restorebench.benchmark.analysis.significance import ALPHA, smallest_p
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Table
-from restorebench.reports.tables.board import DASH, few_clips, few_speakers
+from restorebench.reports.tables.board import DASH, delayed, few_clips, few_speakers
 from restorebench.reports.tables.breakdown import facts_of, gaps
 from restorebench.reports.tables.explain import EXPLAINS, GAP, headline_values, names, nominal, significant_rows
 
@@ -50,7 +50,9 @@ def report(board: Board, first: str, second: str) -> list[Table]:
     known = list(dict.fromkeys(system for scores in board.scores for system in scores.systems))
     first, second = named(first, known), named(second, known)
     made = tables(compared(board.scores, first, second), first, second)
-    return [*made, *_gaps(board, first, second)]
+    late = [note for note in delayed(board) if note.startswith((f"{first}: ", f"{second}: "))]
+    told = [replace(table, notes=(*table.notes, *late)) for table in made]
+    return [*told, *_gaps(board, first, second)]
 
 
 def _gaps(board: Board, first: str, second: str) -> list[Table]:

@@ -82,7 +82,10 @@ def _quality(board: Board) -> Value:
 def seeds(plan: Plan, records: pd.DataFrame) -> Table | None:
     """Variance between seeds and between clips of systems that sampled more than once; None when none did."""
     rows = []
-    several = records[records["value"].notna()].groupby(["condition", "system", "value_name"], sort=False)
+    timed = {v.name for card in plan.metric_cards.values() for v in card.values if v.role == "speed"}
+    several = records[records["value"].notna() & ~records["value_name"].isin(timed)].groupby(
+        ["condition", "system", "value_name"], sort=False
+    )
     for (condition, system, name), mine in several:
         table = mine.pivot_table(index="utterance", columns="seed", values="value").dropna()
         parts = seed_variance(table.to_numpy(float)) if table.shape[1] > 1 else None

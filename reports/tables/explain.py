@@ -37,8 +37,8 @@ def headline_values(everything: Sequence[PairedScores]) -> list[PairedScores]:
     """One value of each role; a condition that has none of them shows its first."""
     chosen = []
     for condition in dict.fromkeys(scores.condition for scores in everything):
-        here = [scores for scores in everything if scores.condition == condition]
-        named = [scores for scores in here if scores.value.headline and scores.value.role != "speed"]
+        here = [s for s in everything if s.condition == condition and s.value.role != "speed"]
+        named = [scores for scores in here if scores.value.headline]
         chosen += named or here[:1]
     return chosen
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from restorebench.benchmark.analysis.board import FEWEST_PAUSES
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.types import Table
 from restorebench.reports.tables.board import DASH
@@ -22,8 +23,6 @@ WRONG = 0.5
 """Errors per word, beyond those of the target, from which a clip is wrong."""
 CLEAN_ERRORS = 0.1
 """Errors per word of clean speech from which a recogniser cannot tell which clips are wrong."""
-FEWEST = 5
-"""Clips with a pause below which no share of filled pauses is shown."""
 LISTED = 3
 COLUMNS = ("system", "inserted %", "deleted %", "substituted %", "good but wrong", "other voice", "ghost %")
 
@@ -91,7 +90,7 @@ def _table(condition: str, here: pd.DataFrame, heard: Heard, shown: Callable[[st
         notes.append(f"other voice: {heard.voice.name} below {heard.voice.limit} and below the degraded clip's own")
     if heard.pauses:
         notes.append(
-            f"ghost: share of the target's pauses that are filled with sound; a dash below {FEWEST} clips with a pause"
+            f"ghost: share of the target's pauses that are filled; a dash below {FEWEST_PAUSES} clips with one"
         )
     return Table(
         condition, tuple(COLUMNS[at] for at in told), tuple(tuple(r[at] for at in told) for r in rows), tuple(notes)
@@ -141,7 +140,7 @@ def _voices(mine: pd.DataFrame, degraded: pd.DataFrame, voice: Value | None) -> 
 
 def _filled(mine: pd.DataFrame, pauses: Value | None) -> str:
     parts = _components(mine, pauses)
-    total = parts["total"].sum() if len(parts) >= FEWEST else 0
+    total = parts["total"].sum() if len(parts) >= FEWEST_PAUSES else 0
     return f"{100 * parts['errors'].sum() / total:.1f}" if total else DASH
 
 

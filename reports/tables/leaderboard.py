@@ -72,7 +72,10 @@ def column(scores: PairedScores, cells: Mapping[str, Cell], cards: Mapping[str, 
     ranked = [
         row
         for row, system in enumerate(scores.systems if scores.tested else ())
-        if cards[system].kind != "anchor" and known[row, anybody].all() and _whole(cells[system], known[row])
+        if cards[system].kind != "anchor"
+        and cells[system].value is not None
+        and known[row, anybody].all()
+        and _whole(cells[system], known[row])
     ]
     if len(ranked) < 2:
         return Column(scores.condition, scores.value, entries)

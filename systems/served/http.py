@@ -23,7 +23,7 @@ import soundfile
 from pydantic import ValidationError
 
 from restorebench.benchmark.contracts import SystemCard
-from restorebench.benchmark.errors import AudioError, RequestError
+from restorebench.benchmark.errors import AudioError, AwayError, RequestError
 from restorebench.benchmark.types import Audio
 
 CARD_TIMEOUT_S, RESTORE_TIMEOUT_S = 10.0, 600.0
@@ -96,7 +96,7 @@ class HttpSystem:
                 allow_redirects=False,
             )
         except requests.RequestException as error:
-            raise AudioError(f"{self.url}/restore: {_first_line(str(error))}") from error
+            raise AwayError(f"{self.url}/restore: {_first_line(str(error))}") from error
         if answer.status_code != requests.codes.ok:
             raise AudioError(f"{self.url}/restore answers {answer.status_code}: {_first_line(answer.text)}")
         try:

@@ -36,6 +36,9 @@ class DataConfig(_Table):
     validation: tuple[CorpusSpec, ...] = ()
     held_out: tuple[str, ...] = VCTK_HELD_OUT
     """VCTK speakers of test sets: a corpus with one of their files is refused. Empty: any may be trained on."""
+    held_out_noise: tuple[str, ...] = ("demand",)
+    """Parts of names of noises that test sets hold out: a noise folder with such a file is refused. Empty: any may be
+    trained on."""
     corruption: str = "voicefixer"
     """"" for a task that takes clean speech only."""
     options: dict[str, Any] = Field(default_factory=dict)

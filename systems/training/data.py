@@ -35,6 +35,8 @@ codes and taught."""
 Extras = Callable[[str, int], dict[str, Any]]
 """(stream, index of an item) -> arrays that join the batch; made by the workers, so it must pickle."""
 ATTEMPTS = 20
+FIRST_DRAWS, MOST_MISSED = 50, 0.2
+"""After so many draws, the share of unreadable ones that ends a run."""
 
 
 class PairStream(Dataset[dict[str, Any]]):
@@ -52,10 +54,12 @@ class PairStream(Dataset[dict[str, Any]]):
         self.prepared, self.extras = prepared, extras
         self._corruption: Corruption | None = None
         self.unreadable: set[str] = set()
+        self.tried = self.missed = 0
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         why = "crops of silence; are these recordings of speech?"
         for attempt in range(ATTEMPTS):
+            self.tried += 1
             try:
                 if item := self._item(index, attempt):
                     return item
@@ -64,7 +68,13 @@ class PairStream(Dataset[dict[str, Any]]):
         raise AudioError(f"in a row {ATTEMPTS} {why}")
 
     def _skipped(self, why: str) -> str:
-        """Speech, noise and rooms that cannot be read are passed over, and each is named once."""
+        """Speech, noise and rooms that cannot be read are passed over, and each is named once.
+
+        Raises AudioError when they are a large share of what was drawn.
+        """
+        self.missed += 1
+        if self.tried >= FIRST_DRAWS and self.missed > MOST_MISSED * self.tried:
+            raise AudioError(f"{self.missed} of {self.tried} draws cannot be read, the last because of {why}")
         if why not in self.unreadable:
             self.unreadable.add(why)
             print(f"training: passed over {why} ({len(self.unreadable)} such files so far)", file=sys.stderr)

@@ -318,7 +318,7 @@ def changeable(run: RunConfig) -> set[tuple[str, str]]:
     """Settings that may differ when a run is resumed. They change no weight, but for batch and accumulate, whose
     product with the number of processes is a condition of its own (`conditions`)."""
     always = {("training", name) for name in ("log_every", "listen", "batch", "accumulate", "keep_every")}
-    always |= {("data", "workers"), ("data", "held_out")}
+    always |= {("data", "workers"), ("data", "held_out"), ("data", "held_out_noise")}
     return always | ({("training", "steps")} if run.training.decay == "constant" else set())
 
 

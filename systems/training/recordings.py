@@ -7,9 +7,10 @@ a process next to nothing. Recordings that cannot be read are left out, counted 
 from __future__ import annotations
 
 import io
+import os
 import re
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from restorebench.benchmark import registry
 from restorebench.benchmark.audio import fit, resample, samples_for
 from restorebench.benchmark.core.atomic import open_atomic
 from restorebench.benchmark.core.digest import digest
-from restorebench.benchmark.data.locations import archived, resolve_uri
+from restorebench.benchmark.data.locations import archived, audio_files, resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError, reason
 from restorebench.benchmark.suite import CorpusSpec
 from restorebench.benchmark.types import FloatArray, Utterance
@@ -77,7 +78,10 @@ def _sound(uri: str) -> soundfile.SoundFile:
             with resolve_uri(member.archive).open("rb") as archive:
                 archive.seek(member.offset)
                 return soundfile.SoundFile(io.BytesIO(archive.read(member.size)))
-        return soundfile.SoundFile(resolve_uri(uri))
+        path = resolve_uri(uri)
+        if path.exists() and not path.is_file():
+            raise AudioError(f"{uri}: is no regular file")
+        return soundfile.SoundFile(os.fsencode(path))
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{uri}: cannot be read as audio ({error.error_string.rstrip('.')})") from error
 
@@ -165,14 +169,39 @@ def speech_of(run: RunConfig, out: Path, progress: Progress) -> Recordings:
     Raises RequestError for speech of a test set's speaker too, whose files VCTK names p360_001 and so on.
     """
     recordings = recordings_of(run.data.speech, out / "recordings-train.arrow", progress)
+    require_not_held_out(run, zip(*(recordings.column(name) for name in ("corpus", "id", "speaker")), strict=True))
+    return recordings
+
+
+def require_not_held_out(run: RunConfig, clips: Iterable[tuple[str, str, str]]) -> None:
+    """Raises RequestError when one of the clips (corpus, id, speaker) is of a speaker that test sets hold out.
+
+    VCTK names its files p360_001 and so on, in an archive too; other corpora have speakers of the same names.
+    """
     named = re.compile(rf"(?:^|/)({'|'.join(map(re.escape, run.data.held_out))})_\d{{3}}")
-    found = [uri for uri in recordings.column("uri") if named.search(uri)] if run.data.held_out else []
-    if found:
+    held = {*run.data.held_out}
+    found = [clip for corpus, clip, who in clips if named.search(clip) or (corpus == "vctk" and who in held)]
+    if found and run.data.held_out:
         raise RequestError(
             f"{run.name}: {len(found)} recordings are of speakers that test sets hold out ({found[0]}); leave them "
             "out, or set held_out = [] under [data]"
         )
-    return recordings
+    _require_noise_not_held_out(run)
+
+
+def _require_noise_not_held_out(run: RunConfig) -> None:
+    """DEMAND is the noise of VoiceBank-DEMAND's test set, and parts of it are in collections such as DNS's."""
+    folder = str(run.data.options.get("noise", ""))
+    if not run.data.held_out_noise or not ("/" in folder or folder.startswith("data:")):
+        return
+    files = audio_files(folder, str(run.data.options.get("noise_split", "")))
+    if found := [
+        name for name in files if any(word in name.removeprefix(folder).lower() for word in run.data.held_out_noise)
+    ]:
+        raise RequestError(
+            f"{run.name}: {len(found)} noises are of a test set ({found[0]}); remove them, or set "
+            "held_out_noise = [] under [data]"
+        )
 
 
 def open_list(path: Path) -> Recordings:

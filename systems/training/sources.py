@@ -16,7 +16,7 @@ from restorebench.systems.training.data import Batch, PairStream, collate, indic
 from restorebench.systems.training.draws import Draws
 from restorebench.systems.training.material import Material
 from restorebench.systems.training.prepare import prepared_for
-from restorebench.systems.training.recordings import recordings_of, speech_of
+from restorebench.systems.training.recordings import recordings_of, require_not_held_out, speech_of
 from restorebench.systems.training.task import Progress, Task
 
 Pairs = Sequence[tuple[Audio, Audio]]
@@ -116,6 +116,7 @@ class MaterialSource:
         """Raises RequestError when the material is not there."""
         self.run, self.device = run, device
         self.material = Material(Path(run.data.material))
+        require_not_held_out(run, ((made.corpus, made.id, made.speaker) for made in self.material.recordings))
         self.train = Draws(self.material, run.data, device, run.seed, "train", run.training.batch)
         size = min(run.training.batch, run.training.validation_clips)
         self.dev = Draws(self.material, run.data, device, run.seed, "dev", size)

@@ -96,7 +96,7 @@ def test_no_checkpoint_and_no_codec(cli: Cli, folder: Path) -> None:
     assert "no public weights; train it (restorebench train paper/sise)" in done.stderr
     done = cli("train", "nano/sise", "--out", "run")
     assert done.returncode == 2
-    assert "train one first: restorebench train nano/sise-codec" in done.stderr
+    assert "train one first: restorebench train nano/sise-codec or restorebench train paper/sise-codec" in done.stderr
 
 
 @pytest.mark.parametrize(

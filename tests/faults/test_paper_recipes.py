@@ -75,7 +75,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             written(root / "vctk/wav48_silence_trimmed" / speaker / f"{name}_mic1.flac", clip(path, 48_000))
             (root / "vctk/txt" / speaker).mkdir(parents=True, exist_ok=True)
             (root / "vctk/txt" / speaker / f"{name}.txt").write_text("Please call Stella.")
-    for number in range(2):
+    for number in range(9):
         written(
             root / "dns_noise" / f"noise{number}.wav", Audio(0.1 * rng.standard_normal(48_000 * 5).astype("f4"), 48_000)
         )

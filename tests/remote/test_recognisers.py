@@ -29,7 +29,11 @@ from tests.conftest import Cli
 
 pytestmark = pytest.mark.heavy
 HERE = Path(__file__).parent
-RECOGNISERS = {"whisper": asr.WHISPER_REQUIREMENTS, "nemo": asr.NEMO, "paraformer": asr.PARAFORMER}
+RECOGNISERS = {
+    "whisper": asr.WHISPER_REQUIREMENTS,
+    "nemo": asr.NEMO_REQUIREMENTS,
+    "paraformer": asr.PARAFORMER_REQUIREMENTS,
+}
 FILES = {"whisper": "tiny.pt", "nemo": "tiny.nemo", "paraformer": "tiny-paraformer"}
 LANGUAGES = {"whisper": "en", "nemo": "en", "paraformer": "zh"}
 

@@ -19,7 +19,7 @@ from restorebench.benchmark.gate.baseline import (
     require_power,
     successor,
 )
-from restorebench.benchmark.gate.gate import GatedValue, judge, judged_by_clip
+from restorebench.benchmark.gate.gate import GatedValue, _broken, clip_limit, judge
 from tests.samples import simulated
 
 TABLES = 200
@@ -76,11 +76,25 @@ def test_a_collapsed_clip_is_found_among_clips_that_all_changed() -> None:
     assert one_value(before, now).broken == ("clip-7",)
 
 
-def test_rates_and_values_without_a_margin_are_not_judged_clip_by_clip() -> None:
+def test_how_much_worse_a_single_clip_may_become() -> None:
     rate = Value(name="wer@x@mean", label="WER", unit="%", direction="lower")
-    assert not judged_by_clip(rate, 0.5)
-    assert not judged_by_clip(rate.model_copy(update={"unit": "MOS"}), 0.0)
-    assert judged_by_clip(rate.model_copy(update={"unit": "MOS"}), 0.05)
+    assert clip_limit(rate, 0.5) == 50
+    assert clip_limit(rate.model_copy(update={"unit": "MOS"}), 0.0) == 0, "nothing to measure by"
+    assert clip_limit(rate.model_copy(update={"unit": "MOS"}), 0.05) == 0.5
+
+
+@pytest.mark.parametrize(("changed", "words"), [(6, "too few to test"), (20, "chance explains it")])
+def test_chance_is_named_only_where_it_could_be_told(changed: int, words: str) -> None:
+    """Six values are corrected over: six changed clips cannot be significant."""
+    judged = GatedValue("c", "v", 0.05, clips=24, worse=0.4, p=0.2, changed=changed, tested=6)
+    assert words in judged.why
+
+
+def test_an_error_rate_fails_by_the_clip_that_lost_its_words() -> None:
+    """One clip of 24 is heard as nothing; a misheard word of a short clip is no sign."""
+    heard = np.zeros(24)
+    heard[3], heard[7] = 100.0, 33.0
+    assert list(_broken(heard, 50.0)) == [3]
 
 
 def test_few_changed_clips_are_not_called_chance() -> None:

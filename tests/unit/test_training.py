@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from restorebench.benchmark.types import Utterance  # noqa: E402
 from restorebench.systems.training import checkpoint  # noqa: E402
 from restorebench.systems.training.config import RunConfig  # noqa: E402
 from restorebench.systems.training.data import PairStream  # noqa: E402
-from restorebench.systems.training.recordings import recordings_of  # noqa: E402
+from restorebench.systems.training.recordings import recordings_of, require_not_held_out  # noqa: E402
 from tests.conftest import ROOT, Cli  # noqa: E402
 from tests.tiny import (  # noqa: E402
     FRAME_CODEC,
@@ -105,7 +106,7 @@ from pathlib import Path
 from restorebench.systems.training.loop import launch_fabric
 from restorebench.benchmark.core.progress import silent
 from restorebench.systems.training.data import PairStream, collate, indices
-from restorebench.systems.training.recordings import recordings_of
+from restorebench.systems.training.recordings import recordings_of, require_not_held_out
 from restorebench.systems.training.distributed import shutdown
 from restorebench.systems.training.task import make_task
 from tests.tiny import run_config, threads
@@ -159,7 +160,7 @@ import sys, torch
 from restorebench.systems.training.loop import launch_fabric
 from restorebench.benchmark.core.progress import silent
 from restorebench.systems.training.data import PairStream, collate, indices
-from restorebench.systems.training.recordings import recordings_of
+from restorebench.systems.training.recordings import recordings_of, require_not_held_out
 from restorebench.systems.training.distributed import shutdown
 from restorebench.systems.training.task import make_task
 from tests.tiny import FRAME_CODEC, run_config, threads
@@ -254,6 +255,49 @@ def test_speech_of_a_test_set_is_refused(tmp_path: Path) -> None:
     trained(tmp_path / "run", run_config(data=data | {"held_out": []}, training={"steps": 1}))
 
 
+@pytest.mark.parametrize(
+    ("corpus", "clip", "speaker", "refused"),
+    [
+        ("archives", "part/p360_001", "", True), ("vctk", "x", "p361", True), ("folder", "p3601_001", "p361", False),
+        ("librispeech", "p225_001", "p225", False),
+    ],
+)  # fmt: skip
+def test_held_out_speakers_are_known_by_clip_and_by_speaker(
+    corpus: str, clip: str, speaker: str, refused: bool
+) -> None:
+    """In archives, and in material, where no file has the name."""
+    if refused:
+        with pytest.raises(RequestError, match="of speakers that test sets hold out"):
+            require_not_held_out(run_config(), [(corpus, clip, speaker)])
+    else:
+        require_not_held_out(run_config(), [(corpus, clip, speaker)])
+
+
+def test_noise_of_a_test_set_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "noise").mkdir()
+    soundfile.write(tmp_path / "noise" / "DEMAND_cafe.wav", 0.1 * np.ones(16_000), 16_000)
+    options = {"noise": str(tmp_path / "noise")}
+    with pytest.raises(RequestError, match=r"1 noises are of a test set \(.*DEMAND_cafe"):
+        require_not_held_out(run_config(data={"options": options}), [])
+    require_not_held_out(run_config(data={"options": options, "held_out_noise": []}), [])
+
+
+def test_minutes_do_not_count_the_first_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half a minute of training had one step where the validation before it took that long."""
+    from restorebench.systems.masksr.task import MaskSrTask
+    from restorebench.systems.training.loop import train
+
+    whole = MaskSrTask.validate
+
+    def slow(self: MaskSrTask, batches: Any) -> Any:
+        time.sleep(3)
+        return whole(self, batches)
+
+    monkeypatch.setattr(MaskSrTask, "validate", slow)
+    run = run_config(training={"steps": 10_000, "validate_every": 10_000})
+    assert train(run, tmp_path, False, 0.05, quietly).done > 2
+
+
 def test_a_fault_in_a_worker_is_one_line(tmp_path: Path) -> None:
     """The data is sound when the run begins, and breaks while it goes on."""
     from itertools import islice
@@ -270,8 +314,6 @@ def test_a_fault_in_a_worker_is_one_line(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_a_signal_leaves_a_checkpoint(tmp_path: Path, number: signal.Signals) -> None:
-    import time
-
     from tests.conftest import COMMAND
 
     long = {"training": {"steps": 100_000, "validate_every": 50_000}}

@@ -129,6 +129,9 @@ def test_what_cannot_be_read_is_passed_over_and_named(tmp_path: Path, capfd: pyt
     assert said.count("training: passed over broken.wav") == 1
     for file in noise.glob("?.wav"):
         file.unlink()
+    made.tried, made.missed = 60, 20
+    with pytest.raises(AudioError, match=r"2\d of \d\d draws cannot be read, the last because of "):
+        [made[index] for index in range(100, 140)]
     audio_names.cache_clear()
     with pytest.raises(AudioError, match=r"in a row \d+ items that cannot be read, the last because of broken\.wav"):
         stream(options=options)[0]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from restorebench.benchmark.data.corpora.catalogue import fetch_hint
-from restorebench.benchmark.data.locations import file_sha256, resolve_uri
+from restorebench.benchmark.data.locations import resolve_uri, sha256_if_readable
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Utterance
 
@@ -27,7 +27,7 @@ class DnsTestSet:
                 id=path.stem,
                 uri=self._clean_uri(path.stem),
                 degraded=f"{self.root}/{self.noisy}/{path.name}",
-                sha256=file_sha256(path),
+                sha256=sha256_if_readable(path),
                 licence="DNS Challenge test set",
             )
             for path in paths

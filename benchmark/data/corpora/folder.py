@@ -6,7 +6,7 @@ from pathlib import PurePosixPath
 
 from restorebench.benchmark.core.text import decodable, read_text
 from restorebench.benchmark.data.corpora.texts import read_texts
-from restorebench.benchmark.data.locations import audio_files, file_sha256, resolve_uri
+from restorebench.benchmark.data.locations import audio_files, resolve_uri, sha256_if_readable
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Utterance
 
@@ -40,7 +40,7 @@ class Folder:
             Utterance(
                 id=clip,
                 uri=uri,
-                sha256=file_sha256(resolve_uri(uri)) if self.hashes else "",
+                sha256=sha256_if_readable(resolve_uri(uri)) if self.hashes else "",
                 text=self._text_beside(uri) if self.texts == BESIDE else texts.get(clip),
                 language=self.language,
                 speaker=self.speaker,

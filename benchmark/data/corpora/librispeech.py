@@ -5,8 +5,10 @@ from __future__ import annotations
 from itertools import groupby, islice
 from pathlib import Path
 
+from restorebench.benchmark.core.files import visible
+from restorebench.benchmark.core.text import read_text
 from restorebench.benchmark.data.corpora.catalogue import fetch_hint
-from restorebench.benchmark.data.locations import file_sha256, resolve_uri
+from restorebench.benchmark.data.locations import resolve_uri, sha256_if_readable
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Utterance
 
@@ -30,7 +32,7 @@ class LibriSpeech:
         if not folder.is_dir():
             todo = fetch_hint(f"{self.root}/{self.split}") or "; put it there (CC BY 4.0, openslr.org/12)"
             raise RequestError(f"LibriSpeech {self.split} is not at {folder}{todo}")
-        paths = [path for path in sorted(folder.glob("*/*/*.flac")) if path.parts[-3] not in self.without]
+        paths = [path for path in visible(folder.glob("*/*/*.flac")) if path.parts[-3] not in self.without]
         if not paths:
             raise RequestError(f"{folder} holds no SPEAKER/CHAPTER/*.flac; wanted LibriSpeech's own layout")
         chosen = [p for _, group in groupby(paths, lambda p: p.parts[-3]) for p in islice(group, self.per_speaker)]
@@ -43,7 +45,7 @@ class LibriSpeech:
             Utterance(
                 id=path.stem,
                 uri=f"{self.root}/{self.split}/{path.relative_to(folder).as_posix()}",
-                sha256=file_sha256(path) if self.hashes else "",
+                sha256=sha256_if_readable(path) if self.hashes else "",
                 text=texts[path.stem],
                 speaker=path.parts[-3],
                 licence="CC BY 4.0 (LibriSpeech)",
@@ -57,5 +59,5 @@ def transcripts(chapter: Path) -> dict[str, str]:
     path = chapter / f"{chapter.parent.name}-{chapter.name}.trans.txt"
     if not path.is_file():
         raise RequestError(f"{path}: no such file; wanted LibriSpeech's own layout")
-    lines = (line.partition(" ") for line in path.read_text(encoding="utf-8").splitlines())
+    lines = (line.rstrip("\r").partition(" ") for line in read_text(path).split("\n") if line.strip())
     return {clip: text for clip, _, text in lines}

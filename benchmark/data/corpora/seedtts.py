@@ -8,8 +8,9 @@ clean prompt.
 
 from __future__ import annotations
 
+from restorebench.benchmark.core.text import read_text
 from restorebench.benchmark.data.corpora.catalogue import command
-from restorebench.benchmark.data.locations import file_sha256, resolve_uri
+from restorebench.benchmark.data.locations import resolve_uri, sha256_if_readable
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Utterance
 
@@ -24,8 +25,10 @@ class SeedTts:
         lines = resolve_uri(f"{self.root}/{self.language}/meta.lst")
         if not lines.is_file():
             raise RequestError(f"SeedTTS test-{self.language} is not at {lines}; run: {command('seedtts')}")
-        listed = enumerate(lines.read_text(encoding="utf-8").splitlines(), start=1)
-        return [self._utterance(line, f"{lines}, line {number}") for number, line in listed]
+        listed = enumerate(read_text(lines).split("\n"), start=1)
+        return [
+            self._utterance(line.rstrip("\r"), f"{lines}, line {number}") for number, line in listed if line.strip()
+        ]
 
     def _utterance(self, line: str, place: str) -> Utterance:
         fields = line.split("|")
@@ -45,7 +48,7 @@ class SeedTts:
             id=clip,
             uri=uri,
             degraded=degraded,
-            sha256=file_sha256(resolve_uri(degraded or uri)),
+            sha256=sha256_if_readable(resolve_uri(degraded or uri)),
             text=said if self.spoken else prompt_text,
             language=self.language,
             speaker=clip.partition("-")[0],

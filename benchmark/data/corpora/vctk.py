@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from restorebench.benchmark.core.text import read_text
 from restorebench.benchmark.data.corpora.catalogue import VCTK_HELD_OUT, command
-from restorebench.benchmark.data.locations import file_sha256, resolve_uri
+from restorebench.benchmark.data.locations import resolve_uri, sha256_if_readable
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Utterance
 
@@ -48,8 +49,8 @@ class Vctk:
                     Utterance(
                         id=clip,
                         uri=f"{self.root}/wav48_silence_trimmed/{speaker}/{path.name}",
-                        sha256=file_sha256(path) if self.hashes else "",
-                        text=text.read_text(encoding="utf-8").strip() if text.is_file() else None,
+                        sha256=sha256_if_readable(path) if self.hashes else "",
+                        text=read_text(text).strip() if text.is_file() else None,
                         speaker=speaker,
                         licence="CC BY 4.0 (VCTK 0.92)",
                     )

@@ -1,5 +1,6 @@
 """A metric that works, one that raises on one clip, and one that lives in an environment with an old numpy."""
 
+import os
 from pathlib import Path
 
 from restorebench.benchmark.contracts import MetricCard, Value
@@ -48,6 +49,28 @@ class Crash:
         if any(abs(clip.audio.samples).max() > 0.5 for clip in estimates):
             raise ValueError("too loud")
         return [{"toy-crash": Outcome(1.0)} for _ in estimates]
+
+
+class Fatal:
+    """Takes its process with it on loud clips, as a crash in native code does."""
+
+    card = MetricCard(
+        name="toy-fatal",
+        version=1,
+        summary="Dies on loud clips",
+        source="tests",
+        needs=frozenset(),
+        definition="x",
+        values=(Value(name="toy-fatal", label="Fatal", unit="1", direction="lower"),),
+    )
+
+    def prepare(self, subject):
+        return None
+
+    def score(self, prepared, estimates):
+        if any(abs(clip.audio.samples).max() > 0.5 for clip in estimates):
+            os._exit(11)
+        return [{"toy-fatal": Outcome(1.0)} for _ in estimates]
 
 
 class OldNumpy:

@@ -1,0 +1,192 @@
+"""What pages, ledgers and cards must say beside a number, so that nobody reads more from it than it holds."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from restorebench.benchmark.analysis.board import FEWEST_PAUSES, Board, board_of
+from restorebench.benchmark.analysis.paired_scores import PairedScores
+from restorebench.benchmark.analysis.paired_tests import Sample
+from restorebench.benchmark.contracts import Value
+from restorebench.benchmark.data.corpora.published import _speaker
+from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.registry import card
+from restorebench.benchmark.run.execute import execute
+from restorebench.benchmark.run.scoring import metric
+from restorebench.benchmark.store.records import planned_records
+from restorebench.benchmark.store.store import Store
+from restorebench.benchmark.suite import load_suite
+from restorebench.benchmark.types import Quantity, Recipe
+from restorebench.reports.html.page import _board, _facts
+from restorebench.reports.papers.ledger import _row
+from restorebench.reports.papers.published import papers
+from restorebench.reports.papers.verdicts import verdicts
+from restorebench.reports.tables.board import unreachable_rooms
+from restorebench.reports.tables.compare import report as compared
+from restorebench.reports.tables.explain import NOMINAL
+from restorebench.reports.tables.leaderboard import columns
+from restorebench.systems.training.config import load_config
+from tests.conftest import Cli
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return make_plan(load_suite("demo"), ["unprocessed", "spectral-gate", "target"], ["lsd", "stoi", "ghost"], limit=4)
+
+
+@pytest.fixture(scope="module")
+def records(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    root = execute(plan, tmp_path_factory.mktemp("told") / "s", workers=1).root
+    return planned_records(plan, Store(root))
+
+
+@pytest.fixture(scope="module")
+def made(plan: Plan, records: pd.DataFrame) -> Board:
+    return board_of(plan, records)
+
+
+def test_the_report_says_when_clips_or_speakers_are_few(made: Board) -> None:
+    """As the board and `compare` do."""
+    told = " ".join(_board(made, "voicefixer", columns(made))["notes"])
+    assert "intervals and tests hold for clips like these, not for other speakers" in told
+    assert "are too few for the intervals of strongly skewed scores" in told
+
+
+def test_a_share_of_pauses_needs_clips_with_a_pause(made: Board) -> None:
+    known = [cell for cell in made.cells if cell.value_name == "ghost" and cell.n]
+    assert known
+    for cell in known:
+        assert cell.n < FEWEST_PAUSES
+        assert cell.value is None
+        assert "needs 5" in cell.why
+    [column] = [c for c in columns(made) if c.value.name == "ghost"]
+    assert not any(entry.rank for entry in column.entries.values())
+
+
+def test_compare_tells_a_delay(made: Board) -> None:
+    late = replace(made, delays={"spectral-gate": 3.0, "target": 9.0})
+    tables = compared(late, "spectral-gate", "unprocessed")
+    told = [note for table in tables for note in table.notes if " ms late " in note]
+    assert told
+    assert all(note.startswith("spectral-gate: 3 ms late") for note in told)
+
+
+def test_a_drawn_factor_is_called_nominal() -> None:
+    factor = next(iter(NOMINAL))
+    facts = {factor: Quantity(5.0, "x", 1), "speaker": "slt"}
+    assert _facts(facts)[0].startswith(f"nominal {factor} ")
+    assert _facts(facts)[1] == "speaker slt"
+
+
+def test_a_room_that_cannot_reach_its_t60_is_told(plan: Plan) -> None:
+    room = {"kind": "room", "size_m": [10, 10, 4], "source_m": [1, 1, 1], "microphone_m": [2, 2, 1]}
+    rirs = [room | {"t60_s": t60} for t60 in (0.05, 0.6)]
+    trials = [
+        replace(trial, recipe=Recipe("x", ({"name": "reverb", "rir": rir},)))
+        for trial, rir in zip(plan.trials[:2], rirs, strict=True)
+    ]
+    [note] = unreachable_rooms(replace(plan, trials=tuple(trials)))
+    assert note.startswith("1 of 2 simulated rooms are too large for their nominal T60 (the shortest: 0.05 s)")
+    assert not unreachable_rooms(replace(plan, trials=tuple(trials[1:])))
+
+
+def test_intervals_end_where_the_value_ends() -> None:
+    """LSD is never below 0, a cosine never above 1."""
+    scores = np.array([[0.001, 0.002] * 5 + [0.4, 0.002], [0.999, 0.998] * 5 + [0.5, 0.999]])
+    for row, (unit, edge) in enumerate((("log10", 0.0), ("cos", 1.0))):
+        value = Value(name="v", label="V", unit=unit, direction="higher")
+        sample = Sample(scores[row : row + 1], np.ones((1, 12)), np.arange(12))
+        _, low, high = PairedScores("c", value, ("s",), tuple("abcdefghijkl"), sample, "clip").summary("s")
+        assert low is not None
+        assert high is not None
+        assert low >= (0 if unit == "log10" else -1)
+        assert edge in (round(low, 6), round(high, 6))
+
+
+def test_a_stand_ins_number_keeps_its_own_name_in_the_ledger(made: Board) -> None:
+    """Resemblyzer's similarity never stands under WeSpeaker's name."""
+    found = next(v for name in papers() for v in verdicts(made, name))
+    stand_in = replace(found, exact=False, cell=replace(found.cell, value_name="spk_sim@resemblyzer", value=0.7234))
+    row = _row(papers()[found.published.paper], found.published, stand_in)
+    assert row[6] == "0.7234 (spk_sim@resemblyzer)"
+    exact = _row(papers()[found.published.paper], found.published, replace(stand_in, exact=True))
+    assert exact[6] == "0.7234"
+
+
+def test_who_speaks_is_told_by_vctk_alone() -> None:
+    assert _speaker("GSR/p360_001_mic1") == "p360"
+    assert _speaker("DNS2020_no_reverb/clnsp1_snr6") == ""
+
+
+def test_the_papers_configs_declare_what_they_leave_open() -> None:
+    assert load_config("paper/sise-codec").losses["quantise_after"] == 1000, "quantisers that start at once collapse"
+    for name, words in (("masksr-s", "embeddings"), ("masksr2-l", "237.4 M"), ("sise", "losses.average")):
+        assert words in card("systems", name).deviations  # type: ignore[attr-defined]
+    suite = load_suite("masksr2-table1")
+    assert any(system.startswith("target-codec") for system in suite.systems)
+    assert suite.open_decisions
+
+
+@pytest.mark.parametrize("name", ["stoi", "pesq"])
+@pytest.mark.parametrize("seconds", [0.01, 0.024])
+def test_scraps_of_sound_get_our_words(name: str, seconds: float, cli: Cli, tmp_path: Path) -> None:
+    import soundfile
+
+    if name == "pesq":
+        pytest.importorskip("pesq")
+    (tmp_path / "e").mkdir()
+    rng = np.random.default_rng(0)
+    soundfile.write(tmp_path / "e" / "a.wav", 0.1 * rng.standard_normal(int(16_000 * seconds)), 16_000)
+    done = cli("score", "--estimates", "e", "--references", "e", "--metrics", name, "--out", "x.csv")
+    assert done.returncode == 1
+    assert "too short" in done.stderr
+    assert "AxisError" not in done.stderr
+    assert "b'" not in done.stderr
+
+
+def test_a_metric_that_dies_costs_its_own_value_only(cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
+    import soundfile
+
+    (tmp_path / "e").mkdir()
+    for clip, peak in (("loud", 0.9), ("soft", 0.1)):
+        soundfile.write(tmp_path / "e" / f"{clip}.wav", peak * np.sin(np.arange(16_000)), 16_000)
+    command = ("score", "--estimates", "e", "--metrics", "toy-fatal,toy-peak", "--out", "x.csv", "--workers", "1")
+    assert cli(*command, env=toy_plugin).returncode == 1
+    found = pd.read_csv(tmp_path / "x.csv").set_index("id")
+    assert found["toy-peak"].notna().all()
+    assert found.loc["soft", "toy-fatal"] == 1.0
+    assert "died" in found.loc["loud", "toy-fatal.error"]
+
+
+def test_verify_says_nothing_that_steers_a_terminal(cli: Cli, tmp_path: Path) -> None:
+    assert cli("degrade", "demo", "--out", "t", "--limit", "1").returncode == 0
+    (tmp_path / "t" / "degraded" / "a\x1b[31m.flac").touch()
+    done = cli("verify", "t")
+    assert done.returncode == 1
+    assert "\x1b" not in done.stdout
+    assert "a\ufffd[31m.flac: not in the manifest" in done.stdout
+
+
+def test_what_extends_itself_and_what_nobody_foresaw_are_one_line(
+    cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]
+) -> None:
+    (tmp_path / "me.toml").write_text('extends = "me.toml"\n')
+    done = cli("train", "me.toml")
+    assert (done.returncode, done.stderr.strip()) == (2, "restorebench: me.toml: extends itself")
+    (tmp_path / "s.toml").write_text(
+        'name = "s"\nversion = 1\nsummary = "x"\nmetrics = ["lsd"]\nsystems = ["unprocessed"]\n'
+        'corpus = { reader = "demo", rate = 100 }\n'
+    )
+    done = cli("run", "s.toml", "--store", "s")
+    assert done.returncode == 2
+    assert "corpus.rate: Input should be greater than or equal to 8000" in done.stderr
+
+
+def test_a_system_is_not_ranked_by_seeds_of_its_clock() -> None:
+    assert metric("rtf").card.values[0].role == "speed"
