@@ -62,7 +62,18 @@ def begin_worker(parent: int) -> None:
     that was killed tells nobody, so every worker looks for it.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    end_with(parent)
+
+
+def end_with(parent: int) -> None:
+    """Ends this process, sooner or later, when its parent is gone."""
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
+
+
+def process_pool(count: int | None = None) -> ProcessPoolExecutor:
+    """Spawned processes that end with this one."""
+    context = multiprocessing.get_context("spawn")
+    return ProcessPoolExecutor(count, mp_context=context, initializer=begin_worker, initargs=(os.getpid(),))
 
 
 def _end_with(parent: int) -> None:
@@ -92,10 +103,7 @@ class Workers:
 
     def _open(self) -> ProcessPoolExecutor:
         if self._pool is None:
-            context = multiprocessing.get_context("spawn")
-            self._pool = ProcessPoolExecutor(
-                self.count, mp_context=context, initializer=begin_worker, initargs=(os.getpid(),)
-            )
+            self._pool = process_pool(self.count)
         return self._pool
 
     def map(

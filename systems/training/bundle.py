@@ -8,9 +8,7 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +17,7 @@ import soundfile
 from numpy.typing import NDArray
 
 from restorebench.benchmark.core.atomic import write_atomic
+from restorebench.benchmark.core.pool import process_pool
 from restorebench.benchmark.errors import RequestError
 from restorebench.systems.training.material import HOP, RATE, Material, Recording, save_array, to_int16
 from restorebench.systems.training.task import Progress
@@ -55,7 +54,7 @@ def pack(material: Material, out: Path, megabytes: float, parts: int, progress: 
         ]
 
         def steps(jobs: list[Any] = jobs) -> Iterator[int]:
-            with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+            with process_pool() as pool:
                 for _ in pool.map(_encode, jobs):
                     yield 1
 
@@ -111,7 +110,7 @@ def unpack(parts: Sequence[Path], out: Path, progress: Progress) -> Material:
     decoded: list[NDArray[np.int16]] = []
 
     def steps() -> Iterator[int]:
-        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        with process_pool() as pool:
             for samples in pool.map(_decode, files):
                 decoded.append(samples)
                 yield 1

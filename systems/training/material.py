@@ -18,10 +18,8 @@ import json
 import tomllib
 from collections import Counter
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Literal
 
@@ -34,6 +32,7 @@ from restorebench.benchmark import registry
 from restorebench.benchmark.audio import resample
 from restorebench.benchmark.contracts import Scene
 from restorebench.benchmark.core.atomic import open_atomic, write_atomic
+from restorebench.benchmark.core.pool import process_pool
 from restorebench.benchmark.core.seeds import generator
 from restorebench.benchmark.data.locations import audio_files, resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError
@@ -249,7 +248,7 @@ def _align_all(material: Material, texts: list[str | None], progress: Progress) 
     with_text = [place for place, text in enumerate(texts) if text]
 
     def steps() -> Iterator[int]:
-        with ProcessPoolExecutor(mp_context=get_context("spawn")) as pool:
+        with process_pool() as pool:
             jobs = ((material.folder, place, texts[place] or "") for place in with_text)
             for place, made in zip(with_text, pool.map(_align, jobs, chunksize=16), strict=True):
                 if made is not None:

@@ -22,6 +22,7 @@ from typing import Annotated, Any
 
 import typer
 
+from restorebench.benchmark.core.pool import end_with
 from restorebench.benchmark.errors import RequestError
 
 MATERIAL, BUNDLE, RUNS = Path("material/nano"), Path("material/bundle"), Path("runs")
@@ -128,7 +129,7 @@ def _side_by_side(chosen: list[Run], minutes: float, threads: int, material: Pat
         left = (end - time.monotonic()) / 60 * share
         processes = [
             get_context("spawn").Process(
-                target=_in_process, args=(run, left, threads, material, {**common, "batch": run.batch})
+                target=_beside, args=(os.getpid(), run, left, threads, material, {**common, "batch": run.batch})
             )
             for run in runs
         ]
@@ -138,6 +139,12 @@ def _side_by_side(chosen: list[Run], minutes: float, threads: int, material: Pat
             process.join()
         if failed := [run.name for run, process in zip(runs, processes, strict=True) if process.exitcode]:
             print(f"failed: {', '.join(failed)}", file=sys.stderr, flush=True)
+
+
+def _beside(parent: int, *arguments: Any) -> None:
+    """A run in a process of its own, which ends with its parent; Ctrl-C reaches it, and it leaves a checkpoint."""
+    end_with(parent)
+    _in_process(*arguments)
 
 
 def _in_process(run: Run, minutes: float, threads: int, material: Path, training: dict[str, Any]) -> None:

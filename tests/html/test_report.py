@@ -245,6 +245,17 @@ def test_a_link_opens_its_clip(browser: Any, page: Path) -> None:
     opened.close()
 
 
+def test_a_spectrogram_has_axes_and_breakdowns_one_fold_a_value(tab: Any) -> None:
+    tab.locator("ol.lists a").first.click()
+    assert tab.locator("#khz span").all_inner_texts()[-1] == "0 kHz"
+    assert tab.locator("#khz span").count() == tab.locator("#seconds span").count() == 5
+    titles = tab.locator("#listen h3").all_inner_texts()
+    assert "Clips with the lowest score of a ranked system" in titles
+    folds = tab.locator("#breakdowns details > summary").all_inner_texts()
+    assert folds
+    assert len(folds) == len(set(folds))
+
+
 def test_a_phone_scrolls_no_sideways(tab: Any) -> None:
     tab.set_viewport_size({"width": 360, "height": 740})
     tab.locator("#listen ol a").first.click()

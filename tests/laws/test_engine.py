@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ import pandas as pd
 import pytest
 
 from restorebench.benchmark.data.locations import BUNDLE
-from tests.conftest import COMMAND, Cli
+from tests.conftest import COMMAND, ROOT, Cli
 
 SYSTEMS = "unprocessed,spectral-gate,wpe,target"
 METRICS = "lsd,lsd@active,si_sdr,stoi,rtf"
@@ -221,3 +222,11 @@ def test_a_run_needs_no_fcntl(cli: Cli, tmp_path: Path) -> None:
     done = cli(*arguments, "--store", "s", "--format", "csv", env={"PYTHONPATH": path})
     assert done.returncode == 0, done.stderr
     assert len(done.stdout.splitlines()) == 1 + 3
+
+
+def test_every_process_of_ours_ends_with_its_parent() -> None:
+    """Pools come from one place, whose processes look for their parent."""
+    product = [path for folder in ("benchmark", "corruptions", "metrics", "reports", "systems")
+               for path in (ROOT / folder).rglob("*.py")]  # fmt: skip
+    made = [p.name for p in product if re.search(r"\b(ProcessPoolExecutor|Pool)\(", p.read_text(encoding="utf-8"))]
+    assert made == ["pool.py"]
