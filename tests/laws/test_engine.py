@@ -228,5 +228,9 @@ def test_every_process_of_ours_ends_with_its_parent() -> None:
     """Pools come from one place, whose processes look for their parent."""
     product = [path for folder in ("benchmark", "corruptions", "metrics", "reports", "systems")
                for path in (ROOT / folder).rglob("*.py")]  # fmt: skip
-    made = [p.name for p in product if re.search(r"\b(ProcessPoolExecutor|Pool)\(", p.read_text(encoding="utf-8"))]
+    made = [
+        p.name
+        for p in product
+        if re.search(r"\b(ProcessPoolExecutor|multiprocessing\.Pool)\(", p.read_text(encoding="utf-8"))
+    ]
     assert made == ["pool.py"]
