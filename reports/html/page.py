@@ -110,7 +110,7 @@ def _value(value: Value) -> dict[str, Any]:
 
 def _clips(material: Material) -> list[dict[str, Any]]:
     scores: dict[str, dict[str, dict[str, float]]] = {}
-    for found in material.board.scores:
+    for found in (scores for scores in material.board.scores if scores.value.role != "speed"):  # timed by the batch
         for system, row in zip(found.systems, found.per_clip(), strict=True):
             for clip, number in zip(found.clips, row, strict=True):
                 if math.isfinite(number):

@@ -86,7 +86,9 @@ def _table(condition: str, here: pd.DataFrame, heard: Heard, shown: Callable[[st
     elif heard.words:
         mishears = "has no target to be judged by" if rate is None else f"mishears {100 * rate:.0f} % of clean speech"
         notes.append(f"no clips that sound good and are wrong: {heard.words.name} {mishears}")
-    if heard.voice:
+    if heard.voice and not len(degraded):
+        notes.append("no clips in another voice: unprocessed was not measured, whose voice a clip is judged by")
+    elif heard.voice:
         notes.append(f"other voice: {heard.voice.name} below {heard.voice.limit} and below the degraded clip's own")
     if heard.pauses:
         notes.append(
@@ -130,11 +132,12 @@ def _voices(mine: pd.DataFrame, degraded: pd.DataFrame, voice: Value | None) -> 
     """Clips whose voice is further from the target's than it was before anything was done."""
     if voice is None or voice.limit is None:
         return DASH
+    known = _per_clip(degraded, voice)
     voices = _per_clip(mine, voice).sort_values()
+    voices = voices[voices.index.isin(known.index)]
     if not len(voices):
         return DASH
-    before = _per_clip(degraded, voice).reindex(voices.index)
-    other = (voices < voice.limit) & ((voices < before) | before.isna())
+    other = (voices < voice.limit) & (voices < known.reindex(voices.index))
     return _clips([str(clip) for clip in voices.index[other]], len(voices))
 
 

@@ -82,6 +82,18 @@ def test_a_damaged_unit_is_named_and_measured_again(store: Store, plan: Plan, ca
     assert (store.root / "records.csv").read_bytes() == before
 
 
+def test_restored_audio_that_was_damaged_is_made_again(tmp_path: Path) -> None:
+    plan = make_plan(load_suite("demo"), ["spectral-gate"], ["lsd"], limit=1)
+    store = Store(execute(plan, tmp_path / "s", workers=1).root)
+    before = (store.root / "records.csv").read_bytes()
+    store.sound("restored", f"{plan.jobs[0].key}.wav").write_bytes(b"RIFF, and then nothing")
+    store.drop_failures("scores", store.keys("scores"))
+    for path in (store.root / "scores").glob("*.parquet"):
+        path.unlink()
+    execute(plan, store.root, workers=1, retry_failed=True)
+    assert (store.root / "records.csv").read_bytes() == before
+
+
 def test_damaged_audio_is_healed_on_request(store: Store, plan: Plan) -> None:
     before = (store.root / "records.csv").read_bytes()
     path = store.sound("pairs", f"{plan.trials[0].key}.degraded.flac")

@@ -18,7 +18,6 @@ from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.registry import card
 from restorebench.benchmark.run.execute import execute
-from restorebench.benchmark.run.scoring import metric
 from restorebench.benchmark.store.records import planned_records
 from restorebench.benchmark.store.store import Store
 from restorebench.benchmark.suite import load_suite
@@ -173,7 +172,7 @@ def test_verify_says_nothing_that_steers_a_terminal(cli: Cli, tmp_path: Path) ->
     assert "a\ufffd[31m.flac: not in the manifest" in done.stdout
 
 
-def test_what_extends_itself_and_what_nobody_foresaw_are_one_line(
+def test_what_extends_itself_and_a_rate_that_nothing_has_are_one_line(
     cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]
 ) -> None:
     (tmp_path / "me.toml").write_text('extends = "me.toml"\n')
@@ -188,5 +187,18 @@ def test_what_extends_itself_and_what_nobody_foresaw_are_one_line(
     assert "corpus.rate: Input should be greater than or equal to 8000" in done.stderr
 
 
-def test_a_system_is_not_ranked_by_seeds_of_its_clock() -> None:
-    assert metric("rtf").card.values[0].role == "speed"
+def test_what_nobody_foresaw_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    from restorebench.benchmark.cli import main as command
+
+    def broken(arguments: list[str]) -> None:
+        raise KeyError("x\ny")
+
+    monkeypatch.setattr(command, "app", broken)
+    monkeypatch.setattr("sys.argv", ["restorebench", "list"])
+    with pytest.raises(SystemExit) as stopped:
+        command.main()
+    assert stopped.value.code == 2
+    assert capsys.readouterr().err.strip().startswith("restorebench: unexpected KeyError")
+    monkeypatch.setattr("sys.argv", ["restorebench", "list", "--debug"])
+    with pytest.raises(KeyError):
+        command.main()
