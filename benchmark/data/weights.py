@@ -29,7 +29,8 @@ def entry_of(name: str) -> Weights:
     """The catalogue's entry. Raises RequestError naming the nearest names."""
     if name not in CATALOGUE:
         near = difflib.get_close_matches(name, [*CATALOGUE, *SETS, *CORPORA], n=3, cutoff=0.5)
-        hint = f"did you mean {', '.join(near)}?" if near else f"known: {', '.join([*SETS, *CATALOGUE])}"
+        known = f"known: {', '.join([*SETS, *CORPORA])}; `restorebench data list` shows all"
+        hint = f"did you mean {', '.join(near)}?" if near else known
         raise RequestError(f"no weights or corpus named {name!r}; {hint}")
     return CATALOGUE[name]
 
