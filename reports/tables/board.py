@@ -155,10 +155,20 @@ def notes(board: Board) -> list[str]:
             found.append(
                 f"{value.label}: the recogniser repeated itself on clips ({', '.join(told)}); counted as heard"
             )
-    found += [*delayed(board), *unreachable_rooms(board.plan)]
+    found += [*delayed(board), *unreachable_rooms(board.plan), *unlimited_threads(board)]
     found += [f"no value: {system}: {why}: {where}" for (system, why), where in board.failures.items()]
     found += [f"open in the paper, our choice: {decision}" for decision in board.plan.suite.open_decisions]
     return found
+
+
+def unlimited_threads(board: Board) -> list[str]:
+    """Systems whose time is that of another process, which may use all cores."""
+    timed = any(value.role == "speed" for value in board.values())
+    return [
+        f"{name} runs in a process of its own, which may use all cores: its RTF is not that of one core"
+        for name, card in board.plan.system_cards.items()
+        if timed and (card.environment or card.argument == "HOST:PORT")
+    ]
 
 
 def unreachable_rooms(plan: Plan) -> list[str]:

@@ -18,6 +18,7 @@ from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.registry import card
 from restorebench.benchmark.run.execute import execute
+from restorebench.benchmark.run.scoring import metric
 from restorebench.benchmark.store.records import planned_records
 from restorebench.benchmark.store.store import Store
 from restorebench.benchmark.suite import load_suite
@@ -26,7 +27,7 @@ from restorebench.reports.html.page import _board, _facts
 from restorebench.reports.papers.ledger import _row
 from restorebench.reports.papers.published import papers
 from restorebench.reports.papers.verdicts import verdicts
-from restorebench.reports.tables.board import unreachable_rooms
+from restorebench.reports.tables.board import unlimited_threads, unreachable_rooms
 from restorebench.reports.tables.compare import report as compared
 from restorebench.reports.tables.explain import NOMINAL
 from restorebench.reports.tables.leaderboard import columns
@@ -74,6 +75,15 @@ def test_compare_tells_a_delay(made: Board) -> None:
     told = [note for table in tables for note in table.notes if " ms late " in note]
     assert told
     assert all(note.startswith("spectral-gate: 3 ms late") for note in told)
+
+
+def test_who_may_use_all_cores_is_told(made: Board) -> None:
+    cards = dict(made.plan.system_cards)
+    cards["spectral-gate"] = cards["spectral-gate"].model_copy(update={"environment": ("numpy==1.26",)})
+    timed = replace(made.plan, system_cards=cards, metric_cards=made.cards | {"rtf": metric("rtf").card})
+    told = replace(made, plan=timed, cards=made.cards | {"rtf": metric("rtf").card})
+    assert [note.partition(" runs in")[0] for note in unlimited_threads(told)] == ["spectral-gate"]
+    assert not unlimited_threads(made), "nothing was timed"
 
 
 def test_a_drawn_factor_is_called_nominal() -> None:
