@@ -1,6 +1,6 @@
-"""What Python callers, notebooks and the command line use: score, restore, degrade, evaluate, open results.
+"""The Python interface for scripts and notebooks: score, restore, degrade, evaluate, check a system, open results.
 
-Every name is also one of the package: `import restorebench as rb`.
+`import restorebench as rb` gives every function of this module as `rb.NAME`.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ def evaluate(
     retry_failed: bool = False,
     progress: Progress = silent,
 ) -> Results:
-    """Degrades, restores and scores a suite; what the store holds already is not computed again.
+    """Degrades, restores and scores a suite. Stored results are reused; only Python functions and objects run again.
 
     Args:
         system: A registered name, several of them, a function `(samples, rate) -> samples`, a `System`, or several of

@@ -1,7 +1,7 @@
 """The one reader, writer and resampler, and the one rule that turns seconds into samples.
 
-Degraded test sets live on the 24-bit grid, so that a FLAC file holds exactly what was rendered and a rounding
-difference between two machines' arithmetic does not change the hash. What systems deliver is kept as 32-bit float.
+Rendered test sets are rounded to 24 bits, so that a FLAC file holds exactly the rendered samples and a rounding
+difference between two machines' arithmetic does not change the hash. Outputs of systems are kept as 32-bit float.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from restorebench.benchmark.types import Audio, FloatArray, Pair
 GRID = 2.0**23
 RESAMPLER = "soxr-hq"
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
-"""Of files: beyond them a header is wrong, and resampling would ask for any amount of memory."""
+"""Accepted sampling rates of files in Hz. Other rates come from wrong headers and could exhaust the memory."""
 LENGTH_TOLERANCE_S = 0.025
 """Finished audio may be this much longer or shorter than its reference (codec frames, STFT tails); it is fitted."""
 
@@ -35,10 +35,10 @@ def samples_for(seconds: float, rate: int) -> int:
 
 
 def read(path: Path, channel: int | None = None) -> Audio:
-    """Decodes a mono file, or one channel of another.
+    """Decodes a mono file, or one channel of a file with several channels.
 
-    Raises AudioError for what is no audio, is cut, is empty, has NaN samples, has several channels of which none is
-    named, or not the named one.
+    Raises AudioError for a file that is missing, not audio, truncated or empty, has an unusual rate, samples that are
+    not finite, or several channels when none is named, or lacks the named channel.
     """
     try:
         if not path.exists():
@@ -111,7 +111,7 @@ def _write(path: Path, samples: NDArray[Any], rate: int, form: str, subtype: str
 
 
 def _without_clock(wav: bytes) -> bytes:
-    """The file with no time in its PEAK chunk, which libsndfile writes into floats: equal sounds are equal files."""
+    """Zeroes the time stamp in the PEAK chunk of a float WAV, so that equal sounds give equal files."""
     place = wav.find(b"PEAK", 0, 256)
     return wav if place < 0 else wav[: place + 12] + bytes(4) + wav[place + 16 :]
 
@@ -138,7 +138,7 @@ def on_grid(samples: FloatArray) -> FloatArray:
 
 
 def settle(pair: Pair) -> Pair:
-    """The level and length policy of every test set, applied once.
+    """Applies the level and length policy of rendered test sets to a pair.
 
     Both sounds are scaled by one common factor when either would exceed full scale, then put on the 24-bit grid.
     Raises AudioError when the corruption changed the length or the rate, or made NaN.

@@ -64,8 +64,8 @@ class SystemCard(Card):
     rate: int | None = None
     """The rate that it works at in Hz; the engine resamples to it and back. None: any rate."""
     delay_s: float = Field(default=0.0, ge=0)
-    """Seconds that its output comes late by construction. The engine feeds as much silence after the clip and removes
-    them; where this stands, boards say so."""
+    """Delay in seconds of the output by design. The engine appends this much silence to each clip and cuts the same
+    length from the start of the output; boards with such a system have a note about it."""
     parameters: int | None = None
     stochastic: bool = False
     checkpoint: bool = False
@@ -75,9 +75,9 @@ class SystemCard(Card):
     deviations: str = ""
     """What is otherwise than in its paper, and the setting that makes it as there."""
     training: tuple[TrainingCorpus, ...] = ()
-    """What its checkpoint says it was trained on; boards mark systems whose training speakers are tested."""
+    """Training corpora according to the checkpoint; boards mark systems trained on speakers of the test set."""
     steps: int | None = None
-    """Of its training, as its checkpoint says; boards tell when they were few."""
+    """Number of training steps according to the checkpoint; a board has a note when there were few."""
 
 
 RANGES = {
@@ -88,7 +88,7 @@ RANGES = {
     "0..1": (0.0, 1.0),
     "MOS-LQO": (1.0, 4.65),
 }
-"""Of units whose scores have bounds."""
+"""Lowest and highest possible score, for units that have bounds."""
 
 
 class Value(BaseModel):
@@ -106,15 +106,15 @@ class Value(BaseModel):
     ideal: float | None = None
     """What a reference scores against itself; None for values that need no reference."""
     role: Literal["quality", "intelligibility", "voice", "fidelity", "pauses", "speed", ""] = ""
-    """What it is evidence of. Reports ask for roles, never for names."""
+    """Category of what the value measures. Reports select values by role, never by name."""
     headline: bool = False
-    """It stands for its role where a report shows one value of each."""
+    """Whether a report that shows one value per role shows this one."""
     stand_in: bool = False
-    """It stands in for a scorer that needs weights: another value of its role comes first."""
+    """Whether the value replaces that of a scorer that needs weights: reports prefer another value of the same role."""
     margin: float | None = None
     """Default non-inferiority margin of the gate, in the value's unit; None: a baseline has to name one."""
     limit: float | None = None
-    """Of a similarity of voices: below it, the voice is hardly the speaker's."""
+    """For a speaker similarity: the score below which the two voices are probably not of one speaker."""
 
     @property
     def range(self) -> tuple[float, float]:
@@ -129,9 +129,9 @@ class MetricCard(Card):
     """The choices that fix the number: model hash, windowing, resampler, normaliser. Part of the signature."""
     invariant_to_gain: bool = False
     aligned: bool = True
-    """False: it compares voices, not samples, and scores estimates as delivered, whatever their length."""
+    """False for a metric that does not compare sample by sample: it scores estimates as delivered, of any length."""
     imported: bool = False
-    """Nobody can run it here; its scores come from a table (`restorebench score --import`)."""
+    """True for a metric that is computed elsewhere and read from a table (`restorebench score --import`)."""
 
     @property
     def conforms(self) -> bool:

@@ -12,15 +12,18 @@ class AudioError(Exception):
 
 
 class AwayError(AudioError):
-    """A sound that is not there, or cannot be reached: another time it may be."""
+    """A file, worker or server cannot be reached now; a later run may succeed."""
 
 
 MAY_PASS = "may pass: "
-"""In the reason of a failure that lies in the machine, not in the clip: the next run tries it again."""
+"""Marks the reason of a failure that the machine caused, not the clip; the next run tries such a clip again."""
 
 
 def reason(error: Exception) -> str:
-    """An error as one line for a record: our own sentences as they are, others behind the name of their class."""
+    """An error as one line for a record: this module's errors as their message alone, others after their class name.
+
+    Errors that the machine may have caused (files, memory, AwayError) begin with MAY_PASS.
+    """
     text = " ".join(str(error).split())
     # torch's class for a GPU without memory, which is no MemoryError
     if isinstance(error, AwayError | MemoryError | OSError) or type(error).__name__ == "OutOfMemoryError":

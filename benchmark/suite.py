@@ -48,7 +48,7 @@ class Condition(_Table):
 
 
 class PaperSet(_Table):
-    """Which published test set a condition stands for, and how ours differs."""
+    """The published test set that a condition reproduces, and how the condition differs from it."""
 
     paper: str
     test_set: str
@@ -57,11 +57,11 @@ class PaperSet(_Table):
     clips: int | None = None
     """Clips of the published set; a run on another number is a subset."""
     differs: str = ""
-    """Why numbers on it may not be compared with the published ones."""
+    """Why no number on this condition may be compared with the published numbers; "" if they may be compared."""
     open: str = ""
-    """What the paper leaves open of the set, so that no number on it but the target's may be compared."""
+    """What the paper does not specify about the set; if not "", only the target's numbers may be compared."""
     caveat: str = ""
-    """What to know when comparing them."""
+    """A limitation that is shown beside the comparison with the published numbers."""
 
 
 class Suite(_Table):
@@ -73,16 +73,16 @@ class Suite(_Table):
     corpus: CorpusSpec
     condition: tuple[Condition, ...] = ()
     metrics: tuple[str, ...]
-    """Of the profile `embedded`: they run anywhere."""
+    """Metrics of the profile `embedded`, which is the default."""
     stand_ins: dict[str, str] = Field(default_factory=dict)
-    """Metric to another that is measured where the first cannot be had."""
+    """Metric -> the metric that is measured instead where the first one cannot be used."""
     paper_metrics: tuple[str, ...] = ()
-    """Of the profile `paper`: the papers' own scorers, which need weights."""
+    """Metrics of the profile `paper`: the scorers that the papers used; some need large weights."""
     systems: tuple[str, ...]
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
     limit: int | None = Field(default=None, ge=1)
     paper: dict[str, PaperSet] = Field(default_factory=dict)
-    """Condition name (`*`: every one) to the published test set that it stands beside."""
+    """Condition name (`*`: every condition) -> the published test set with whose numbers it is compared."""
     open_decisions: tuple[str, ...] = ()
     """What the paper leaves open, and what we chose."""
 
@@ -137,9 +137,9 @@ def _listed(value: Any) -> list[Any]:
 
 
 def _place(suite: Path, key: str, value: Any) -> Any:
-    """An option of a suite's file; a relative path is relative to that file, from wherever the suite is run.
+    """The value of a suite's option; a relative path is resolved against the folder of the suite's file.
 
-    Raises RequestError for an empty path, and for one that is in the working folder alone.
+    Raises RequestError for an empty path, and for a path that exists only relative to the working folder.
     """
     if isinstance(value, list):
         return [_place(suite, key, item) for item in value]

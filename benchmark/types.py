@@ -72,7 +72,10 @@ class Audio:
 
 @dataclass(frozen=True)
 class Utterance:
-    """One clip of a corpus. `uri` and `degraded` are locations (see locations.py); `sha256` hashes the file's bytes."""
+    """One clip of a corpus. `uri` (the clean sound) and `degraded` are locations (see data/locations.py).
+
+    `sha256` is the hash of the bytes of the file at `degraded`, or at `uri` where `degraded` is None; "" if unknown.
+    """
 
     id: str
     uri: str | None
@@ -139,9 +142,10 @@ class Restoration:
 
 @dataclass(frozen=True)
 class Outcome:
-    """A measured value with the components it was made of, or the reason why there is none.
+    """A measured value with the components from which it was computed, or the reason why there is no value.
 
-    `value` is None exactly when `why` says why. Components are kept so that rates divide once, over a whole set.
+    Either `value` is a number, or `why` is a reason and `value` is None. Components allow a pooled rate to be computed
+    as one quotient of sums over a whole set of clips.
     """
 
     value: float | None
@@ -186,9 +190,9 @@ class Cell:
     low: float | None
     high: float | None
     n: int
-    """Clips that have a value."""
+    """Number of values that enter the cell, counted per clip and seed."""
     planned: int
-    """Clips that should have one."""
+    """Number of values that the plan asks for, counted per clip and seed."""
     why: str = ""
 
 

@@ -1,7 +1,7 @@
-"""Records -> cells: one number per planned value, with how many clips stand behind it, and a bootstrap interval.
+"""Reduces records to table cells: one number per planned value, the counts of its values, and a confidence interval.
 
-The plan decides how many clips there should be; a cell knows both counts, and a failed clip leaves a hole in it, not a
-smaller set. Intervals are those of the paired samples (paired_scores.py), so that every page shows the same ones.
+A cell has the number of planned and of measured values, so a failed clip shows as a difference between the two. The
+intervals come from the paired samples (paired_scores.py), so that every page shows the same intervals.
 """
 
 from __future__ import annotations
@@ -94,7 +94,10 @@ def _loops(rows: pd.DataFrame) -> dict[tuple[str, str], int]:
 
 
 def _delays(rows: pd.DataFrame, cards: Mapping[str, MetricCard]) -> dict[str, float]:
-    """Median over the clips of the component `delay_ms` of values that compare waveforms; where none is, it is 0."""
+    """System -> median of `delay_ms` over the scores of waveform metrics, if it is `DELAYED_MS` or more in size.
+
+    A score without the component `delay_ms` counts as a delay of 0.
+    """
     waveform = {value.name for card in cards.values() for value in card.values if value.role == "fidelity"}
     told = rows[rows["value_name"].isin(waveform) & rows["value"].notna()]
     parts = told["components"].fillna("").str.extract(r'"delay_ms": ?(-?[0-9.]+)')[0].astype(float).fillna(0.0)

@@ -1,9 +1,9 @@
-"""Confidence intervals of one score, from its clusters' influence on it.
+"""Confidence intervals of one score, from the influence of each cluster on the score.
 
-An interval is the hull of two: Student's t, which holds for scores that are roughly normal or symmetric, and the
-bootstrap t (Efron & Tibshirani 1993, chapter 12.5), which holds for skewed ones. Each alone covers too little where the
-other holds: Student's t 82 % of lognormal scores of 8 clips, the bootstrap t 85 % of 30 differences of which 15 % are
-not zero, and percentile and BCa intervals less than either.
+An interval is the hull of two: Student's t, which suits roughly normal or symmetric scores, and the bootstrap t (Efron
+& Tibshirani 1993, chapter 12.5), which suits skewed scores. Either interval alone has too low a coverage in the other's
+cases: Student's t 82 % for lognormal scores of 8 clips, the bootstrap t 85 % for 30 differences of which 15 % are not
+zero. Percentile and BCa intervals cover less than either.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from restorebench.benchmark.analysis.resampling import Array
 
 CONFIDENCE = 0.95
 BOOTSTRAPPED = 5
-"""Clusters from which on intervals are bootstrapped."""
+"""Smallest number of clusters for which the bootstrap t is computed."""
 FEWEST_APART = 4
-"""Clusters that must differ from the rest: where fewer do, so many more may differ in other clips."""
+"""An interval needs this many clusters without the most common score: fewer do not show how scores spread."""
 FEW = 12
-"""Clusters below which an interval covers less than 90 % of strongly skewed scores."""
+"""Number of clusters below which the coverage of an interval is under 90 % for strongly skewed scores."""
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ MIN_SPEAKERS = 8
 
 
 RARE = 2
-"""Errors per clip with errors up to which they are taken as independent of each other."""
+"""Largest mean number of errors per clip with errors for which errors are treated as independent of each other."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ class Tested:
 
     @property
     def level(self) -> float:
-        """What an uncorrected p must stay below to be called, whatever the other pairs show."""
+        """An uncorrected p below this level is significant after Holm's correction, whatever the other pairs' p are."""
         return ALPHA / self.pairs
 
 

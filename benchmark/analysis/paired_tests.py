@@ -1,12 +1,12 @@
 """Paired tests of scores: systems are compared on the clips they have in common; clips of a speaker are one cluster.
 
 A score of a table is a ratio of sums over clips: errors over words for a pooled rate, values over counts for a mean.
-Arrays are [system, cluster]; what is resampled, flipped or left out is always a whole cluster. Everything is a matrix
-product of draws with clusters, so that all systems and metrics share the same draws.
+Arrays are [system, cluster]; clusters are resampled or flipped as a whole. The tests are computed as matrix products of
+random draws and clusters, and all systems and metrics share the same draws.
 
-The p of a difference is the larger one of two tests: sign flips, exact for symmetric differences, and the bootstrap t,
-which holds for skewed ones too. Sign flips alone call 16 to 31 % of strongly skewed differences of 12 clips "better"
-where nothing is.
+The p of a difference is the larger p of two tests: sign flips, exact for symmetric differences, and the bootstrap t,
+which holds for skewed differences too. Where two systems do not differ, sign flips alone report a better system in 16
+to 31 % of cases with strongly skewed differences of 12 clips.
 
 Efron & Tibshirani 1993 (bootstrap t); Holm 1979; Phipson & Smyth 2010 (permutation p); Piepho 2004 (tie letters);
 Mogstad et al. 2024 (ranks).
@@ -80,9 +80,9 @@ class Difference:
 
 @dataclass(frozen=True, eq=False)
 class Sample:
-    """Scores of several systems on the clips of one condition: above and below the fraction bar [system, clip].
+    """Scores of several systems on the clips of one condition, as numerators and denominators [system, clip].
 
-    NaN where a system has no value for a clip; a clip's seeds are averaged. `cluster` [clip] numbers its cluster.
+    NaN where a system has no value for a clip; a clip's seeds are averaged. `cluster` [clip] has cluster numbers.
     """
 
     numerator: Array

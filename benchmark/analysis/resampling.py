@@ -18,7 +18,7 @@ DRAWS = 10_000
 EXACT = 13
 """Clusters up to which every sign pattern is tried."""
 KEPT = 4
-"""Sets of draws that are kept: those of a condition's pairs with and without a hole."""
+"""Draw matrices in each cache: a condition needs one per number of clusters, which missing scores change."""
 TINY = 1e-12
 """Variance below which resampled clusters are equal."""
 

@@ -17,7 +17,7 @@ class SeedVariance:
 
     @property
     def share_of_seeds(self) -> float:
-        """Of the variance of a single score."""
+        """Share of the seeds in the variance of a single score, 0 to 1."""
         total = self.between_clips + self.between_seeds
         return self.between_seeds / total if total else 0.0
 

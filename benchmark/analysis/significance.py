@@ -15,10 +15,10 @@ ALPHA = 0.05
 
 
 def permutation(flips: Counts, differences: Array) -> Array:
-    """Two-sided p [comparison] that flipping the sign of clusters' differences [comparison, cluster] gives as much.
+    """Two-sided p [comparison] of a sign-flip test: share of sign patterns whose absolute sum reaches the observed one.
 
-    Exact for differences whose distribution is symmetric. With all patterns the p is exact; with drawn ones the
-    observed pattern counts as one of them.
+    `differences` [comparison, cluster] are assumed to be symmetric about 0 if the systems do not differ. With all sign
+    patterns the p is exact; with drawn patterns the observed one is counted as a further pattern.
     """
     observed = np.abs(differences.sum(1))
     flipped = np.abs(products(flips, differences.T))
@@ -62,7 +62,7 @@ def one_sided(p: float, towards: bool) -> float:
 
 
 def holm(p: Sequence[float] | Array) -> Array:
-    """Holm's adjusted p: below 0.05 for any of them errs in at most 5 % of the tables."""
+    """Holm's adjusted p: calling those below 0.05 significant makes any error in at most 5 % of the tables."""
     p = np.asarray(p, dtype=np.float64)
     order = np.argsort(p)
     stepped = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))

@@ -17,7 +17,7 @@ RATES = (16_000, 48_000)
 """Of the checks for a system that takes any rate."""
 LONG_MINUTES = 10.0
 LONG_BUDGET_S = 60.0
-"""What the ten minutes may take, unless they are asked for."""
+"""The ten-minute check is skipped if it would take more than this many seconds, unless the caller asks for it."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,7 @@
-"""One check per property that a restorer should have. A check says what it saw; it raises nothing of its own.
+"""One check per property that a restorer should have. A check returns a verdict and what it measured.
 
-Bars: a delay of more than 1 ms moves intrusive metrics (SI-SDR falls from 9 to -6 dB for 1 ms); half the level (-6 dB)
-is outside what denoising explains; the last 50 ms of a clip that ends within a vowel are heard.
+Reasons for the limits: a delay of 1 ms changes intrusive metrics (SI-SDR falls from 9 to -6 dB); denoising does not
+explain a loss of half the level (-6 dB); where a clip ends within a vowel, a missing last 50 ms is audible.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ from restorebench.benchmark.types import Audio, FloatArray
 MAX_DELAY_S, MAX_LOUDNESS_DELAY_S = 0.001, 0.006
 MAX_GAIN_DB = 3.0
 MAX_DC = 0.01
-"""Of the root mean square."""
+"""Largest mean of the output, as a fraction of the output's root mean square."""
 QUIET = 0.01
-"""Peak that a system may make of digital silence."""
+"""Largest peak of the output for digital silence."""
 TAIL_S, MIN_TAIL_DB = 0.05, -20.0
 GROWTH_MIB, REPEATS = 20.0, 8
 SHORT_S = (0.1, 0.01)
@@ -57,7 +57,7 @@ class Subject:
         return restored(self.system, [Audio(samples.copy(), self.rate) for samples in batch], list(seeds))
 
     def on_speech(self) -> Alignment:
-        """How its output for clean speech lies beside its input."""
+        """Delay, polarity and gain of the system's output for clean speech."""
         given = sounds.speech(self.rate)
         return align(self.restore(given), given, self.rate)
 

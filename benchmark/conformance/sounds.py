@@ -1,4 +1,4 @@
-"""The sounds that a system is checked with: bundled speech at any rate, silence, noise, clicks, hard-driven speech."""
+"""Test sounds of the checks: bundled speech at any rate, speech that ends in a vowel, noise, silence, a click."""
 
 from __future__ import annotations
 

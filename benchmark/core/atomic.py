@@ -16,10 +16,10 @@ LEFT_OVER_S = 24 * 3600.0
 
 @contextmanager
 def open_atomic(path: Path) -> Iterator[Path]:
-    """A place to write to, which becomes `path` at once when the block ends well: synced, then renamed.
+    """Yields the path of a part file, which is synced and renamed to `path` when the block ends without an error.
 
-    The place has a random name, so that processes of several machines can write the same file, and is made anew: what
-    lies there already, a link for instance, is never written through.
+    The part file has a random name, so that processes of several machines can write the same file. It must not exist
+    before: an existing file or link is never written through.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{secrets.token_hex(8)}{PART}")

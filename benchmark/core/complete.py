@@ -1,4 +1,4 @@
-"""Whether a sound file is as long as its header says: decoders read half a WAV, AIFF, MP3 or OGG as whole."""
+"""Detects truncated sound files by their headers: decoders read a cut WAV, AIFF, MP3 or OGG without an error."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from pathlib import Path
 from typing import BinaryIO
 
 ENDLESS = 0x7F000000
-"""From here on, and 0: lengths that writers of streams and pipes put down, which do not know them."""
+"""Lengths of this size or more, and 0, are placeholders of writers to streams and pipes, which know no length."""
 OGG_PAGE = 65_307
-"""The most bytes of a page."""
+"""Largest size of an OGG page in bytes."""
 XING_AT = 4 * 1024
-"""Bytes from an MP3's first frame in which its Xing or Info header stands."""
+"""Number of bytes from an MP3's first frame in which the Xing or Info header is searched."""
 
 
 def missing_bytes(path: Path) -> int:
-    """How many bytes the file is shorter than its header says; 0 where it is whole, or does not say.
+    """Number of bytes that the file lacks according to its header; 0 for a complete file or an unknown length.
 
-    An OGG that does not end with the last page of its stream is told as 1.
+    The result is 1 for an OGG file that does not end with the last page of its stream.
     """
     size = path.stat().st_size
     with path.open("rb") as file:
@@ -37,7 +37,7 @@ def missing_bytes(path: Path) -> int:
 
 
 def _chunks(file: BinaryIO, size: int, order: str, wanted: bytes) -> int:
-    """Of the chunk that holds the samples."""
+    """Missing bytes of the chunk that holds the samples (WAV, AIFF); 0 if there is no such chunk."""
     place = 12
     while place + 8 <= size:
         file.seek(place)
@@ -81,7 +81,7 @@ def _mp3(file: BinaryIO, size: int) -> int:
 
 
 def _missing(length: int, start: int, size: int) -> int:
-    """Of `length` bytes from `start` on, in a file of `size`."""
+    """Missing bytes where a file of `size` bytes should have `length` bytes from `start` on."""
     if length == 0 or (length >= ENDLESS and length > 2 * size):
         return 0
     return max(0, start + length - size)

@@ -1,4 +1,4 @@
-"""Which files of a folder count: those behind links too; nothing hidden, nothing that a desktop left behind."""
+"""Lists the files of a folder: links are followed; hidden files and files of desktop programs are left out."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Whether a result can be written: asked before the work begins, not after."""
+"""Checks that a result can be written, before the work begins."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def require_file(path: Path) -> None:
 
 
 def require_folder(path: Path) -> None:
-    """Raises RequestError where no folder is and none can be made."""
+    """Raises RequestError where a folder does not exist and cannot be made, or cannot be written to."""
     nearest = path
     while not os.path.lexists(nearest) and nearest != nearest.parent:
         nearest = nearest.parent

@@ -21,11 +21,11 @@ Result = TypeVar("Result")
 DEATHS = "killed, out of memory, without an end, or a crash in native code"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 PARENT_INTERVAL_S = 1.0
-"""Between two looks of a worker for its parent."""
+"""Seconds between two checks of a worker whether its parent process still exists."""
 WATCH_S = 10.0
-"""Between two looks at the pool's own thread."""
+"""Seconds between two checks whether the pool's manager thread is alive."""
 LIMIT_VARIABLE, LIMIT_S = "RESTOREBENCH_UNIT_LIMIT_S", 2 * 3600.0
-"""After so long without a unit that ends, the workers hang and are ended."""
+"""When no unit ends for this many seconds, the workers are taken as hanging and are killed."""
 
 
 def default_workers() -> int:
@@ -39,9 +39,9 @@ def default_workers() -> int:
 
 @contextmanager
 def single_threaded_children() -> Iterator[None]:
-    """Numeric libraries read these when they load, so they must be set before a child starts.
+    """Sets the thread variables to 1 inside the block: numeric libraries of child processes read them when they load.
 
-    One thread per worker keeps results independent of the machine's core count, and the cores busy with clips.
+    With one thread per worker, results do not depend on the machine's core count, and each core works on its own clip.
     """
     before = {name: os.environ.get(name) for name in THREAD_VARIABLES}
     os.environ.update(dict.fromkeys(THREAD_VARIABLES, "1"))
@@ -56,10 +56,10 @@ def single_threaded_children() -> Iterator[None]:
 
 
 def begin_worker(parent: int) -> None:
-    """A worker leaves Ctrl-C to its parent, and ends with it.
+    """Makes a worker ignore Ctrl-C, and end when its parent process has ended.
 
-    Ctrl-C reaches the whole process group: workers finish their unit, and the parent stops handing out more. A parent
-    that was killed tells nobody, so every worker looks for it.
+    Ctrl-C reaches the whole process group: workers finish their unit, and the parent submits no more units. A killed
+    parent sends no signal, so every worker checks regularly whether the parent exists.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)
@@ -149,9 +149,9 @@ class Workers:
                     yield died(unit, f"{MAY_PASS}the worker process died ({DEATHS}), twice")
 
     def _completed(self, futures: Collection[Future[Result]]) -> Iterator[Future[Result]]:
-        """Futures as they end. Raises RequestError when nobody is left who could end them.
+        """Futures in order of completion. Raises RequestError when the pool's manager thread has died.
 
-        Where the machine allows no more threads, the pool's own thread dies without a word, and waiting has no end.
+        Where the machine allows no more threads, that thread dies without an error, and the futures would never end.
         """
         pending, limit_s = set(futures), float(os.environ.get(LIMIT_VARIABLE, LIMIT_S))
         last = time.monotonic()

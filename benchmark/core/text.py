@@ -1,4 +1,4 @@
-"""Text that comes in and goes out: files read with a name for what is wrong, and nothing that steers a terminal."""
+"""Reads text files with errors that name the file, and removes control characters from text that is shown."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def read_text(path: Path) -> str:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """The tables of a TOML file. Raises RequestError for what is none, FileNotFoundError."""
+    """The tables of a TOML file. Raises RequestError for invalid TOML, and FileNotFoundError."""
     try:
         return tomllib.loads(read_text(path))
     except (tomllib.TOMLDecodeError, RecursionError) as error:
@@ -46,7 +46,7 @@ def printable(text: str) -> str:
 
 
 def _harmless(character: str) -> bool:
-    """Joiners and non-joiners are part of how Persian and Indic scripts are written."""
+    """Whether a character may be shown. Joiners and non-joiners may: Persian and Indic scripts need them."""
     return character in "\u200c\u200d" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 

@@ -1,4 +1,4 @@
-"""Downloads that can be cut off: what has come is kept beside the target, and the next try goes on from there."""
+"""Resumable downloads: the received part is kept in a file beside the target, and the next try continues it."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def file_hash(path: Path, algorithm: str) -> str:
 
 
 def download(url: str, target: Path, checksum: str, progress: Progress) -> None:
-    """Fetches a file; it gets its name only when it is whole and its checksum (sha256 or md5, if known) is right.
+    """Fetches a file, and names it `target` only when it is complete and its checksum (sha256 or md5, or "") is right.
 
-    Raises RequestError naming the address and the network's words, or both hashes; nothing is deleted then.
+    Raises RequestError with the address and the network error, or with both hashes; the part file is kept then.
     """
     import requests
     from filelock import FileLock

@@ -1,4 +1,4 @@
-"""Tables that people write: CSV read strictly, so that a slip of the pen is told and never changes a number."""
+"""Reads CSV tables written by people strictly: a formatting mistake raises an error and cannot change a number."""
 
 from __future__ import annotations
 

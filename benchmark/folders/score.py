@@ -1,7 +1,7 @@
 """Scores a folder of finished audio, with or without references and transcripts: `restorebench score`.
 
-The references (or else the transcripts, or else the estimates) decide the list of ids; an estimate that is missing is
-a row with an error, not a shorter table. The id is the path below the folder without suffix.
+The table has a row for every id among the estimates and the references (without references: the estimates and the
+transcripts). A missing estimate gives a row with an error. An id is the path below the folder without suffix.
 """
 
 from __future__ import annotations
@@ -33,14 +33,14 @@ from restorebench.benchmark.run.scoring import delay_ms, failure, metric, score
 from restorebench.benchmark.types import Outcome
 
 INTEGER_PEAK = 100.0
-"""Largest sample from which a file is hardly meant to be full scale at 1."""
+"""Peak above which a file's samples are probably 16-bit integers and not relative to a full scale of 1."""
 
 
 @dataclass(frozen=True)
 class FileUnit:
     id: str
     estimate: tuple[Path, ...]
-    """Exactly one, unless the id is missing or stands twice."""
+    """Files with this id: one; none if the estimate is missing; several if they differ in their suffix only."""
     reference: tuple[Path, ...] | None
     text: str | None
     language: str

@@ -24,7 +24,7 @@ from restorebench.benchmark.store.store import Store
 Weight = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Seeds = Annotated[int, Field(ge=1)]
 Clip = tuple[FiniteFloat, Weight, Seeds]
-"""What a clip adds above and below the fraction bar (mean over its seeds), and how many of its seeds have a value."""
+"""A clip's numerator and denominator (means over its seeds), and the number of its seeds that have a value."""
 Clips = Annotated[dict[str, Clip], Field(min_length=1)]
 Margin = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
@@ -70,10 +70,10 @@ def baseline_of(
     values: Collection[str] = (),
     conditions: Collection[str] = (),
 ) -> tuple[Baseline, list[str]]:
-    """A new baseline of the named values and conditions; by default of every value that has a margin, everywhere. With
-    it, what of that has no value: "VALUE on CONDITION: clips: why".
+    """A new baseline of the given values and conditions; default: all values that have a margin, on all conditions.
 
-    Raises RequestError when something named is not there, or was planned and not measured yet.
+    Returns the baseline and a line for each failed value: "VALUE on CONDITION: clips: why". Raises RequestError for an
+    unknown name, a value without a margin, too few clips for a test, or values that are not measured yet.
     """
     limits = {**default_margins(plan), **(margins or {})}
     chosen = named_system(plan.systems, system)
@@ -184,7 +184,10 @@ def require_done(rows: pd.DataFrame) -> None:
 
 
 def require_power(clips: Sequence[int]) -> None:
-    """Raises RequestError when so few clips could never show a regression: a gate that cannot fail guards nothing."""
+    """Raises RequestError when no regression could be significant: too few clips, or too many values to correct for.
+
+    clips: number of clips of each value.
+    """
     if 0.5 / (DRAWS + 1) * len(clips) >= ALPHA:
         raise RequestError(f"cannot judge: {len(clips)} values are too many to correct for; name some (--value)")
     needed = math.ceil(math.log2(len(clips) / ALPHA)) if clips else 0

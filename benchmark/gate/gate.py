@@ -41,10 +41,10 @@ from restorebench.benchmark.store.store import Store
 
 BROKEN_MARGINS = 10.0
 BROKEN_RATE = 50.0
-"""Points of an error rate."""
+"""Percentage points of an error rate."""
 BROKEN_SPREADS = 8.0
-"""Robust standard deviations (1.4826 median absolute deviations) from the median of all clips' differences: a system
-that samples moves every clip, one that does not moves none."""
+"""A broken clip's difference is more than this many robust standard deviations (1.4826 median absolute deviations)
+above the median of all clips' differences; the deviation is 0 if most clips' differences are equal."""
 
 Whys = Mapping[tuple[str, str, str], str]
 """(condition, value, clip) -> why it has no value."""
@@ -52,9 +52,9 @@ Whys = Mapping[tuple[str, str, str], str]
 
 @dataclass(frozen=True)
 class GatedValue:
-    """One value of one condition. Numbers are in the value's unit; `worse` is positive when the new one is worse.
+    """The comparison of one value on one condition, in the value's unit; `worse` > 0 if the new score is worse.
 
-    They are None when no clip has both.
+    `before`, `now` and `worse` are None when no clip has a value both in the baseline and in the store.
     """
 
     condition: str
@@ -191,7 +191,7 @@ def _judge(
     if new is None or not common:
         return bare, 1.0
     sign = -1.0 if new.value.direction == "higher" else 1.0
-    # Above and below the fraction bar, [now and before, clip]; turned so that more is worse.
+    # Numerators and denominators [now or before, clip]; the sign is chosen such that a larger score is worse.
     numerator, denominator = np.array([[now[clip][:2], before[clip][:2]] for clip in common]).transpose(2, 1, 0)
     first, second = (float(part) * new.factor for part in numerator.sum(1) / denominator.sum(1))
     sample = Sample(sign * numerator, denominator, np.arange(len(common)))
@@ -211,9 +211,9 @@ def _judge(
 
 
 def clip_limit(value: Value, margin: float) -> float:
-    """By how much a single clip of a value may become worse: 0 without a margin to measure by.
+    """By how much a single clip may become worse: ten margins, or 50 points for a value in percent.
 
-    A rate of errors may become worse by half of what was said: one misheard word of a short clip is no sign.
+    For other units, a margin of 0 gives 0: single clips are not checked then.
     """
     return BROKEN_RATE if value.unit == "%" else BROKEN_MARGINS * margin
 

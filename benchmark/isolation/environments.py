@@ -1,7 +1,8 @@
-"""Python environments of their own for components whose packages clash with ours: made once by uv, kept by content.
+"""Separate Python environments, built by uv, for components whose packages conflict with those of this project.
 
-A card's `environment` is a list of requirements. The environment of a list lies in a folder named by the list's hash;
-`ready.json` in it is written last, so a build that was cut off is never used. Locks keep two builds apart.
+A card's `environment` is a list of requirements. Its environment is in a folder named by a hash of list, Python version
+and platform. `ready.json` in it is written last, so an interrupted build is never used. A file lock prevents two
+processes from building the same environment at once.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ LAST_LINES = 12
 @dataclass(frozen=True)
 class Environment:
     requirements: tuple[str, ...]
-    """As pip takes them, every package with its version: results carry their hash. The most telling one first."""
+    """Pinned requirements in pip's format; the first one names the environment in messages and signatures."""
 
     @property
     def lock(self) -> str:
@@ -128,7 +129,7 @@ def _build(environment: Environment) -> None:
 
 
 def _install(uv: str, environment: Environment) -> None:
-    """By hash where every package is one of our locks; those of others as they are pinned, with numpy beside them."""
+    """Installs with hash checks if hashes.txt lists every requirement; otherwise by version only, and numpy as well."""
     install = ("pip", "install", "--python", str(environment.python))
     hashed = with_hashes(environment.requirements)
     if hashed is None:
@@ -174,9 +175,9 @@ def _size_of(folder: Path) -> int:
 
 
 def hold(environment: Environment) -> FileLock:
-    """The environment, built if need be and safe from `prune` until the lock is released or the process ends.
+    """A lock that keeps `prune` from removing the environment, which is built if necessary.
 
-    Raises RequestError with the resolver's own words.
+    The lock holds until it is released or the process ends. Raises RequestError with uv's error message.
     """
     from filelock import FileLock
 
@@ -206,9 +207,9 @@ def _in_use(folder: Path) -> bool:
 
 
 def prune(keep: Iterable[Environment]) -> list[str]:
-    """Removes every environment of ours that is not in `keep`, unfinished ones too; their keys.
+    """Removes all environments that are not in `keep`, unfinished ones included. Returns the removed keys.
 
-    What a worker runs in stays, and so do folders that are not ours.
+    Environments in use by a worker, and folders that are not environments, are not removed.
     """
     from filelock import FileLock
 

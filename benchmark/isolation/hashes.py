@@ -1,4 +1,4 @@
-"""What an index hands out for a pinned package must be one of the files that we know, by sha256 (`hashes.txt`)."""
+"""Known sha256 hashes of the files of pinned packages (`hashes.txt`), for pip's `--require-hashes`."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""A component that lives in an environment of its own: a long-lived worker process, spoken to in frames over pipes.
+"""Runs a component in its own Python environment: a long-lived worker process that exchanges frames over pipes.
 
-The far side is a file with a class `Remote(**settings)`, whose methods take a list of arrays and options, and return a
-JSON value and a list of arrays. A worker that dies is started again and asked once more; one that hangs is ended.
+The component is a file with a class `Remote(**settings)`, whose methods take a list of arrays and options, and return a
+JSON value and a list of arrays. If a worker dies, a new worker gets the request once more; if it hangs, it is killed.
 """
 
 from __future__ import annotations
@@ -53,11 +53,10 @@ PASSED_PREFIXES = ("LC_", "XDG_", "CUDA_", "NVIDIA_", "RESTOREBENCH_")
 
 
 def environment_of_a_worker(variables: Mapping[str, str]) -> dict[str, str]:
-    """What foreign code may see of this process's environment: what it needs to run, and no variable that holds
-    a token.
+    """The environment variables that a worker gets: those of PASSED and PASSED_PREFIXES, which hold no token.
 
-    Threads are not limited, since one worker uses all cores. The switch against downloads is passed on to the hubs'
-    own libraries.
+    Thread variables are left out, since one worker may use all cores. With RESTOREBENCH_OFFLINE, the model hubs' own
+    offline variables are set as well.
     """
     kept = {
         name: CREDENTIALS.sub("//", value) if name.lower().endswith("_proxy") else value
@@ -96,7 +95,8 @@ class Remote:
     ) -> tuple[Any, list[Array]]:
         """(value, arrays) of a method, within `limit_s` seconds.
 
-        Raises AudioError with the far side's own words: for what it refuses, when it dies twice, and past the limit.
+        Raises AudioError when the component raises an error or the limit is exceeded, and AwayError when its worker
+        died twice; the message quotes the worker.
         """
         if self._unusable:
             raise AudioError(self._unusable)
@@ -137,7 +137,7 @@ class Remote:
         self._held = environments.hold(self.environment)
         python = self.environment.python
         kept = environment_of_a_worker(os.environ)
-        # -I: the script's folder, which holds a `types.py`, must not come first on the path.
+        # -I keeps the script's folder off the import path: its modules must not hide packages of the same name.
         self._said = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the worker
         self._process = subprocess.Popen(
             [str(python), "-I", "-u", str(MAIN)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,

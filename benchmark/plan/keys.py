@@ -1,9 +1,9 @@
-"""Every key of a result. Changing a part computes again exactly what depends on it.
+"""Cache keys of all results. When one part of a key changes, only results that depend on it are computed again.
 
-trial key        corruption's version, reference's hash, drawn recipe, rate
-restoration key  trial key, system's name and identity, seed of a system that samples
-signature        metric's version and definition, the packages and weights that compute it
-score key        restoration key, trial's names, signature, transcript of a metric that reads it
+trial key        corruption's version, clean file's hash, recipe, rate; for a recording: hashes of both files, rate
+restoration key  trial key, system's name and identity, seed if the system samples
+signature        metric's name, version, definition and length rule; packages and weights that compute the metric
+score key        restoration key, suite, trial's id, seed number, signature; text and language if the metric reads them
 """
 
 from __future__ import annotations

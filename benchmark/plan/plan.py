@@ -1,6 +1,6 @@
-"""Suite + systems + metrics -> the list of what is to be measured. Everything that is missing fails here.
+"""The plan: the list of everything that a run is to measure (`planner.py` makes it).
 
-The plan decides the list: cells are counted from it, never from what a system happened to write.
+The number of values in a table cell is counted from the plan, never from the files that a system wrote.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be measured, with the cards and signatures of the day: a board needs this and the store alone."""
+    """What is to be measured, with cards and signatures at the time of planning; a board needs only plan and store."""
 
     suite: Suite
     trials: tuple[Trial, ...]
@@ -39,7 +39,7 @@ class Plan:
     signatures: dict[str, str]
     """Metric name -> signature."""
     jobs: tuple[Job, ...]
-    """Every planned restoration, system by system: one system is in memory at a time."""
+    """Every planned restoration, grouped by system."""
     left_out: int = 0
     """Clips of the suite that a limit left out."""
 
@@ -133,7 +133,7 @@ class Plan:
 
 
 def _with_roles(raw: dict[str, Any]) -> dict[str, Any]:
-    """A stored metric card; one of before values had roles takes them from the registered metric of its name."""
+    """A stored metric card. An old card without roles is completed from the registered metric of the same name."""
     if any("role" in value for value in raw["values"]) or raw["name"] not in registry.targets_by_name("metrics"):
         return raw
     card = registry.card("metrics", raw["name"])

@@ -1,4 +1,4 @@
-"""How a restored sound lies beside its input: delay, polarity and gain of what both have in common."""
+"""Measures delay, polarity and gain of a restored sound relative to its input or reference."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ COMMON = 0.5
 """Correlation from which on two sounds count as one waveform; below it, only their loudness over time is compared."""
 LOUDNESS_S = 0.01
 DELAYED_MS = 0.5
-"""Delay from which on what compares waveforms is another number."""
+"""Delay in ms from which reports point it out, because it changes scores that compare waveforms."""
 
 
 @dataclass(frozen=True)

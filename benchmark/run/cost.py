@@ -30,21 +30,21 @@ RATE = 16_000
 
 
 RUNS, BUDGET_S = 3, 1.5
-"""A system is timed as often as this, unless the runs before took longer than the budget."""
+"""Largest number of timed runs of a system, and total seconds of runs after which no further run begins."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """Of a system, measured apart from the suite's clips."""
+    """Memory and time of one system, measured with a test sound and not with the suite's clips."""
 
     mib: float
-    """The most that its process held, beyond what the engine takes."""
+    """Peak memory of the process in MiB, less its memory before the system was created."""
     rtf: float
-    """Median of the runs: seconds per second of sound."""
+    """Wall-clock seconds per second of sound, median of the runs."""
     cpu_rtf: float | None
-    """The same in CPU time of all threads; None where another process does the work."""
+    """CPU seconds of all threads per second of sound, median; None where another process does the work."""
     load: float | None
-    """Waiting and running processes per core (average of a minute), where the operating system tells."""
+    """The machine's load average over one minute, per core; None where the operating system does not report it."""
 
 
 @dataclass(frozen=True)

@@ -32,8 +32,8 @@ def plan_of_suite(
         systems: Names; default: the suite's.
         metrics: Names; default: the suite's.
         limit: Use only the first `limit` clips of the corpus.
-        paper_metrics: The default metrics are the papers' own scorers, which need weights, instead of those that run
-            anywhere.
+        paper_metrics: Take the suite's `paper_metrics` (the scorers that the papers used) as the default, instead of
+            its `metrics`.
 
     Returns:
         The plan, and name -> reason for each default that cannot be used.
@@ -62,7 +62,7 @@ def fetch_weights(
     say: Callable[[str], None] = print,
     progress: Progress = silent,
 ) -> None:
-    """Fetches the weights that a run needs; what cannot be had is said, and nothing else is lost.
+    """Fetches the weights that a run needs. A file that cannot be fetched is reported; the others are still fetched.
 
     Args:
         suite: What is to be measured.

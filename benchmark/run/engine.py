@@ -1,4 +1,4 @@
-"""Executes a plan on a local pool: pairs, then restorations system by system, then scores trial by trial.
+"""Executes a plan on a local pool: pairs, then restorations system by system, costs, and scores trial by trial.
 
 Each unit is written whole by the worker that made it, so a run that is killed loses at most the units that were open.
 """
@@ -32,10 +32,10 @@ Unit = TypeVar("Unit")
 
 
 def run(plan: Plan, store: Store, workers: int, progress: Progress = silent, retry_failed: bool = False) -> None:
-    """Finishes a plan in a store: whatever is there already is not done again.
+    """Finishes a plan in a store; units that the store holds already are not computed again.
 
-    Failed units count as done unless `retry_failed`, or what failed lay in the machine and may have passed. Damaged
-    units are made again; with `retry_failed` sounds are checked against their hashes too.
+    A failed unit is tried again if `retry_failed` is true or the machine caused the failure (`MAY_PASS`). Damaged units
+    are made again; with `retry_failed`, sounds are checked against their hashes too.
     """
     for kind in ("pairs", "restored", *ROWS, "plans"):
         sweep(store.root / kind)
@@ -66,7 +66,7 @@ def run(plan: Plan, store: Store, workers: int, progress: Progress = silent, ret
 
 
 def _timed(plan: Plan, restorations: Sequence[RestoreUnit]) -> list[str]:
-    """Systems that ran now, where their cost is wanted."""
+    """Systems of these restorations whose cost is to be measured; none unless a metric needs `seconds`."""
     wanted = measurable() and any("seconds" in card.needs for card in plan.metric_cards.values())
     return list(dict.fromkeys(unit.jobs[0].system for unit in restorations)) if wanted else []
 
@@ -74,7 +74,7 @@ def _timed(plan: Plan, restorations: Sequence[RestoreUnit]) -> list[str]:
 def _build_environments(
     plan: Plan, restorations: Sequence[RestoreUnit], scores: Sequence[TrialUnit], progress: Progress
 ) -> None:
-    """Those of what is still to be done, before anything starts. Raises RequestError with the resolver's words."""
+    """Builds the environments that the open units need. Raises RequestError with the resolver's error message."""
     systems = {unit.jobs[0].system for unit in restorations}
     metrics = {name for unit in scores for names in unit.plan_metrics.values() for name in names}
     cards = [plan.system_cards[name] for name in systems] + [plan.metric_cards[name] for name in metrics]
@@ -114,9 +114,9 @@ def _scores(plan: Plan, store: Store, scored: frozenset[str], isolated: bool) ->
 
 
 def forget_failures(plan: Plan, store: Store, retry_failed: bool) -> int:
-    """Drops what failed, so that a run tries it again: all of it, or what may have passed. Returns how many values.
+    """Drops failed units, so that a run tries them again; without `retry_failed`, only those marked `MAY_PASS`.
 
-    With `retry_failed` a sound that is not the one that was written counts as failed too.
+    With `retry_failed`, a sound whose hash is wrong counts as failed too. Returns the number of dropped failed scores.
     """
 
     def again(why: str) -> bool:

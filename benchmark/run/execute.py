@@ -15,7 +15,7 @@ from restorebench.benchmark.store.store import Store
 
 
 def execute(plan: Plan, store: Path, workers: int, progress: Progress = silent, retry_failed: bool = False) -> Store:
-    """Finishes a plan. `records.csv` is byte-equal for equal plans, whatever the workers and the order."""
+    """Finishes a plan and writes the tables. For equal scores `records.csv` has equal bytes, whatever the workers."""
     opened = open_or_make(store)
     run(plan, opened, workers, progress, retry_failed)
     write_tables(opened)

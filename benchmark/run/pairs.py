@@ -1,4 +1,4 @@
-"""From a trial to its pair: read the reference, render the recipe, settle level and length (steps 1-4)."""
+"""Makes the pair of a trial: reads the reference, renders the recipe, and settles level and length."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def read_listed(location: str, sha256: str) -> Audio:
 
 
 def make_pair(utterance: Utterance, recipe: Recipe | None, corruption: Corruption | None) -> Pair:
-    """The pair of a trial. A recorded one is taken as it is; a rendered one is settled. Raises AudioError."""
+    """The pair of a trial. A recorded pair is resampled only; a rendered pair is settled. Raises AudioError."""
     reference = read_reference(utterance)
     if utterance.degraded is not None:
         degraded = at_rate(read_listed(utterance.degraded, utterance.sha256), utterance.rate)
@@ -51,6 +51,6 @@ def make_pair(utterance: Utterance, recipe: Recipe | None, corruption: Corruptio
 
 
 def render(recipe: Recipe, clean: Audio) -> Pair:
-    """The settled pair of a recipe alone: what `verify` and the golden hashes check."""
+    """The settled pair of a recipe and a clean sound, without a trial (`restorebench.degrade`)."""
     corruption: Corruption = registry.create("corruptions", recipe.corruption)
     return settle(corruption.render(recipe, clean))

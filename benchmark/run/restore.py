@@ -105,7 +105,10 @@ def _warm_up_once(name: str, rate: int) -> None:
 
 
 def warm_up(system: System, rate: int) -> None:
-    """Lets a system load its weights before it is timed. What goes wrong here will go wrong again, and be recorded."""
+    """Restores one second of noise, so that a system loads its weights before it is timed.
+
+    Errors are ignored here: an error that persists is raised again by the first clip, and recorded then.
+    """
     quiet = np.random.default_rng(0).normal(scale=1e-3, size=rate).astype(np.float32)
     with suppress(Exception):
         system.restore([Audio(quiet, rate)], [0])

@@ -131,9 +131,9 @@ def _whole(card: MetricCard, outcome: Mapping[str, Outcome]) -> Mapping[str, Out
 
 
 def late(outcomes: Mapping[str, Outcome], clip: SharedClip, reference: SharedClip) -> Mapping[str, Outcome]:
-    """Outcomes that compare waveforms, with the estimate's delay against the reference, which decides most of them.
+    """Adds the component `delay_ms` to outcomes of a waveform metric: a delay of the estimate changes such scores.
 
-    A waveform that is another one than the reference's has no such delay.
+    Nothing is added where the delay is 0 or the estimate's waveform does not correlate with the reference's.
     """
     if all(outcome.value is None for outcome in outcomes.values()):
         return outcomes
@@ -145,7 +145,7 @@ def late(outcomes: Mapping[str, Outcome], clip: SharedClip, reference: SharedCli
 
 
 def delay_ms(clip: SharedClip, reference: SharedClip) -> float:
-    """How late the estimate lies against its reference; 0 where both are not one waveform. Raises AudioError."""
+    """Delay in ms of the estimate against its reference; 0 where the waveforms do not correlate. Raises AudioError."""
 
     def found() -> float:
         view = conformed(clip, reference)

@@ -1,4 +1,4 @@
-"""Units that say when they are damaged: a sha256 beside JSON, checksums of its pages inside Parquet."""
+"""Reads and writes units with checksums: a sha256 within each JSON file, page checksums within Parquet files."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from restorebench.benchmark.store.store import Store
 
 
 def planned_records(plan: Plan, store: Store) -> pd.DataFrame:
-    """One row per planned value, in the plan's order; values that were not measured (yet) have no `done`."""
+    """One row per planned value, in the plan's order; `done` is False for values that are not measured (yet)."""
     have = pd.concat([store.table(rows).to_pandas() for rows in ("scores", "timings")], ignore_index=True)
     have = have[["key", "value_name", "value", "components", "why"]].assign(done=True)
     planned = []

@@ -1,13 +1,14 @@
-"""A content-addressed folder of whole-file units. A unit is present when its file is: written aside, synced, renamed.
+"""A folder of results in content-addressed units, one file each: written under another name, synced, then renamed.
 
-    plans/SUITE-DIGEST.json     what was planned (one per suite and list of trials); order.txt: which is the latest
+    plans/SUITE-DIGEST.json     a plan, one per suite and list of trials; plans/order.txt lists them, the latest last
     pairs/KEY.json              hashes of a rendered pair, or why there is none; beside it reference and degraded FLAC
-    restored/KEY.json           hash of what a system delivered, or why it failed; beside it the WAV
-    scores/KEY.parquet          records: the rows of one trial that one run added
-    timings/KEY.parquet         rows that a rerun would not repeat bit for bit: processing times
+    restored/KEY.json           hash and time of a system's output, or why it failed; beside it the WAV
+    cost/KEY.json               memory and time of a system (run/cost.py)
+    scores/KEY.parquet          records that were written together, as a rule those of one trial
+    timings/KEY.parquet         records of processing times, which a rerun does not repeat exactly
 
-Records with equal keys are equal, so a unit that was written twice changes nothing. A unit says when it is damaged
-(checked.py): a run makes it again, whoever reads it alone is told.
+Records with equal keys are equal, so a unit that was written twice changes nothing. A damaged unit is detected by its
+checksum (checked.py): a run makes damaged notes and records again, and reports a damaged plan as an error.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ ORDER = "order.txt"
 """Beside the plans: the names of their files, the latest last."""
 ROWS: tuple[Rows, ...] = ("scores", "timings")
 Kind = Literal["pairs", "restored", "cost"]
-"""Notes of a store: on degraded clips, on restored ones, and on what systems take of memory."""
+"""Kinds of notes: on degraded clips, on restored clips, and on memory and time of systems."""
 
 
 class Store:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 VCTK_HELD_OUT = ("p360", "p361", "p362", "p363", "p364", "p374", "p376", "s5")
 """VoiceFixer's eight test speakers, which the MaskSR2 demo files name (decision D19)."""
 VCTK_CLIPS = 125
-"""Of each speaker, for MaskSR2's 1000."""
+"""Clips per speaker: eight speakers give MaskSR2's 1000 clips."""
 BLIND_V3 = "noisy_blind_testset_v3_challenge_withSNR_16k"
 
 _DATASHARE = "https://datashare.ed.ac.uk/bitstream/handle/10283"

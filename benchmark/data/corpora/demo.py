@@ -1,6 +1,6 @@
 """The bundled demo speech: 60 Harvard sentences by two neural voices (24, 22.05 kHz) and four flite voices (16 kHz).
 
-`demo_audio/render.sh` and `.ci/demo_speech.py` made it.
+`demo_audio/render.sh` rendered the flite voices, `.ci/demo_speech.py` the neural voices.
 """
 
 from __future__ import annotations

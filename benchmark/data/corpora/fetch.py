@@ -245,7 +245,10 @@ def _untar(path: Path, tops: Sequence[str], folder: Path, room: _Room) -> Iterat
 
 
 def _require_end(archive: tarfile.TarFile) -> None:
-    """tarfile stops without a word at a damaged header; a whole archive goes on with zeros to the end of its stream."""
+    """Raises ReadError for a damaged or cut archive: tarfile ends silently at a damaged header.
+
+    A complete archive has at least one block of zeros, and only zeros, after its last member.
+    """
     stream = archive.fileobj
     assert stream is not None
     stream.seek(archive.offset)

@@ -1,9 +1,9 @@
 """SeedTTS test sets: `LANGUAGE/meta.lst`, lines of `utt|prompt_text|prompt_wav|infer_text[|infer_wav]`.
 
-Two uses. The prompts are clean speech that is degraded and restored; then a clip's text is its prompt's. Or `spoken`
-names a folder of generated speech, `SYSTEM/UTT.wav`: what a zero-shot TTS said when it was prompted with each system's
-restored prompts (`unprocessed`: with the degraded ones). Then the text is the one to be said, and the reference is the
-clean prompt.
+Without `spoken`, the clips are the clean prompts, which are degraded and restored; a clip's text is that of its prompt.
+`spoken` names a folder of generated speech, `SYSTEM/UTT.wav`: the output of a zero-shot TTS whose prompts were restored
+by SYSTEM (`unprocessed`: degraded prompts). A clip's text is then the text that the TTS had to say, and the reference
+is the clean prompt.
 """
 
 from __future__ import annotations

@@ -21,8 +21,8 @@ class Vctk:
         without: tuple[str, ...] = (),
         hashes: bool = True,
     ) -> None:
-        """speakers: none named: all that the copy has. without: speakers that are left out, such as those of a test
-        set. hashes: whether each file is hashed now; training does not need that."""
+        """speakers: names of speakers; empty: all speakers of the copy. without: speakers that are left out, such as
+        those of a test set. hashes: whether each file is hashed; training does not need hashes."""
         self.root, self.speakers, self.per_speaker = root, tuple(speakers), per_speaker
         self.without, self.hashes = frozenset(without), hashes
 
