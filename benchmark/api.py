@@ -261,7 +261,7 @@ def evaluate(
 def _execute_inline(
     plan: Plan, objects: Mapping[str, System], store: Path, workers: int, progress: Progress, retry_failed: bool
 ) -> None:
-    """Registered systems in processes of their own, objects in this one; then everything is scored."""
+    """Runs registered systems in worker processes and Python objects in this process; then scores all of them."""
     opened = open_or_make(store)
     run(replace(plan, metric_cards={}, signatures={}), opened, workers, progress, retry_failed)
     for name, restorer in objects.items():

@@ -26,7 +26,8 @@ RESAMPLER = "soxr-hq"
 LOWEST_RATE, HIGHEST_RATE = 4_000, 768_000
 """Accepted sampling rates of files in Hz. Other rates come from wrong headers and could exhaust the memory."""
 LENGTH_TOLERANCE_S = 0.025
-"""Finished audio may be this much longer or shorter than its reference (codec frames, STFT tails); it is fitted."""
+"""Finished audio may be this much longer or shorter than its reference (codec frames, STFT tails); it is then cropped
+or padded to the reference's length."""
 
 
 def samples_for(seconds: float, rate: int) -> int:
@@ -104,7 +105,7 @@ def write_float(path: Path, audio: Audio) -> None:
 
 
 def _write(path: Path, samples: NDArray[Any], rate: int, form: str, subtype: str) -> None:
-    """Encodes in memory: libsndfile does not always say when a disk is full, the file system does."""
+    """Encodes in memory, then writes the bytes: libsndfile does not always report a full disk, a plain write does."""
     encoded = io.BytesIO()
     soundfile.write(encoded, samples, rate, subtype=subtype, format=form)
     write_atomic(path, _without_clock(encoded.getvalue()))

@@ -46,7 +46,7 @@ def component_of(name: str) -> System | Supplied:
 
 
 def metric_card(name: str) -> MetricCard:
-    """The card of a metric; one that takes an argument after a colon has its own card for each."""
+    """The card of a metric. A metric with an argument after a colon is created first, as its card depends on that."""
     card = registry.create("metrics", name).card if ":" in name else registry.card("metrics", name)
     assert isinstance(card, MetricCard)
     return card

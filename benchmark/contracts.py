@@ -1,4 +1,4 @@
-"""What a corruption, a system, a metric and a corpus must offer, and the cards they present themselves with."""
+"""Protocols that corruptions, systems, metrics and corpora implement, and the cards that describe components."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ class Card(BaseModel):
     """Paper, section or equation; or the upstream project and commit."""
     licence: str = "MIT"
     packages: tuple[str, ...] = ()
-    """Python distributions it needs beyond the core."""
+    """Python distributions that the component needs beyond those of the core."""
     extra: str = ""
     """The extra of restorebench that installs them."""
     environment: tuple[str, ...] = ()
-    """Requirements, all of them pinned, of an environment of its own, made at the first use (`environments.py`)."""
+    """Pinned requirements of the component's own Python environment, built at first use (isolation/environments.py)."""
     weights: tuple[str, ...] = ()
     """Names in the weights catalogue."""
     identity: str = ""
-    """Hash of whatever else decides its numbers or samples, such as a checkpoint file."""
+    """Hash of anything else that affects the component's numbers or samples, such as a checkpoint file."""
     cost: float = 0.0
     """CPU seconds per second of audio on one core of a 2026 server, for the plan's estimate; 0 where negligible."""
 
@@ -54,7 +54,7 @@ class TrainingCorpus(BaseModel):
     recordings: int
     hours: float | None = None
     speakers: tuple[str, ...] = ()
-    """Speaker names as the corpus gives them; none where it does not say."""
+    """Speaker names as in the corpus; empty where the checkpoint does not list them."""
     licences: tuple[str, ...] = ()
 
 
@@ -62,18 +62,18 @@ class SystemCard(Card):
     kind: Literal["system", "anchor", "published"] = "system"
     """A system runs and sees only degraded audio; anchors and published folders are supplied by the engine."""
     rate: int | None = None
-    """The rate that it works at in Hz; the engine resamples to it and back. None: any rate."""
+    """Sampling rate in Hz of the system; the engine resamples its input and output. None: it accepts any rate."""
     delay_s: float = Field(default=0.0, ge=0)
     """Delay in seconds of the output by design. The engine appends this much silence to each clip and cuts the same
     length from the start of the output; boards with such a system have a note about it."""
     parameters: int | None = None
     stochastic: bool = False
     checkpoint: bool = False
-    """It runs from a file that the user names, as in `masksr2-s@FILE`: no public weights exist."""
+    """True for a system that has no public weights: the user names its checkpoint, as in `masksr2-s@FILE`."""
     argument: str = ""
-    """What its name needs after a colon, as in `http:HOST:PORT`."""
+    """The argument that must follow the system's name after a colon, as in `http:HOST:PORT`; "" if there is none."""
     deviations: str = ""
-    """What is otherwise than in its paper, and the setting that makes it as there."""
+    """How the system deviates from its paper, and the setting that restores the paper's version."""
     training: tuple[TrainingCorpus, ...] = ()
     """Training corpora according to the checkpoint; boards mark systems trained on speakers of the test set."""
     steps: int | None = None
@@ -92,7 +92,7 @@ RANGES = {
 
 
 class Value(BaseModel):
-    """One number that a metric gives per clip, and how clips become a table cell."""
+    """One number that a metric gives per clip, and the rule that reduces the clips' numbers to a table cell."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -118,7 +118,7 @@ class Value(BaseModel):
 
     @property
     def range(self) -> tuple[float, float]:
-        """What a score in this unit can be; intervals end there."""
+        """Lowest and highest possible score in the value's unit; confidence intervals are clipped to this range."""
         return RANGES.get(self.unit, (-inf, inf))
 
 
@@ -135,7 +135,7 @@ class MetricCard(Card):
 
     @property
     def conforms(self) -> bool:
-        """Whether estimates are brought to the reference's rate and length for it."""
+        """Whether estimates are brought to the reference's rate and length before the metric scores them."""
         return "reference" in self.needs and self.aligned
 
 
@@ -155,12 +155,12 @@ class Clip(Protocol):
         ...
 
     def once(self, name: str, compute: Callable[[], T]) -> T:
-        """`compute()` on the first call with this name, its kept result after that."""
+        """The result of `compute()`, which is called only the first time that this name is used."""
         ...
 
 
 class Subject(BaseModel):
-    """The fixed side of a comparison: what is known of a clip before any system has touched it."""
+    """What is known of a clip independently of any system: clean reference, transcript and language."""
 
     model_config = ConfigDict(frozen=True, arbitrary_types_allowed=True)
 
@@ -174,8 +174,8 @@ class Subject(BaseModel):
 class Metric(Protocol):
     """Scores what several systems made of one clip.
 
-    A metric that is aligned with a reference scores estimates conformed to its rate and length; any other scores
-    them as delivered.
+    If the card's `conforms` is true, estimates are brought to the reference's rate and length before they are scored;
+    otherwise they are scored as delivered.
     """
 
     card: MetricCard
@@ -202,7 +202,7 @@ class System(Protocol):
 
 @runtime_checkable
 class Supplied(Protocol):
-    """An anchor or a folder of finished audio, which the engine hands out instead of running."""
+    """An anchor or a folder of finished audio, whose sounds the engine uses as they are instead of running a system."""
 
     card: SystemCard
 
@@ -215,7 +215,7 @@ class Supplied(Protocol):
         ...
 
     def supply(self, trial: Trial, pair: Pair) -> Audio:
-        """The finished sound. Raises when it cannot be had."""
+        """The finished sound for this clip. Raises when it is missing or cannot be read."""
         ...
 
 
@@ -239,7 +239,7 @@ class Synthesizer(Protocol):
 
 @dataclass(frozen=True)
 class Scene:
-    """What a corruption may know when it draws: the clip's shape and the other clips of the corpus."""
+    """What a corruption may use when it draws a recipe: the clip's rate, length and location, and other clips."""
 
     rate: int
     seconds: float

@@ -8,7 +8,7 @@ class RequestError(Exception):
 
 
 class AudioError(Exception):
-    """A sound that cannot be used: what was seen, what was wanted, what to do."""
+    """A sound cannot be used. The message says what was seen, what was wanted and what to do."""
 
 
 class AwayError(AudioError):
@@ -25,7 +25,7 @@ def reason(error: Exception) -> str:
     Errors that the machine may have caused (files, memory, AwayError) begin with MAY_PASS.
     """
     text = " ".join(str(error).split())
-    # torch's class for a GPU without memory, which is no MemoryError
+    # torch raises its own OutOfMemoryError, which is not a subclass of MemoryError, when GPU memory is full
     if isinstance(error, AwayError | MemoryError | OSError) or type(error).__name__ == "OutOfMemoryError":
         own = text if isinstance(error, AwayError) else f"{type(error).__name__}: {text}"
         return f"{MAY_PASS}{own.removesuffix(': ')}"

@@ -1,4 +1,4 @@
-"""A suite: a corpus, the conditions it is degraded under, and the metrics and systems that it is meant for. TOML."""
+"""A suite, read from a TOML file: a corpus, the conditions that degrade it, and default metrics and systems."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ class _Table(BaseModel):
 
 
 Name = Annotated[str, Field(pattern=r"^[.]*[\w@-][\w.@-]*$", max_length=100)]
-"""Becomes part of file names."""
+"""Name of a suite or condition; restricted to characters that are safe in file names."""
 PLACES = ("root", "path", "folder", "list", "spoken")
 """Options that name a file or folder."""
 KEYWORDS_OR_PLACES = ("noise", "rir", "texts")
-"""Options that name a file or folder where there is a slash in them, as in `./noise`."""
+"""Options whose value is a file or folder if it contains a slash, as in `./noise`, and a keyword otherwise."""
 
 
 class CorpusSpec(_Table):
     reader: str
     options: dict[str, Any] = Field(default_factory=dict)
     rate: int | None = Field(default=None, ge=8000, le=768_000)
-    """Hz that clips are brought to before anything else; None leaves them as they are."""
+    """Rate in Hz to which clips are resampled before they are degraded; None keeps each file's rate."""
     fetch: tuple[str, ...] = ()
     """Names in the catalogue of corpora: speech, and the noise that a condition draws from."""
     needs: str = ""
-    """What a user must have for it, in one line, with licence and where it comes from."""
+    """One line on the files that a user needs for this corpus, with their licence and origin."""
 
 
 class Condition(_Table):
@@ -68,7 +68,7 @@ class Suite(_Table):
     name: Name
     version: int = Field(ge=1)
     draws: str = ""
-    """The suite whose random draws it uses, so that both have the same degraded clips; "" its own."""
+    """Name of a suite whose random draws this suite uses, so that both have the same recipes; "" for its own draws."""
     summary: str
     corpus: CorpusSpec
     condition: tuple[Condition, ...] = ()

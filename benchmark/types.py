@@ -82,10 +82,10 @@ class Utterance:
     group: str = ""
     """The part of a published test set that the clip belongs to; it becomes the condition of its trials."""
     degraded: str | None = None
-    """A recording that arrives already degraded; None where a corruption makes it."""
+    """Location of a recording that is degraded already; None where a corruption renders the degraded sound."""
     sha256: str = ""
     rate: int | None = None
-    """Hz that it is resampled to when it is read; None: its own."""
+    """Rate in Hz to which the clip is resampled when it is read; None keeps the rate of the file."""
     text: str | None = None
     language: str = "en"
     speaker: str = ""
@@ -117,7 +117,7 @@ class Trial:
     utterance: Utterance
     recipe: Recipe | None
     key: str
-    """Hash of everything that decides the degraded sound."""
+    """Hash of everything on which the degraded sound and its reference depend (plan/keys.py)."""
 
     @property
     def id(self) -> str:
@@ -205,14 +205,14 @@ class Table:
     rows: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...] = ()
     bold: frozenset[tuple[int, int]] = frozenset()
-    """(row, column) of the cells that stand out: winners that are sure."""
+    """(row, column) of the cells that are set in bold, such as a significantly best system."""
     small_print: tuple[str, ...] = ()
-    """Notes for whoever repeats the numbers (signatures, resampling); a terminal shows them on request."""
+    """Notes on how the numbers were computed (signatures, resampling); a terminal shows them only on request."""
     details: tuple[str, ...] = ()
     """Columns that a narrow terminal leaves out unless they are asked for."""
 
     def __post_init__(self) -> None:
-        """Names of clips and systems come from files: nothing in them may steer a terminal or a CI runner."""
+        """Replaces control characters in all texts: names of clips and systems come from files and are not trusted."""
         object.__setattr__(self, "title", printable(self.title))
         object.__setattr__(self, "rows", tuple(tuple(map(printable, row)) for row in self.rows))
         for name in ("columns", "notes", "small_print"):

@@ -21,7 +21,7 @@ from restorebench.benchmark.store.store import Store
 from restorebench.benchmark.types import Cell
 
 FEWEST_PAUSES = 5
-"""Clips with a pause below which the share of filled pauses says nothing."""
+"""Smallest number of clips with a pause for which a share of filled pauses is shown."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Board:
     cells: tuple[Cell, ...]
     cards: dict[str, MetricCard]
     failures: dict[tuple[str, str], str]
-    """(system, reason) -> where, for values that could not be had."""
+    """(system, reason) -> the clips and metrics of the values that failed for this reason."""
     missing: dict[str, int]
-    """System -> number of values that could not be had."""
+    """System -> number of values that were tried and failed."""
     scores: tuple[PairedScores, ...] = ()
     """The paired samples that the cells sum up."""
     loops: Mapping[tuple[str, str], int] = field(default_factory=dict)
@@ -84,7 +84,7 @@ def board_of(plan: Plan, rows: pd.DataFrame) -> Board:
 
 
 def _loops(rows: pd.DataFrame) -> dict[tuple[str, str], int]:
-    """Of each value and system, the clips whose component `looped` is set."""
+    """(value, system) -> number of clips whose component `looped` is 1."""
     looped = rows[rows["components"].fillna("").str.contains(r'"looped": ?1', regex=True)]
     clips = ["condition", "utterance"]
     return {

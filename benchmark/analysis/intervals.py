@@ -31,14 +31,14 @@ class Interval:
 
 
 def interval(studentised: Array, estimate: float, error: float, apart: int, clusters: int) -> Interval | None:
-    """The 95 % interval of one score; None where it cannot be told.
+    """The 95 % interval of one score; None where too few clusters differ or the standard error is 0 or infinite.
 
     Args:
         studentised: t of resampled clusters [draw] (`bootstrap_t`).
         estimate: The score.
-        error: Its standard error.
-        apart: Clusters that are not like the rest (`clusters_apart`).
-        clusters: How many there are.
+        error: Standard error of the score.
+        apart: Number of clusters without the most common score (`clusters_apart`).
+        clusters: Number of all clusters.
     """
     if apart < min(FEWEST_APART, clusters - 1) or not 0 < error < np.inf:
         return None
@@ -54,8 +54,8 @@ def rare_interval(events: float, total: float) -> Interval:
     """Clopper & Pearson's interval of a rate whose events are rare and taken as independent.
 
     Args:
-        events: How many; the mean over a clip's seeds need not be whole.
-        total: Of how many; at least `events`.
+        events: Number of events; not necessarily whole, since a clip's seeds are averaged.
+        total: Number of possible events; at least `events`.
     """
     tail = (1 - CONFIDENCE) / 2
     low = float(betaincinv(events, total - events + 1, tail)) if events else 0.0

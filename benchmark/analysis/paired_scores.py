@@ -19,7 +19,7 @@ from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.plan.plan import Plan
 
 MIN_SPEAKERS = 8
-"""Speakers from which on clips are grouped by speaker; fewer say too little about other speakers."""
+"""Smallest number of speakers for which clips are grouped by speaker; with fewer, each clip is its own cluster."""
 
 
 RARE = 2
@@ -28,7 +28,7 @@ RARE = 2
 
 @dataclass(frozen=True)
 class Tested:
-    """A difference of two systems, and what is said of it beside the other pairs of its value."""
+    """A difference of two systems, with its p corrected for all pairs of systems of the same value."""
 
     difference: Difference
     p: float
@@ -57,13 +57,13 @@ class PairedScores:
     grouped: str
     """What a cluster is: "speaker" or "clip"."""
     speakers: int = 0
-    """How many speak; 0 where the corpus does not say."""
+    """Number of speakers; 0 where the speaker of some clip is unknown."""
     seeds: NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 0), dtype=np.int64))
-    """Seeds that have a value [system, clip]."""
+    """Number of seeds that have a value [system, clip]."""
 
     @property
     def draws(self) -> Draws:
-        """One stream per condition, so that all values of it see the same resampled clips."""
+        """Random draws named by the condition, so that all values of a condition use the same resampled clips."""
         return Draws(self.condition)
 
     @property
@@ -73,7 +73,10 @@ class PairedScores:
 
     @cached_property
     def differences(self) -> Mapping[tuple[str, str], Tested]:
-        """Every pair of systems with common clips, tested as one family: whatever page asks, a pair has one p."""
+        """(first, second) -> tested difference, for every pair of systems with common clips; all pairs are one family.
+
+        Reports that show only some of the pairs take their p from here, so a pair has the same p on every page.
+        """
         if not self.tested:
             return {}
         found = pairwise(self.sample, pairs(len(self.systems)), self.draws)
@@ -84,7 +87,7 @@ class PairedScores:
         }
 
     def difference(self, first: str, second: str) -> Tested | None:
-        """What is known of score(first) - score(second); None without common clips, and for cost."""
+        """The tested difference score(first) - score(second); None without common clips, and for values of speed."""
         found = self.differences.get((first, second))
         if found or not (found := self.differences.get((second, first))):
             return found
@@ -117,7 +120,7 @@ class PairedScores:
         return score_interval(self.sample, row, self.draws)
 
     def _bounded(self, edge: float) -> float:
-        """In the value's unit, and within what it can be."""
+        """An interval's edge in the value's unit, clipped to the range of possible scores."""
         low, high = self.value.range
         return min(max(edge * self.factor, low), high)
 

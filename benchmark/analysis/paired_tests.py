@@ -34,7 +34,7 @@ REL_TOL = 1e-12
 
 @dataclass(frozen=True)
 class Difference:
-    """What is known of score(A) - score(B) on common clips."""
+    """The difference score(A) - score(B) on common clips, with its interval, p and standard error."""
 
     value: float
     interval: Interval | None
@@ -46,10 +46,10 @@ class Difference:
     """Standard error over clusters."""
 
     def detectable(self, level: float = ALPHA) -> float | None:
-        """The smallest true difference that this many clusters show with 80 % power.
+        """The smallest true difference that is significant with 80 % power for this number of clusters.
 
         Args:
-            level: The p that a difference must stay below: 0.05 over the number of pairs that it is corrected over.
+            level: A difference is significant if its p is below: 0.05 divided by the number of pairs in the correction.
 
         Returns:
             The difference, in the score's unit; None where no outcome of so few clusters has such a p.
@@ -60,7 +60,10 @@ class Difference:
         return float((stdtrit(freedom, 1 - level / 2) + stdtrit(freedom, POWER)) * self.error)
 
     def clusters_needed(self, level: float = ALPHA) -> int | None:
-        """Clusters that show a true difference of this size with 80 % power; None where that cannot be told."""
+        """Number of clusters for which a true difference of this size is significant with 80 % power.
+
+        None where the difference is 0, or too few clusters were scored for an estimate.
+        """
         shown = self.detectable(level)
         if not self.value or shown is None or not np.isfinite(shown):
             return None
@@ -105,7 +108,7 @@ class Sample:
 
 
 def score_interval(sample: Sample, system: int, draws: Draws) -> Interval | None:
-    """The interval of one system's score, over the clips that it has values for; None where it cannot be told."""
+    """The interval of one system's score, over the clips with values; None if `interval` gives none."""
     clips = sample.common([system])
     if not sample.denominator[system, clips].any():
         return None

@@ -20,7 +20,7 @@ EXACT = 13
 KEPT = 4
 """Draw matrices in each cache: a condition needs one per number of clusters, which missing scores change."""
 TINY = 1e-12
-"""Variance below which resampled clusters are equal."""
+"""Variance below which resampled clusters count as equal (their t is infinite)."""
 
 
 def resampling(rng: np.random.Generator, clusters: int, draws: int = DRAWS) -> Counts:
@@ -74,7 +74,7 @@ def _signs(identity: tuple[str, ...], clusters: int, draws: int) -> Counts:
 
 
 class Draws:
-    """The random draws of a table: all its values share them. `identity` names their stream."""
+    """Random draws that all values of a table share. `identity` names the random stream."""
 
     def __init__(self, *identity: str, draws: int = DRAWS) -> None:
         self.identity, self.draws = identity, draws

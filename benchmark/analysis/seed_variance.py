@@ -1,4 +1,4 @@
-"""How much of a generative system's variance is its seed's."""
+"""Splits the variance of a generative system's scores into parts due to the clips and due to the seeds."""
 
 from __future__ import annotations
 

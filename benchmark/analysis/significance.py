@@ -42,7 +42,10 @@ def bootstrapped(studentised: Array, observed: Array, differences: Array) -> Arr
 
 
 def _beyond_the_draws(p: Array, reached: Array, differences: Array) -> Array:
-    """Student's t where no draw reaches as far: correcting hundreds of pairs needs a smaller p than 1 / draws."""
+    """Replaces p by Student's t where no draw reached the observed value, if that p is smaller.
+
+    The correction over hundreds of pairs needs p below 1 / draws.
+    """
     clusters = differences.shape[1]
     spread = differences.std(axis=1, ddof=1) if clusters > 1 else np.zeros(len(differences))
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -52,12 +55,12 @@ def _beyond_the_draws(p: Array, reached: Array, differences: Array) -> Array:
 
 
 def smallest_p(clusters: int) -> float:
-    """What sign flips of so many clusters can show at best."""
+    """The smallest two-sided p that sign flips of this number of clusters can give."""
     return float(2.0 ** (1 - clusters))
 
 
 def one_sided(p: float, towards: bool) -> float:
-    """The p of "greater" from a two-sided one: sign flips are symmetric. `towards`: the difference points there."""
+    """One-sided p of "greater" from a two-sided p of sign flips. `towards`: whether the difference is positive."""
     return p / 2 if towards else 1 - p / 2
 
 
@@ -72,7 +75,7 @@ def holm(p: Sequence[float] | Array) -> Array:
 
 
 def ranks(above: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Best and worst rank of each system, 1 the best, from which is surely above which [system, system].
+    """Best and worst rank of each system, 1 the best, from `above` [system, system]: first significantly above second.
 
     With tests that keep the family error, all ranks hold at once (Mogstad, Romano, Shaikh & Wilhelm 2024).
     """

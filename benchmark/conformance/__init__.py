@@ -1,1 +1,1 @@
-"""Does a system keep the contract: checks of any restorer, one fault by one name."""
+"""Checks whether a system keeps the contract of a restorer; each check tests one property and has a name."""

@@ -14,7 +14,7 @@ from restorebench.benchmark.errors import reason
 from restorebench.benchmark.types import Table
 
 RATES = (16_000, 48_000)
-"""Of the checks for a system that takes any rate."""
+"""Rates in Hz at which a system that takes any rate is checked."""
 LONG_MINUTES = 10.0
 LONG_BUDGET_S = 60.0
 """The ten-minute check is skipped if it would take more than this many seconds, unless the caller asks for it."""

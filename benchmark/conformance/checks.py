@@ -76,7 +76,7 @@ def check(name: str) -> Callable[[Check], Check]:
 
 
 def examine(subject: Subject, name: str) -> Finding:
-    """The finding of one check; a system that raises has the fault."""
+    """The finding of one check; if the system raises an error, the verdict is "fault"."""
     try:
         verdict, seen = CHECKS[name](subject)
     except Exception as error:

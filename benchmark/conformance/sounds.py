@@ -25,7 +25,7 @@ def speech(rate: int, clip: int = 0) -> FloatArray:
 
 
 def cut_in_a_vowel(rate: int) -> FloatArray:
-    """Speech [time] that ends where it is loudest, so that a missing tail is heard."""
+    """Speech [time], cut after the loudest 50 ms of its second half, so that a missing tail can be measured."""
     samples = speech(rate)
     window = rate // 20
     power = np.convolve(samples.astype(np.float64) ** 2, np.ones(window), mode="valid")
@@ -51,6 +51,6 @@ def click(rate: int) -> FloatArray:
 
 
 def long_speech(rate: int, minutes: float) -> FloatArray:
-    """The three clips, again and again."""
+    """Speech [time] of the given length: the three clips, repeated."""
     parts = np.concatenate([speech(rate, clip) for clip in range(len(CLIPS))])
     return np.resize(parts, round(60 * minutes * rate))

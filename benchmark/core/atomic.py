@@ -11,7 +11,7 @@ from pathlib import Path
 
 PART = ".part"
 LEFT_OVER_S = 24 * 3600.0
-"""Age from which a part is of a process that was killed."""
+"""Age in seconds from which a part file is taken as left over from a killed process."""
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def open_atomic(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        raise OSError(error.errno, error.strerror, str(path)) from error  # a full disk names no file by itself
+        raise OSError(error.errno, error.strerror, str(path)) from error  # the error of a full disk names no file
     finally:
         part.unlink(missing_ok=True)
 

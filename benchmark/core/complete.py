@@ -49,7 +49,7 @@ def _chunks(file: BinaryIO, size: int, order: str, wanted: bytes) -> int:
 
 
 def _ogg(file: BinaryIO, size: int) -> int:
-    """The last page carries the flag "end of stream", and is as long as its segments."""
+    """Missing bytes of an OGG: a complete file's last page has the flag "end of stream" and all of its segments."""
     file.seek(max(0, size - 2 * OGG_PAGE))
     tail = file.read()
     place = tail.rfind(b"OggS")
@@ -60,7 +60,7 @@ def _ogg(file: BinaryIO, size: int) -> int:
 
 
 def _mp3(file: BinaryIO, size: int) -> int:
-    """By the Xing or Info header of the first frame, which counts the stream's bytes."""
+    """Missing bytes of an MP3 by the byte count in the first frame's Xing or Info header; 0 without such a header."""
     file.seek(0)
     head = file.read(10)
     start = 0

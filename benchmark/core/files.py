@@ -14,9 +14,9 @@ LEFT_BEHIND = frozenset({"Thumbs.db", "desktop.ini"})
 def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """Files below a folder with one of the suffixes (lower case), sorted.
 
-    Symbolic links to folders are followed, but not back to a folder that they lie in. Hidden files and folders (names
-    that begin with a dot, such as `.ipynb_checkpoints` and AppleDouble's `._x.wav`) are passed over. A link that leads
-    nowhere is listed: whoever reads it names it.
+    Symbolic links to folders are followed, except links to a folder that contains them. Hidden files and folders (names
+    that begin with a dot, such as `.ipynb_checkpoints` and AppleDouble's `._x.wav`) are left out. A broken link is
+    listed, so that the code that reads it reports it by name.
     """
     found: list[Path] = []
     for root, folders, files in os.walk(folder, followlinks=True):
@@ -42,7 +42,7 @@ def visible(paths: Iterable[Path]) -> list[Path]:
 
 
 def _leads_back(place: Path, top: Path) -> bool:
-    """Whether a folder below `top` is a link to one of those that lead to it."""
+    """Whether `place`, a folder below `top`, is a link to one of the folders that contain it."""
     if place == top or not place.is_symlink():
         return False
     real = os.path.realpath(place)

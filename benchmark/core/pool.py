@@ -66,7 +66,7 @@ def begin_worker(parent: int) -> None:
 
 
 def end_with(parent: int) -> None:
-    """Ends this process, sooner or later, when its parent is gone."""
+    """Starts a thread that ends this process within about a second after the parent process has ended."""
     threading.Thread(target=_end_with, args=(parent,), daemon=True).start()
 
 
@@ -171,7 +171,7 @@ class Workers:
                 )
 
     def _end_workers(self) -> None:
-        """Their units fail as those of workers that died."""
+        """Kills the workers; their units then count as units of workers that died."""
         for process in list(((self._pool._processes if self._pool else None) or {}).values()):
             process.kill()
 

@@ -29,9 +29,9 @@ def versions() -> dict[str, str]:
 
 
 def commit() -> str:
-    """The commit of a source checkout, with `+dirty` when files differ from it; "" for an installed package.
+    """The commit of a source checkout, with `+dirty` when files differ from the commit; "" for an installed package.
 
-    $RESTOREBENCH_COMMIT names it where a copy of the files went without its history.
+    The variable RESTOREBENCH_COMMIT, if set, replaces it: for a copy of the files without the git history.
     """
     if named := os.environ.get("RESTOREBENCH_COMMIT"):
         return named

@@ -29,7 +29,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def printable(text: str) -> str:
-    """The text on one line, with nothing that moves a cursor, turns the direction of writing or commands a CI runner.
+    """The text on one line, without characters that control a terminal or the writing direction, or CI commands (`::`).
 
     >>> printable("a\\x1b[31m")
     'a\\ufffd[31m'
@@ -60,7 +60,7 @@ def decodable(name: str) -> str:
 
 
 def require_id(name: str, where: str) -> None:
-    """Raises RequestError for the id of a clip that is no plain relative path: it becomes one below a folder."""
+    """Raises RequestError for a clip's id that is not a plain relative path: ids become file paths below a folder."""
     parts = PurePosixPath(name).parts
     plain = name and not name.startswith("/") and not name.endswith("/") and "\\" not in name and "//" not in name
     if not plain or {".", ".."} & set(name.split("/")) or any(printable(part) != part for part in parts):

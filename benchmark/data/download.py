@@ -10,9 +10,9 @@ from pathlib import Path
 from restorebench.benchmark.errors import RequestError
 
 CHUNK = 1 << 16
-"""Bytes; a connection that breaks loses less than one piece."""
+"""Size in bytes of the pieces in which a download is written to disk."""
 TIMEOUT_S = (15.0, 60.0)
-"""To connect, and between two pieces."""
+"""Limits in seconds for connecting, and for waiting for further data."""
 
 Progress = Callable[[str, int, Iterator[int]], None]
 
@@ -67,7 +67,7 @@ def _continue(url: str, part: Path, progress: Progress) -> None:
     headers = {"Range": f"bytes={have}-"} if have else {}
     with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
         if answer.status_code == requests.codes.requested_range_not_satisfiable:
-            return  # it was whole already; its hash decides
+            return  # the part file is complete already; its hash is checked next
         answer.raise_for_status()
         resumed = answer.status_code == requests.codes.partial_content
         left = int(answer.headers.get("Content-Length", 0))

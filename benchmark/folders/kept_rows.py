@@ -9,13 +9,13 @@ from restorebench.benchmark.core.text import read_text
 
 
 class KeptRows:
-    """Appends rows by key, and forgets them once the table is written. `out`: the table's place."""
+    """Finished rows by key, in the file `.NAME.rows` beside the table. `out`: path of the table."""
 
     def __init__(self, out: Path) -> None:
         self.path = out.with_name(f".{out.name}.rows")
 
     def read(self) -> dict[str, dict[str, object]]:
-        """Key -> row, of an earlier try; a line that was not written whole is left out."""
+        """Key -> row, from earlier runs of the command; an incomplete line is left out."""
         found: dict[str, dict[str, object]] = {}
         for line in read_text(self.path).split("\n") if self.path.is_file() else []:
             try:

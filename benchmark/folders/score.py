@@ -60,7 +60,8 @@ def score_files(
     """One row per id, sorted by id.
 
     Columns: `id`, one per value, then `<metric>.error` where a value is missing, and `hint` where a file looks odd.
-    kept: rows of an earlier try, which are taken over where files, texts and metrics are the same; new ones are added.
+    kept: rows of earlier runs, which are reused where files, texts and metrics are the same; new rows are added.
+    Raises RequestError for an unusable metric, or a folder or table that cannot be read.
     """
     names = resolve_metrics(metrics)
     for name in names:
@@ -77,7 +78,7 @@ def score_files(
     require_weights(cards)
     build(used_by((card.name, card.environment) for card in cards), progress)
     if any(card.environment for card in cards):
-        workers = 1  # what lives in an environment of its own is in memory once
+        workers = 1  # a component in its own environment must be in memory only once
     units = _units(estimates, references, texts, language, names)
     keys = {unit.id: _key(unit) for unit in units} if kept else {}
     earlier = {key: row for key, row in kept.read().items() if _whole(row, names)} if kept else {}
@@ -98,7 +99,7 @@ def score_files(
 
 
 def _key(unit: FileUnit) -> str:
-    """What decides a row: the files' contents, the transcript and the metrics; "" where a file cannot be read."""
+    """Hash of all that a row depends on: file contents, transcript, metrics; "" where a file cannot be read."""
     try:
         files = [file_sha256(path) for path in (*unit.estimate, *(unit.reference or ())) if path.is_file()]
     except OSError:
@@ -108,13 +109,13 @@ def _key(unit: FileUnit) -> str:
 
 
 def _whole(row: Mapping[str, object], names: Sequence[str]) -> bool:
-    """Whether a kept row has something of every value, and no failure that may have passed."""
+    """Whether a kept row has an entry for every value, and no failure that another run may avoid (`MAY_PASS`)."""
     values = {value.name for name in names for value in metric_card(name).values}
     return values <= row.keys() and not any(MAY_PASS in str(row.get(f"{name}.error", "")) for name in names)
 
 
 def metric_by_metric(unit: FileUnit) -> list[FileUnit]:
-    """A unit for each metric: one that dies costs its own value only."""
+    """A unit for each metric, so that a metric that kills its worker loses only its own values."""
     return [replace(unit, metrics=(name,)) for name in unit.metrics]
 
 

@@ -1,1 +1,1 @@
-"""Decisions: a store against a committed baseline."""
+"""The regression gate: compares a store with a committed baseline."""

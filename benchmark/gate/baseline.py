@@ -30,7 +30,7 @@ Margin = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 
 
 class Baseline(BaseModel):
-    """What the file holds."""
+    """The content of a baseline file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -57,7 +57,7 @@ class Baseline(BaseModel):
 
     @property
     def values(self) -> list[str]:
-        """What is guarded on any condition."""
+        """Names of the values that the baseline guards on at least one condition."""
         return list(dict.fromkeys(name for values in self.clips.values() for name in values))
 
 
@@ -152,7 +152,10 @@ def listed(names: Sequence[str]) -> str:
 
 
 def named_system(known: Sequence[str], wanted: str) -> str:
-    """The system of this name. A row's name without a checkpoint will do where the store has one of it."""
+    """The system of this name; a name without a checkpoint is enough where the store has exactly one such system.
+
+    Raises RequestError otherwise.
+    """
     if wanted in known:
         return wanted
     close = [] if "@" in wanted else _of_row(known, wanted)
@@ -162,7 +165,10 @@ def named_system(known: Sequence[str], wanted: str) -> str:
 
 
 def successor(known: Sequence[str], old: str) -> str:
-    """The store's system of the same row as a baseline's, whatever its checkpoint, where there is one such."""
+    """The store's system of the same name as a baseline's system, whatever their checkpoints.
+
+    Raises RequestError unless there is exactly one.
+    """
     close = _of_row(known, old)
     if len(close) != 1:
         raise RequestError(

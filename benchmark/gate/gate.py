@@ -5,9 +5,9 @@ that many clips make certain is no regression, and neither is a large one that c
 sign flips, corrected over the gate's values (Holm). A clip, or one of its seeds, that had a value and has none now
 fails too. Clips are flipped one by one, not by speaker: the question is this set, not other speakers.
 
-Means hide single clips, so each clip is looked at too: one that is worse by ten margins (an error rate: by 50 points,
-for one misheard word of a short clip is no sign), and stands out from the differences of the other clips, is broken,
-and fails by its name.
+A mean can hide a single bad clip, so each clip is checked too. A clip is "broken", and the value fails, if the clip is
+worse by more than ten margins (error rates: by more than 50 points, since one misheard word of a short clip proves
+nothing) and its difference is an outlier among those of all clips.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ class GateResult:
 
 
 def gate(store: Store, plan: Plan, baseline: Baseline, system: str = "") -> GateResult:
-    """The verdict on a store's system; by default the one of the baseline's row, whatever its checkpoint.
+    """The verdict on a system of a store; default: the system with the baseline's name, whatever its checkpoint.
 
     Raises RequestError when it cannot be judged: other clips, another signature of a metric, a system or value that
     was not planned, or not measured yet.
@@ -182,7 +182,7 @@ def judge(
 def _judge(
     bare: GatedValue, new: PairedScores | None, system: str, before: Mapping[str, Clip], whys: Whys, draws: Draws
 ) -> tuple[GatedValue, float]:
-    """The two on their common clips, and the one-sided p before any correction."""
+    """The comparison of new and old scores on their common clips, and the one-sided p before any correction."""
     now = _clips(new, system) if new else {}
     lost = tuple(clip for clip, (_, _, seeds) in before.items() if now.get(clip, (0.0, 0.0, 0))[2] < seeds)
     why = next((why for clip in lost if (why := whys.get((bare.condition, bare.value, clip)))), "")

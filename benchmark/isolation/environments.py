@@ -34,7 +34,7 @@ USERS = "users"
 READY = "ready.json"
 KEY_DIGITS = 16
 LAST_LINES = 12
-"""Of the resolver's words, in the error for a failed build."""
+"""Number of lines of uv's error output that the error for a failed build quotes."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Environment:
 
     @property
     def lock(self) -> str:
-        """Changes with the requirements alone; part of the signature of what they compute."""
+        """Hash of the requirements alone; part of the signature of a metric that runs in the environment."""
         return sha256("\n".join(sorted(self.requirements)).encode()).hexdigest()[:KEY_DIGITS]
 
     @property
@@ -56,7 +56,7 @@ class Environment:
 
     @property
     def key(self) -> str:
-        """Changes with the requirements, the Python version and the platform."""
+        """Hash of the requirements, the Python version and the platform; the name of the folder."""
         facts = "\n".join([*sorted(self.requirements), python_version(), sys.platform])
         return sha256(facts.encode()).hexdigest()[:KEY_DIGITS]
 
@@ -89,7 +89,7 @@ def python_of(folder: Path) -> Path:
 
 
 def build(environments: Iterable[Environment], progress: Callable[[str, int, Iterator[int]], None]) -> None:
-    """Those that are lacking, one after the other. Raises RequestError with the resolver's own words."""
+    """Builds the environments that are not ready, one after the other. Raises RequestError with uv's error message."""
     for environment in environments:
         if not environment.is_ready:
             progress(f"build {environment.shown}", 1, (1 for one in (environment,) if require(one)))
@@ -183,7 +183,7 @@ def hold(environment: Environment) -> FileLock:
 
     while True:
         require(environment)
-        with FileLock(f"{environment.folder}.lock"):  # prune holds it while it looks and removes
+        with FileLock(f"{environment.folder}.lock"):  # prune holds the same lock while it checks and removes
             if environment.is_ready:
                 users = environment.folder / USERS
                 users.mkdir(exist_ok=True)

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 MAIN = Path(__file__).with_name("worker.py")
 START_LIMIT_S = 1800.0
-"""Loading a large model from a slow disk."""
+"""Seconds in which a worker must have started; a large model on a slow disk takes long to load."""
 CALL_LIMIT_S = 600.0
 TAIL = 400
 """Characters of the worker's standard error in a failure's reason."""
@@ -67,7 +67,7 @@ def environment_of_a_worker(variables: Mapping[str, str]) -> dict[str, str]:
 
 
 CREDENTIALS = re.compile(r"//[^/@]*@")
-"""User and password of a proxy's address."""
+"""User name and password in the address of a proxy; they are removed."""
 
 
 class WorkerDied(Exception):
@@ -76,7 +76,7 @@ class WorkerDied(Exception):
 
 @dataclass
 class Remote:
-    """`file` in `environment`, made with `settings`; started at the first call, ended with this process."""
+    """The component in `file`, created with `settings` in `environment`; its worker starts at the first call."""
 
     environment: Environment
     file: Path
@@ -88,7 +88,7 @@ class Remote:
         self._said: IO[bytes] | None = None
         self._held: FileLock | None = None
         self._unusable = ""
-        """Why the component could not be made; it is not tried for every clip."""
+        """Why the component could not be created; every later call raises this reason without another try."""
 
     def call(
         self, method: str, arrays: Sequence[Array] = (), limit_s: float | None = None, **options: Any
@@ -172,7 +172,7 @@ class Remote:
             self.close()
             raise WorkerDied(f"its worker died (exit {code}){said}") from error
         except BaseException:
-            self.close()  # an answer that is still to come must not pass for that of the next request
+            self.close()  # a late answer must not be taken for the answer to the next request
             raise
         if "error" in answer:
             why = f"{self.file.stem}: {answer['error']}"

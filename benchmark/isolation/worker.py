@@ -1,4 +1,4 @@
-"""The far side of `remote.py`: run as a script by an isolated environment's Python, so only numpy is imported.
+"""The worker process of `remote.py`, a script for the Python of an isolated environment; it imports only numpy.
 
 Reads frames from standard input and answers on standard output: 8 bytes of length, a JSON head of that length, then
 the arrays that the head describes. Whatever the component prints goes to standard error.
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def end_with_parent(parent: int) -> None:
-    """Ends this process when the parent is gone: during a call, a closed pipe would not be noticed."""
+    """Ends this process when the parent has ended: while a call runs, nothing would notice the closed pipe."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

@@ -30,7 +30,7 @@ def recorded_trial_key(utterance: Utterance) -> str:
 def rendered_trial_key(corruption_version: int, utterance: Utterance, recipe: Recipe | None) -> str:
     """Key of a trial whose degraded sound is rendered; without a recipe, of a clip whose header cannot be read."""
     drawn = recipe.to_json() if recipe else "unreadable"
-    clean = utterance.sha256 or f"unread {utterance.uri}"  # two files that cannot be read are two clips
+    clean = utterance.sha256 or f"unread {utterance.uri}"  # two unreadable files must have different keys
     return digest(str(corruption_version), clean, drawn, *_rate(utterance))
 
 
@@ -39,7 +39,7 @@ def _rate(utterance: Utterance) -> list[str]:
 
 
 def system_identity(component: System | Supplied, trial: Trial) -> str:
-    """What decides a sound beside the trial and the seed: versions and weights, or the hash of the finished file."""
+    """Everything but trial and seed on which an output depends: versions and weights, or the finished file's hash."""
     card: SystemCard = component.card
     hashes = [weights.identity(name) for name in card.weights]
     finished = [component.identity(trial)] if isinstance(component, Supplied) else []

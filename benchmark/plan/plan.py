@@ -60,7 +60,10 @@ class Plan:
 
     @cached_property
     def applicable(self) -> frozenset[tuple[str, str]]:
-        """(metric, condition) pairs where a clip has what the metric needs; another clip without it is a failure."""
+        """(metric, condition) pairs in which at least one clip has the reference or text that the metric needs.
+
+        In such a pair, a clip that lacks the reference or text counts as a failure.
+        """
         pairs = set()
         for condition in {trial.condition for trial in self.trials}:
             clips = [trial.utterance for trial in self.trials if trial.condition == condition]

@@ -26,7 +26,7 @@ from restorebench.benchmark.suite import Condition, Suite
 from restorebench.benchmark.types import Trial, Utterance
 
 FIRST_DRAW = 0
-"""Part of the random stream's name; a condition degrades each clip once, and could later do so several times."""
+"""Number of the draw, a part of the random stream's name. A condition draws one recipe per clip, so it is always 0."""
 
 
 def make_plan(
@@ -53,7 +53,7 @@ def make_plan(
 
 
 def _jobs(name: str, suite: Suite, trials: Sequence[Trial]) -> list[Job]:
-    """Every restoration of one system. Raises RequestError when a supplied one has nothing for any clip."""
+    """Every restoration of one system. Raises RequestError for a supplied system that has no sound for any clip."""
     component = component_of(name)
     draws = suite.seeds if component.card.stochastic else suite.seeds[:1]
     jobs = []

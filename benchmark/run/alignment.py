@@ -9,7 +9,7 @@ import numpy as np
 from restorebench.benchmark.types import FloatArray
 
 COMMON = 0.5
-"""Correlation from which on two sounds count as one waveform; below it, only their loudness over time is compared."""
+"""Lowest absolute correlation of two sounds that count as the same waveform; below, only their loudness is compared."""
 LOUDNESS_S = 0.01
 DELAYED_MS = 0.5
 """Delay in ms from which reports point it out, because it changes scores that compare waveforms."""
@@ -24,14 +24,14 @@ class Alignment:
     gain_db: float
     """Level of the output above that of its input."""
     exact: bool
-    """The delay is that of the waveform (GCC-PHAT), not only of its loudness."""
+    """True where the delay was found from the waveforms (GCC-PHAT), False where from the loudness over time."""
 
 
 def align(made: FloatArray, given: FloatArray, rate: int) -> Alignment:
-    """made, given [time] at `rate` Hz.
+    """Compares an output `made` [time] with its input `given` [time], both at `rate` Hz.
 
-    The delay is the peak of the generalised cross-correlation with phase transform (Knapp & Carter 1976). A system
-    that makes speech anew has another phase: then the loudness over 10 ms is compared, which is exact to about 2 ms.
+    The delay is the peak of the generalised cross-correlation with phase transform (Knapp & Carter 1976). The output of
+    a generative system has another phase: then the loudness over 10 ms is correlated, which is exact to about 2 ms.
     """
     lag = _peak(made, given, whitened=True)
     moved, kept = _overlap(made, given, lag)

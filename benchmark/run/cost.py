@@ -1,4 +1,4 @@
-"""What a system costs: memory and time, each in a process of its own, so that nobody else's weights count."""
+"""Measures memory and time of systems, each in its own process, so that no other system's weights are counted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from restorebench.benchmark.types import Audio
 STATUS = Path("/proc/self/status")
 SECONDS = 4.0
 RATE = 16_000
-"""Of the sound for a system that takes any rate."""
+"""Sampling rate in Hz of the test sound for a system that takes any rate."""
 
 
 RUNS, BUDGET_S = 3, 1.5
@@ -54,24 +54,24 @@ class CostUnit:
 
 
 def measurable() -> bool:
-    """Linux says how much a process ever held; elsewhere nothing is measured."""
+    """Whether the peak memory of a process can be read, which only Linux offers in this form."""
     return STATUS.is_file()
 
 
 def measure(store: Store, systems: Sequence[str], workers: int) -> Iterator[int]:
-    """Keeps what each system costs in the store; `workers` fresh processes at once."""
+    """Measures each system in a fresh process, `workers` at a time, and writes its cost to the store."""
 
     def in_a_fresh_process(system: str) -> int:
         with Workers(1) as fresh:
             return sum(fresh.map(measure_unit, [CostUnit(store.root, system)], _died))
 
-    # The threads only wait; the environment variables are set around them, since each would set and restore them.
+    # The environment variables are set once, around the pool: its threads would overwrite each other's settings.
     with single_threaded_children(), ThreadPoolExecutor(workers) as pool:
         yield from pool.map(in_a_fresh_process, systems)
 
 
 def measure_unit(unit: CostUnit) -> int:
-    """Loads a system and restores four seconds; then again, timed."""
+    """Creates a system and restores four seconds of noise, first for the peak memory, then again for the time."""
     before = held("VmRSS")
     try:
         system = component_of(unit.system)
@@ -106,7 +106,7 @@ def timed(run: Callable[[], object]) -> tuple[float, float]:
 
 
 def held(what: str) -> float:
-    """A line of the process's status in MiB: VmRSS, what it holds, or VmHWM, the most it ever held."""
+    """This process's memory in MiB: `what` is VmRSS for the current or VmHWM for the highest resident memory."""
     found = re.search(rf"^{what}:\s+(\d+) kB$", STATUS.read_text(encoding="ascii"), re.MULTILINE)
     assert found
     return int(found[1]) / 1024
@@ -122,7 +122,7 @@ def _note(unit: CostUnit, note: dict[str, object]) -> None:
 
 
 def costs_of(store: Store, plan: Plan) -> dict[str, Cost]:
-    """Of the systems that were measured."""
+    """System -> its cost, for those of the plan's systems that were measured without a failure."""
     notes = {system: store.note("cost", digest(system)) for system in plan.systems}
     names = [field.name for field in fields(Cost)]
     return {

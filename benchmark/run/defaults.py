@@ -73,13 +73,13 @@ def fetch_weights(
     """
     measured = suite.metrics if metrics is None else resolve_metrics(metrics)
     cards = [registry.card("systems", name) for name in systems or suite.systems]
-    cards += [metric_card(name) for name in measured]  # of defaults whose packages are absent, nothing is fetched
+    cards += [metric_card(name) for name in measured]  # no weights of components whose packages are absent
     names = list(dict.fromkeys(name for card in cards if not missing_packages(card) for name in card.weights))
     absent = []
     for name in names:
         try:
             absent += [] if weights.present(name) else [name]
-        except RequestError as error:  # a file that lies there is not what it should be
+        except RequestError as error:  # the file exists, but its hash is wrong
             say(str(error))
     if absent:
         say(f"to fetch: {sum(weights.entry_of(name).bytes for name in absent) / 1e6:.0f} MB")

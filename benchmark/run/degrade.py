@@ -49,7 +49,7 @@ def _pair_died(unit: PairUnit, why: str) -> str:
 
 
 def load_pair(store: Store, trial: Trial) -> Pair:
-    """The pair of a trial as the store holds it; a recorded one is read from its corpus. Raises AudioError."""
+    """The pair of a trial, from the store; for a recorded trial, from its corpus. Raises AudioError."""
     if trial.utterance.degraded is not None:
         return make_pair(trial.utterance, None, None)
     note = store.note("pairs", trial.key)
@@ -61,7 +61,7 @@ def load_pair(store: Store, trial: Trial) -> Pair:
 
 
 def stored(path: Path, sha256: str) -> Audio:
-    """A sound of the store. Raises AudioError when it is not the one that was written."""
+    """A sound of the store. Raises AudioError when its samples do not have the hash `sha256`."""
     audio = read(path)
     if (seen := audio.sha256()) != sha256:
         raise AudioError(f"{path.name}: samples hash to {seen}, wanted {sha256}; run again with --retry-failed")

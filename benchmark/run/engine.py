@@ -50,7 +50,7 @@ def run(plan: Plan, store: Store, workers: int, progress: Progress = silent, ret
     restorations = {isolated: _restorations(plan, store, isolated) for isolated in (False, True)}
     scores = {isolated: list(_scores(plan, store, scored, isolated)) for isolated in (False, True)}
     _build_environments(plan, restorations[True], scores[True], progress)
-    # What lives in an environment of its own is driven by one process, so that it is in memory once.
+    # One process drives all components with an environment of their own, so that each is in memory only once.
     with Workers(workers) as pool, Workers(1) as lone:
         progress("degrade", len(pairs), (1 for _ in pool.map(make_pair_unit, pairs, _pair_died)))
         stages = ((pool, False, ""), (lone, True, ", own environments"))
@@ -128,7 +128,7 @@ def forget_failures(plan: Plan, store: Store, retry_failed: bool) -> int:
             store.forget("pairs", trial.key)
     for job in plan.jobs:
         if registry.parse_name("systems", job.system)[0] not in registry.targets_by_name("systems"):
-            continue  # a function of somebody's, which only `evaluate` can call again
+            continue  # a Python object that was passed to `evaluate`, which alone can call it again
         note = store.note("restored", job.key)
         if note and (again(note["why"]) or (retry_failed and not _whole(store, job, note))):
             store.forget("restored", job.key)
@@ -152,7 +152,7 @@ def _whole(store: Store, job: Job, note: Mapping[str, Any]) -> bool:
 
 
 def forget_failed_scores(plan: Plan, store: Store, again: Callable[[str], bool] = bool) -> int:
-    """Drops the plan's failed scores whose reason `again` picks, so that a run measures them. Returns how many."""
+    """Drops the plan's failed scores for whose reason `again` is true, so that a run measures them; their number."""
     planned = {
         score_key(job, card, plan.signatures[name]) for job in plan.jobs for name, card in plan.metric_cards.items()
     }

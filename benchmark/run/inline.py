@@ -1,7 +1,7 @@
 """Restores with a Python object in this process: a function or a `System` that no registry knows.
 
-Nothing can tell whether such an object has changed since an earlier run, so it restores every clip again; the key of a
-restoration is made from the sound that came out, and scores of an equal sound are not computed again.
+The engine cannot know whether such an object has changed since an earlier run, so every clip is restored again. The
+key of a restoration is made from the hash of the output, so scores of an unchanged output are not computed again.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ class FunctionSystem:
 def restore_inline(
     system: System, name: str, trials: Sequence[Trial], seeds: Sequence[int], store: Store, progress: Progress
 ) -> list[Job]:
-    """Restores the trials' degraded clips into a store; a clip that fails keeps its place, with the reason.
+    """Restores the trials' degraded clips into a store; a clip that fails has a job too, and a note with the reason.
 
     Args:
         system: Restorer; called in this process with batches of `BATCH` clips.
-        name: Its row's name.
+        name: Name of the system in tables.
         trials: Clips, already degraded in the store.
         seeds: The suite's seeds; a system that does not sample uses the first one.
         store: Where sounds and notes are written.
         progress: Shows the stage.
 
     Returns:
-        One job per trial and seed, whose key names the sound.
+        One job per trial and seed; the job's key depends on the hash of the output.
     """
     draws = seeds if system.card.stochastic else seeds[:1]
     planned = [

@@ -11,7 +11,7 @@ from restorebench.benchmark.types import Audio, Pair, Recipe, Trial, Utterance
 
 
 def seconds_of(trial: Trial) -> float | None:
-    """A clip's length, from its file's header; None when the file is not there."""
+    """Length of a clip in seconds from the header of its file; None when the file is missing or cannot be read."""
     location = trial.utterance.degraded or trial.utterance.uri
     try:
         return float(header(resolve_uri(location)).duration) if location else None

@@ -22,7 +22,7 @@ from restorebench.benchmark.store.store import Store
 from restorebench.benchmark.types import Audio
 
 BATCH = 8
-"""Clips that a system is handed at once."""
+"""Number of clips in one call of a system."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def restore_batch(system: System, inputs: Sequence[tuple[Job, Audio]]) -> list[t
 
 
 def restored(system: System, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:
-    """What a system makes of sounds at its rate, less the delay that its card states."""
+    """Outputs of a system for sounds at its rate; the delay that the system's card states is removed."""
     if not system.card.delay_s:
         return list(system.restore(batch, seeds))
     late = [round(system.card.delay_s * audio.rate) for audio in batch]
@@ -134,7 +134,7 @@ def _restore_died(unit: RestoreUnit, why: str) -> list[str]:
 
 
 def restore_audio(system: System, audio: Audio, seed: int) -> tuple[Audio, float]:
-    """One recording through one system, back at its own rate and length, and the seconds it took. Raises AudioError."""
+    """One recording restored, at the recording's rate and length, and the seconds of processing. Raises AudioError."""
     rate = system.card.rate or audio.rate
     given = Audio(resample(audio.samples, audio.rate, rate), rate)
     start = time.perf_counter()

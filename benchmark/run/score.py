@@ -50,7 +50,7 @@ def delivered(store: Store, job: Job, pair: Pair) -> Restoration | str:
 
 
 def versions_of_clip(store: Store, plan: Plan) -> Callable[[Trial], dict[str, Audio]]:
-    """Reads what there is of a trial: input, target, and what each system delivered with its first seed."""
+    """A function that reads a trial's sounds: input, target if any, and each system's output for its first seed."""
 
     def versions(trial: Trial) -> dict[str, Audio]:
         try:

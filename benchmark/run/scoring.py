@@ -41,7 +41,7 @@ def metric(name: str) -> Metric:
 
 
 def records_of(unit: ScoreUnit, found: Mapping[str, Restoration | str]) -> dict[Rows, list[Record]]:
-    """A record for every planned value: a number, or the reason why there is none. Times are kept apart."""
+    """A record for every planned value: a number, or a reason. Processing times are in `timings`."""
     clips = {key: SharedClip(d.audio, d.seconds) for key, d in found.items() if isinstance(d, Restoration)}
     reference = SharedClip(unit.pair.reference) if unit.pair and unit.pair.reference else None
     records: dict[Rows, list[Record]] = {"scores": [], "timings": []}
@@ -69,7 +69,7 @@ def records_of(unit: ScoreUnit, found: Mapping[str, Restoration | str]) -> dict[
 
 
 def score(judge: Metric, subject: Subject, estimates: Sequence[SharedClip | str]) -> list[Mapping[str, Outcome]]:
-    """Outcomes per estimate; an estimate given as text is a failure already, and the text is its reason."""
+    """Outcomes per estimate. An estimate that is a text stands for a failed restoration; the text is the reason."""
     card = judge.card
     results: list[Mapping[str, Outcome] | None] = [
         failure(card, estimate) if isinstance(estimate, str) else None for estimate in estimates
@@ -107,7 +107,7 @@ def _lacking(card: MetricCard, subject: Subject) -> str:
 
 
 def _each(judge: Metric, prepared: Any, usable: Sequence[tuple[int, SharedClip]]) -> list[Mapping[str, Outcome]]:
-    """A batch; when it raises, clip by clip, so that only the clips at fault are lost."""
+    """Scores all clips in one call; if it raises, scores clip by clip, so that only the clips at fault fail."""
     try:
         outcomes = list(judge.score(prepared, [clip for _, clip in usable]))
         if len(outcomes) != len(usable):

@@ -16,7 +16,7 @@ HEAD = '{"sha256": "'
 
 
 class Damaged(RequestError):
-    """A unit that is not what was written: a flipped byte, or a part of it."""
+    """A unit's file is not as it was written: bytes have changed, or a part of the file is missing."""
 
 
 def sealed(text: str) -> bytes:
@@ -25,7 +25,7 @@ def sealed(text: str) -> bytes:
 
 
 def unsealed(path: Path) -> Any:
-    """What a sealed JSON file holds; one of before files were sealed is read as it is.
+    """The content of a sealed JSON file. A file of an earlier version, which has no checksum, is read unchecked.
 
     Raises Damaged, or FileNotFoundError.
     """
@@ -59,7 +59,7 @@ def read_table(path: Path, schema: pa.Schema, columns: list[str] | None = None) 
     except (pa.ArrowException, OSError, ValueError) as error:
         machines = isinstance(error, MemoryError | FileNotFoundError | PermissionError)
         if machines or getattr(error, "errno", None) or "[errno" in str(error).lower():
-            raise  # no handle left, no memory, a disk that does not answer: not the file's fault
+            raise  # too many open files, no memory, or a disk error: the file itself may be whole
         raise Damaged(f"{path}: is damaged ({' '.join(str(error).split())[:120]})") from error
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     if not table.schema.equals(wanted):

@@ -49,7 +49,7 @@ class Store:
     # Notes: small JSON units of pairs and restorations.
 
     def note(self, kind: Kind, key: str) -> dict[str, Any] | None:
-        """A note; None where there is none, or a damaged one: what it stands for is made again."""
+        """A note; None where it is absent or damaged, so that a run makes the note and its sound again."""
         try:
             note: dict[str, Any] = unsealed(self.root / kind / f"{key}.json")
         except (FileNotFoundError, Damaged):
@@ -75,7 +75,7 @@ class Store:
         write_atomic(self.root / rows / f"{name}.parquet", table_bytes(table))
 
     def table(self, rows: Rows) -> pa.Table:
-        """All records, sorted, each key once: the same table whatever the order or split they were made in.
+        """All records, sorted, each key and value name once; the table does not depend on the records' order or units.
 
         Raises RequestError when a unit is damaged.
         """
@@ -104,7 +104,7 @@ class Store:
         )
 
     def drop_damaged(self) -> list[str]:
-        """Puts damaged units of records aside, so that a run measures them again. Returns what is wrong with them."""
+        """Renames damaged units of records to `.damaged`, so that a run measures them again. Returns the errors."""
         found = []
         for rows in ROWS:
             for path in self._units(rows):
@@ -136,11 +136,11 @@ class Store:
     # Plans.
 
     def put_plan(self, plan: Plan) -> None:
-        """Keeps a plan as the latest; systems and metrics of earlier runs on the same trials stay in it."""
+        """Stores a plan as the latest one, together with systems and metrics of earlier runs on the same trials."""
         folder = self.root / "plans"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{plan.suite.name}-{plan.trials_digest}.json"
-        with FileLock(folder / ".lock"):  # of two runs at once, neither loses the other's systems
+        with FileLock(folder / ".lock"):  # two runs at once must keep each other's systems
             if path.is_file():
                 plan = plan.after(_plan(path))
             write_atomic(path, sealed(plan.to_json()))
@@ -159,7 +159,7 @@ class Store:
         return list(found.values())
 
     def _order(self) -> list[str]:
-        """Names of the plans' files, the latest last. Clocks and copies change no order that was written."""
+        """Names of the plans' files, the latest last: in the order of order.txt, after unlisted files by time."""
         folder = self.root / "plans"
         paths = sorted(folder.glob("[!.]*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
         written = (folder / ORDER).read_text(encoding="utf-8").split("\n") if (folder / ORDER).is_file() else []

@@ -1,4 +1,4 @@
-"""Speech in uncompressed tar archives, read where it lies: Emilia's layout, or any of WebDataset's.
+"""Speech in uncompressed tar archives, listed without unpacking: Emilia's layout, or any layout of WebDataset.
 
 A clip is a sound and, beside it, a `.json` of the same name with `text`, `speaker` and `language`, or a `.txt`.
 """
@@ -22,7 +22,7 @@ LARGEST_NOTE = 1_000_000
 
 
 class Archives:
-    """For training: what lies in an archive is not restored or scored, and has no checksum."""
+    """A corpus for training only: clips within an archive cannot be restored or scored, and have no checksum."""
 
     def __init__(self, path: str, language: str = "en", licence: str = "") -> None:
         """path: a folder of .tar files. language: of clips whose description names none."""

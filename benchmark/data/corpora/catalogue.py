@@ -22,11 +22,11 @@ _DNS_BLOBS = "https://dns4public.blob.core.windows.net/dns4archive/datasets_full
 class Archive:
     url: str
     bytes: int
-    """About, where the checksum is not known."""
+    """Size of the archive; approximate where the checksum is not known."""
     checksum: str = ""
-    """Its sha256 or md5, by their length."""
+    """sha256 (64 digits) or md5 (32 digits) of the archive; "" where none is published."""
     top: tuple[str, ...] = ("",)
-    """Folder within the archive that becomes the corpus's folder; several where the owner's words and users differ."""
+    """Folder within the archive that becomes the corpus's folder; several names where sources disagree on it."""
 
     @property
     def name(self) -> str:
@@ -37,15 +37,15 @@ class Archive:
 class CorpusEntry:
     title: str
     folder: str
-    """Below the data folder."""
+    """Path of the corpus below the data folder."""
     licence: str
     bytes: int
-    """About, unpacked."""
+    """Approximate size of the unpacked corpus."""
     holds: dict[str, int]
-    """Files of a whole copy: pattern below the folder, and how many match at least."""
+    """Files of a complete copy: pattern below the folder -> smallest number of files that match it."""
     archives: tuple[Archive, ...] = ()
     by_hand: str = ""
-    """How to come by a copy where there is nothing that can be fetched."""
+    """Instructions for getting a copy where there are no archives that the command can fetch."""
     derived: str = ""
     """A step after unpacking, by name (see fetch.py)."""
 
@@ -208,7 +208,7 @@ CORPORA: dict[str, CorpusEntry] = {
 
 
 def command(name: str) -> str:
-    """The one line that gets a corpus."""
+    """The command that fetches a corpus."""
     return f"restorebench data fetch {name}"
 
 

@@ -23,9 +23,9 @@ from restorebench.benchmark.registry import unknown
 
 CLEAN, NOISY, NOISE = "clean_testset_wav", "noisy_testset_wav", "noise"
 LARGEST = 3
-"""Times the catalogue's size that archives may unpack to."""
+"""Archives may unpack to at most this many times the corpus's size in the catalogue."""
 LFS = b"version https://git-lfs"
-"""How a file begins that git-lfs has not fetched."""
+"""First bytes of a git-lfs pointer, which stands in for a file that was not fetched."""
 DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError)
 
 
@@ -58,10 +58,10 @@ def missing_files(entry: CorpusEntry, folder: Path) -> str:
 
 
 def fetch(name: str, progress: Progress) -> Path:
-    """The corpus's folder, fetched if need be.
+    """The folder of a corpus, which is fetched if it is not complete.
 
-    Raises RequestError for a corpus that cannot be fetched (with the way to get it), a wrong checksum, a full disk or
-    the network's own words.
+    Raises RequestError for a corpus without archives (with instructions for getting a copy), a wrong checksum, a full
+    disk or a network error.
     """
     entry = entry_of(name)
     with _locked(name) as target:
@@ -80,9 +80,9 @@ def fetch(name: str, progress: Progress) -> Path:
 
 
 def import_copy(name: str, source: Path, progress: Progress) -> Path:
-    """The corpus's folder, from a copy: linked to, or unpacked from archives that lie there.
+    """The folder of a corpus, made from `source`: a link to a copy, or unpacked from archives in `source`.
 
-    Raises RequestError when `source` is neither.
+    Raises RequestError when `source` is neither a complete copy nor a folder with all archives.
     """
     entry = entry_of(name)
     with _locked(name) as target:
@@ -144,7 +144,7 @@ def _free(target: Path) -> None:
 
 
 def check_disk_space(entry: CorpusEntry, archives: Path) -> None:
-    """Raises RequestError when the disk is too small for the files and what has not come yet of the archives."""
+    """Raises RequestError when the disk has no room for the unpacked files and the rest of the archives to download."""
     coming = 0
     for archive in entry.archives:
         here = [path for path in (archives / archive.name, archives / f"{archive.name}.part") if path.is_file()]
@@ -166,7 +166,7 @@ def _verify(path: Path, archive: Archive) -> None:
 
 
 class _Room:
-    """Bytes that an archive may still fill: a small one can ask for any amount of disk."""
+    """Counts the bytes that archives may still unpack to, since a small archive can unpack to any size."""
 
     def __init__(self, entry: CorpusEntry) -> None:
         self.limit = self.left = LARGEST * entry.bytes
@@ -192,7 +192,7 @@ def _unpack_all(entry: CorpusEntry, source: Path, folder: Path, progress: Progre
         except OSError as error:
             if error.errno is not None:
                 raise
-            raise _unusable(path, reason(error)) from error  # bz2's and gzip's own complaints have no number
+            raise _unusable(path, reason(error)) from error  # errors of bz2 and gzip about damaged data have no errno
 
 
 def _unusable(path: Path, why: str) -> RequestError:

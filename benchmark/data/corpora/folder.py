@@ -23,8 +23,8 @@ class Folder:
         speaker: str = "",
         licence: str = "",
     ) -> None:
-        """texts: a CSV, or `beside` for a `.txt` beside each clip. hashes: whether each file is hashed now; a test set
-        wants that, 800 hours of training speech do not. speaker: of every clip, where there is one only."""
+        """texts: a CSV, or `beside` for a `.txt` beside each clip. hashes: whether each file is hashed; a test set
+        needs hashes, training speech does not. speaker: name of the speaker, if all clips have the same speaker."""
         self.path, self.texts, self.language, self.hashes = path, texts, language, hashes
         self.speaker, self.licence = speaker, licence
 

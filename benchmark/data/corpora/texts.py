@@ -9,7 +9,7 @@ from restorebench.benchmark.errors import RequestError
 
 
 def read_texts(path: Path) -> dict[str, str]:
-    """id -> text. Raises RequestError for a file that is no such table, or an id that stands twice."""
+    """id -> text. Raises RequestError for a file without these columns, or a repeated id."""
     texts: dict[str, str] = {}
     for row in read_csv(path, ("id", "text")):
         if row["id"] in texts:

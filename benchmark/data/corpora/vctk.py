@@ -9,7 +9,7 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Utterance
 
 TEXTLESS = ("p315",)
-"""Whose transcripts the owners lost."""
+"""Speakers without transcripts: VCTK's owners have lost those of p315."""
 
 
 class Vctk:
