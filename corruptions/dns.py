@@ -21,7 +21,7 @@ from restorebench.benchmark.types import Recipe
 from restorebench.corruptions.chain import StepChain
 from restorebench.corruptions.level import JointRmsStep
 from restorebench.corruptions.noise import NoiseStep, SnrDefinition
-from restorebench.corruptions.options import Range, check_choice, check_range, uniform
+from restorebench.corruptions.options import Range, check_choice, check_range, check_share, uniform
 from restorebench.corruptions.reverb import ReverbStep, Target, draw_rir
 from restorebench.corruptions.sources import draw_noise
 from restorebench.corruptions.step import Step
@@ -56,8 +56,8 @@ class Dns(StepChain):
         self.snr_db = check_range("snr_db", snr_db, -60.0, 120.0)
         self.level_dbfs = check_range("level_dbfs", level_dbfs, -90.0, 0.0)
         self.t60_s = check_range("t60_s", t60_s, 0.05, 5.0)
-        self.p_rir = check_range("p_rir", p_rir, 0.0, 1.0)[0]
-        self.p_simulated = check_range("p_simulated", p_simulated, 0.0, 1.0)[0]
+        self.p_rir = check_share("p_rir", p_rir)
+        self.p_simulated = check_share("p_simulated", p_simulated)
         check_choice("snr_law", snr_law, SnrDefinition)
         check_choice("target", target, Target)
         self.noise, self.noise_split, self.rir, self.rir_split = noise, noise_split, rir, rir_split

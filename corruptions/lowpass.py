@@ -15,7 +15,7 @@ from pydantic import Field
 from restorebench.benchmark.contracts import CorruptionCard, Scene
 from restorebench.benchmark.types import Quantity, Recipe
 from restorebench.corruptions.chain import StepChain
-from restorebench.corruptions.options import Range, check_choice, check_range, uniform
+from restorebench.corruptions.options import Range, check_choice, check_number, check_range, uniform
 from restorebench.corruptions.step import Samples, Step
 
 Design = Literal["butter", "cheby1", "ellip", "bessel", "stft-hard", "polyphase"]
@@ -116,7 +116,7 @@ class LowPassing(StepChain):
         for design in designs:
             check_choice("designs", design, Design)
         if order is not None:
-            check_range("order", order, 2, 10)
+            check_number("order", order, 2, 10)
         self.designs = tuple(designs)
         self.order = order
 

@@ -22,6 +22,13 @@ def check_range(what: str, value: Range, low: float, high: float) -> tuple[float
     return float(ends[0]), float(ends[1])
 
 
+def check_number(what: str, value: float, low: float, high: float) -> float:
+    """A number within [low, high]. Raises RequestError for anything else, a range too."""
+    if isinstance(value, list | tuple):
+        raise RequestError(f"{what} = {value!r}; wanted one number")
+    return check_range(what, value, low, high)[0]
+
+
 def check_share(what: str, value: float) -> float:
     """A probability. Raises RequestError for anything else, a range too."""
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:

@@ -12,7 +12,7 @@ from restorebench.benchmark.audio import samples_for
 from restorebench.benchmark.contracts import CorruptionCard, Scene
 from restorebench.benchmark.types import Quantity, Recipe
 from restorebench.corruptions.chain import StepChain
-from restorebench.corruptions.options import Range, check_range, uniform
+from restorebench.corruptions.options import Range, check_number, check_range, uniform
 from restorebench.corruptions.step import Samples, Step
 
 
@@ -45,8 +45,8 @@ class PacketLoss(StepChain):
 
     def __init__(self, loss: Range = (0.05, 0.3), burst: float = 2.0, packet_s: float = 0.02) -> None:
         self.loss = check_range("loss", loss, 0.0, 0.9)
-        self.burst = check_range("burst", burst, 1.0, 1000.0)[0]
-        self.packet_s = check_range("packet_s", packet_s, 0.001, 1.0)[0]
+        self.burst = check_number("burst", burst, 1.0, 1000.0)
+        self.packet_s = check_number("packet_s", packet_s, 0.001, 1.0)
 
     def draw(self, rng: np.random.Generator, scene: Scene) -> Recipe:
         loss = uniform(rng, self.loss)

@@ -77,6 +77,7 @@ class CommandServer:
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
         self.process.stdin.flush()
         if not select.select([self.process.stdout], [], [], LIMIT_S)[0]:
+            self.process.kill()  # its answer would be taken for the next command's
             raise subprocess.TimeoutExpired(arguments, LIMIT_S)
         code = int(self.process.stdout.readline())
         return subprocess.CompletedProcess(arguments, code, *(path.read_text() for path in streams.values()))
@@ -97,7 +98,7 @@ def cli(tmp_path: Path, command_server: CommandServer) -> Cli:
     def run(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
         command, whole = [str(COMMAND), *map(str, arguments)], {**os.environ, **(env or {})}
         plain = all(name == "PYTHONPATH" or not name.startswith(READ_AT_THE_START) for name in env or {})
-        if plain and command_server.free.acquire(blocking=False):
+        if plain and command_server.process.poll() is None and command_server.free.acquire(blocking=False):
             try:
                 return command_server.run(command, tmp_path, whole)
             finally:

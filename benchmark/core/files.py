@@ -14,16 +14,19 @@ LEFT_BEHIND = frozenset({"Thumbs.db", "desktop.ini"})
 def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """Files below a folder with one of the suffixes (lower case), sorted.
 
-    Symbolic links to folders are followed, except links to a folder that contains them. Hidden files and folders (names
-    that begin with a dot, such as `.ipynb_checkpoints` and AppleDouble's `._x.wav`) are left out. A broken link is
-    listed, so that the code that reads it reports it by name.
+    Symbolic links to folders are followed, except links to a folder that contains them; behind a link, each folder is
+    listed once. Hidden files and folders (names that begin with a dot, such as `.ipynb_checkpoints` and AppleDouble's
+    `._x.wav`) are left out. A broken link is listed, so that the code that reads it reports it by name.
     """
     found: list[Path] = []
+    walked: set[str] = set()
     for root, folders, files in os.walk(folder, followlinks=True):
-        if _leads_back(Path(root), folder):
-            LOG.debug("%s: passed over, a link to a folder that it lies in", root)
+        place, real = Path(root), os.path.realpath(root)
+        if _leads_back(place, folder) or (real in walked and _behind_a_link(place, folder)):
+            LOG.debug("%s: passed over, a link to a folder that is listed already", root)
             folders.clear()
             continue
+        walked.add(real)
         folders[:] = [path.name for path in visible(Path(root, name) for name in folders)]
         shown = visible(Path(root, name) for name in files)
         found += [path for path in shown if path.suffix.lower() in suffixes]
@@ -42,9 +45,16 @@ def visible(paths: Iterable[Path]) -> list[Path]:
 
 
 def _leads_back(place: Path, top: Path) -> bool:
-    """Whether `place`, a folder below `top`, is a link to one of the folders that contain it."""
+    """Whether a folder below `top` is a link to one of those that lead to it, or to one above `top`."""
     if place == top or not place.is_symlink():
         return False
-    real = os.path.realpath(place)
+    real, root = os.path.realpath(place), os.path.realpath(top)
+    if root == real or root.startswith(real.rstrip(os.sep) + os.sep):
+        return True
     between = [above for above in place.parents if above == top or top in above.parents]
     return any(os.path.realpath(above) == real for above in between)
+
+
+def _behind_a_link(place: Path, top: Path) -> bool:
+    """Whether one of the folders between `top` and a folder is a link: links to links would never end."""
+    return any(above.is_symlink() for above in place.parents if above != top and top in above.parents)

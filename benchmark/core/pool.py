@@ -18,13 +18,13 @@ from restorebench.benchmark.errors import MAY_PASS, RequestError
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 
-DEATHS = "killed, out of memory, without an end, or a crash in native code"
+DEATHS = "killed, out of memory, without an end (RESTOREBENCH_UNIT_LIMIT_S), or a crash in native code"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 PARENT_INTERVAL_S = 1.0
 """Seconds between two checks of a worker whether its parent process still exists."""
 WATCH_S = 10.0
 """Seconds between two checks whether the pool's manager thread is alive."""
-LIMIT_VARIABLE, LIMIT_S = "RESTOREBENCH_UNIT_LIMIT_S", 2 * 3600.0
+LIMIT_VARIABLE, LIMIT_S = "RESTOREBENCH_UNIT_LIMIT_S", 24 * 3600.0
 """When no unit ends for this many seconds, the workers are taken as hanging and are killed."""
 
 
@@ -153,7 +153,7 @@ class Workers:
 
         Where the machine allows no more threads, that thread dies without an error, and the futures would never end.
         """
-        pending, limit_s = set(futures), float(os.environ.get(LIMIT_VARIABLE, LIMIT_S))
+        pending, limit_s = set(futures), float(os.environ.get(LIMIT_VARIABLE) or LIMIT_S)
         last = time.monotonic()
         while pending:
             done, pending = wait(pending, timeout=min(WATCH_S, limit_s), return_when=FIRST_COMPLETED)

@@ -127,7 +127,10 @@ def file_sha256(path: Path) -> str:
         raise AwayError(f"{path.name}: cannot be reached ({error.strerror or error})") from error
     if not stat.S_ISREG(facts.st_mode):
         raise AudioError(f"{path.name}: is no regular file")
-    return _file_sha256(path, facts.st_size, facts.st_mtime_ns)
+    try:
+        return _file_sha256(path, facts.st_size, facts.st_mtime_ns)
+    except OSError as error:
+        raise AwayError(f"{path.name}: cannot be read ({error.strerror or error})") from error
 
 
 def sha256_if_readable(path: Path) -> str:

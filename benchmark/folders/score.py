@@ -102,7 +102,7 @@ def _key(unit: FileUnit) -> str:
     """Hash of all that a row depends on: file contents, transcript, metrics; "" where a file cannot be read."""
     try:
         files = [file_sha256(path) for path in (*unit.estimate, *(unit.reference or ())) if path.is_file()]
-    except OSError:
+    except (OSError, AudioError):
         return ""
     signatures = [signature(metric_card(name)) for name in unit.metrics]
     return digest(unit.id, *files, str(unit.reference is None), unit.text or "", unit.language, *signatures)

@@ -147,6 +147,11 @@ def gate(store: Store, plan: Plan, baseline: Baseline, system: str = "") -> Gate
                 raise RequestError(f"cannot judge: {chosen} has no {name} on {condition}; run it with that metric")
     require_done(rows)
     missing = rows[rows["value"].isna()]
+    guarded = [
+        clip in baseline.clips[condition].get(name, {})
+        for condition, name, clip in zip(missing["condition"], missing["value_name"], missing["utterance"], strict=True)
+    ]
+    missing = missing[np.array(guarded, dtype=bool)]
     if count := int(missing["why"].str.contains(MAY_PASS, regex=False).sum()):
         raise RequestError(
             f"cannot judge: {count} values are missing for a reason that may pass, such as a worker that was killed; "

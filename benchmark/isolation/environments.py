@@ -138,6 +138,8 @@ def _install(uv: str, environment: Environment) -> None:
     lock = environment.folder / "lock.txt"
     lock.write_text("".join(f"{line}\n" for line in hashed), encoding="utf-8")
     _uv_run(uv, *install, "--require-hashes", "--no-deps", "--requirement", str(lock))
+    # Nothing, where the list is whole: a list of another package may leave out what its packages need.
+    _uv_run(uv, *install, "numpy", *environment.requirements)
 
 
 def _uv() -> str:

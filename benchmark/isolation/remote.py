@@ -59,14 +59,14 @@ def environment_of_a_worker(variables: Mapping[str, str]) -> dict[str, str]:
     offline variables are set as well.
     """
     kept = {
-        name: CREDENTIALS.sub("//", value) if name.lower().endswith("_proxy") else value
+        name: CREDENTIALS.sub(r"\1", value) if name.lower().endswith("_proxy") else value
         for name, value in variables.items()
         if name in PASSED or name.startswith(PASSED_PREFIXES)
     }
     return kept | ({"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} if offline() else {})
 
 
-CREDENTIALS = re.compile(r"//[^/@]*@")
+CREDENTIALS = re.compile(r"^([A-Za-z][\w+.-]*://)?.*@")
 """User name and password in the address of a proxy; they are removed."""
 
 

@@ -23,8 +23,10 @@ from restorebench.benchmark.types import Recipe, Trial, Utterance
 
 def recorded_trial_key(utterance: Utterance) -> str:
     """Key of a trial whose degraded sound is a recording."""
-    reference = sha256_if_readable(resolve_uri(utterance.uri)) if utterance.uri else ""
-    return digest("recorded", utterance.sha256, reference, *_rate(utterance))
+    # Two files that cannot be read are two clips.
+    degraded = utterance.sha256 or f"unread {utterance.degraded}"
+    clean = (sha256_if_readable(resolve_uri(utterance.uri)) or f"unread {utterance.uri}") if utterance.uri else ""
+    return digest("recorded", degraded, clean, *_rate(utterance))
 
 
 def rendered_trial_key(corruption_version: int, utterance: Utterance, recipe: Recipe | None) -> str:

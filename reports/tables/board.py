@@ -175,7 +175,9 @@ def unreachable_rooms(plan: Plan) -> list[str]:
     """How many simulated rooms are too large for the T60 that was drawn."""
     drawn = [step.get("rir") for trial in plan.trials if trial.recipe for step in trial.recipe.steps]
     rooms = [
-        SIMULATED_KINDS[rir["kind"]].model_validate(rir) for rir in drawn if rir and rir["kind"] in SIMULATED_KINDS
+        SIMULATED_KINDS[str(rir["kind"])].model_validate(rir)
+        for rir in drawn
+        if isinstance(rir, dict) and rir.get("kind") in SIMULATED_KINDS
     ]
     short = [room for room in rooms if not room.reaches_t60]
     if not short:
@@ -188,6 +190,8 @@ def unreachable_rooms(plan: Plan) -> list[str]:
 
 def delayed(board: Board) -> list[str]:
     """Which systems are late or early, and what that decides."""
+    if not board.delays:
+        return []
     waveform = ", ".join(value.label for value in board.values() if value.role == "fidelity")
     return [
         f"{system}: {abs(ms):.3g} ms {'late' if ms > 0 else 'early'} against the reference (median over clips), which "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -108,7 +108,8 @@ class MaskSrTask(SingleModelTask[MaskSr]):
         codes = batch["codes"].long() if "codes" in batch else self.tokenizer.encode(clean)
         examples = {**batch, "codes": codes}
         if "masked" not in batch:  # material in memory has no workers to make them
-            masks = collate([self.extras()(stream, int(index)) for index in batch["index"]])
+            draw = replace(self.extras(), codebooks=codes.shape[1], frames=codes.shape[2])
+            masks = collate([draw(stream, int(index)) for index in batch["index"]])
             examples |= {key: value.to(clean.device) for key, value in masks.items()}
         if self.teacher is not None:
             taught = batch[self.teacher.column] if self.teacher.column in batch else self.teacher.targets(clean)

@@ -151,7 +151,9 @@ class SiseCodecTask(Task):
             return made
 
     def prepare_stream(self, stream: str, recordings: Recordings, folder: Path, progress: Progress) -> None:
-        self.labels[stream] = labels_of(self.label_config, recordings, folder / f"labels-{stream}.csv", progress)
+        self.labels[stream] = labels_of(
+            self.label_config, recordings, folder / f"labels-{stream}.csv", progress, required=stream == "train"
+        )
         speakers = recordings.column("speaker")
         names = sorted(set(speakers) - {""})[: self.weights.speakers]
         place = {name: number for number, name in enumerate(names)} if stream == "train" else {}

@@ -106,7 +106,9 @@ def _cut(
     return frame_labels(alignment, phones, start_s, frames, hop, rate)
 
 
-def labels_of(config: LabelConfig, recordings: Recordings, table: Path, progress: Progress) -> Labels:
+def labels_of(
+    config: LabelConfig, recordings: Recordings, table: Path, progress: Progress, required: bool = True
+) -> Labels:
     """Aligns what has a transcript, once, or opens the TextGrids. `table` (.csv) lists what went wrong, by recording.
 
     Of a corpus with more than 2000 TextGrids, as many are looked at beforehand, spread over all of it. Raises
@@ -122,10 +124,10 @@ def labels_of(config: LabelConfig, recordings: Recordings, table: Path, progress
         grids = TextGrids(folder, ids, config.phone_set)
         places = sorted({round(place) for place in np.linspace(0, len(ids) - 1, min(len(ids), LOOKED_AT))})
         looked_at = [(ids[place], grids.read(place)) for place in places]
-        _report(looked_at, config.phone_set, table)
+        _report(looked_at, config.phone_set, table, required)
         return grids
     results = _aligned(recordings.utterances(), table.with_suffix(".json"), progress)
-    _report(list(zip(ids, results, strict=True)), config.phone_set, table)
+    _report(list(zip(ids, results, strict=True)), config.phone_set, table, required)
     return Aligned([None if isinstance(result, str) else result for result in results], config.phone_set)
 
 
@@ -145,14 +147,14 @@ def _aligned(utterances: Sequence[Utterance], kept: Path, progress: Progress) ->
     return [made[f"pocketsphinx {u.uri} {u.text or ''}"] for u in utterances]
 
 
-def _report(found: Sequence[tuple[str, Alignment | str]], phones: PhoneSet, table: Path) -> None:
+def _report(found: Sequence[tuple[str, Alignment | str]], phones: PhoneSet, table: Path, required: bool) -> None:
     """Writes the table, says how much has labels, and raises RequestError when the phone set is another one."""
     with open_atomic(table) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("utterance", "why_not"))
         writer.writerows((clip, result if isinstance(result, str) else "") for clip, result in found)
     alignments = [result for _, result in found if not isinstance(result, str)]
-    if found and not alignments:
+    if required and found and not alignments:
         raise RequestError(f"none of {len(found)} recordings could be aligned, such as: {found[0][1]}")
     share, outside = unknown_share(alignments, phones)
     if share > MOST_UNKNOWN:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import atexit
 import os
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -52,6 +52,8 @@ class PairStream(Dataset[dict[str, Any]]):
         self.config, self.rate, self.recordings, self.identity = config, rate, recordings, (name, seed)
         self.ends = np.cumsum(recordings.seconds)
         self.prepared, self.extras = prepared, extras
+        # Babble is mixed from files of their own; clips within archives are read by training alone.
+        self.others: Sequence[str] = () if recordings.any_archived else recordings.uris
         self._corruption: Corruption | None = None
         self.unreadable: set[str] = set()
         self.tried = self.missed = 0
@@ -119,7 +121,7 @@ class PairStream(Dataset[dict[str, Any]]):
     def _degrade(self, rng: np.random.Generator, clean: FloatArray) -> tuple[FloatArray, FloatArray]:
         if self._corruption is None:
             self._corruption = registry.create("corruptions", self.config.corruption, **self.config.options)
-        scene = Scene(rate=self.rate, seconds=self.config.seconds, others=self.recordings.uris)
+        scene = Scene(rate=self.rate, seconds=self.config.seconds, others=self.others)
         pair = settle(self._corruption.render(self._corruption.draw(rng, scene), Audio(clean, self.rate)))
         assert pair.reference is not None
         return pair.reference.samples, pair.degraded.samples

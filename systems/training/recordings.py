@@ -13,17 +13,19 @@ import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, overload
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import soundfile
 
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import fit, resample, samples_for
 from restorebench.benchmark.core.atomic import open_atomic
 from restorebench.benchmark.core.digest import digest
+from restorebench.benchmark.core.text import decodable
 from restorebench.benchmark.data.locations import archived, audio_files, resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError, reason
 from restorebench.benchmark.suite import CorpusSpec
@@ -110,6 +112,11 @@ class Recordings(Sequence[Recording]):
             return [self[number] for number in range(*place.indices(len(self)))]
         return Recording(*(self.table[name][place].as_py() for name in ("uri", "rate", "frames")))
 
+    @property
+    def any_archived(self) -> bool:
+        found = pc.match_substring_regex(self.table["uri"], r"\.tar#\d+\+\d+$")
+        return bool(pc.any(found).as_py())
+
     def column(self, name: str) -> list[Any]:
         return list(self.table[name].to_pylist())
 
@@ -154,6 +161,9 @@ def recordings_of(corpora: Sequence[CorpusSpec], kept: Path | None, progress: Pr
     if kept is not None and kept.is_file():
         known = open_list(kept)
         if known.table.schema.metadata == {b"corpora": identity.encode()}:
+            print(
+                f"training: {len(known)} recordings as listed in {kept}; remove it to list them again", file=sys.stderr
+            )
             return known
     table = _listed(corpora, progress).replace_schema_metadata({"corpora": identity})
     if kept is None:
@@ -168,19 +178,29 @@ def speech_of(run: RunConfig, out: Path, progress: Progress) -> Recordings:
 
     Raises RequestError for speech of a test set's speaker too, whose files VCTK names p360_001 and so on.
     """
-    recordings = recordings_of(run.data.speech, out / "recordings-train.arrow", progress)
-    require_not_held_out(run, zip(*(recordings.column(name) for name in ("corpus", "id", "speaker")), strict=True))
+    kept = out / "recordings-train.arrow"
+    recordings = recordings_of(run.data.speech, kept, progress)
+    try:
+        columns = (recordings.column(name) for name in ("corpus", "id", "uri", "speaker"))
+        require_not_held_out(run, zip(*columns, strict=True))
+    except RequestError:
+        kept.unlink(missing_ok=True)  # the next start sees what was removed
+        raise
     return recordings
 
 
-def require_not_held_out(run: RunConfig, clips: Iterable[tuple[str, str, str]]) -> None:
-    """Raises RequestError when one of the clips (corpus, id, speaker) is of a speaker that test sets hold out.
+def require_not_held_out(run: RunConfig, clips: Iterable[tuple[str, str, str, str]]) -> None:
+    """Raises RequestError when a clip (corpus, id, location, speaker) is of a speaker that test sets hold out.
 
     VCTK names its files p360_001 and so on, in an archive too; other corpora have speakers of the same names.
     """
     named = re.compile(rf"(?:^|/)({'|'.join(map(re.escape, run.data.held_out))})_\d{{3}}")
     held = {*run.data.held_out}
-    found = [clip for corpus, clip, who in clips if named.search(clip) or (corpus == "vctk" and who in held)]
+    found = [
+        clip
+        for corpus, clip, uri, who in clips
+        if named.search(clip) or named.search(uri) or (corpus == "vctk" and who in held)
+    ]
     if found and run.data.held_out:
         raise RequestError(
             f"{run.name}: {len(found)} recordings are of speakers that test sets hold out ({found[0]}); leave them "
@@ -195,9 +215,9 @@ def _require_noise_not_held_out(run: RunConfig) -> None:
     if not run.data.held_out_noise or not ("/" in folder or folder.startswith("data:")):
         return
     files = audio_files(folder, str(run.data.options.get("noise_split", "")))
-    if found := [
-        name for name in files if any(word in name.removeprefix(folder).lower() for word in run.data.held_out_noise)
-    ]:
+    top = PurePosixPath(folder.rstrip("/")).name
+    below = {name: f"{top}{name.removeprefix(folder)}".lower() for name in files}
+    if found := [name for name, path in below.items() if any(word in path for word in run.data.held_out_noise)]:
         raise RequestError(
             f"{run.name}: {len(found)} noises are of a test set ({found[0]}); remove them, or set "
             "held_out_noise = [] under [data]"
@@ -229,7 +249,7 @@ def _listed(corpora: Sequence[CorpusSpec], progress: Progress) -> pa.Table:
                 if isinstance(recording, str):
                     unreadable.append(recording)
                 else:
-                    texts = {name: getattr(utterance, name) for name in TEXTS[1:]}
+                    texts = {name: _writable(getattr(utterance, name)) for name in TEXTS[1:]}
                     rows.append({"corpus": corpus, **texts, "rate": recording.rate, "frames": recording.frames})
                 yield 1
 
@@ -242,7 +262,15 @@ def _listed(corpora: Sequence[CorpusSpec], progress: Progress) -> pa.Table:
     return pa.Table.from_pylist(rows, SCHEMA)
 
 
+def _writable(text: str | None) -> str | None:
+    """The text, with a question mark for each half of a surrogate pair, which no table can hold."""
+    return None if text is None else text.encode("utf-8", "replace").decode("utf-8")
+
+
 def _read_or_why(utterance: Utterance) -> Recording | str:
+    uri = utterance.uri or ""
+    if decodable(uri) != uri:
+        return f"{decodable(uri)}: its name is not UTF-8"
     try:
         return Recording.of(utterance)
     except (AudioError, RequestError, OSError) as error:

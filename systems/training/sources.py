@@ -116,7 +116,7 @@ class MaterialSource:
         """Raises RequestError when the material is not there."""
         self.run, self.device = run, device
         self.material = Material(Path(run.data.material))
-        require_not_held_out(run, ((made.corpus, made.id, made.speaker) for made in self.material.recordings))
+        require_not_held_out(run, ((made.corpus, made.id, "", made.speaker) for made in self.material.recordings))
         self.train = Draws(self.material, run.data, device, run.seed, "train", run.training.batch)
         size = min(run.training.batch, run.training.validation_clips)
         self.dev = Draws(self.material, run.data, device, run.seed, "dev", size)

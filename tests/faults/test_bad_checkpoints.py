@@ -140,7 +140,7 @@ def test_no_checkpoint_at_all(cli: Cli, folder: Path) -> None:
     ("tables", "words"),
     [
         ({"model": {"widht": 3}}, "model: widht: Extra inputs are not permitted"),
-        ({"kind": "maskrs"}, "no kinds of training named 'maskrs'; did you mean masksr?"),
+        ({"kind": "maskrs"}, "no kind of training named 'maskrs'; did you mean masksr?"),
         ({"tokenizer": {"name": "dac-44khz"}}, "tokenizer: wanted one of name, checkpoint, random"),
         ({"tokenizer": {"random": {}}, "model": {"seconds": 3.0}}, "crops and inference windows have one length"),
         ({"training": {"steps": 0}}, "training.steps: Input should be greater than or equal to 1"),

@@ -20,8 +20,9 @@ from restorebench.benchmark.core.seeds import generator
 from restorebench.benchmark.data.corpora.librispeech import transcripts
 from restorebench.benchmark.data.locations import BUNDLE, audio_files
 from restorebench.benchmark.errors import AudioError, AwayError, RequestError, reason
+from restorebench.benchmark.plan.keys import recorded_trial_key
 from restorebench.benchmark.suite import load_suite
-from restorebench.benchmark.types import Audio
+from restorebench.benchmark.types import Audio, Utterance
 from restorebench.corruptions.options import check_range, check_share
 from tests.conftest import COMMAND
 from tests.fake_corpora import FAKES
@@ -82,6 +83,29 @@ def test_two_links_to_one_folder_are_two_folders_and_a_loop_ends(tmp_path: Path)
     found = [path.relative_to(tmp_path).as_posix() for path in files_below(tmp_path, {".wav"})]
     assert {"one/a.wav", "real/a.wav", "two/a.wav"} <= set(found)
     assert len(found) < 20
+
+
+def test_folders_that_link_to_each_other_are_listed_in_no_time(tmp_path: Path) -> None:
+    """Seven folders with links to all others had a list of 13 699 files."""
+    folders = [tmp_path / f"f{number}" for number in range(7)]
+    for place in folders:
+        place.mkdir()
+        (place / "a.wav").touch()
+    for place in folders:
+        for other in folders:
+            (place / f"to-{other.name}").symlink_to(other, target_is_directory=True)
+        (place / "up").symlink_to(tmp_path, target_is_directory=True)
+    found = files_below(tmp_path, {".wav"})
+    assert {place / "a.wav" for place in folders} <= set(found)
+    assert len(found) <= 60
+    alone = files_below(folders[0], {".wav"})
+    assert len({os.path.realpath(path) for path in alone}) == 7
+    assert len(alone) <= 60
+
+
+def test_recordings_that_cannot_be_read_are_different_clips() -> None:
+    keys = {recorded_trial_key(Utterance(id=name, uri=None, degraded=f"/x/{name}.wav")) for name in "ab"}
+    assert len(keys) == 2
 
 
 def test_every_reader_passes_over_hidden_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -48,7 +48,7 @@ def test_inputs_are_names_and_never_options(tmp_path: Path) -> None:
     shown = 'restorebench() { printf "%s\n" "$@"; }; '
     (tmp_path / "a.toml").touch()
     odd = {"suite": "--help", "system": "-x y", "metrics": "--offline", "store": "--wide", "baseline": "-b"}
-    fetched = run("Fetch", tmp_path, before=shown, data="vctk --from * $(id)")
+    fetched = run("Fetch", tmp_path, before=shown, data="vctk --from\n* $(id)")
     assert fetched.stdout.splitlines() == ["data", "fetch", "--", "vctk", "--from", "*", "$(id)"]
     ran = run("Run", tmp_path, before=shown, **odd).stdout.splitlines()
     assert ran == ["run", "--systems=-x y", "--metrics=--offline", "--store=--wide", "--format", "md", "--", "--help"]

@@ -133,10 +133,10 @@ def test_speech_that_is_made_anew_is_placed_by_its_loudness() -> None:
 
 def test_ten_minutes_are_not_tried_where_they_would_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite, "LONG_BUDGET_S", 0.0)
-    found = suite.ten_minutes(Subject(Planted("none"), RATE), whatever_it_takes=False)
+    found = suite.ten_minutes(Subject(Planted("none"), RATE), always=False)
     assert (found.verdict, "--long" in found.seen) == ("not told", True)
-    assert suite.ten_minutes(Subject(Planted("none"), RATE), whatever_it_takes=True).verdict == "ok"
-    assert suite.ten_minutes(Subject(Planted("length"), RATE), whatever_it_takes=True).verdict == "fault"
+    assert suite.ten_minutes(Subject(Planted("none"), RATE), always=True).verdict == "ok"
+    assert suite.ten_minutes(Subject(Planted("length"), RATE), always=True).verdict == "fault"
 
 
 def test_the_command(cli: Cli, toy_plugin: dict[str, str]) -> None:

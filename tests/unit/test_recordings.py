@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import os
 import pickle
 import tarfile
 from pathlib import Path
@@ -15,10 +16,12 @@ import soundfile
 pytest.importorskip("torch")
 
 from restorebench.benchmark import registry
+from restorebench.benchmark.data.locations import _audio_names as audio_names
 from restorebench.benchmark.data.locations import resolve_uri
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.suite import CorpusSpec
 from restorebench.systems.training import recordings as module
+from restorebench.systems.training.data import PairStream
 from restorebench.systems.training.recordings import Recording, recordings_of, speech_of
 from tests.tiny import quietly, run_config
 
@@ -144,3 +147,61 @@ def test_a_crop_at_another_rate_has_the_length_that_was_asked_for(emilia: Path) 
     recording = Recording.of(next(iter(registry.create("corpora", spec.reader, **spec.options).utterances())))
     crop, padding = recording.crop(0.0, 0.2, 8000)
     assert (len(crop), padding) == (1600, pytest.approx(0.5))
+
+
+def test_an_archive_that_was_cut_between_two_clips_is_named(emilia: Path) -> None:
+    """A reader of archives stops there without a word, as if the archive were whole."""
+    cut = emilia / "EN-B000001.tar"
+    with tarfile.open(cut) as archive:
+        second = archive.getmembers()[2].offset
+    cut.write_bytes(cut.read_bytes()[:second])
+    with pytest.raises(RequestError, match=r"EN-B000001\.tar: is no whole, uncompressed tar archive"):
+        list(registry.create("corpora", "archives", path=str(emilia)).utterances())
+
+
+def test_a_note_that_is_none_is_named_and_hidden_members_are_no_clips(tmp_path: Path) -> None:
+    def packed(name: str, **members: bytes) -> None:
+        with tarfile.open(tmp_path / name, "w") as archive:
+            for member, content in members.items():
+                facts = tarfile.TarInfo(member)
+                facts.size = len(content)
+                archive.addfile(facts, io.BytesIO(content))
+
+    sound = encoded(np.zeros(RATE), "WAV")
+    packed("a.tar", **{"a.wav": sound, "._a.wav": b"an Apple's", "a.txt": b"\xef\xbb\xbfhello\n"})
+    [clip] = registry.create("corpora", "archives", path=str(tmp_path)).utterances()
+    assert (clip.id, clip.text) == ("a", "hello")
+    packed("a.tar", **{"a.wav": sound, "a.json": b"[1]"})
+    with pytest.raises(RequestError, match=r"a\.tar: a\.json: wanted a JSON object"):
+        list(registry.create("corpora", "archives", path=str(tmp_path)).utterances())
+
+
+def test_archived_speech_is_degraded_without_babble(emilia: Path) -> None:
+    """Babble needs files of their own; the default noise falls back on colours."""
+    speech = [{"reader": "archives", "options": {"path": str(emilia)}}]
+    run = run_config(data={"speech": speech, "options": {"bandwidth_hz": [1000, 8000], "p_rir": 0.0, "p_noise": 1.0}})
+    stream = PairStream(run.data, RATE, recordings_of(run.data.speech, None, quietly), 0, "train")
+    assert all(np.isfinite(stream[number]["degraded"]).all() for number in range(20))
+
+
+def test_a_refused_list_is_not_kept(tmp_path: Path) -> None:
+    """The advised remedy, to remove the files, works at the next start."""
+    speech = tmp_path / "speech"
+    folder(speech, 3)
+    soundfile.write(speech / "p360_001.wav", 0.1 * np.ones(RATE), RATE)
+    data = {"speech": [{"reader": "folder", "options": {"path": str(speech)}}]}
+    with pytest.raises(RequestError, match="hold out"):
+        speech_of(run_config(data=data), tmp_path, quietly)
+    (speech / "p360_001.wav").unlink()
+    audio_names.cache_clear()
+    assert len(speech_of(run_config(data=data), tmp_path, quietly)) == 3
+
+
+def test_names_that_are_not_utf8_are_left_out(tmp_path: Path) -> None:
+    corpora = folder(tmp_path / "speech", 30)
+    odd = os.fsdecode(os.fsencode(tmp_path / "speech") + b"/\xe9.wav")
+    try:
+        Path(odd).write_bytes((tmp_path / "speech" / "clip00.wav").read_bytes())
+    except OSError:
+        pytest.skip("this file system takes no such name")
+    assert len(recordings_of(corpora, tmp_path / "kept.arrow", quietly)) == 30

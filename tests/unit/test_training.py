@@ -259,7 +259,7 @@ def test_speech_of_a_test_set_is_refused(tmp_path: Path) -> None:
     ("corpus", "clip", "speaker", "refused"),
     [
         ("archives", "part/p360_001", "", True), ("vctk", "x", "p361", True), ("folder", "p3601_001", "p361", False),
-        ("librispeech", "p225_001", "p225", False),
+        ("librispeech", "p225_001", "p225", False), ("manifest", "x", "", False),
     ],
 )  # fmt: skip
 def test_held_out_speakers_are_known_by_clip_and_by_speaker(
@@ -268,9 +268,9 @@ def test_held_out_speakers_are_known_by_clip_and_by_speaker(
     """In archives, and in material, where no file has the name."""
     if refused:
         with pytest.raises(RequestError, match="of speakers that test sets hold out"):
-            require_not_held_out(run_config(), [(corpus, clip, speaker)])
+            require_not_held_out(run_config(), [(corpus, clip, "", speaker)])
     else:
-        require_not_held_out(run_config(), [(corpus, clip, speaker)])
+        require_not_held_out(run_config(), [(corpus, clip, "", speaker)])
 
 
 def test_noise_of_a_test_set_is_refused(tmp_path: Path) -> None:

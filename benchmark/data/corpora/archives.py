@@ -13,6 +13,7 @@ from typing import Any
 
 from restorebench.benchmark.core.files import files_below
 from restorebench.benchmark.data.corpora.catalogue import fetch_hint
+from restorebench.benchmark.data.corpora.fetch import require_end
 from restorebench.benchmark.data.locations import AUDIO_SUFFIXES, Member, resolve_uri
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Utterance
@@ -48,12 +49,14 @@ class Archives:
                 for member in archive:
                     name = PurePosixPath(member.name)
                     clip = name.with_suffix("").as_posix()
-                    if not member.isfile():
+                    if not member.isfile() or any(part.startswith(".") for part in name.parts):
                         continue
                     if name.suffix.lower() in AUDIO_SUFFIXES:
                         sounds[clip] = Member(location, member.offset_data, member.size)
                     elif name.suffix in (".json", ".txt") and member.size <= LARGEST_NOTE:
-                        notes[clip] = _note(name.suffix, archive.extractfile(member).read())  # type: ignore[union-attr]
+                        content = archive.extractfile(member).read()  # type: ignore[union-attr]
+                        notes[clip] = _note(name.suffix, content, f"{path}: {member.name}")
+                require_end(archive)
         except (tarfile.TarError, EOFError, ValueError) as error:
             raise RequestError(f"{path}: is no whole, uncompressed tar archive ({error}); fetch it again") from error
         for clip, sound in sounds.items():
@@ -68,12 +71,13 @@ class Archives:
             )
 
 
-def _note(suffix: str, content: bytes) -> dict[str, Any]:
-    """Raises ValueError for what is not UTF-8, or no JSON object."""
-    text = content.decode("utf-8")
-    if suffix == ".txt":
-        return {"text": text.strip()}
-    found = json.loads(text)
+def _note(suffix: str, content: bytes, place: str) -> dict[str, Any]:
+    """What stands beside a clip. Raises RequestError for what is not UTF-8, or no JSON object."""
+    try:
+        text = content.decode("utf-8-sig")
+        found = {"text": text.strip()} if suffix == ".txt" else json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise RequestError(f"{place}: cannot be read ({error}); wanted a text, or a JSON object") from error
     if not isinstance(found, dict):
-        raise ValueError("a .json that is no object")
+        raise RequestError(f"{place}: wanted a JSON object with `text`, `speaker` and `language`")
     return found

@@ -240,11 +240,11 @@ def _untar(path: Path, tops: Sequence[str], folder: Path, room: _Room) -> Iterat
                 archive.extract(member.replace(name=below), folder, filter="data")
             yield file.tell() - done
             done = file.tell()
-        _require_end(archive)
+        require_end(archive)
         _require(found, tops, names, path)
 
 
-def _require_end(archive: tarfile.TarFile) -> None:
+def require_end(archive: tarfile.TarFile) -> None:
     """Raises ReadError for a damaged or cut archive: tarfile ends silently at a damaged header.
 
     A complete archive has at least one block of zeros, and only zeros, after its last member.
