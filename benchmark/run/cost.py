@@ -29,7 +29,7 @@ RATE = 16_000
 """Sampling rate in Hz of the test sound for a system that takes any rate."""
 
 
-RUNS, BUDGET_S = 3, 1.5
+RUNS, BUDGET_S = 3, 0.5
 """Largest number of timed runs of a system, and total seconds of runs after which no further run begins."""
 
 
