@@ -14,7 +14,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any, overload
+from typing import Any, TypeVar, overload
 
 import numpy as np
 import pyarrow as pa
@@ -26,7 +26,7 @@ from restorebench.benchmark.audio import fit, resample, samples_for
 from restorebench.benchmark.core.atomic import open_atomic
 from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.core.text import decodable
-from restorebench.benchmark.data.locations import archived, audio_files, resolve_uri
+from restorebench.benchmark.data.locations import ARCHIVED, archived, audio_files, resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError, reason
 from restorebench.benchmark.suite import CorpusSpec
 from restorebench.benchmark.types import FloatArray, Utterance
@@ -40,6 +40,7 @@ READERS = 16
 TEXTS = ("corpus", "id", "uri", "text", "language", "speaker", "licence")
 SCHEMA = pa.schema([*((name, pa.large_string()) for name in TEXTS), ("rate", pa.int32()), ("frames", pa.int64())])
 Progress = Callable[[str, int, Iterator[int]], None]
+Row = TypeVar("Row")
 
 
 @dataclass(frozen=True)
@@ -88,68 +89,74 @@ def _sound(uri: str) -> soundfile.SoundFile:
         raise AudioError(f"{uri}: cannot be read as audio ({error.error_string.rstrip('.')})") from error
 
 
-class Recordings(Sequence[Recording]):
-    """The rows of a list; a recording is made when it is asked for."""
+class _Rows(Sequence[Row]):
+    """Rows of a table; each is made when it is asked for."""
+
+    def __init__(self, table: pa.Table) -> None:
+        self.table = table
+
+    def row(self, place: int) -> Row:
+        raise NotImplementedError
+
+    def __len__(self) -> int:
+        return int(self.table.num_rows)
+
+    @overload
+    def __getitem__(self, place: int) -> Row: ...
+    @overload
+    def __getitem__(self, place: slice) -> list[Row]: ...
+    def __getitem__(self, place: int | slice) -> Row | list[Row]:
+        if isinstance(place, slice):
+            return [self.row(number) for number in range(*place.indices(len(self)))]
+        return self.row(place)
+
+
+class _Column(_Rows[str]):
+    """One column of texts."""
+
+    def __init__(self, table: pa.Table, name: str) -> None:
+        super().__init__(table)
+        self.name = name
+
+    def row(self, place: int) -> str:
+        return str(self.table[self.name][place].as_py())
+
+
+class Recordings(_Rows[Recording]):
+    """The list of a run's recordings."""
 
     def __init__(self, table: pa.Table, path: Path | None = None) -> None:
         """path: of the file that holds the table, which other processes map instead of getting a copy."""
-        self.table, self.path = table, path
+        super().__init__(table)
+        self.path = path
         rates = table["rate"].to_numpy()
         self.seconds: np.ndarray[Any, np.dtype[np.float64]] = table["frames"].to_numpy() / rates
 
     def __reduce__(self) -> tuple[Any, ...]:
         return (Recordings, (self.table,)) if self.path is None else (open_list, (self.path,))
 
-    def __len__(self) -> int:
-        return int(self.table.num_rows)
-
-    @overload
-    def __getitem__(self, place: int) -> Recording: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[Recording]: ...
-    def __getitem__(self, place: int | slice) -> Recording | list[Recording]:
-        if isinstance(place, slice):
-            return [self[number] for number in range(*place.indices(len(self)))]
+    def row(self, place: int) -> Recording:
         return Recording(*(self.table[name][place].as_py() for name in ("uri", "rate", "frames")))
 
     @property
     def any_archived(self) -> bool:
-        found = pc.match_substring_regex(self.table["uri"], r"\.tar#\d+\+\d+$")
-        return bool(pc.any(found).as_py())
+        """Whether a recording lies within an archive."""
+        return bool(pc.any(pc.match_substring_regex(self.table["uri"], f"^{ARCHIVED.pattern}$")).as_py())
 
     def column(self, name: str) -> list[Any]:
         return list(self.table[name].to_pylist())
 
     @property
     def uris(self) -> Sequence[str]:
-        return _Column(self, "uri")
+        return _Column(self.table, "uri")
 
     @property
     def ids(self) -> Sequence[str]:
-        return _Column(self, "id")
+        return _Column(self.table, "id")
 
     def utterances(self) -> list[Utterance]:
         names = ("id", "uri", "text", "language", "speaker", "licence")
         return [Utterance(**{name: row[name] for name in names}) for row in self.table.to_pylist()]
-
-
-class _Column(Sequence[str]):
-    """One column of a list, of which only what is asked for becomes text."""
-
-    def __init__(self, recordings: Recordings, name: str) -> None:
-        self.recordings, self.name = recordings, name
-
-    def __len__(self) -> int:
-        return len(self.recordings)
-
-    @overload
-    def __getitem__(self, place: int) -> str: ...
-    @overload
-    def __getitem__(self, place: slice) -> list[str]: ...
-    def __getitem__(self, place: int | slice) -> str | list[str]:
-        if isinstance(place, slice):
-            return [self[number] for number in range(*place.indices(len(self)))]
-        return str(self.recordings.table[self.name][place].as_py())
 
 
 def recordings_of(corpora: Sequence[CorpusSpec], kept: Path | None, progress: Progress) -> Recordings:

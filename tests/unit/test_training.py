@@ -21,8 +21,9 @@ from restorebench.benchmark.errors import RequestError  # noqa: E402
 from restorebench.benchmark.types import Utterance  # noqa: E402
 from restorebench.systems.training import checkpoint  # noqa: E402
 from restorebench.systems.training.config import RunConfig  # noqa: E402
-from restorebench.systems.training.data import PairStream  # noqa: E402
+from restorebench.systems.training.data import PairStream, collate  # noqa: E402
 from restorebench.systems.training.recordings import recordings_of, require_not_held_out  # noqa: E402
+from restorebench.systems.training.task import make_task  # noqa: E402
 from tests.conftest import ROOT, Cli  # noqa: E402
 from tests.tiny import (  # noqa: E402
     FRAME_CODEC,
@@ -280,6 +281,22 @@ def test_noise_of_a_test_set_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"1 noises are of a test set \(.*DEMAND_cafe"):
         require_not_held_out(run_config(data={"options": options}), [])
     require_not_held_out(run_config(data={"options": options, "held_out_noise": []}), [])
+
+
+@pytest.mark.parametrize("name", ["train", "validation"])
+def test_masks_of_workers_are_those_of_the_task(name: str) -> None:
+    """Material in memory has no workers: both ways must mask the same places of the same items."""
+    run = run_config(model={"drop": 0.5})
+    task = make_task(run)
+    recordings = recordings_of(run.data.speech, None, quietly)
+    made = [PairStream(run.data, task.rate, recordings, 0, name, extras=task.extras())[n] for n in range(6)]
+    batch = collate(made)
+    bare = {key: value for key, value in batch.items() if key not in ("masked", "dropped")}
+    examples = task.to_examples(bare, name)  # type: ignore[attr-defined]
+    assert torch.equal(examples["masked"], batch["masked"])
+    assert torch.equal(examples["dropped"], batch["dropped"])
+    assert bool(batch["dropped"].any()) == (name == "train")
+    assert not torch.equal(batch["masked"][0], batch["masked"][1])
 
 
 def test_minutes_do_not_count_the_first_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
