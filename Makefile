@@ -2,7 +2,7 @@
 BIN := .venv/bin
 STORE ?= demo-store
 
-.PHONY: demo report test lint test-heavy bench bench-models train-material train-bundle train-nano picture clean
+.PHONY: demo report test lint test-heavy test-environments bench bench-models train-material train-bundle train-nano picture clean
 
 demo: .venv/.ready-demo
 	$(BIN)/restorebench run demo --store $(STORE) --fetch
@@ -14,7 +14,7 @@ report: demo .venv/.ready-all
 	$(BIN)/restorebench report $(STORE) --out $(STORE)/report
 
 test: .venv/.ready-dev lint
-	$(BIN)/pytest -n auto --dist worksteal -m "not heavy"
+	$(BIN)/pytest -n auto --dist worksteal -m "not heavy and not environments"
 
 lint: .venv/.ready-dev
 	$(BIN)/ruff check .
@@ -24,6 +24,9 @@ lint: .venv/.ready-dev
 
 test-heavy: .venv/.ready-dev
 	$(BIN)/pytest -m heavy -n 2 --dist loadfile
+
+test-environments: .venv/.ready-dev
+	$(BIN)/pytest -m environments
 
 bench: .venv/.ready-dev
 	$(BIN)/pytest tests/benchmarks/test_speed.py tests/benchmarks/test_remote_speed.py --benchmark-only --benchmark-columns=median,iqr,rounds,ops

@@ -2,7 +2,8 @@
 
     .venv/bin/python .ci/hashes.py
 
-Run it after a lock (`metrics/remote/NAME.txt`) was made anew. The index is asked for hashes alone.
+Run it after a lock (`metrics/remote/NAME.txt`, `systems/baselines/remote/NAME.txt`) was made anew. The index is asked
+for hashes alone.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 ROOT = Path(__file__).resolve().parents[1]
+LOCKS = (ROOT / "metrics" / "remote", ROOT / "systems" / "baselines" / "remote")
 TABLE = ROOT / "benchmark" / "isolation" / "hashes.txt"
 
 
@@ -41,7 +43,7 @@ def hashes(lock: Path) -> dict[str, set[str]]:
 
 def main() -> int:
     found: dict[str, set[str]] = {}
-    for lock in sorted((ROOT / "metrics" / "remote").glob("*.txt")):
+    for lock in sorted(lock for folder in LOCKS for lock in folder.glob("*.txt")):
         for package, known in hashes(lock).items():
             found.setdefault(package, set()).update(known)
     TABLE.write_text("".join(f"{package} {' '.join(sorted(found[package]))}\n" for package in sorted(found)))

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from restorebench.benchmark.data.locations import file_sha256
 from restorebench.benchmark.data.weight_catalogue import PARAFORMER as PARAFORMER_FILES
-from restorebench.benchmark.isolation.environments import Environment
+from restorebench.benchmark.isolation.environments import Environment, locked_requirements
 from restorebench.benchmark.isolation.remote import CALL_LIMIT_S, Remote
 from restorebench.benchmark.types import FloatArray
 from restorebench.metrics.recogniser import RATE, Recogniser
@@ -54,15 +54,10 @@ def _script_sha256(file: str) -> str:
     return file_sha256(SCRIPTS_FOLDER / file)
 
 
-def locked_requirements(name: str) -> tuple[str, ...]:
-    """Every package of an environment with its version, from `remote/NAME.txt` (see CONTRIBUTING.md)."""
-    return tuple((SCRIPTS_FOLDER / f"{name}.txt").read_text(encoding="utf-8").splitlines())
-
-
 WHISPER_REQUIREMENTS, NEMO_REQUIREMENTS, PARAFORMER_REQUIREMENTS = (
-    locked_requirements("whisper"),
-    locked_requirements("nemo"),
-    locked_requirements("paraformer"),
+    locked_requirements(SCRIPTS_FOLDER / "whisper.txt"),
+    locked_requirements(SCRIPTS_FOLDER / "nemo.txt"),
+    locked_requirements(SCRIPTS_FOLDER / "paraformer.txt"),
 )
 
 nemo = IsolatedRecogniser(

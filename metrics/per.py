@@ -10,15 +10,20 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
+from restorebench.benchmark.isolation.environments import locked_requirements
 from restorebench.benchmark.types import Outcome
-from restorebench.metrics.isolated_asr import IsolatedRecogniser, locked_requirements
+from restorebench.metrics.isolated_asr import SCRIPTS_FOLDER, IsolatedRecogniser
 from restorebench.metrics.wer import count_errors
 
 KINDS = {"substitutions": "PER subst.", "deletions": "PER del.", "insertions": "PER ins."}
 
 
 hama = IsolatedRecogniser(
-    name="hama", file="hama_phones.py", requirements=locked_requirements("hama"), rules="decoding=greedy-ctc", cost=0.2
+    name="hama",
+    file="hama_phones.py",
+    requirements=locked_requirements(SCRIPTS_FOLDER / "hama.txt"),
+    rules="decoding=greedy-ctc",
+    cost=0.2,
 )
 
 

@@ -1,8 +1,12 @@
 """Systems by registry name. A new one is one file and one line here."""
 
 BUILTIN = {
+    "dccrn-libri1mix": "baselines.isolated:dccrn",
     "deepfilternet3": "baselines.deepfilternet3:DeepFilterNet3",
+    "demucs-dns64": "baselines.isolated:demucs_dns64",
+    "demucs-master64": "baselines.isolated:demucs_master64",
     "dtln": "baselines.dtln:Dtln",
+    "frcrn": "baselines.isolated:frcrn",
     "gtcrn": "baselines.gtcrn:Gtcrn",
     "http": "served.http:HttpSystem",
     "masksr": "masksr.rows:masksr",
@@ -26,6 +30,8 @@ BUILTIN = {
     "masksr2-s-span8": "masksr.rows:masksr2_s_span8",
     "masksr2-s-stft-16k": "masksr.rows:masksr2_s_stft_16k",
     "masksr2-s-stft-44.1k": "masksr.rows:masksr2_s_stft_44_1k",
+    "mossformer2": "baselines.isolated:mossformer2",
+    "mossformergan": "baselines.isolated:mossformergan",
     "nsnet2-16k": "baselines.nsnet2:nsnet2_16k",
     "nsnet2-48k": "baselines.nsnet2:nsnet2_48k",
     "published": "anchors.published:Published",
@@ -39,5 +45,6 @@ BUILTIN = {
     "target-codec": "anchors.target_codec:TargetCodec",
     "target-codec-nano": "anchors.target_codec:target_codec_nano",
     "unprocessed": "anchors.passthrough:Unprocessed",
+    "voicefixer": "baselines.isolated:voicefixer",
     "wpe": "baselines.wpe:Wpe",
 }

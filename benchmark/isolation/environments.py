@@ -73,6 +73,11 @@ class Environment:
         return (self.folder / READY).is_file() and self.python.exists()
 
 
+def locked_requirements(lock: Path) -> tuple[str, ...]:
+    """Every package of an environment with its version, from a lock file (see CONTRIBUTING.md)."""
+    return tuple(lock.read_text(encoding="utf-8").splitlines())
+
+
 def environments_folder() -> Path:
     """$RESTOREBENCH_ENVIRONMENTS, or `environments` in the user's cache."""
     if named := os.environ.get("RESTOREBENCH_ENVIRONMENTS"):

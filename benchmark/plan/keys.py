@@ -46,8 +46,9 @@ def system_identity(component: System | Supplied, trial: Trial) -> str:
     hashes = [weights.identity(name) for name in card.weights]
     finished = [component.identity(trial)] if isinstance(component, Supplied) else []
     late = [f"delay={card.delay_s:g}s"] if card.delay_s else []
+    locked = [f"{card.environment[0]}+lock={Environment(card.environment).lock}"] if card.environment else []
     return "|".join(
-        [f"{card.name}@{card.version}", card.identity, *late, *versions_of(card.packages), *hashes, *finished]
+        [f"{card.name}@{card.version}", card.identity, *late, *locked, *versions_of(card.packages), *hashes, *finished]
     )
 
 

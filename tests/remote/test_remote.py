@@ -17,7 +17,8 @@ from restorebench.benchmark.errors import MAY_PASS, AudioError, RequestError, re
 from restorebench.benchmark.isolation import environments, hashes
 from restorebench.benchmark.isolation.environments import Environment
 from restorebench.benchmark.isolation.remote import Remote, environment_of_a_worker
-from restorebench.metrics.isolated_asr import locked_requirements
+from restorebench.metrics.isolated_asr import SCRIPTS_FOLDER as METRICS_SCRIPTS
+from restorebench.systems.baselines.isolated import SCRIPTS_FOLDER as SYSTEMS_SCRIPTS
 from tests.conftest import Cli
 
 TOY = Path(__file__).with_name("toy.py")
@@ -138,9 +139,9 @@ def test_a_failed_build_shows_the_resolvers_words(folder: Path) -> None:
     assert not impossible.folder.exists()
 
 
-@pytest.mark.parametrize("lock", ["hama", "nemo", "paraformer", "whisper"])
-def test_every_package_of_our_locks_has_its_hashes(lock: str) -> None:
-    made = hashes.with_hashes(locked_requirements(lock))
+@pytest.mark.parametrize("lock", [*METRICS_SCRIPTS.glob("*.txt"), *SYSTEMS_SCRIPTS.glob("*.txt")], ids=lambda p: p.stem)
+def test_every_package_of_our_locks_has_its_hashes(lock: Path) -> None:
+    made = hashes.with_hashes(environments.locked_requirements(lock))
     assert made is not None
     assert all("--hash=sha256:" in line for line in made)
 

@@ -1,0 +1,161 @@
+"""Baselines of both papers that run from their owners' packages, each package in a Python environment of its own.
+
+What each package does to a number is told in its worker's code (`remote/`). None of these packages bring their weights:
+`restorebench data fetch NAME` fetches them from the owners' address.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+
+from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.data.locations import file_sha256
+from restorebench.benchmark.data.weights import fetch
+from restorebench.benchmark.isolation.environments import Environment, locked_requirements
+from restorebench.benchmark.isolation.remote import CALL_LIMIT_S, Remote
+from restorebench.benchmark.types import Audio
+
+SCRIPTS_FOLDER = Path(__file__).parent / "remote"
+MAX_SECONDS_PER_AUDIO_SECOND = 60.0
+"""Processing time allowed per second of audio; a worker that needs more is taken as hung."""
+
+
+@dataclass(frozen=True)
+class IsolatedSystem:
+    """A restorer that runs from its owner's package. Calling it makes the system, which is itself.
+
+    The worker's code has a class `Remote` with a method `restore(clips, seeds)` for clips [time] at the card's rate.
+    """
+
+    card: SystemCard
+    script: str
+    """File name of the worker's code in `systems/baselines/remote`."""
+    weights: tuple[tuple[str, str], ...]
+    """Argument of the worker, and the name of the weights whose path it gets."""
+    settings: tuple[tuple[str, str], ...] = field(default=())
+    """Further arguments of the worker."""
+
+    def __call__(self) -> IsolatedSystem:
+        return self
+
+    def restore(self, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:
+        limit_s = CALL_LIMIT_S + MAX_SECONDS_PER_AUDIO_SECOND * sum(audio.seconds for audio in batch)
+        sounds = [audio.samples for audio in batch]
+        _, restored = self.remote().call("restore", sounds, limit_s=limit_s, seeds=list(seeds))
+        return [Audio(samples, audio.rate) for samples, audio in zip(restored, batch, strict=True)]
+
+    def remote(self) -> Remote:
+        """The system's worker process; its weights are fetched if they are not here."""
+        paths = tuple((argument, str(fetch(name))) for argument, name in self.weights)
+        return _remote(self.script, self.card.environment, (*paths, *self.settings))
+
+
+@cache
+def _remote(script: str, requirements: tuple[str, ...], settings: tuple[tuple[str, str], ...]) -> Remote:
+    """One worker per system and process."""
+    return Remote(Environment(requirements), SCRIPTS_FOLDER / script, dict(settings))
+
+
+def _script(package: str) -> tuple[str, tuple[str, ...], str]:
+    """Of a package: the worker's file name, the locked requirements, and the hash of the worker's code."""
+    name = f"{package}_package.py"
+    return name, locked_requirements(SCRIPTS_FOLDER / f"{package}.txt"), file_sha256(SCRIPTS_FOLDER / name)
+
+
+_DENOISER, _DENOISER_LOCK, _DENOISER_CODE = _script("denoiser")
+_CLEARVOICE, _CLEARVOICE_LOCK, _CLEARVOICE_CODE = _script("clearvoice")
+_VOICEFIXER, _VOICEFIXER_LOCK, _VOICEFIXER_CODE = _script("voicefixer")
+_ASTEROID, _ASTEROID_LOCK, _ASTEROID_CODE = _script("asteroid")
+
+voicefixer = IsolatedSystem(
+    SystemCard(
+        name="voicefixer",
+        version=1,
+        summary="VoiceFixer, 44.1 kHz, restores all four distortions; generates the waveform from a mel spectrogram",
+        source="Liu et al. 2022; voicefixer 0.1.3, mode 0",
+        rate=44_100,
+        environment=_VOICEFIXER_LOCK,
+        identity=_VOICEFIXER_CODE,
+        weights=("voicefixer-analysis", "voicefixer-vocoder"),
+        parameters=111_000_000,
+        cost=1.0,
+        deviations="none; the package cuts its output at both ends, which moves it by up to 5 ms",
+    ),
+    _VOICEFIXER,
+    (("analysis", "voicefixer-analysis"), ("vocoder", "voicefixer-vocoder")),
+)
+
+
+def _demucs(name: str, corpora: str) -> IsolatedSystem:
+    card = SystemCard(
+        name=f"demucs-{name}",
+        version=1,
+        summary=f"DEMUCS denoiser, 16 kHz, causal, 64 channels, trained on {corpora}",
+        source="Défossez et al. 2020; denoiser 0.1.5",
+        licence="CC BY-NC 4.0",
+        rate=16_000,
+        environment=_DENOISER_LOCK,
+        identity=_DENOISER_CODE,
+        weights=(f"demucs-{name}",),
+        parameters=33_533_569,
+        cost=0.5,
+        deviations="MaskSR2 does not say which checkpoint it used",
+    )
+    return IsolatedSystem(card, _DENOISER, (("checkpoint", f"demucs-{name}"),))
+
+
+demucs_dns64 = _demucs("dns64", "the DNS challenge's corpus")
+demucs_master64 = _demucs("master64", "the DNS challenge's corpus and Valentini's")
+
+
+def _clearvoice(
+    name: str, network: str, rate: int, parameters: int, cost: float, source: str, role: str
+) -> IsolatedSystem:
+    card = SystemCard(
+        name=name,
+        version=1,
+        summary=f"{network.partition('_')[0]} denoiser, {rate // 1000} kHz{role}",
+        source=f"{source}; clearvoice 0.1.2",
+        licence="Apache-2.0",
+        rate=rate,
+        environment=_CLEARVOICE_LOCK,
+        identity=_CLEARVOICE_CODE,
+        weights=(name,),
+        parameters=parameters,
+        stochastic=name == "mossformer2",  # its features have dither
+        cost=cost,
+        deviations="none; its input is rounded to 16 bits, as in the files that the package reads",
+    )
+    return IsolatedSystem(card, _CLEARVOICE, (("checkpoint", name),), (("network", network),))
+
+
+frcrn = _clearvoice("frcrn", "FRCRN_SE_16K", 16_000, 13_963_604, 0.5, "Zhao et al. 2022", "")
+mossformer2 = _clearvoice(
+    "mossformer2", "MossFormer2_SE_48K", 48_000, 55_262_170, 1.5, "Zhao et al. 2024", ", SISE's MOSS-FORMER (D38)"
+)
+mossformergan = _clearvoice(
+    "mossformergan", "MossFormerGAN_SE_16K", 16_000, 3_128_639, 1.5, "ClearerVoice-Studio",
+    ", another reading of SISE's MOSS-FORMER (D38)",
+)  # fmt: skip
+
+dccrn = IsolatedSystem(
+    SystemCard(
+        name="dccrn-libri1mix",
+        version=1,
+        summary="DCCRN denoiser, 16 kHz, the asteroid toolkit's checkpoint (Libri1Mix)",
+        source="Hu et al. 2020; asteroid 0.7.0",
+        licence="CC BY-SA 4.0",
+        rate=16_000,
+        environment=_ASTEROID_LOCK,
+        identity=_ASTEROID_CODE,
+        weights=("dccrn-libri1mix",),
+        parameters=3_670_000,
+        cost=0.3,
+        deviations="DCCRN's authors published no weights; SISE's row was trained on other mixtures (D39)",
+    ),
+    _ASTEROID,
+    (("checkpoint", "dccrn-libri1mix"),),
+)

@@ -1,0 +1,89 @@
+"""Baselines of both papers through their owners' packages: true classes with random weights in the official format.
+
+Random weights restore nothing; the tests are of loading, lengths, levels and repeatability.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from restorebench.benchmark.audio import resample
+from restorebench.benchmark.data import weights
+from restorebench.benchmark.data.weight_catalogue import CATALOGUE
+from restorebench.benchmark.errors import AudioError
+from restorebench.benchmark.isolation import environments
+from restorebench.benchmark.isolation.environments import Environment
+from restorebench.benchmark.registry import create
+from restorebench.benchmark.types import Audio
+from restorebench.systems.baselines.isolated import IsolatedSystem
+from tests.conftest import Cli
+
+pytestmark = pytest.mark.environments
+NAMES = ["demucs-dns64", "dccrn-libri1mix", "frcrn", "mossformer2", "mossformergan", "voicefixer"]
+SCRIPT = Path(__file__).with_name("make_baselines.py")
+
+
+@pytest.fixture(scope="module", params=NAMES)
+def system(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[IsolatedSystem]:
+    """The system, with random weights in a mirror folder where the official ones would be."""
+    made: IsolatedSystem = create("systems", request.param)
+    mirror = tmp_path_factory.mktemp("mirror")
+    folder = (mirror / CATALOGUE[made.card.weights[0]].path).parent
+    python = environments.require(Environment(made.card.environment))
+    subprocess.run([str(python), "-I", str(SCRIPT), request.param, str(folder)], check=True, capture_output=True)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RESTOREBENCH_WEIGHTS", str(mirror))
+        patch.setenv("RESTOREBENCH_OFFLINE", "1")
+        yield made
+        made.remote().close()
+
+
+@pytest.fixture
+def clip(system: IsolatedSystem, speech: Audio) -> Audio:
+    assert system.card.rate
+    return Audio(resample(speech.samples, speech.rate, system.card.rate), system.card.rate)
+
+
+@pytest.mark.parametrize("samples", [8_000, 441 * 40 - 1, 441 * 40, 33_333])
+def test_length_is_kept(system: IsolatedSystem, clip: Audio, samples: int) -> None:
+    """441 k - 1 samples: VoiceFixer's package alone returns nothing for these."""
+    [made] = system.restore([Audio(clip.samples[:samples], clip.rate)], [0])
+    assert len(made.samples) == samples
+    assert np.isfinite(made.samples).all()
+    assert np.abs(made.samples).max() > 0
+
+
+def test_clips_of_a_batch_do_not_meet(system: IsolatedSystem, clip: Audio) -> None:
+    other = Audio(0.1 * clip.samples[::-1][: len(clip.samples) // 2].copy(), clip.rate)
+    together = system.restore([clip, other], [0, 1])
+    alone = [system.restore([audio], [seed])[0] for seed, audio in enumerate((clip, other))]
+    for a, b in zip(together, alone, strict=True):
+        assert np.array_equal(a.samples, b.samples)
+
+
+def test_it_lands_in_the_store(system: IsolatedSystem, cli: Cli, tmp_path: Path) -> None:
+    done = cli("run", "demo", "--systems", system.card.name, "--metrics", "lsd", "--limit", "1", "--store", "s")
+    assert done.returncode == 0, done.stderr
+    assert f",{system.card.name},0,lsd," in (tmp_path / "s" / "records.csv").read_text()
+
+
+@pytest.mark.parametrize("system", ["frcrn"], indirect=True)
+def test_a_checkpoint_of_something_else_is_refused(
+    system: IsolatedSystem, clip: Audio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The package takes what fits and leaves the rest random, without a word."""
+    [name] = system.card.weights
+    python = environments.require(Environment(system.card.environment))
+    path = tmp_path / CATALOGUE[name].path
+    path.parent.mkdir()
+    half = "s=torch.load(a)['model']; torch.save({'model': dict(list(s.items())[::2])}, b)"
+    program = f"import sys, torch; a, b = sys.argv[1:]; {half}"
+    subprocess.run([str(python), "-c", program, str(weights.fetch(name)), str(path)], check=True)
+    monkeypatch.setenv("RESTOREBENCH_WEIGHTS", str(tmp_path))
+    with pytest.raises(AudioError, match=r"lacks .* weights"):
+        system.restore([clip], [0])

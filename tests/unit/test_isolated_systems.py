@@ -1,0 +1,43 @@
+"""Baselines that run from their owners' packages: what is told before their environments are built."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.plan.keys import system_identity
+from restorebench.benchmark.types import Trial, Utterance
+from restorebench.systems.baselines.isolated import IsolatedSystem
+from tests.conftest import Cli
+
+NAMES = [
+    name for name in registry.targets_by_name("systems") if isinstance(registry.find("systems", name), IsolatedSystem)
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_absent_weights_name_the_command(name: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("RESTOREBENCH_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    done = cli("run", "demo", "--systems", name, "--metrics", "lsd", "--limit", "1", "--store", "s")
+    assert done.returncode == 2
+    assert "run: restorebench data fetch" in done.stderr
+
+
+def test_no_other_checkpoint_can_be_named() -> None:
+    with pytest.raises(RequestError):
+        registry.create("systems", "voicefixer@FILE")
+
+
+def test_a_new_environment_is_a_new_identity() -> None:
+    """Other versions of the packages may give other sound, so results of the old ones are not taken for theirs."""
+    system = registry.create("systems", "frcrn")
+    trial = Trial("demo", "voicefixer", Utterance(id="a"), None, "")
+    before = system_identity(system, trial)
+    changed = system.card.model_copy(update={"environment": (*system.card.environment, "numpy==1.26.3")})
+    after = system_identity(IsolatedSystem(changed, system.script, system.weights, system.settings), trial)
+    assert "clearvoice==0.1.2+lock=" in before
+    assert before != after
