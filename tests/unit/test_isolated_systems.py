@@ -35,7 +35,7 @@ def test_no_other_checkpoint_can_be_named() -> None:
 def test_a_new_environment_is_a_new_identity() -> None:
     """Other versions of the packages may give other sound, so results of the old ones are not taken for theirs."""
     system = registry.create("systems", "frcrn")
-    trial = Trial("demo", "voicefixer", Utterance(id="a"), None, "")
+    trial = Trial("demo", "voicefixer", Utterance("a", None), None, "")
     before = system_identity(system, trial)
     changed = system.card.model_copy(update={"environment": (*system.card.environment, "numpy==1.26.3")})
     after = system_identity(IsolatedSystem(changed, system.script, system.weights, system.settings), trial)
