@@ -16,7 +16,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = (ROOT / "metrics" / "remote", ROOT / "systems" / "baselines" / "remote")
+LOCKS = [ROOT / folder / "remote" for folder in ("metrics", "systems/baselines", "systems/synthesizers")]
 TABLE = ROOT / "benchmark" / "isolation" / "hashes.txt"
 
 

@@ -30,6 +30,7 @@ from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.core.seeds import generator
 from restorebench.benchmark.errors import AudioError, RequestError
 from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.plan.planner import speech_job
 from restorebench.benchmark.run.clip import SharedClip
 from restorebench.benchmark.run.defaults import plan_of_suite
 from restorebench.benchmark.run.engine import forget_failed_scores, run
@@ -39,7 +40,7 @@ from restorebench.benchmark.run.pairs import render
 from restorebench.benchmark.run.restore import restore_audio
 from restorebench.benchmark.run.scoring import metric
 from restorebench.benchmark.run.scoring import score as score_clips
-from restorebench.benchmark.suite import Suite, load_suite
+from restorebench.benchmark.suite import Suite, load_suite, spoken_by
 from restorebench.benchmark.types import Audio, Recipe
 from restorebench.reports.results import Results
 
@@ -208,6 +209,7 @@ def evaluate(
     *,
     store: str | Path,
     beside: Sequence[str] = ANCHORS,
+    synthesizer: str = "",
     metrics: Sequence[str] | None = None,
     limit: int | None = None,
     workers: int | None = None,
@@ -222,6 +224,7 @@ def evaluate(
         suite: A suite, its name, or a path to a .toml file.
         store: Folder of results; made when absent.
         beside: Registered systems to measure as well, on the same clips; ignored where `system` is None.
+        synthesizer: In a suite with speech, who speaks with the restored clips as prompts; default: the suite's own.
         metrics: Names of metrics; default: the suite's, as far as they can be used here.
         limit: Use only the first `limit` clips of the corpus.
         workers: Processes for registered systems and scoring; default: one per core.
@@ -244,7 +247,7 @@ def evaluate(
         >>> list(results.board().index)
         ['unprocessed', 'target', 'quieter']
     """
-    definition = suite if isinstance(suite, Suite) else load_suite(suite)
+    definition = spoken_by(suite if isinstance(suite, Suite) else load_suite(suite), synthesizer)
     names, objects = _split(system)
     chosen = tuple(dict.fromkeys([*names, *beside])) if system is not None else None
     plan, unusable = plan_of_suite(definition, chosen, metrics, limit)
@@ -266,6 +269,8 @@ def _execute_inline(
     run(replace(plan, metric_cards={}, signatures={}), opened, workers, progress, retry_failed)
     for name, restorer in objects.items():
         jobs = restore_inline(restorer, name, plan.trials, plan.suite.seeds, opened, progress)
+        if plan.suite.speech:
+            jobs = [speech_job(job, plan.suite.synthesizer) for job in jobs]
         plan = replace(plan, system_cards={**plan.system_cards, name: restorer.card}, jobs=(*plan.jobs, *jobs))
     if retry_failed:
         forget_failed_scores(plan, opened)

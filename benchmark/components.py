@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cache
 
 from restorebench.benchmark import registry
-from restorebench.benchmark.contracts import Card, MetricCard, Supplied, System
+from restorebench.benchmark.contracts import Card, MetricCard, Supplied, Synthesizer, SynthesizerCard, System
 from restorebench.benchmark.data import weights
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.registry import missing_packages
@@ -43,6 +43,20 @@ def component_of(name: str) -> System | Supplied:
     """The system or supplier of a name, made once per process. Making it loads no weights."""
     component: System | Supplied = registry.create("systems", name)
     return component
+
+
+@cache
+def synthesizer_of(name: str) -> Synthesizer:
+    """The synthesizer of a name, made once per process. Making it loads no weights."""
+    made: Synthesizer = registry.create("synthesizers", name)
+    return made
+
+
+def synthesizer_card(name: str) -> SynthesizerCard:
+    """The card of a synthesizer. One with an argument after a colon is created first, as its card depends on that."""
+    card = synthesizer_of(name).card if ":" in name else registry.card("synthesizers", name)
+    assert isinstance(card, SynthesizerCard)
+    return card
 
 
 def metric_card(name: str) -> MetricCard:

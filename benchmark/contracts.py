@@ -221,19 +221,39 @@ class Supplied(Protocol):
 
 class SynthesizerCard(Card):
     rate: int
-    """The rate of the speech it makes, in Hz."""
+    """Sampling rate in Hz of its speech."""
+    languages: tuple[str, ...] = ("en",)
+    """ISO 639-1 codes of the languages that it speaks."""
+    clones: bool = True
+    """Whether it speaks in the prompt's voice. One that does not is a control: its scores ignore the prompts."""
+    prompt_changes: str = ""
+    """What it does to a prompt before its model hears it (a cut, a level, denoising); "" if nothing."""
+    watermark: bool = False
+    """Whether its speech has a watermark."""
+
+
+@dataclass(frozen=True)
+class SpeechRequest:
+    """A sentence that a synthesizer is to say in the voice of a prompt."""
+
+    prompt: Audio
+    prompt_text: str
+    """What is said in the prompt."""
+    text: str
+    """What is to be said."""
+    language: str
+    """ISO 639-1 code of both texts."""
+    seed: int
 
 
 @runtime_checkable
 class Synthesizer(Protocol):
-    """A zero-shot text-to-speech system for the downstream test: it sees the prompt, the prompt's text and the text."""
+    """A zero-shot text-to-speech system for the downstream test (SISE Table 2)."""
 
     card: SynthesizerCard
 
-    def synthesize(
-        self, prompts: Sequence[Audio], prompt_texts: Sequence[str], texts: Sequence[str], seeds: Sequence[int]
-    ) -> Sequence[Audio]:
-        """Speech of each text in the voice of its prompt, at the card's rate."""
+    def synthesize(self, requests: Sequence[SpeechRequest]) -> Sequence[Audio]:
+        """Speech of each request, at the card's rate. Equal requests give equal samples."""
         ...
 
 

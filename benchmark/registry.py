@@ -27,6 +27,7 @@ BUILTIN_PACKAGES: dict[str, str] = {
     "systems": "restorebench.systems",
     "metrics": "restorebench.metrics",
     "corruptions": "restorebench.corruptions",
+    "synthesizers": "restorebench.systems.synthesizers",
     "corpora": "restorebench.benchmark.data.corpora",
 }
 

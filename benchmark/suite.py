@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
@@ -33,6 +34,9 @@ class CorpusSpec(_Table):
     """Rate in Hz to which clips are resampled before they are degraded; None keeps each file's rate."""
     fetch: tuple[str, ...] = ()
     """Names in the catalogue of corpora: speech, and the noise that a condition draws from."""
+    say: Literal["", "another"] = ""
+    """What a synthesizer says, in a suite with speech. "": what the corpus lists for each clip; another: the text of
+    the clip that is half the corpus further on."""
     needs: str = ""
     """One line on the files that a user needs for this corpus, with their licence and origin."""
 
@@ -79,6 +83,10 @@ class Suite(_Table):
     paper_metrics: tuple[str, ...] = ()
     """Metrics of the profile `paper`: the scorers that the papers used; some need large weights."""
     systems: tuple[str, ...]
+    speech: bool = False
+    """Whether the systems' outputs are prompts of a synthesizer, whose speech is scored (SISE Table 2)."""
+    synthesizer: str = ""
+    """Name of the synthesizer, in a suite with speech; "": a run names it."""
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
     limit: int | None = Field(default=None, ge=1)
     paper: dict[str, PaperSet] = Field(default_factory=dict)
@@ -96,6 +104,28 @@ class Suite(_Table):
 
     def paper_set(self, condition: str) -> PaperSet | None:
         return self.paper.get(condition, self.paper.get("*"))
+
+
+def spoken_by(suite: Suite, synthesizer: str) -> Suite:
+    """A suite with speech of the given synthesizer ("": the suite's own). Raises RequestError.
+
+    Its name contains a synthesizer that is not the suite's own, so that results of several do not mix; the random draws
+    stay the suite's, so that all synthesizers hear the same prompts.
+    """
+    if not suite.speech:
+        if synthesizer:
+            raise RequestError(f"{suite.name} has no speech, so no synthesizer; suites with speech: {_with_speech()}")
+        return suite
+    if not (synthesizer or suite.synthesizer):
+        raise RequestError(f"{suite.name} needs a synthesizer: name one with --synthesizer")
+    if not synthesizer or synthesizer == suite.synthesizer:
+        return suite
+    name = f"{suite.name}@{re.sub(r'[^A-Za-z0-9_.@-]', '_', synthesizer)}"
+    return suite.model_copy(update={"name": name, "draws": suite.draws or suite.name, "synthesizer": synthesizer})
+
+
+def _with_speech() -> str:
+    return ", ".join(name for name in known() if load_suite(name).speech)
 
 
 def known() -> dict[str, str]:

@@ -87,6 +87,9 @@ class Utterance:
     rate: int | None = None
     """Rate in Hz to which the clip is resampled when it is read; None keeps the rate of the file."""
     text: str | None = None
+    """What is said in the clip."""
+    say: str | None = None
+    """What a synthesizer is to say in the clip's voice, in a suite with speech (suite.py)."""
     language: str = "en"
     speaker: str = ""
     licence: str = ""

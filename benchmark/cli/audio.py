@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from restorebench.benchmark.cli.options import Format, Format_, Limit, Wide, Workers_, _print, _say, _tell, _workers
+from restorebench.benchmark.cli.options import (
+    Format,
+    Format_,
+    Limit,
+    Wide,
+    Workers_,
+    _print,
+    _say,
+    _stored_plan,
+    _tell,
+    _workers,
+)
 
 app = typer.Typer()
 
@@ -48,6 +59,27 @@ def verify(folder: Annotated[Path, typer.Argument(readable=False, help="Folder t
         _tell(fault)
     _tell(f"{clip_count} clips, {len(faults)} faults")
     raise typer.Exit(1 if faults else 0)
+
+
+@app.command(epilog="Example: restorebench speech demo-store --suite demo-tts --out spoken")
+def speech(
+    store: Annotated[Path, typer.Argument(readable=False, help="A store with a suite of speech.")],
+    out: Annotated[Path, typer.Option(help="Folder to write to.")],
+    suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
+) -> None:
+    """Write a store's synthetic speech as SeedTTS lays it out: meta.lst, prompts, and SYSTEM/UTT.wav.
+
+    The official scripts score these folders; exit code 1 when speech is missing.
+    """
+    from restorebench.benchmark.core.outputs import require_folder
+    from restorebench.benchmark.folders.speech import write_speech
+
+    require_folder(out)
+    written, missing = write_speech(*_stored_plan(store, suite), out)
+    for line in missing:
+        _say(line)
+    _say(f"wrote {written} sounds to {out}, {len(missing)} are missing")
+    raise typer.Exit(1 if missing else 0)
 
 
 @app.command(epilog="Example: restorebench restore noisy.wav restored.wav --system gtcrn")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from restorebench.benchmark import registry, suite
 from restorebench.benchmark.components import component_of, why_not
-from restorebench.benchmark.contracts import Card, MetricCard, SystemCard
+from restorebench.benchmark.contracts import Card, MetricCard, SynthesizerCard, SystemCard
 from restorebench.benchmark.data.weights import entry_of
 from restorebench.benchmark.types import Table
 from restorebench.reports.papers import published
@@ -17,6 +17,7 @@ def table(kind: str) -> Table:
         "systems": _systems,
         "metrics": _metrics,
         "corruptions": _corruptions,
+        "synthesizers": _synthesizers,
         "suites": _suites,
         "papers": _papers,
         "decisions": decisions_table,
@@ -60,6 +61,16 @@ def _metrics() -> Table:
 def _corruptions() -> Table:
     rows = tuple((name, str(card.version), card.source, card.summary) for name, card in _cards("corruptions"))
     return Table("Corruptions", ("name", "version", "source", "summary"), rows, details=("version", "source"))
+
+
+def _synthesizers() -> Table:
+    rows = []
+    for name, card in _cards("synthesizers"):
+        assert isinstance(card, SynthesizerCard)
+        facts = (f"{card.rate} Hz", " ".join(card.languages), "yes" if card.clones else "no", card.licence)
+        rows.append((name, *facts, card.source, card.summary))
+    columns = ("name", "rate", "languages", "clones", "licence", "source", "summary")
+    return Table("Synthesizers", columns, tuple(rows), details=("licence", "source"))
 
 
 def _suites() -> Table:

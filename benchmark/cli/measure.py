@@ -20,6 +20,7 @@ from restorebench.benchmark.cli.options import (
     Profile,
     Profile_,
     Store_,
+    Synthesizer_,
     Verbose,
     Wide,
     Workers_,
@@ -40,6 +41,7 @@ def plan(
     systems: Names = "",
     metrics: Names = "",
     store: Annotated[Path | None, typer.Option(help="Count what this store holds already.")] = None,
+    synthesizer: Synthesizer_ = "",
     profile: Profile_ = Profile.embedded,
     limit: Limit = None,
     form: Format_ = Format.terminal,
@@ -51,7 +53,10 @@ def plan(
     from restorebench.benchmark.store.store import Store
 
     _print(
-        [forecast(_plan(suite, systems, metrics, limit, profile), Store(store) if store else None)], form, wide, verbose
+        [forecast(_plan(suite, systems, metrics, limit, profile, synthesizer), Store(store) if store else None)],
+        form,
+        wide,
+        verbose,
     )
 
 
@@ -61,6 +66,7 @@ def run(
     store: Store_,
     systems: Names = "",
     metrics: Names = "",
+    synthesizer: Synthesizer_ = "",
     profile: Profile_ = Profile.embedded,
     limit: Limit = None,
     workers: Workers_ = None,
@@ -79,12 +85,12 @@ def run(
 
     if fetch:
         from restorebench.benchmark.run.defaults import fetch_weights
-        from restorebench.benchmark.suite import load_suite
+        from restorebench.benchmark.suite import load_suite, spoken_by
 
-        definition = load_suite(suite)
+        definition = spoken_by(load_suite(suite), synthesizer)
         measured = _names(metrics) or (definition.paper_metrics if profile is Profile.paper else None)
         fetch_weights(definition, _names(systems), measured, _say, show)
-    planned = _plan(suite, systems, metrics, limit, profile)
+    planned = _plan(suite, systems, metrics, limit, profile, synthesizer)
     done = execute(planned, store, _workers(workers), show, retry_failed)
     _board(store, planned.suite.name, None, form, wide, verbose)
     _say(f"results: {store}  (records.csv, timings.csv, provenance.json; audio in pairs/ and restored/)")
@@ -154,14 +160,14 @@ def score(
     raise typer.Exit(1 if len(failed) else 0)
 
 
-def _plan(suite: str, systems: str, metrics: str, limit: int | None, profile: Profile) -> Plan:
+def _plan(suite: str, systems: str, metrics: str, limit: int | None, profile: Profile, synthesizer: str = "") -> Plan:
     """The plan; what is left out of the suite's defaults is said."""
     from restorebench.benchmark.run.defaults import plan_of_suite
-    from restorebench.benchmark.suite import load_suite
+    from restorebench.benchmark.suite import load_suite, spoken_by
 
     chosen, measured = _names(systems), _names(metrics)
     planned, unusable = plan_of_suite(
-        load_suite(suite), chosen, measured, limit, paper_metrics=profile is Profile.paper
+        spoken_by(load_suite(suite), synthesizer), chosen, measured, limit, paper_metrics=profile is Profile.paper
     )
     for name, why in unusable.items():
         _say(f"without {name}: {why}")

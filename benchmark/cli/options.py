@@ -35,12 +35,14 @@ class Listed(StrEnum):
     systems = "systems"
     metrics = "metrics"
     corruptions = "corruptions"
+    synthesizers = "synthesizers"
     suites = "suites"
     papers = "papers"
     decisions = "decisions"
 
 
 Names = Annotated[str, typer.Option(help="Comma-separated names.")]
+Synthesizer_ = Annotated[str, typer.Option(help="In a suite with speech: who speaks with the restored prompts.")]
 Store_ = Annotated[Path, typer.Option(help="Folder of results; made when absent.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N clips of the corpus.")]
 Workers_ = Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")]

@@ -33,7 +33,9 @@ def import_scores(store: Store, plan: Plan, table: Path, metric: str, lower_is_b
     rows = _read(table)
     card = _card(metric, file_sha256(table), lower_is_better)
     kept = {**plan.metric_cards, metric: card}
-    planned = replace(plan, metric_cards=kept, signatures={**plan.signatures, metric: signature(card)})
+    planned = replace(
+        plan, metric_cards=kept, signatures={**plan.signatures, metric: signature(card, plan.suite.synthesizer)}
+    )
     [value] = card.values
     found = [
         record(job, card, value.name, Outcome(float(row["value"]))) for row in rows for job in _jobs(plan, row, table)

@@ -2,7 +2,9 @@
 
 trial key        corruption's version, clean file's hash, recipe, rate; for a recording: hashes of both files, rate
 restoration key  trial key, system's name and identity, seed if the system samples
-signature        metric's name, version, definition and length rule; packages and weights that compute the metric
+speech key       key of the prompt's restoration, synthesizer's identity, both texts, language, seed
+signature        metric's name, version, definition and length rule; packages and weights that compute the metric;
+                 the synthesizer's identity, where its speech is scored
 score key        restoration key, suite, trial's id, seed number, signature; text and language if the metric reads them
 """
 
@@ -12,7 +14,8 @@ import importlib.metadata
 from collections.abc import Sequence
 
 from restorebench.benchmark.audio import LENGTH_TOLERANCE_S
-from restorebench.benchmark.contracts import MetricCard, Supplied, System, SystemCard
+from restorebench.benchmark.components import synthesizer_card
+from restorebench.benchmark.contracts import Card, MetricCard, Supplied, SynthesizerCard, System, SystemCard
 from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.data import weights
 from restorebench.benchmark.data.locations import resolve_uri, sha256_if_readable
@@ -46,9 +49,16 @@ def system_identity(component: System | Supplied, trial: Trial) -> str:
     hashes = [weights.identity(name) for name in card.weights]
     finished = [component.identity(trial)] if isinstance(component, Supplied) else []
     late = [f"delay={card.delay_s:g}s"] if card.delay_s else []
-    locked = [f"{card.environment[0]}+lock={Environment(card.environment).lock}"] if card.environment else []
     return "|".join(
-        [f"{card.name}@{card.version}", card.identity, *late, *locked, *versions_of(card.packages), *hashes, *finished]
+        [
+            f"{card.name}@{card.version}",
+            card.identity,
+            *late,
+            *_locked(card),
+            *versions_of(card.packages),
+            *hashes,
+            *finished,
+        ]
     )
 
 
@@ -57,22 +67,43 @@ def restoration_key(trial_key: str, system: str, identity: str, seed: int | None
     return digest(trial_key, system, identity, "" if seed is None else str(seed))
 
 
-def signature(card: MetricCard) -> str:
-    """name@version, the definition, how lengths are fitted, and the packages and weights that compute a metric."""
+def synthesizer_identity(card: SynthesizerCard) -> str:
+    """Everything but the request on which a synthesizer's speech depends: version, packages and weights."""
+    hashes = [weights.identity(name) for name in card.weights]
+    return "|".join(
+        [f"{card.name}@{card.version}", card.identity, *_locked(card), *versions_of(card.packages), *hashes]
+    )
+
+
+def speech_key(prompt: str, identity: str, utterance: Utterance, seed: int) -> str:
+    """Key of what a synthesizer says; prompt: the key of the prompt's restoration."""
+    texts = (utterance.text or "", utterance.say or "")
+    return digest("speech", prompt, identity, *texts, utterance.language, str(seed))
+
+
+def signature(card: MetricCard, synthesizer: str = "") -> str:
+    """name@version, the definition, how lengths are fitted, and the packages and weights that compute a metric.
+
+    synthesizer: name of the synthesizer whose speech is scored; "" where restorations are.
+    """
     fitted = f"length=reference±{1000 * LENGTH_TOLERANCE_S:g}ms" if card.conforms else ""
-    locked = [f"{card.environment[0]}+lock={Environment(card.environment).lock}"] if card.environment else []
-    versions = "+".join([*versions_of(card.packages), *locked])
+    versions = "+".join([*versions_of(card.packages), *_locked(card)])
     hashes = [card.identity, *(weights.identity(name) for name in card.weights)]
     used = "weights=" + "+".join(known[:16] for known in hashes if known) if any(hashes) else ""
-    parts = (f"{card.name}@{card.version}", card.definition, fitted, versions, used)
+    speech = f"speech={synthesizer_identity(synthesizer_card(synthesizer))}" if synthesizer else ""
+    parts = (f"{card.name}@{card.version}", card.definition, fitted, versions, used, speech)
     return "|".join(part for part in parts if part)
 
 
 def score_key(job: Job, card: MetricCard, signature: str) -> str:
     """Key of a metric's values for one restoration; those of a metric that reads the transcript depend on it."""
-    utterance = job.trial.utterance
-    spoken = (utterance.text or "", utterance.language) if "text" in card.needs else ()
+    spoken = (job.text or "", job.trial.utterance.language) if "text" in card.needs else ()
     return digest(job.trial.suite, job.trial.id, job.key, str(job.draw), signature, *spoken)
+
+
+def _locked(card: Card) -> list[str]:
+    """The first package of a component's own environment and the hash of all; nothing for a component without one."""
+    return [f"{card.environment[0]}+lock={Environment(card.environment).lock}"] if card.environment else []
 
 
 def versions_of(packages: Sequence[str]) -> list[str]:

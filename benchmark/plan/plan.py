@@ -13,6 +13,7 @@ from typing import Any
 from restorebench.benchmark import registry
 from restorebench.benchmark.contracts import MetricCard, SystemCard
 from restorebench.benchmark.core.digest import digest
+from restorebench.benchmark.core.seeds import integer
 from restorebench.benchmark.suite import Suite
 from restorebench.benchmark.types import Recipe, Trial, Utterance
 
@@ -26,6 +27,26 @@ class Job:
     draw: int
     seed: int
     key: str
+    """Key of the sound that is scored."""
+    prompt: str = ""
+    """Key of the restoration, where a synthesizer speaks with it as its prompt; `key` is then that of the speech."""
+    synthesizer: str = ""
+    """The synthesizer's name; "" where the restoration itself is scored."""
+
+    @property
+    def restoration(self) -> Job:
+        """The job that restores the clip: this one, or the one that makes its prompt."""
+        return replace(self, key=self.prompt, prompt="", synthesizer="") if self.prompt else self
+
+    @property
+    def speech_seed(self) -> int:
+        """The synthesizer's seed: the same one for the prompts of all systems."""
+        return integer(self.trial.suite, self.trial.id, "speech", self.draw)
+
+    @property
+    def text(self) -> str | None:
+        """What is said in the sound that is scored."""
+        return self.trial.utterance.say if self.synthesizer else self.trial.utterance.text
 
 
 @dataclass(frozen=True)
@@ -69,7 +90,8 @@ class Plan:
             clips = [trial.utterance for trial in self.trials if trial.condition == condition]
             has = {"seconds"}
             has |= {"reference"} if any(clip.uri is not None for clip in clips) else set()
-            has |= {"text"} if any(clip.text is not None for clip in clips) else set()
+            texts = [clip.say if self.suite.speech else clip.text for clip in clips]
+            has |= {"text"} if any(text is not None for text in texts) else set()
             pairs |= {(name, condition) for name, card in self.metric_cards.items() if card.needs <= has}
         return frozenset(pairs)
 
@@ -106,7 +128,7 @@ class Plan:
                 "metrics": [card.model_dump(mode="json") for card in self.metric_cards.values()],
                 "signatures": self.signatures,
                 "left_out": self.left_out,
-                "jobs": [[place[job.trial.id], job.system, job.draw, job.seed, job.key] for job in self.jobs],
+                "jobs": [[place[job.trial.id], *_stored(job)] for job in self.jobs],
             },
             indent=1,
             sort_keys=True,
@@ -133,6 +155,11 @@ class Plan:
             jobs=tuple(Job(trials[index], *rest) for index, *rest in data["jobs"]),
             left_out=data.get("left_out", 0),
         )
+
+
+def _stored(job: Job) -> list[Any]:
+    speech = [job.prompt, job.synthesizer] if job.synthesizer else []
+    return [job.system, job.draw, job.seed, job.key, *speech]
 
 
 def _with_roles(raw: dict[str, Any]) -> dict[str, Any]:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import groupby
 
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import header
-from restorebench.benchmark.components import component_of, metric_card, require_weights, resolve_metrics
-from restorebench.benchmark.contracts import Corpus, Corruption, Scene, Supplied
+from restorebench.benchmark.components import (
+    component_of,
+    metric_card,
+    require_weights,
+    resolve_metrics,
+    synthesizer_card,
+)
+from restorebench.benchmark.contracts import Corpus, Corruption, MetricCard, Scene, Supplied
 from restorebench.benchmark.core.seeds import generator, integer
 from restorebench.benchmark.core.text import require_id
 from restorebench.benchmark.data.locations import resolve_uri
@@ -19,6 +25,8 @@ from restorebench.benchmark.plan.keys import (
     rendered_trial_key,
     restoration_key,
     signature,
+    speech_key,
+    synthesizer_identity,
     system_identity,
 )
 from restorebench.benchmark.plan.plan import Job, Plan
@@ -39,14 +47,17 @@ def make_plan(
     chosen = tuple(dict.fromkeys(suite.systems if systems is None else systems))
     cards = {name: component_of(name).card for name in chosen}
     metric_cards = {name: metric_card(name) for name in resolve_metrics(suite.metrics if metrics is None else metrics)}
-    require_weights([*cards.values(), *metric_cards.values()])
+    speakers = [synthesizer_card(suite.synthesizer)] if suite.speech else []
+    require_weights([*cards.values(), *metric_cards.values(), *speakers])
     trials = tuple(trials_of(suite, limit))
+    if suite.speech:
+        _require_speech(suite, trials, metric_cards.values())
     return Plan(
         suite=suite,
         trials=trials,
         system_cards=cards,
         metric_cards=metric_cards,
-        signatures={name: signature(card) for name, card in metric_cards.items()},
+        signatures={name: signature(card, suite.synthesizer) for name, card in metric_cards.items()},
         jobs=tuple(job for name in chosen for job in _jobs(name, suite, trials)),
         left_out=max(0, len(clips_of(suite)[: suite.limit]) - limit) if limit else 0,
     )
@@ -66,17 +77,49 @@ def _jobs(name: str, suite: Suite, trials: Sequence[Trial]) -> list[Job]:
             for draw in draws:
                 seed = integer(trial.suite, trial.id, name, draw)
                 key = restoration_key(trial.key, name, identity, seed if component.card.stochastic else None)
-                jobs.append(Job(trial, name, draw, seed, key))
+                job = Job(trial, name, draw, seed, key)
+                jobs.append(speech_job(job, suite.synthesizer) if suite.speech else job)
     if trials and not jobs:
         beside = sorted(set(suite.systems) - {name})
         raise RequestError(f"{name} has no sound for any clip of {suite.name}; its other systems: {', '.join(beside)}")
     return jobs
 
 
+def speech_job(job: Job, synthesizer: str) -> Job:
+    """The job in which a synthesizer speaks with the output of the restoration `job` as its prompt."""
+    identity = synthesizer_identity(synthesizer_card(synthesizer))
+    key = speech_key(job.key, identity, job.trial.utterance, job.speech_seed)
+    return replace(job, key=key, prompt=job.key, synthesizer=synthesizer)
+
+
+def _require_speech(suite: Suite, trials: Sequence[Trial], metrics: Iterable[MetricCard]) -> None:
+    """Raises RequestError for a suite whose speech cannot be made or cannot be scored by one of the metrics."""
+    for card in metrics:
+        if card.conforms or "seconds" in card.needs:
+            raise RequestError(
+                f"{suite.name}: {card.name} cannot score speech: the synthesizer says another sentence than the clip; "
+                "name metrics such as wer@whisper-tiny.en, spk_sim@dvector, sim_o, dnsmos"
+            )
+    languages = synthesizer_card(suite.synthesizer).languages
+    for trial in trials:
+        clip = trial.utterance
+        if clip.text is None or clip.say is None:
+            raise RequestError(f"{suite.name}: {clip.id} has no {'text' if clip.text is None else 'sentence to say'}")
+        if clip.language not in languages:
+            spoken = ", ".join(languages)
+            raise RequestError(f"{suite.name}: {suite.synthesizer} speaks {spoken}; {clip.id} is in {clip.language}")
+
+
 def clips_of(suite: Suite) -> list[Utterance]:
     """Every clip of a suite's corpus, in order. Raises RequestError when the corpus is absent."""
     corpus: Corpus = registry.create("corpora", suite.corpus.reader, **suite.corpus.options)
-    return [replace(utterance, rate=suite.corpus.rate) for utterance in corpus.utterances()]
+    clips = [replace(utterance, rate=suite.corpus.rate) for utterance in corpus.utterances()]
+    if suite.corpus.say == "another":
+        half = len(clips) // 2
+        clips = [
+            replace(clip, say=other.text) for clip, other in zip(clips, [*clips[half:], *clips[:half]], strict=True)
+        ]
+    return clips
 
 
 def trials_of(suite: Suite, limit: int | None) -> Iterator[Trial]:

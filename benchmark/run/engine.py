@@ -1,4 +1,4 @@
-"""Executes a plan on a local pool: pairs, then restorations system by system, costs, and scores trial by trial.
+"""Executes a plan on a local pool: pairs, restorations system by system, costs, speech, and scores trial by trial.
 
 Each unit is written whole by the worker that made it, so a run that is killed loses at most the units that were open.
 """
@@ -11,8 +11,8 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 from restorebench.benchmark import registry
-from restorebench.benchmark.components import component_of
-from restorebench.benchmark.contracts import Supplied
+from restorebench.benchmark.components import component_of, synthesizer_card
+from restorebench.benchmark.contracts import Card, Supplied
 from restorebench.benchmark.core.atomic import sweep
 from restorebench.benchmark.core.pool import Workers
 from restorebench.benchmark.core.progress import Progress, silent
@@ -24,7 +24,10 @@ from restorebench.benchmark.run.cost import measurable, measure
 from restorebench.benchmark.run.degrade import PairUnit, _pair_died, load_pair, make_pair_unit, stored
 from restorebench.benchmark.run.restore import BATCH, RestoreUnit, _restore_died, one_by_one, restore_unit
 from restorebench.benchmark.run.score import TrialUnit, _score_died, metric_by_metric, score_trial_unit
-from restorebench.benchmark.store.store import ROWS, Store
+from restorebench.benchmark.run.speak import BATCH as SENTENCES
+from restorebench.benchmark.run.speak import SpeakUnit, _speak_died, speak_unit
+from restorebench.benchmark.run.speak import one_by_one as speak_one_by_one
+from restorebench.benchmark.store.store import ROWS, Kind, Store
 from restorebench.benchmark.types import Trial
 
 LOG = logging.getLogger("restorebench")
@@ -37,7 +40,7 @@ def run(plan: Plan, store: Store, workers: int, progress: Progress = silent, ret
     A failed unit is tried again if `retry_failed` is true or the machine caused the failure (`MAY_PASS`). Damaged units
     are made again; with `retry_failed`, sounds are checked against their hashes too.
     """
-    for kind in ("pairs", "restored", *ROWS, "plans"):
+    for kind in ("pairs", "restored", "spoken", *ROWS, "plans"):
         sweep(store.root / kind)
     sweep(store.root)
     store.put_plan(plan)
@@ -49,7 +52,8 @@ def run(plan: Plan, store: Store, workers: int, progress: Progress = silent, ret
     scored = store.keys("scores") | store.keys("timings")
     restorations = {isolated: _restorations(plan, store, isolated) for isolated in (False, True)}
     scores = {isolated: list(_scores(plan, store, scored, isolated)) for isolated in (False, True)}
-    _build_environments(plan, restorations[True], scores[True], progress)
+    speech = _speech(plan, store)
+    _build_environments(plan, restorations[True], scores[True], speech, progress)
     # One process drives all components with an environment of their own, so that each is in memory only once.
     with Workers(workers) as pool, Workers(1) as lone:
         progress("degrade", len(pairs), (1 for _ in pool.map(make_pair_unit, pairs, _pair_died)))
@@ -60,6 +64,10 @@ def run(plan: Plan, store: Store, workers: int, progress: Progress = silent, ret
             progress(f"restore{where}", total, (len(unit) for unit in restored))
         if timed := _timed(plan, restorations[False]):
             progress("cost", len(timed), measure(store, timed, workers))
+        if speech:
+            by = lone if synthesizer_card(plan.suite.synthesizer).environment else pool
+            spoken = by.map(speak_unit, speech, _speak_died, speak_one_by_one)
+            progress("speak", sum(len(unit.jobs) for unit in speech), (len(keys) for keys in spoken))
         for by, isolated, where in stages:
             total = sum(len(unit.jobs) for unit in scores[isolated])
             progress(f"score{where}", total, by.map(score_trial_unit, scores[isolated], _score_died, metric_by_metric))
@@ -72,12 +80,17 @@ def _timed(plan: Plan, restorations: Sequence[RestoreUnit]) -> list[str]:
 
 
 def _build_environments(
-    plan: Plan, restorations: Sequence[RestoreUnit], scores: Sequence[TrialUnit], progress: Progress
+    plan: Plan,
+    restorations: Sequence[RestoreUnit],
+    scores: Sequence[TrialUnit],
+    speech: Sequence[SpeakUnit],
+    progress: Progress,
 ) -> None:
     """Builds the environments that the open units need. Raises RequestError with the resolver's error message."""
     systems = {unit.jobs[0].system for unit in restorations}
     metrics = {name for unit in scores for names in unit.plan_metrics.values() for name in names}
-    cards = [plan.system_cards[name] for name in systems] + [plan.metric_cards[name] for name in metrics]
+    cards: list[Card] = [plan.system_cards[name] for name in systems] + [plan.metric_cards[name] for name in metrics]
+    cards += [synthesizer_card(plan.suite.synthesizer)] if speech else []
     build(used_by((card.name, card.environment) for card in cards), progress)
 
 
@@ -90,11 +103,17 @@ def _restorations(plan: Plan, store: Store, isolated: bool) -> list[RestoreUnit]
     for name, group in groupby(plan.jobs, key=lambda job: job.system):
         if bool(plan.system_cards[name].environment) != isolated:
             continue
-        todo = [job for job in group if store.note("restored", job.key) is None]
+        wanted = {job.restoration.key: job.restoration for job in group}.values()
+        todo = [job for job in wanted if store.note("restored", job.key) is None]
         if not todo or isinstance(component_of(name), Supplied):
             continue
         units += [RestoreUnit(store.root, tuple(todo[i : i + BATCH])) for i in range(0, len(todo), BATCH)]
     return units
+
+
+def _speech(plan: Plan, store: Store) -> list[SpeakUnit]:
+    todo = [job for job in plan.jobs if job.synthesizer and store.note("spoken", job.key) is None]
+    return [SpeakUnit(store.root, tuple(todo[i : i + SENTENCES])) for i in range(0, len(todo), SENTENCES)]
 
 
 def _scores(plan: Plan, store: Store, scored: frozenset[str], isolated: bool) -> Iterator[TrialUnit]:
@@ -127,10 +146,14 @@ def forget_failures(plan: Plan, store: Store, retry_failed: bool) -> int:
         if note and (again(note["why"]) or (retry_failed and not _whole_pair(store, trial))):
             store.forget("pairs", trial.key)
     for job in plan.jobs:
+        spoken = store.note("spoken", job.key) if job.synthesizer else None
+        if spoken and (again(spoken["why"]) or (retry_failed and not _whole(store, "spoken", job, spoken))):
+            store.forget("spoken", job.key)
+    for job in {job.restoration.key: job.restoration for job in plan.jobs}.values():
         if registry.parse_name("systems", job.system)[0] not in registry.targets_by_name("systems"):
             continue  # a Python object that was passed to `evaluate`, which alone can call it again
         note = store.note("restored", job.key)
-        if note and (again(note["why"]) or (retry_failed and not _whole(store, job, note))):
+        if note and (again(note["why"]) or (retry_failed and not _whole(store, "restored", job, note))):
             store.forget("restored", job.key)
     return forget_failed_scores(plan, store, again)
 
@@ -143,9 +166,9 @@ def _whole_pair(store: Store, trial: Trial) -> bool:
     return True
 
 
-def _whole(store: Store, job: Job, note: Mapping[str, Any]) -> bool:
+def _whole(store: Store, kind: Kind, job: Job, note: Mapping[str, Any]) -> bool:
     try:
-        stored(store.sound("restored", f"{job.key}.wav"), note["sha256"])
+        stored(store.sound(kind, f"{job.key}.wav"), note["sha256"])
     except AudioError:
         return False
     return True

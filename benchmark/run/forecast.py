@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from restorebench.benchmark.components import synthesizer_card
 from restorebench.benchmark.plan.keys import score_key
 from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.run.pairs import seconds_of
@@ -21,10 +22,16 @@ def forecast(plan: Plan, store: Store | None) -> Table:
         if card.kind != "system":
             rows.append((system, "restore", str(len(jobs)), "supplied", "0", "0"))
             continue
-        todo = [job for job in jobs if store is None or store.note("restored", job.key) is None]
+        todo = [job for job in jobs if store is None or store.note("restored", job.restoration.key) is None]
         cost = card.cost * sum(seconds[job.trial.id] for job in todo)
         total += cost
         rows.append((system, "restore", str(len(jobs)), str(len(jobs) - len(todo)), str(len(todo)), f"{cost:.0f}"))
+    if plan.suite.synthesizer:
+        todo = [job for job in plan.jobs if store is None or store.note("spoken", job.key) is None]
+        counts = (str(len(plan.jobs)), str(len(plan.jobs) - len(todo)), str(len(todo)))
+        cost = synthesizer_card(plan.suite.synthesizer).cost * sum(seconds[job.trial.id] for job in todo)
+        total += cost
+        rows.append((plan.suite.synthesizer, "speak", *counts, f"{cost:.0f}"))
     for metric, facts in plan.metric_cards.items():
         jobs = [job for job in plan.jobs if metric in plan.metrics_for(job)]
         todo = [job for job in jobs if score_key(job, facts, plan.signatures[metric]) not in scored]

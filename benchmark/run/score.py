@@ -1,4 +1,4 @@
-"""Stage 3: scores what the systems delivered, trial by trial."""
+"""The last stage: scores what the systems delivered, trial by trial."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ def metric_by_metric(unit: TrialUnit) -> list[TrialUnit]:
 
 
 def delivered(store: Store, job: Job, pair: Pair) -> Restoration | str:
-    """What a system delivered for a trial, or why there is nothing."""
+    """The sound that is scored for a job, or why there is none: a system's output, or the speech that it prompts."""
+    if job.synthesizer:
+        return _said(store, job)
     note = store.note("restored", job.key)
     if note is None:
         component = component_of(job.system)
@@ -49,21 +51,35 @@ def delivered(store: Store, job: Job, pair: Pair) -> Restoration | str:
     return Restoration(audio, float(note["seconds"]))
 
 
+def _said(store: Store, job: Job) -> Restoration | str:
+    note = store.note("spoken", job.key)
+    if note is None or note["why"]:
+        return str(note["why"]) if note else "was not spoken"
+    try:
+        return Restoration(stored(store.sound("spoken", f"{job.key}.wav"), note["sha256"]), None)
+    except AudioError as error:
+        return reason(error)
+
+
 def versions_of_clip(store: Store, plan: Plan) -> Callable[[Trial], dict[str, Audio]]:
-    """A function that reads a trial's sounds: input, target if any, and each system's output for its first seed."""
+    """A function that reads a trial's sounds: input, target if any, and each system's output for its first seed.
+
+    In a suite with speech: the degraded and the clean prompt, and the speech that each system's prompt gave.
+    """
+    before, after = ("degraded prompt", "clean prompt") if plan.suite.speech else ("unprocessed", "target")
 
     def versions(trial: Trial) -> dict[str, Audio]:
         try:
             pair = load_pair(store, trial)
         except AudioError:
             return {}
-        found = {"unprocessed": pair.degraded}
+        found = {before: pair.degraded}
         for job in plan.by_trial[trial.id]:
-            if job.system not in (*found, "target"):
+            if job.system not in (*found, after):
                 sound = delivered(store, job, pair)
                 if isinstance(sound, Restoration):
                     found[job.system] = sound.audio
-        return found | ({"target": pair.reference} if pair.reference else {})
+        return found | ({after: pair.reference} if pair.reference else {})
 
     return versions
 

@@ -51,7 +51,7 @@ def records_of(unit: ScoreUnit, found: Mapping[str, Restoration | str]) -> dict[
         estimates: list[SharedClip | str] = [
             clips[job.key] if job.key in clips else str(found[job.key]) for job in jobs
         ]
-        subject = Subject(reference=reference, text=unit.trial.utterance.text, language=unit.trial.utterance.language)
+        subject = Subject(reference=reference, text=unit.jobs[0].text, language=unit.trial.utterance.language)
         outcomes = score(metric(name), subject, estimates)
         card = metric(name).card
         if reference and any(value.role == "fidelity" for value in card.values):
@@ -173,7 +173,7 @@ def failure(card: MetricCard, why: str) -> Mapping[str, Outcome]:
 
 def record(job: Job, card: MetricCard, value: str, outcome: Outcome) -> Record:
     """The row of one value of one clip."""
-    computed_by = signature(card)
+    computed_by = signature(card, job.synthesizer)
     return Record(
         suite=job.trial.suite,
         condition=job.trial.condition,

@@ -3,6 +3,7 @@
     plans/SUITE-DIGEST.json     a plan, one per suite and list of trials; plans/order.txt lists them, the latest last
     pairs/KEY.json              hashes of a rendered pair, or why there is none; beside it reference and degraded FLAC
     restored/KEY.json           hash and time of a system's output, or why it failed; beside it the WAV
+    spoken/KEY.json             hash of what a synthesizer said, or why it said nothing; beside it the WAV
     cost/KEY.json               memory and time of a system (run/cost.py)
     scores/KEY.parquet          records that were written together, as a rule those of one trial
     timings/KEY.parquet         records of processing times, which a rerun does not repeat exactly
@@ -38,8 +39,8 @@ SORTED_BY = [(f.name, "ascending") for f in fields(Record) if f.name not in ("va
 ORDER = "order.txt"
 """Beside the plans: the names of their files, the latest last."""
 ROWS: tuple[Rows, ...] = ("scores", "timings")
-Kind = Literal["pairs", "restored", "cost"]
-"""Kinds of notes: on degraded clips, on restored clips, and on memory and time of systems."""
+Kind = Literal["pairs", "restored", "spoken", "cost"]
+"""Kinds of notes: on degraded clips, on restored clips, on synthetic speech, and on memory and time of systems."""
 
 
 class Store:

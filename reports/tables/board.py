@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from restorebench.benchmark import registry
 from restorebench.benchmark.analysis.board import Board
 from restorebench.benchmark.analysis.intervals import FEW
 from restorebench.benchmark.analysis.paired_scores import PairedScores
+from restorebench.benchmark.components import synthesizer_card
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.types import Cell, Table
@@ -122,6 +124,17 @@ def known_speakers(system: str, plan: Plan) -> list[str]:
     return sorted(trained & {trial.utterance.speaker for trial in plan.trials})
 
 
+def speech(plan: Plan) -> list[str]:
+    """Who speaks, in a suite with speech, and whether the prompts can matter."""
+    name = plan.suite.synthesizer
+    if not name:
+        return []
+    known = name.partition(":")[0] in registry.targets_by_name("synthesizers")
+    control = known and not synthesizer_card(name).clones
+    ignores = "; it ignores the prompts, so no row differs from another because of its system" if control else ""
+    return [f"scored is the speech of {name}, with each system's output as the prompt{ignores}"]
+
+
 def _seen_in_training(plan: Plan) -> list[str]:
     tested = len({trial.utterance.speaker for trial in plan.trials})
     return [
@@ -137,6 +150,7 @@ def notes(board: Board) -> list[str]:
     kinds = [card.kind for card in board.plan.system_cards.values()]
     legend = {"anchor": f"{ANCHOR.strip()} anchor", "published": f"{FINISHED.strip()} finished audio of others"}
     found = [text for kind, text in legend.items() if kind in kinds] + _seen_in_training(board.plan)
+    found += speech(board.plan)
     found += [
         f"{name}: its delay of {1000 * card.delay_s:g} ms, which its card states, was removed"
         for name, card in board.plan.system_cards.items()

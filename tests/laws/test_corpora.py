@@ -129,9 +129,21 @@ def test_every_suite_of_the_papers_can_be_planned(data: Path, tmp_path: Path) ->
         spoken.parent.mkdir(parents=True)
         soundfile.write(spoken, [0.1] * 24_000, 24_000)
     tables = [n for n in suite.known() if "-table" in n]
-    assert len(tables) == 10
+    assert len(tables) == 12
     for name in tables:
         assert list(trials_of(suite.load_suite(name), None)), name
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_sise_table_2_is_prompted_with_the_mixtures_of_table_1(language: str, data: Path, tmp_path: Path) -> None:
+    for name in ("seedtts", "dns-noise"):
+        placed(name, tmp_path)
+    scored, prompts = (
+        list(trials_of(suite.load_suite(f"sise-{table}-{language}"), None))
+        for table in ("table1-seedtts", "table2-tts")
+    )
+    assert [trial.key for trial in scored] == [trial.key for trial in prompts]
+    assert all(trial.utterance.say and trial.utterance.text for trial in prompts)
 
 
 def test_tables_i_and_v_hear_the_same_clips(data: Path, tmp_path: Path) -> None:

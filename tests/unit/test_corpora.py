@@ -67,6 +67,7 @@ def test_seedtts(tmp_path: Path) -> None:
     (tmp_path / "en" / "meta.lst").write_text("x-1|We asked.|prompt-wavs/a.wav|Say this.\n")
     [found] = SeedTts("en", str(tmp_path)).utterances()
     assert (found.id, found.text, found.language, found.degraded) == ("x-1", "We asked.", "en", None)
+    assert found.say == "Say this."
     with pytest.raises(RequestError, match="no such file; wanted what the TTS said"):
         SeedTts("en", str(tmp_path), f"{tmp_path}/spoken").utterances()
     sound(tmp_path / "spoken" / "unprocessed" / "x-1.wav")

@@ -1,6 +1,7 @@
 """SeedTTS test sets: `LANGUAGE/meta.lst`, lines of `utt|prompt_text|prompt_wav|infer_text[|infer_wav]`.
 
-Without `spoken`, the clips are the clean prompts, which are degraded and restored; a clip's text is that of its prompt.
+Without `spoken`, the clips are the clean prompts, which are degraded and restored; a clip's text is that of its prompt,
+and a synthesizer is to say its `infer_text`.
 `spoken` names a folder of generated speech, `SYSTEM/UTT.wav`: the output of a zero-shot TTS whose prompts were restored
 by SYSTEM (`unprocessed`: degraded prompts). A clip's text is then the text that the TTS had to say, and the reference
 is the clean prompt.
@@ -50,6 +51,7 @@ class SeedTts:
             degraded=degraded,
             sha256=sha256_if_readable(resolve_uri(degraded or uri)),
             text=said if self.spoken else prompt_text,
+            say=None if self.spoken else said,
             language=self.language,
             speaker=clip.partition("-")[0],
             licence=LICENCES.get(self.language, "see the SeedTTS test set"),

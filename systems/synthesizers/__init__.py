@@ -1,0 +1,5 @@
+"""Synthesizers by registry name: text-to-speech for the downstream test. A new one is one file and one line here."""
+
+BUILTIN = {
+    "hibari": "hibari:Hibari",
+}

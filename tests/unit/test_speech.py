@@ -1,0 +1,205 @@
+"""Suites with speech: a synthesizer speaks with the restored clips as prompts (SISE Table 2)."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from restorebench.benchmark.audio import read
+from restorebench.benchmark.contracts import SpeechRequest
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.store.store import Store, plan_of
+from restorebench.benchmark.suite import load_suite, spoken_by
+from restorebench.benchmark.types import Audio
+from restorebench.systems.synthesizers.hibari import Hibari
+from tests.conftest import COMMAND, Cli
+
+RUN = ("run", "demo-tts", "--systems", "unprocessed,spectral-gate,target", "--metrics", "dnsmos", "--limit", "2")
+
+
+def spoken(root: Path) -> list[str]:
+    return sorted(path.name for path in (root / "spoken").glob("*.json"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory, toy_plugin: dict[str, str]) -> Path:
+    where = tmp_path_factory.mktemp("speech")
+    command = [str(COMMAND), *RUN, "--synthesizer", "toy-parrot", "--store", "s"]
+    done = subprocess.run(command, cwd=where, env={**os.environ, **toy_plugin}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "scored is the speech of toy-parrot" in done.stdout
+    return where / "s"
+
+
+def test_the_prompts_reach_the_synthesizer_as_they_are(store: Path) -> None:
+    """The parrot says its prompt: degraded, restored or clean."""
+    opened = Store(store)
+    plan = plan_of(opened)
+    assert plan.suite.name == "demo-tts@toy-parrot"
+    for job in plan.jobs:
+        said = read(store / "spoken" / f"{job.key}.wav")
+        given = {
+            "unprocessed": store / "pairs" / f"{job.trial.key}.degraded.flac",
+            "target": store / "pairs" / f"{job.trial.key}.reference.flac",
+        }.get(job.system, store / "restored" / f"{job.prompt}.wav")
+        assert np.array_equal(said.samples, read(given).samples)
+    assert len(plan.jobs) == 6
+
+
+def test_the_signature_names_the_synthesizer(store: Path) -> None:
+    rows = pd.read_csv(store / "records.csv")
+    assert len(rows) == 6 * 4
+    assert rows["signature"].str.contains(r"speech=toy-parrot@1", regex=False).all()
+    assert rows["value"].notna().all()
+
+
+def test_only_what_is_missing_is_said_again(store: Path, cli: Cli, toy_plugin: dict[str, str], tmp_path: Path) -> None:
+    copy = tmp_path / "s"
+    shutil.copytree(store, copy)
+    before = spoken(copy)
+    command = [*RUN, "--synthesizer", "toy-parrot", "--store", "s"]
+    again = cli(*command, env=toy_plugin)
+    assert "speak:" not in again.stderr
+    (copy / "spoken" / before[0]).unlink()
+    mended = cli(*command, env=toy_plugin)
+    assert "speak: 1/1" in mended.stderr
+    assert spoken(copy) == before
+    assert (copy / "records.csv").read_bytes() == (store / "records.csv").read_bytes()
+
+
+def test_a_failed_sentence_is_a_failure_and_not_a_smaller_number(
+    cli: Cli, toy_plugin: dict[str, str], tmp_path: Path
+) -> None:
+    done = cli(*RUN, "--synthesizer", "toy-shy", "--store", "s", env=toy_plugin)
+    assert "no value of demo-tts@toy-shy could be measured" in done.stderr
+    rows = pd.read_csv(tmp_path / "s" / "records.csv")
+    assert len(rows) == 6 * 4
+    assert set(rows["why"]) <= {"ValueError: cannot say w", "said nothing: its speech is silent"}
+    assert rows["value"].isna().all()
+
+
+def test_two_synthesizers_do_not_mix(store: Path, cli: Cli, toy_plugin: dict[str, str], tmp_path: Path) -> None:
+    shutil.copytree(store, tmp_path / "s")
+    assert cli(*RUN, "--synthesizer", "toy-shy", "--store", "s", env=toy_plugin).returncode == 1
+    boards = cli("board", "s", "--suite", "demo-tts@toy-parrot", "--format", "csv", env=toy_plugin)
+    assert "toy-shy" not in boards.stdout
+    assert set(pd.read_csv(tmp_path / "s" / "records.csv")["suite"]) == {"demo-tts@toy-parrot", "demo-tts@toy-shy"}
+
+
+def test_all_synthesizers_hear_the_same_prompts(toy_plugin: dict[str, str]) -> None:
+    """The random draws are the suite's, whoever speaks."""
+    suite = load_suite("demo-tts")
+    own = make_plan(suite, ["unprocessed"], ["dnsmos"], 2)
+    other = make_plan(
+        spoken_by(suite, "hibari:x").model_copy(update={"synthesizer": "hibari"}), ["unprocessed"], ["dnsmos"], 2
+    )
+    assert [t.key for t in own.trials] == [t.key for t in other.trials]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["demo", "--synthesizer", "hibari"], "demo has no speech, so no synthesizer; suites with speech: demo-tts"),
+        (["demo-tts", "--metrics", "lsd"], "lsd cannot score speech: the synthesizer says another sentence"),
+        (["demo-tts", "--metrics", "rtf"], "rtf cannot score speech"),
+        (["demo-tts", "--synthesizer", "hibary"], "no synthesizer named 'hibary'; did you mean hibari?"),
+        (["sise-table2-tts-en"], "sise-table2-tts-en needs a synthesizer: name one with --synthesizer"),
+    ],
+)
+def test_requests_that_make_no_sense(arguments: list[str], said: str, cli: Cli) -> None:
+    done = cli("run", *arguments, "--store", "s")
+    assert done.returncode == 2
+    assert said in done.stderr
+    assert done.stderr.count("\n") <= 2
+
+
+def test_what_is_said_is_another_clips_sentence() -> None:
+    clips = [trial.utterance for trial in make_plan(load_suite("demo-tts"), ["target"], ["dnsmos"]).trials]
+    assert len(clips) == 12
+    assert sorted(clip.say or "" for clip in clips) == sorted(clip.text or "" for clip in clips)
+    assert all(clip.say != clip.text for clip in clips)
+
+
+def test_the_control_ignores_its_prompt() -> None:
+    voice = Hibari()
+    rng = np.random.default_rng(0)
+    prompts = [Audio(rng.normal(scale=0.1, size=16_000).astype(np.float32), 16_000) for _ in range(2)]
+    first, second, other = voice.synthesize(
+        [
+            SpeechRequest(prompts[0], "Hello.", "The pipe began to rust while new.", "en", 1),
+            SpeechRequest(prompts[1], "Good day.", "The pipe began to rust while new.", "en", 1),
+            SpeechRequest(prompts[1], "Good day.", "A pot of tea helps to pass the evening.", "en", 2**40 + 1),
+        ]
+    )
+    voice.remote.close()
+    assert np.array_equal(first.samples, second.samples)
+    assert 1.0 < first.seconds < 4.0
+    assert len(other.samples) != len(first.samples)
+
+
+def test_a_function_is_a_system_like_any_other(toy_plugin: dict[str, str], tmp_path: Path) -> None:
+    program = """
+import sys, restorebench as rb
+def quieter(samples, rate):
+    return 0.5 * samples
+results = rb.evaluate(quieter, "demo-tts", store=sys.argv[1], synthesizer="toy-parrot", metrics=["dnsmos"], limit=1)
+print(list(results.board().index))
+"""
+    command = [sys.executable, "-c", program, str(tmp_path / "s")]
+    done = subprocess.run(command, env={**os.environ, **toy_plugin}, capture_output=True, text=True)
+    assert done.stdout.strip() == "['unprocessed', 'target', 'quieter']", done.stderr
+    [plan] = Store(tmp_path / "s").plans()
+    job = next(job for job in plan.jobs if job.system == "quieter")
+    said, clean = (
+        read(tmp_path / "s" / "spoken" / f"{job.key}.wav"),
+        read(tmp_path / "s" / "restored" / f"{job.prompt}.wav"),
+    )
+    assert np.array_equal(said.samples, clean.samples)
+
+
+def test_speech_leaves_in_the_layout_of_seedtts(store: Path, cli: Cli, tmp_path: Path) -> None:
+    done = cli("speech", store, "--out", "spoken")
+    assert done.returncode == 0, done.stderr
+    lines = [line.split("|") for line in (tmp_path / "spoken" / "meta.lst").read_text().splitlines()]
+    assert len(lines) == 2
+    for clip, text, prompt, say in lines:
+        assert text != say
+        assert (tmp_path / "spoken" / prompt).is_file()
+        for system in ("unprocessed", "spectral-gate", "target"):
+            assert (tmp_path / "spoken" / system / f"{clip}.wav").is_file()
+    said = read(tmp_path / "spoken" / "target" / f"{lines[0][0]}.wav")
+    assert np.array_equal(said.samples, read(tmp_path / "spoken" / lines[0][2]).samples)
+
+
+def test_a_store_without_speech_has_none_to_write(cli: Cli) -> None:
+    run = ("run", "demo", "--systems", "target", "--metrics", "si_sdr", "--limit", "1", "--store", "s")
+    assert cli(*run).returncode == 0
+    done = cli("speech", "s", "--out", "spoken")
+    assert done.returncode == 2
+    assert "demo has no speech" in done.stderr
+
+
+def test_a_plan_of_before_speech_is_read(store: Path) -> None:
+    """Its jobs have five fields."""
+    plan = plan_of(Store(store))
+    old = json.loads(plan.to_json())
+    old["jobs"] = [job[:5] for job in old["jobs"]]
+    old["suite"].pop("speech")
+    read_again = type(plan).from_data(old)
+    assert all(job.synthesizer == "" and job.restoration is job for job in read_again.jobs)
+
+
+def test_a_corpus_without_sentences_is_refused() -> None:
+    suite = load_suite("demo-tts")
+    silent = suite.model_copy(update={"corpus": suite.corpus.model_copy(update={"say": ""})})
+    with pytest.raises(RequestError, match="hibari_41 has no sentence to say"):
+        make_plan(silent, ["target"], ["dnsmos"], 1)
