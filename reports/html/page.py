@@ -20,12 +20,14 @@ from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.run.cost import Cost
 from restorebench.benchmark.types import Table
 from restorebench.reports.html.clip_selection import oriented_z_scores
+from restorebench.reports.html.overview import TOP, WIDTH, overviews
 from restorebench.reports.tables.agreement import agreement
 from restorebench.reports.tables.board import DASH, few_clips, few_speakers, header, marked, notes, small_print
 from restorebench.reports.tables.breakdown import Facts
 from restorebench.reports.tables.cost import cost, seeds
 from restorebench.reports.tables.explain import NOMINAL, gap_to_best
 from restorebench.reports.tables.hallucination import panel
+from restorebench.reports.tables.in_words import in_words
 from restorebench.reports.tables.leaderboard import Column, Entry, columns
 
 LISTED = 8
@@ -83,6 +85,10 @@ def page(material: Material) -> str:
         suite=board.plan.suite,
         systems=board.plan.systems,
         waiting=int((~records["done"]).sum()),
+        sentences=in_words(board),
+        overviews=overviews(board, found),
+        width=WIDTH,
+        top=TOP,
         boards=[_board(board, condition, found) for condition in conditions],
         lists=_lists(scores_of_sounds(board), material.exported, anchors),
         gaps=gap_to_best(board.scores, found, material.facts),
