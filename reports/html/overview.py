@@ -13,6 +13,7 @@ from typing import Any
 from restorebench.benchmark.analysis.board import Board
 from restorebench.benchmark.analysis.paired_scores import PairedScores
 from restorebench.reports.tables.board import header, marked
+from restorebench.reports.tables.in_words import by_clips
 from restorebench.reports.tables.leaderboard import Column, Entry
 
 WIDTH, ROW, TOP, BOTTOM = 300.0, 18.0, 20.0, 22.0
@@ -48,9 +49,9 @@ class Scale:
 
 
 def overviews(board: Board, found: Sequence[Column]) -> list[dict[str, Any]]:
-    """The pictures of each condition, as the template draws them; none for a condition without a value to show."""
+    """The pictures of each condition that has a value to show, as the template draws them; most clips first."""
     shown = []
-    for condition in dict.fromkeys(trial.condition for trial in board.plan.trials):
+    for condition in by_clips(board.plan):
         here = [column for column in found if column.condition == condition and column.value.headline]
         told = [column for column in here if column.value.role != "speed"][:VALUES]
         speed = next((column for column in here if column.value.role == "speed"), None)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +17,7 @@ import pandas as pd
 from restorebench.benchmark.analysis.board import Board
 from restorebench.benchmark.core.atomic import write_atomic
 from restorebench.benchmark.core.digest import digest
+from restorebench.benchmark.core.pool import default_workers
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.run.cost import Cost
 from restorebench.benchmark.types import Audio, Trial
@@ -116,12 +118,14 @@ def _export(trial: Trial, versions: Mapping[str, Audio], put: Callable[[str, byt
     """Writes the versions of a clip; says where they are."""
     gains = matched_gains(versions)
     loudest = max((1 / gain for gain in gains.values()), default=1.0)
+    with ThreadPoolExecutor(default_workers()) as threads:  # the encoder and the transform release Python's lock
+        encoded = {name: threads.submit(mp3, audio, gains[name]) for name, audio in versions.items()}
+        pictures = {name: threads.submit(spectrogram, audio, gains[name]) for name, audio in versions.items()}
     made = {}
     for system, audio in versions.items():
-        name = digest(trial.id, system)[:16]
-        picture = spectrogram(audio, gains[system])
+        name, picture = digest(trial.id, system)[:16], pictures[system].result()
         made[system] = {
-            "file": put(f"{SOUNDS}/{name}.mp3", mp3(audio, gains[system])),
+            "file": put(f"{SOUNDS}/{name}.mp3", encoded[system].result()),
             "spectrogram": put(f"{SPECTROGRAMS}/{name}.png", picture.png),
             "volume": round(1 / gains[system] / loudest, 4),
             "khz": round(picture.khz, 2),

@@ -67,18 +67,22 @@ class Picture:
 
 def spectrogram(audio: Audio, gain: float) -> Picture:
     """Log power over time, up to half the rate: [band, frame], 80 dB from white to black."""
-    from matplotlib.image import imsave
-    from scipy.signal import ShortTimeFFT
+    from matplotlib import colormaps
+    from PIL import Image
     from scipy.signal.windows import hann
 
-    window = hann(int(0.032 * audio.rate), sym=False)
+    window = hann(int(0.032 * audio.rate), sym=False).astype(np.float32)
     hop = max(1, len(audio.samples) // FRAMES)
-    transform = ShortTimeFFT(window, hop, audio.rate, scale_to="magnitude")
-    padded: FloatArray = np.pad(audio.samples, (0, max(0, 2 * len(window) - len(audio.samples))))
-    power = np.abs(transform.stft(padded.astype(np.float64) * gain)) ** 2
+    half = len(window) // 2
+    padded: FloatArray = np.pad(audio.samples, (half, len(window)))  # frames are centred at 0, hop, 2 hop ...
+    frames = np.lib.stride_tricks.sliding_window_view(padded, len(window))[::hop][: len(audio.samples) // hop + 1]
+    power = np.abs(np.fft.rfft(frames * (window * gain / window.sum()), axis=1).T) ** 2
     edges = np.linspace(0, power.shape[0], BANDS + 1).astype(int)
     bands = np.add.reduceat(power, edges[:-1], axis=0)
     level = 10 * np.log10(bands + 1e-12)
+    shade = np.clip((level[::-1] + 10 + FLOOR_DB) / FLOOR_DB, 0, 1)
+    picture = Image.fromarray(np.round(255 * shade).astype(np.uint8)).convert("P")
+    picture.putpalette(colormaps["magma"](np.arange(256), bytes=True)[:, :3].tobytes())
     sink = io.BytesIO()
-    imsave(sink, level[::-1], vmin=-10 - FLOOR_DB, vmax=-10, cmap="magma", format="png")
+    picture.save(sink, "png")
     return Picture(sink.getvalue(), audio.rate / 2000)

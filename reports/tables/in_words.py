@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.plan.plan import Plan
 from restorebench.reports.tables.leaderboard import Column, columns
 
 SENTENCES = 3
@@ -11,12 +14,23 @@ NAMED = 4
 
 
 def in_words(board: Board) -> list[str]:
-    """At most three sentences about ranked systems, a value each; none where fewer than two systems are ranked."""
+    """At most three sentences about ranked systems, a value each; none where fewer than two systems are ranked.
+
+    Conditions with the most clips come first.
+    """
+    order = by_clips(board.plan)
     told = [column for column in columns(board) if column.value.headline and column.value.role != "speed"]
+    told.sort(key=lambda column: order.index(column.condition))
     several = len({column.condition for column in told}) > 1
     sentences = [(column.condition, _sentence(column)) for column in told]
     shown = [f"{condition}, {text}" if several else text for condition, text in sentences if text]
     return shown[:SENTENCES]
+
+
+def by_clips(plan: Plan) -> list[str]:
+    """The conditions of a plan, that with the most clips first; equal ones in the plan's order."""
+    clips = Counter(trial.condition for trial in plan.trials)
+    return sorted(clips, key=lambda condition: -clips[condition])
 
 
 def _sentence(column: Column) -> str:
