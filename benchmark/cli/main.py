@@ -30,6 +30,7 @@ app = typer.Typer(
 for group in (measure, results, gate, audio, installation):
     app.add_typer(group.app)
 app.add_typer(installation.data_app, name="data")
+app.add_typer(results.store_app, name="store")
 
 
 class Stopped(BaseException):

@@ -70,6 +70,7 @@ def run(
     profile: Profile_ = Profile.embedded,
     limit: Limit = None,
     workers: Workers_ = None,
+    shard: Annotated[str, typer.Option(help="Only part NUMBER/COUNT of the clips; see `store merge`.")] = "",
     retry_failed: Annotated[bool, typer.Option(help="Try clips again that failed in an earlier run.")] = False,
     fetch: Annotated[
         bool, typer.Option("--fetch", help="First fetch the weights that rows and metrics need; says sizes, licences.")
@@ -80,6 +81,7 @@ def run(
 ) -> None:
     """Degrade, restore and score a suite, then print its board. What the store holds already is not done again."""
     from restorebench.benchmark.core.progress import show
+    from restorebench.benchmark.plan.shard import WHOLE, Shard
     from restorebench.benchmark.run.execute import execute
     from restorebench.benchmark.store.records import planned_records
 
@@ -91,7 +93,12 @@ def run(
         measured = _names(metrics) or (definition.paper_metrics if profile is Profile.paper else None)
         fetch_weights(definition, _names(systems), measured, _say, show)
     planned = _plan(suite, systems, metrics, limit, profile, synthesizer)
-    done = execute(planned, store, _workers(workers), show, retry_failed)
+    part = Shard.parse(shard) if shard else WHOLE
+    done = execute(planned, store, _workers(workers), show, retry_failed, part)
+    if shard:
+        clips = len(part.of(planned).trials)
+        _say(f"shard {shard}: {clips} of {len(planned.trials)} clips; next: restorebench store merge")
+        return
     _board(store, planned.suite.name, None, form, wide, verbose)
     _say(f"results: {store}  (records.csv, timings.csv, provenance.json; audio in pairs/ and restored/)")
     records = planned_records(planned, done)

@@ -1,18 +1,16 @@
-"""Commands that read a store: board, compare, report, notebook, ledger."""
+"""Commands on stores: board, compare, report, notebook, ledger, store merge."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    pass
 
 from restorebench.benchmark.cli.options import Format, Format_, Verbose, Wide, _print, _say, _stored_plan, _tell
 
 app = typer.Typer()
+store_app = typer.Typer(help="Stores of results: merge those of several machines.", no_args_is_help=True)
 
 
 @app.command(epilog="Example: restorebench board demo-store --against masksr2 --format md")
@@ -122,3 +120,18 @@ def _board(store: Path, suite: str, against: str | None, form: Format, wide: boo
         if form is Format.terminal:
             for sentence in in_words(made):
                 _tell(sentence)
+
+
+@store_app.command("merge", epilog="Example: restorebench store merge part-1 part-2 --out results")
+def store_merge(
+    stores: Annotated[list[Path], typer.Argument(readable=False, help="Stores, as those of `run --shard`.")],
+    out: Annotated[Path, typer.Option(help="The store to write; one that exists is added to.")],
+) -> None:
+    """Merge stores into one. Where one has a result and another a failure of the same clip, the result is kept."""
+    from restorebench.benchmark.core.progress import show
+    from restorebench.benchmark.run.execute import write_tables
+    from restorebench.benchmark.store.merge import merge
+
+    merged = merge(stores, out, show)
+    write_tables(merged)
+    _say(f"merged {len(stores)} stores into {out}; next: restorebench board {out}")

@@ -20,6 +20,7 @@ from restorebench.benchmark.errors import MAY_PASS, AudioError
 from restorebench.benchmark.isolation.environments import build, used_by
 from restorebench.benchmark.plan.keys import score_key
 from restorebench.benchmark.plan.plan import Job, Plan
+from restorebench.benchmark.plan.shard import WHOLE, Shard
 from restorebench.benchmark.run.cost import measurable, measure
 from restorebench.benchmark.run.degrade import PairUnit, _pair_died, load_pair, make_pair_unit, stored
 from restorebench.benchmark.run.restore import BATCH, RestoreUnit, _restore_died, one_by_one, restore_unit
@@ -34,16 +35,25 @@ LOG = logging.getLogger("restorebench")
 Unit = TypeVar("Unit")
 
 
-def run(plan: Plan, store: Store, workers: int, progress: Progress = silent, retry_failed: bool = False) -> None:
+def run(
+    plan: Plan,
+    store: Store,
+    workers: int,
+    progress: Progress = silent,
+    retry_failed: bool = False,
+    shard: Shard = WHOLE,
+) -> None:
     """Finishes a plan in a store; units that the store holds already are not computed again.
 
     A failed unit is tried again if `retry_failed` is true or the machine caused the failure (`MAY_PASS`). Damaged units
-    are made again; with `retry_failed`, sounds are checked against their hashes too.
+    are made again; with `retry_failed`, sounds are checked against their hashes too. Of a shard, only the shard's part
+    of the plan is run; the store keeps the whole plan.
     """
     for kind in ("pairs", "restored", "spoken", *ROWS, "plans"):
         sweep(store.root / kind)
     sweep(store.root)
     store.put_plan(plan)
+    plan = shard.of(plan)
     for told in store.drop_damaged():
         LOG.warning("%s; measured again", told)
     if again := forget_failures(plan, store, retry_failed):

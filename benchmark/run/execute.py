@@ -10,14 +10,25 @@ from restorebench.benchmark.core.atomic import write_atomic
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.plan.shard import WHOLE, Shard
 from restorebench.benchmark.run.engine import run
 from restorebench.benchmark.store.store import Store
 
 
-def execute(plan: Plan, store: Path, workers: int, progress: Progress = silent, retry_failed: bool = False) -> Store:
-    """Finishes a plan and writes the tables. For equal scores `records.csv` has equal bytes, whatever the workers."""
+def execute(
+    plan: Plan,
+    store: Path,
+    workers: int,
+    progress: Progress = silent,
+    retry_failed: bool = False,
+    shard: Shard = WHOLE,
+) -> Store:
+    """Finishes a plan, or a shard of it, and writes the tables.
+
+    For equal scores `records.csv` has equal bytes, whatever the number of workers or of shards that were merged.
+    """
     opened = open_or_make(store)
-    run(plan, opened, workers, progress, retry_failed)
+    run(plan, opened, workers, progress, retry_failed, shard)
     write_tables(opened)
     return opened
 

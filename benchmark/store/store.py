@@ -16,6 +16,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -97,6 +98,21 @@ class Store:
             for path in sorted(folder.glob("*.parquet")):
                 if not path.name.startswith("."):
                     yield path
+
+    def whole_units(self, rows: Rows) -> Iterator[Path]:
+        """Files of records that are not damaged."""
+        for path in self._units(rows):
+            with suppress(Damaged):
+                read_table(path, SCHEMA)
+                yield path
+
+    def failed_and_measured(self, rows: Rows) -> set[str]:
+        """Keys of values that have a failure in one unit and a number in another, after stores were merged."""
+        seen: dict[tuple[str, str], set[bool]] = {}
+        for path in self._units(rows):
+            for row in read_table(path, SCHEMA, ["key", "value_name", "why"]).to_pylist():
+                seen.setdefault((row["key"], row["value_name"]), set()).add(bool(row["why"]))
+        return {key for (key, _), kinds in seen.items() if len(kinds) == 2}
 
     def keys(self, rows: Rows) -> frozenset[str]:
         """Keys of all records in the store. Raises Damaged."""

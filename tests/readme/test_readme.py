@@ -36,7 +36,7 @@ def my_restorers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def test_the_examples_are_there_and_short() -> None:
     assert set(BLOCKS) == {
-        "gate.yml", "mine.toml", "my-codec.toml", "pyproject.toml", "tour.py", "my_restorers/elsewhere.py",
+        "array.sh", "merge.sh", "gate.yml", "mine.toml", "my-codec.toml", "pyproject.toml", "tour.py", "my_restorers/elsewhere.py",
         "my_restorers/far_side.py", "my_restorers/louder.py", "my_restorers/peak.py", "my_restorers/tremolo.py",
     }  # fmt: skip
     for name, text in BLOCKS.items():
@@ -89,10 +89,12 @@ def test_every_command_of_the_readme_exists(cli: Cli) -> None:
     named = set(re.findall(r"^restorebench (\w+)", TEXT, re.MULTILINE)) | {"verify"}
     assert named == {
         "list", "run", "board", "compare", "ledger", "report", "notebook", "gate", "degrade", "verify", "restore",
-        "doctor", "score", "train", "env", "data", "check",
+        "doctor", "score", "train", "env", "data", "check", "store", "speech",
     }  # fmt: skip
     for command in sorted(named):
-        words = {"data": ["data", "fetch"], "check": ["check-system"]}.get(command, [command])
+        words = {"data": ["data", "fetch"], "store": ["store", "merge"], "check": ["check-system"]}.get(
+            command, [command]
+        )
         done = cli(*words, "--help")
         assert done.returncode == 0
         assert "Example: restorebench" in done.stdout

@@ -1,0 +1,41 @@
+"""Parts of a plan for several machines: the same split everywhere, without a word between the machines."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, replace
+
+from restorebench.benchmark.core.digest import digest
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.plan.plan import Plan
+
+
+@dataclass(frozen=True)
+class Shard:
+    """Part `number` (from 1) of `count`. The hash of a clip's key says its part, which has the clip for all systems."""
+
+    number: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """The shard of a text such as `2/5`. Raises RequestError."""
+        found = re.fullmatch(r"(\d+)/(\d+)", text)
+        if not found or not 1 <= int(found[1]) <= int(found[2]):
+            raise RequestError(f"--shard {text}: wanted NUMBER/COUNT, as in 2/5: the second of five parts")
+        return cls(int(found[1]), int(found[2]))
+
+    def holds(self, key: str) -> bool:
+        """Whether the trial of a key is in this part."""
+        return int(digest(key)[:16], 16) % self.count == self.number - 1
+
+    def of(self, plan: Plan) -> Plan:
+        """The trials and jobs of a plan that are in this part."""
+        return replace(
+            plan,
+            trials=tuple(trial for trial in plan.trials if self.holds(trial.key)),
+            jobs=tuple(job for job in plan.jobs if self.holds(job.trial.key)),
+        )
+
+
+WHOLE = Shard(1, 1)

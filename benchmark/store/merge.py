@@ -1,0 +1,72 @@
+"""Merges stores, such as those of a run's shards, into one. Units are named by content, so equal ones are one."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+
+from restorebench.benchmark.core.atomic import open_atomic
+from restorebench.benchmark.core.progress import Progress, silent
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.store.store import ROWS, Kind, Store, open_store
+from restorebench.benchmark.types import Rows
+
+NOTES: tuple[Kind, ...] = ("pairs", "restored", "spoken", "cost")
+
+
+def merge(sources: list[Path], target: Path, progress: Progress = silent) -> Store:
+    """Copies the units and plans of several stores into one, which may exist already; the sources stay as they are.
+
+    Where one store has a result and another a failure of the same unit, the result is kept. Damaged units are left
+    out, so that a run on the merged store measures them again.
+
+    Raises:
+        RequestError: A source is no store, or the target is one of the sources.
+    """
+    stores = [open_store(source) for source in sources]
+    if target.resolve() in [source.resolve() for source in sources]:
+        raise RequestError(f"{target}: is one of the stores to merge; name another folder")
+    target.mkdir(parents=True, exist_ok=True)
+    merged = Store(target)
+
+    def steps() -> Iterator[int]:
+        for store in stores:
+            for kind in NOTES:
+                _copy_notes(store, merged, kind)
+            for rows in ROWS:
+                _copy_rows(store, merged, rows)
+            for plan in reversed(store.plans()):
+                merged.put_plan(plan)
+            yield 1
+
+    progress("merge", len(stores), steps())
+    for rows in ROWS:
+        merged.drop_failures(rows, merged.failed_and_measured(rows))
+    return merged
+
+
+def _copy_notes(store: Store, merged: Store, kind: Kind) -> None:
+    """Copies notes with their sounds, the note last: a note whose sound is not there would be a unit in two halves."""
+    sounds: dict[str, list[Path]] = {}
+    for path in sorted((store.root / kind).glob("[!.]*")):
+        if path.suffix != ".json":
+            sounds.setdefault(path.name.partition(".")[0], []).append(path)
+    for path in sorted((store.root / kind).glob("[!.]*.json")):
+        note, present = store.note(kind, path.stem), merged.note(kind, path.stem)
+        if note is None or (present is not None and (note.get("why") or not present.get("why"))):
+            continue
+        for sound in sounds.get(path.stem, []):
+            _copy(sound, merged.root / kind / sound.name)
+        _copy(path, merged.root / kind / path.name)
+
+
+def _copy_rows(store: Store, merged: Store, rows: Rows) -> None:
+    for path in store.whole_units(rows):
+        if not (merged.root / rows / path.name).exists():
+            _copy(path, merged.root / rows / path.name)
+
+
+def _copy(source: Path, target: Path) -> None:
+    with open_atomic(target) as part:
+        shutil.copyfile(source, part)
