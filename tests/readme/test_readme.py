@@ -36,8 +36,8 @@ def my_restorers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 def test_the_examples_are_there_and_short() -> None:
     assert set(BLOCKS) == {
-        "array.sh", "merge.sh", "gate.yml", "mine.toml", "my-codec.toml", "pyproject.toml", "tour.py", "my_restorers/elsewhere.py",
-        "my_restorers/far_side.py", "my_restorers/louder.py", "my_restorers/peak.py", "my_restorers/tremolo.py",
+        "array.sh", "merge.sh", "gate.yml", "mine.toml", "my-codec.toml", "pyproject.toml", "tour.py",
+        "my_restorers/elsewhere.py", "my_restorers/far_side.py", "my_restorers/louder.py", "my_restorers/peak.py", "my_restorers/tremolo.py",
     }  # fmt: skip
     for name, text in BLOCKS.items():
         code = [line for line in text.splitlines() if line and not line.startswith(("from", "import"))]
