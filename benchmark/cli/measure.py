@@ -35,6 +35,31 @@ from restorebench.benchmark.cli.results import _board
 app = typer.Typer()
 
 
+def _with_checkpoints(systems: str, pattern: str) -> str:
+    """The named systems, those that run from a checkpoint once for each file of a pattern.
+
+    Raises RequestError when no file or no system fits.
+    """
+    from glob import glob
+
+    from restorebench.benchmark import registry
+    from restorebench.reports.tables.trend import by_number
+
+    files = by_number([Path(name) for name in glob(pattern, recursive=True)])  # noqa: PTH207  # may be absolute
+    if not files:
+        raise RequestError(f"--checkpoints {pattern}: no such files")
+    made = []
+    for name in _names(systems) or []:
+        takes = "@" not in name and getattr(registry.card("systems", name), "checkpoint", False)
+        base, mark, options = name.partition("?")
+        made += [f"{base}@{file}{mark}{options}" for file in files] if takes else [name]
+    if "@" not in "".join(made):
+        raise RequestError(
+            "--checkpoints needs --systems NAME of a system that runs from a checkpoint, as in masksr2-s"
+        )
+    return ",".join(made)
+
+
 @app.command(epilog="Example: restorebench plan demo --systems unprocessed,dtln --store demo-store")
 def plan(
     suite: Annotated[str, typer.Argument(help="A suite's name, or a path to a .toml file.")],
@@ -70,6 +95,9 @@ def run(
     profile: Profile_ = Profile.embedded,
     limit: Limit = None,
     workers: Workers_ = None,
+    checkpoints: Annotated[
+        str, typer.Option(help="Files, as in 'runs/*/step-*.safetensors': each named system with each of them.")
+    ] = "",
     shard: Annotated[str, typer.Option(help="Only part NUMBER/COUNT of the clips; see `store merge`.")] = "",
     retry_failed: Annotated[bool, typer.Option(help="Try clips again that failed in an earlier run.")] = False,
     fetch: Annotated[
@@ -92,6 +120,7 @@ def run(
         definition = spoken_by(load_suite(suite), synthesizer)
         measured = _names(metrics) or (definition.paper_metrics if profile is Profile.paper else None)
         fetch_weights(definition, _names(systems), measured, _say, show)
+    systems = _with_checkpoints(systems, checkpoints) if checkpoints else systems
     planned = _plan(suite, systems, metrics, limit, profile, synthesizer)
     part = Shard.parse(shard) if shard else WHOLE
     done = execute(planned, store, _workers(workers), show, retry_failed, part)

@@ -1,4 +1,4 @@
-"""Commands on stores: board, compare, report, notebook, ledger, store merge."""
+"""Commands on stores: board, compare, trend, report, notebook, ledger, store merge."""
 
 from __future__ import annotations
 
@@ -7,7 +7,18 @@ from typing import Annotated
 
 import typer
 
-from restorebench.benchmark.cli.options import Format, Format_, Verbose, Wide, _print, _say, _stored_plan, _tell
+from restorebench.benchmark.cli.options import (
+    Format,
+    Format_,
+    Names,
+    Verbose,
+    Wide,
+    _names,
+    _print,
+    _say,
+    _stored_plan,
+    _tell,
+)
 
 app = typer.Typer()
 store_app = typer.Typer(help="Stores of results: merge those of several machines.", no_args_is_help=True)
@@ -42,6 +53,23 @@ def compare(
 
     opened, plan = _stored_plan(store, suite)
     _print(compare_tables(make_board(plan, opened), first, second), form, wide, verbose)
+
+
+@app.command(epilog="Example: restorebench trend results --values dnsmos.ovl")
+def trend(
+    store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run --checkpoints` filled.")],
+    values: Names = "",
+    suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
+    form: Format_ = Format.terminal,
+    wide: Wide = False,
+    verbose: Verbose = False,
+) -> None:
+    """Say how a system's values develop over its checkpoints: means, changes on the same clips, shifts."""
+    from restorebench.benchmark.analysis.board import board as make_board
+    from restorebench.reports.tables.trend import trends
+
+    opened, plan = _stored_plan(store, suite)
+    _print(trends(make_board(plan, opened), _names(values)), form, wide, verbose)
 
 
 @app.command(epilog="Example: restorebench report demo-store --out demo-report")

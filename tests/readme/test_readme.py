@@ -37,7 +37,8 @@ def my_restorers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_the_examples_are_there_and_short() -> None:
     assert set(BLOCKS) == {
         "array.sh", "merge.sh", "gate.yml", "mine.toml", "my-codec.toml", "pyproject.toml", "tour.py",
-        "my_restorers/elsewhere.py", "my_restorers/far_side.py", "my_restorers/louder.py", "my_restorers/peak.py", "my_restorers/tremolo.py",
+        "my_restorers/elsewhere.py", "my_restorers/far_side.py", "my_restorers/louder.py", "my_restorers/peak.py",
+        "my_restorers/tremolo.py",
     }  # fmt: skip
     for name, text in BLOCKS.items():
         code = [line for line in text.splitlines() if line and not line.startswith(("from", "import"))]
@@ -89,7 +90,7 @@ def test_every_command_of_the_readme_exists(cli: Cli) -> None:
     named = set(re.findall(r"^restorebench (\w+)", TEXT, re.MULTILINE)) | {"verify"}
     assert named == {
         "list", "run", "board", "compare", "ledger", "report", "notebook", "gate", "degrade", "verify", "restore",
-        "doctor", "score", "train", "env", "data", "check", "store", "speech",
+        "doctor", "score", "train", "env", "data", "check", "store", "speech", "trend",
     }  # fmt: skip
     for command in sorted(named):
         words = {"data": ["data", "fetch"], "store": ["store", "merge"], "check": ["check-system"]}.get(

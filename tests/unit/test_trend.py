@@ -1,0 +1,124 @@
+"""Values over checkpoints: change points by planted series, and the command on real stores."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from restorebench.benchmark.analysis.change_points import change_points
+from restorebench.benchmark.contracts import SystemCard
+from restorebench.reports.tables.trend import by_number, series
+from tests.conftest import Cli
+
+CLIPS, CHECKPOINTS = 180, 12
+OVL_SPREAD, NOISE = 0.55, 0.2
+"""Standard deviation of OVL over clips, and of a clip's OVL from one checkpoint to the next, as masksr2-nano's."""
+
+
+def drawn(seed: int, step_at: int | None = None, size: float = 0.1) -> NDArray[np.float64]:
+    """OVL [checkpoint, clip] of 16 speakers; from the checkpoint `step_at` on, `size` better."""
+    rng = np.random.default_rng(seed)
+    scores = 2.8 + rng.normal(scale=OVL_SPREAD, size=CLIPS) + rng.normal(scale=NOISE, size=(CHECKPOINTS, CLIPS))
+    if step_at is not None:
+        scores[step_at:] += size
+    return scores
+
+
+SPEAKERS = np.arange(CLIPS) % 16
+
+
+def test_a_planted_step_is_found_at_its_checkpoint() -> None:
+    for seed, place in enumerate(range(1, CHECKPOINTS)):
+        [found] = change_points(drawn(seed, place), SPEAKERS)
+        assert found.place == place
+        assert found.shift == pytest.approx(0.1, abs=0.04)
+
+
+def test_no_step_is_found_in_200_series_without_one() -> None:
+    assert not [seed for seed in range(200) if change_points(drawn(1000 + seed), SPEAKERS)]
+
+
+def test_two_steps_are_two_points() -> None:
+    scores = drawn(3, 4, 0.2)
+    scores[8:] -= 0.3
+    up, down = change_points(scores, SPEAKERS)
+    assert (up.place, down.place) == (4, 8)
+    assert up.shift > 0 > down.shift
+
+
+def test_clips_without_a_value_are_left_out() -> None:
+    scores = drawn(0, 6)
+    scores[2, :20] = np.nan
+    [found] = change_points(scores, SPEAKERS)
+    assert found.place == 6
+    assert change_points(scores[:, :20], SPEAKERS[:20]) == []
+
+
+def test_equal_scores_have_no_step_and_equal_shifts_are_sure() -> None:
+    scores = np.repeat(drawn(0)[:1], 4, axis=0)
+    assert change_points(scores, SPEAKERS) == []
+    scores[2:] += 0.5
+    assert [point.place for point in change_points(scores, SPEAKERS)] == [2]
+
+
+def card(name: str, steps: int | None = None) -> SystemCard:
+    return SystemCard(name=name, version=1, summary="", source="", steps=steps)
+
+
+def test_series_are_ordered_by_step() -> None:
+    names = ["masksr@r/step-1000.safetensors", "masksr@r/step-200.safetensors", "unprocessed", "sise@a.safetensors"]
+    assert list(series({name: card(name) for name in names})["masksr"]) == names[1::-1]
+    assert set(series({name: card(name) for name in names})) == {"masksr"}
+    told = {names[0]: card(names[0], steps=5), names[1]: card(names[1], steps=7)}
+    assert series(told)["masksr"] == {names[0]: 5, names[1]: 7}
+
+
+def test_options_are_series_of_their_own() -> None:
+    names = [f"masksr@step-{n}.safetensors{options}" for n in (1, 2) for options in ("", "?guidance=0")]
+    assert set(series({name: card(name) for name in names})) == {"masksr", "masksr?guidance=0"}
+
+
+def test_files_are_ordered_by_number() -> None:
+    files = [Path("r/step-1000.safetensors"), Path("r/step-90.safetensors"), Path("r/last.safetensors")]
+    assert by_number(files) == [files[2], files[1], files[0]]
+
+
+def test_checkpoints_of_a_run_make_a_trend(cli: Cli, tmp_path: Path) -> None:
+    pytest.importorskip("torch")
+    from tests.tiny import random_checkpoint
+
+    for step in (100, 20):
+        random_checkpoint(tmp_path / f"step-{step}.safetensors")
+    run = ("run", "demo", "--systems", "unprocessed,masksr", "--metrics", "lsd", "--limit", "3", "--store", "s")
+    done = cli(*run, "--checkpoints", "step-*.safetensors")
+    assert done.returncode == 0, done.stderr
+    [table] = json.loads(cli("trend", "s", "--format", "json").stdout)
+    assert [row["checkpoint"] for row in table["rows"]] == ["step-20.safetensors", "step-100.safetensors"]
+    assert [row["step"] for row in table["rows"]] == ["20", "100"]
+    assert table["rows"][1]["change"] == "+0.000", "two files of equal weights differ"
+    assert "masksr: LSD" in cli("trend", "s", "--values", "lsd").stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["run", "demo", "--store", "s", "--checkpoints", "none-*", "--systems", "masksr"], "no such files"),
+        (["run", "demo", "--store", "s", "--checkpoints", "*.toml", "--systems", "dtln"], "needs --systems NAME"),
+    ],
+)
+def test_requests_without_checkpoints(arguments: list[str], said: str, cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "a.toml").touch()
+    done = cli(*arguments)
+    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+
+
+def test_a_store_without_series_says_how_to_make_one(cli: Cli) -> None:
+    run = ("run", "demo", "--systems", "target", "--metrics", "si_sdr", "--limit", "1", "--store", "s")
+    assert cli(*run).returncode == 0
+    done = cli("trend", "s")
+    assert done.returncode == 2
+    assert "no system has several checkpoints here; run one with: restorebench run" in done.stderr
