@@ -95,7 +95,8 @@ def speech_job(job: Job, synthesizer: str) -> Job:
 def _require_speech(suite: Suite, trials: Sequence[Trial], metrics: Iterable[MetricCard]) -> None:
     """Raises RequestError for a suite whose speech cannot be made or cannot be scored by one of the metrics."""
     for card in metrics:
-        if card.conforms or "seconds" in card.needs:
+        compares = "reference" in card.needs and any(value.role != "voice" for value in card.values)
+        if card.conforms or compares or "seconds" in card.needs:
             raise RequestError(
                 f"{suite.name}: {card.name} cannot score speech: the synthesizer says another sentence than the clip; "
                 "name metrics such as wer@whisper-tiny.en, spk_sim@dvector, sim_o, dnsmos"

@@ -111,6 +111,7 @@ def test_all_synthesizers_hear_the_same_prompts(toy_plugin: dict[str, str]) -> N
         (["demo", "--synthesizer", "hibari"], "demo has no speech, so no synthesizer; suites with speech: demo-tts"),
         (["demo-tts", "--metrics", "lsd"], "lsd cannot score speech: the synthesizer says another sentence"),
         (["demo-tts", "--metrics", "rtf"], "rtf cannot score speech"),
+        (["demo-tts", "--metrics", "per@hama"], "per@hama cannot score speech"),
         (["demo-tts", "--synthesizer", "hibary"], "no synthesizer named 'hibary'; did you mean hibari?"),
         (["sise-table2-tts-en"], "sise-table2-tts-en needs a synthesizer: name one with --synthesizer"),
     ],
