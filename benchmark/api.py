@@ -33,7 +33,7 @@ from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.plan.planner import speech_job
 from restorebench.benchmark.run.clip import SharedClip
 from restorebench.benchmark.run.defaults import plan_of_suite
-from restorebench.benchmark.run.engine import forget_failed_scores, run
+from restorebench.benchmark.run.engine import forget_failed_scores, forget_failed_speech, run
 from restorebench.benchmark.run.execute import execute, open_or_make, write_tables
 from restorebench.benchmark.run.inline import FunctionSystem, Restorer, restore_inline
 from restorebench.benchmark.run.pairs import render
@@ -268,11 +268,12 @@ def _execute_inline(
     opened = open_or_make(store)
     run(replace(plan, metric_cards={}, signatures={}), opened, workers, progress, retry_failed)
     for name, restorer in objects.items():
-        jobs = restore_inline(restorer, name, plan.trials, plan.suite.seeds, opened, progress)
+        jobs = restore_inline(restorer, name, plan.suite, plan.trials, opened, progress)
         if plan.suite.speech:
             jobs = [speech_job(job, plan.suite.synthesizer) for job in jobs]
         plan = replace(plan, system_cards={**plan.system_cards, name: restorer.card}, jobs=(*plan.jobs, *jobs))
     if retry_failed:
+        forget_failed_speech(plan, opened)
         forget_failed_scores(plan, opened)
     run(plan, opened, workers, progress)
     write_tables(opened)

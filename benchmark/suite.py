@@ -8,8 +8,9 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.core.text import read_toml
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.registry import unknown
@@ -19,6 +20,8 @@ class _Table(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
 
+LONGEST_SHOWN = 40
+"""Characters of a suite's and of a synthesizer's name in the name of the suite with that synthesizer."""
 Name = Annotated[str, Field(pattern=r"^[.]*[\w@-][\w.@-]*$", max_length=100)]
 """Name of a suite or condition; restricted to characters that are safe in file names."""
 PLACES = ("root", "path", "folder", "list", "spoken")
@@ -87,12 +90,20 @@ class Suite(_Table):
     """Whether the systems' outputs are prompts of a synthesizer, whose speech is scored (SISE Table 2)."""
     synthesizer: str = ""
     """Name of the synthesizer, in a suite with speech; "": a run names it."""
+    base: str = ""
+    """Name of the suite of which this is the speech of another synthesizer: clips and seeds are that suite's."""
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
     limit: int | None = Field(default=None, ge=1)
     paper: dict[str, PaperSet] = Field(default_factory=dict)
     """Condition name (`*`: every condition) -> the published test set with whose numbers it is compared."""
     open_decisions: tuple[str, ...] = ()
     """What the paper leaves open, and what we chose."""
+
+    @model_validator(mode="after")
+    def _speech_is_told(self) -> Suite:
+        if (self.synthesizer or self.corpus.say) and not self.speech:
+            raise ValueError("a synthesizer, or say, without speech = true")
+        return self
 
     @field_validator("condition")
     @classmethod
@@ -109,8 +120,8 @@ class Suite(_Table):
 def spoken_by(suite: Suite, synthesizer: str) -> Suite:
     """A suite with speech of the given synthesizer ("": the suite's own). Raises RequestError.
 
-    Its name contains a synthesizer that is not the suite's own, so that results of several do not mix; the random draws
-    stay the suite's, so that all synthesizers hear the same prompts.
+    Its name contains a synthesizer that is not the suite's own, so that results of several do not mix. Degraded clips
+    and seeds stay the suite's, so that all synthesizers hear the same prompts.
     """
     if not suite.speech:
         if synthesizer:
@@ -120,8 +131,10 @@ def spoken_by(suite: Suite, synthesizer: str) -> Suite:
         raise RequestError(f"{suite.name} needs a synthesizer: name one with --synthesizer")
     if not synthesizer or synthesizer == suite.synthesizer:
         return suite
-    name = f"{suite.name}@{re.sub(r'[^A-Za-z0-9_.@-]', '_', synthesizer)}"
-    return suite.model_copy(update={"name": name, "draws": suite.draws or suite.name, "synthesizer": synthesizer})
+    shown = re.sub(r"[^A-Za-z0-9_.-]", "_", synthesizer)[:LONGEST_SHOWN]
+    unlike = f"-{digest(synthesizer)[:8]}" if shown != synthesizer else ""
+    name = f"{suite.name[:LONGEST_SHOWN]}@{shown}{unlike}"
+    return Suite.model_validate(suite.model_dump() | {"name": name, "base": suite.name, "synthesizer": synthesizer})
 
 
 def _with_speech() -> str:

@@ -5,11 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.special import stdtr  # scipy.stats takes a second to import
+
+from restorebench.benchmark.analysis.intervals import standard_error
+from restorebench.benchmark.analysis.paired_tests import Sample, influences
+from restorebench.benchmark.analysis.resampling import Array
 
 LEVEL = 0.001
 """A corrected p below which a shift is reported: a series is looked at again after every new checkpoint."""
+ROUNDING = 1e-9
+"""Shifts below this share of the scores are rounding errors of equal scores."""
 
 
 @dataclass(frozen=True)
@@ -19,21 +24,21 @@ class ChangePoint:
     place: int
     """Index of the first checkpoint after the shift."""
     shift: float
-    """Mean score after it minus that before it, up to the neighbouring change points."""
+    """Mean score of the checkpoints after it minus that of those before it, up to the neighbouring change points."""
     p: float
     """Corrected over the places at which the shift could be (Bonferroni)."""
 
 
-def change_points(scores: NDArray[np.float64], cluster: NDArray[np.int64], level: float = LEVEL) -> list[ChangePoint]:
+def change_points(sample: Sample, level: float = LEVEL) -> list[ChangePoint]:
     """Shifts in a series, by binary segmentation with paired tests.
 
     The series is split where the means before and after differ most for the number of checkpoints on both sides (the
-    CUSUM statistic), if that difference is significant (Student's t of the clusters' mean differences). Each part is
-    split again in the same way.
+    CUSUM statistic), if that difference is significant (Student's t of the clusters' influences). Each part is split
+    again in the same way.
 
     Args:
-        scores: [checkpoint, clip], in the order of training; clips with a NaN are left out.
-        cluster: Cluster of each clip [clip], such as its speaker.
+        sample: Scores of the checkpoints, in the order of training, on the same clips; clips without a value for one
+            of the checkpoints are left out.
         level: Largest corrected p of a reported shift.
 
     Returns:
@@ -43,37 +48,40 @@ def change_points(scores: NDArray[np.float64], cluster: NDArray[np.int64], level
 
     Example:
         >>> import numpy as np
-        >>> noise = np.random.default_rng(0).normal(size=(6, 50))
-        >>> [point.place for point in change_points(noise + [[0], [0], [0], [3], [3], [3]], np.arange(50))]
+        >>> scores = np.random.default_rng(0).normal(size=(6, 50)) + [[0], [0], [0], [3], [3], [3]]
+        >>> [point.place for point in change_points(Sample(scores, np.ones_like(scores), np.arange(50)))]
         [3]
     """
-    known = np.isfinite(scores).all(axis=0)
-    labels, place = np.unique(cluster[known], return_inverse=True)
-    if len(labels) < 2:
+    systems = range(len(sample.numerator))
+    clips = sample.common(systems)
+    if len(systems) < 2 or len(np.unique(sample.cluster[clips])) < 2:
         return []
-    sums = np.zeros((len(scores), len(labels)))
-    np.add.at(sums.T, place, scores[:, known].T)
-    return _split(sums / np.bincount(place), 0, len(scores), level)
+    numerator, denominator = sample.sums(systems, clips)
+    scores = numerator.sum(axis=1) / denominator.sum(axis=1)
+    return _split(scores, influences(numerator, denominator), 0, len(scores), level)
 
 
-def _split(means: NDArray[np.float64], start: int, end: int, level: float) -> list[ChangePoint]:
-    """Change points of the checkpoints start..end-1; means: [checkpoint, cluster]."""
+def _split(scores: Array, influence: Array, start: int, end: int, level: float) -> list[ChangePoint]:
+    """Change points of the checkpoints start..end-1; scores [checkpoint], influence [checkpoint, cluster]."""
     if end - start < 2:
         return []
-    curve = means[start:end].mean(axis=1)
+    sums = scores[start:end].cumsum()
     before = np.arange(1, end - start)
     after = end - start - before
-    differences = (curve.sum() - curve.cumsum()[:-1]) / after - curve.cumsum()[:-1] / before
+    differences = (sums[-1] - sums[:-1]) / after - sums[:-1] / before
     place = start + 1 + int(np.argmax(np.abs(differences) * np.sqrt(before * after)))
-    point = _shift(means[start:place], means[place:end], place, end - start - 1)
-    if not point.p < level:
+    shift = float(scores[place:end].mean() - scores[start:place].mean())
+    turned = influence[place:end].mean(axis=0) - influence[start:place].mean(axis=0)
+    error = float(standard_error(turned[None])[0])
+    p = min(1.0, _p(shift, error, influence.shape[1], float(np.abs(scores).max())) * (end - start - 1))
+    if not p < level:
         return []
-    return [*_split(means, start, place, level), point, *_split(means, place, end, level)]
+    left, right = _split(scores, influence, start, place, level), _split(scores, influence, place, end, level)
+    return [*left, ChangePoint(place, shift, p), *right]
 
 
-def _shift(before: NDArray[np.float64], after: NDArray[np.float64], place: int, tests: int) -> ChangePoint:
-    differences = after.mean(axis=0) - before.mean(axis=0)
-    count, mean, spread = len(differences), differences.mean(), differences.std(ddof=1)
-    t = abs(mean) / (spread / np.sqrt(count)) if spread else np.inf
-    p = float(2 * stdtr(count - 1, -t)) if mean else 1.0
-    return ChangePoint(place, float(mean), min(1.0, p * tests))
+def _p(shift: float, error: float, clusters: int, size: float) -> float:
+    """Student's two-sided p of a shift; 1 for a shift that is a rounding error of scores of this size."""
+    if abs(shift) <= ROUNDING * size:
+        return 1.0
+    return float(2 * stdtr(clusters - 1, -abs(shift) / error)) if error else 0.0

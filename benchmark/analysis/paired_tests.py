@@ -113,7 +113,7 @@ def score_interval(sample: Sample, system: int, draws: Draws) -> Interval | None
     if not sample.denominator[system, clips].any():
         return None
     numerator, denominator = sample.sums([system], clips)
-    influence = _influence(numerator, denominator)
+    influence = influences(numerator, denominator)
     counted = denominator[0] > 0
     return interval(
         bootstrap_t(draws.counts(influence.shape[1]), influence)[:, 0],
@@ -124,7 +124,7 @@ def score_interval(sample: Sample, system: int, draws: Draws) -> Interval | None
     )
 
 
-def _influence(numerator: Array, denominator: Array) -> Array:
+def influences(numerator: Array, denominator: Array) -> Array:
     """Each cluster's influence on the scores [system, cluster]: their mean is 0, their spread is the score's error."""
     scores = numerator.sum(1, keepdims=True) / denominator.sum(1, keepdims=True)
     return np.asarray((numerator - scores * denominator) / denominator.mean(1, keepdims=True))
@@ -162,7 +162,7 @@ def _compared(
     clusters = numerator.shape[1]
     scores = numerator.sum(1) / denominator.sum(1)
     firsts, seconds = (np.array([place[pair[side]] for pair in group]) for side in (0, 1))
-    alone = _influence(numerator, denominator)
+    alone = influences(numerator, denominator)
     influence = alone[firsts] - alone[seconds]
     below = (denominator[firsts] + denominator[seconds]).sum(1, keepdims=True) / 2
     differences = (numerator[firsts] - numerator[seconds]) / below

@@ -48,15 +48,18 @@ def _with_checkpoints(systems: str, pattern: str) -> str:
     files = by_number([Path(name) for name in glob(pattern, recursive=True)])  # noqa: PTH207  # may be absolute
     if not files:
         raise RequestError(f"--checkpoints {pattern}: no such files")
-    made = []
-    for name in _names(systems) or []:
-        takes = "@" not in name and getattr(registry.card("systems", name), "checkpoint", False)
-        base, mark, options = name.partition("?")
-        made += [f"{base}@{file}{mark}{options}" for file in files] if takes else [name]
-    if "@" not in "".join(made):
+    if odd := next((file for file in files if set(",?") & set(str(file))), None):
         raise RequestError(
-            "--checkpoints needs --systems NAME of a system that runs from a checkpoint, as in masksr2-s"
+            f"{odd}: a comma or question mark has a meaning in systems' names; rename the file or folder"
         )
+    names = _names(systems) or []
+    takes = [n for n in names if "@" not in n and getattr(registry.card("systems", n), "checkpoint", False)]
+    if not takes:
+        raise RequestError("--checkpoints needs --systems NAME of a system that runs from a checkpoint, as masksr2-s")
+    made = []
+    for name in names:
+        base, mark, options = name.partition("?")
+        made += [f"{base}@{file}{mark}{options}" for file in files] if name in takes else [name]
     return ",".join(made)
 
 

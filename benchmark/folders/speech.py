@@ -4,22 +4,25 @@
     prompts/UTT.wav       the clean prompts
     SYSTEM/UTT.wav        speech with the prompt that SYSTEM restored (`unprocessed`: degraded, `target`: clean)
 
+Of several conditions, each has such a folder of its own.
+
 Source: BytedanceSpeech/seed-tts-eval; SISE Table 2.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from restorebench.benchmark.audio import write_float
 from restorebench.benchmark.core.atomic import write_atomic
 from restorebench.benchmark.errors import AudioError, RequestError, reason
-from restorebench.benchmark.plan.plan import Job, Plan
+from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.run.degrade import load_pair
 from restorebench.benchmark.run.score import delivered
 from restorebench.benchmark.store.store import Store
-from restorebench.benchmark.types import Restoration
+from restorebench.benchmark.types import Restoration, Trial
 
 PROMPTS = "prompts"
 
@@ -27,37 +30,64 @@ PROMPTS = "prompts"
 def write_speech(store: Store, plan: Plan, out: Path) -> tuple[int, list[str]]:
     """Writes all speech of a plan's first seed; returns the number of sounds, and a line for each that is missing.
 
-    Raises RequestError for a plan without speech.
+    Raises RequestError for a plan without speech, and for systems or texts that the layout cannot name.
     """
     if not plan.suite.speech:
         raise RequestError(f"{plan.suite.name} has no speech; suites with speech have a synthesizer")
-    first = min(plan.suite.seeds)
+    folders = _folders(plan.systems)
+    conditions = list(dict.fromkeys(trial.condition for trial in plan.trials))
     written, missing = 0, []
-    lines = []
-    for trial in plan.trials:
-        clip = trial.utterance
-        lines.append(f"{clip.id}|{clip.text}|{PROMPTS}/{clip.id}.wav|{clip.say}")
-        try:
-            pair = load_pair(store, trial)
-        except AudioError as error:
-            missing.append(f"{trial.id}: {reason(error)}")
-            continue
-        if pair.reference:
-            write_float(_made(out / PROMPTS) / f"{clip.id}.wav", pair.reference)
-        for job in (job for job in plan.by_trial[trial.id] if job.draw == first):
-            sound = delivered(store, job, pair)
-            if isinstance(sound, Restoration):
-                write_float(_made(out / _folder_of(job)) / f"{clip.id}.wav", sound.audio)
-                written += 1
-            else:
-                missing.append(f"{trial.id}, {job.system}: {sound}")
-    write_atomic(out / "meta.lst", "".join(f"{line}\n" for line in lines).encode())
+    for condition in conditions:
+        where = out / condition if len(conditions) > 1 else out
+        trials = [trial for trial in plan.trials if trial.condition == condition]
+        write_atomic(where / "meta.lst", "".join(_line(trial) for trial in trials).encode())
+        for trial in trials:
+            count, faults = _write_clip(store, plan, trial, where, folders)
+            written += count
+            missing += faults
     return written, missing
 
 
-def _folder_of(job: Job) -> str:
-    """A system's name without characters that are special in the names of folders."""
-    return re.sub(r"[^A-Za-z0-9_.-]", "_", job.system)
+def _write_clip(
+    store: Store, plan: Plan, trial: Trial, where: Path, folders: Mapping[str, str]
+) -> tuple[int, list[str]]:
+    try:
+        pair = load_pair(store, trial)
+    except AudioError as error:
+        return 0, [f"{trial.id}: {reason(error)}"]
+    name = f"{trial.utterance.id}.wav"
+    if pair.reference:
+        write_float(_made(where / PROMPTS) / name, pair.reference)
+    written, missing = 0, []
+    first = {job.system: job for job in reversed(plan.by_trial[trial.id])}  # a system's first seed
+    for system, job in first.items():
+        sound = delivered(store, job, pair)
+        if isinstance(sound, Restoration):
+            write_float(_made(where / folders[system]) / name, sound.audio)
+            written += 1
+        else:
+            missing.append(f"{trial.id}, {system}: {sound}")
+    return written, missing
+
+
+def _line(trial: Trial) -> str:
+    """A clip's line of meta.lst. Raises RequestError for a text that contains the separator."""
+    clip = trial.utterance
+    texts = [" ".join((text or "").split()) for text in (clip.text, clip.say)]
+    if any("|" in text for text in texts):
+        raise RequestError(f"{clip.id}: its text contains |, which separates the fields of meta.lst; change the text")
+    return f"{clip.id}|{texts[0]}|{PROMPTS}/{clip.id}.wav|{texts[1]}\n"
+
+
+def _folders(systems: Sequence[str]) -> dict[str, str]:
+    """System -> folder: its name without special characters. Raises RequestError when two would share a folder."""
+    folders = {system: re.sub(r"[^A-Za-z0-9_.-]", "_", system) for system in systems}
+    taken = {PROMPTS: "the prompts"}
+    for system, folder in folders.items():
+        if folder in taken:
+            raise RequestError(f"{system} and {taken[folder]} would share the folder {folder}; give one another name")
+        taken[folder] = system
+    return folders
 
 
 def _made(folder: Path) -> Path:

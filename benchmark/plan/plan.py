@@ -105,7 +105,10 @@ class Plan:
 
     @cached_property
     def trials_digest(self) -> str:
-        return digest(*(part for trial in self.trials for part in (trial.id, trial.key)))
+        parts = [part for trial in self.trials for part in (trial.id, trial.key)]
+        if self.suite.speech:  # other sentences are other trials, though their prompts may be equal
+            parts += [text or "" for trial in self.trials for text in (trial.utterance.text, trial.utterance.say)]
+        return digest(*parts)
 
     def after(self, earlier: Plan) -> Plan:
         """This plan, together with the systems and metrics that an earlier one has on the same trials."""

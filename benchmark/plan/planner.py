@@ -75,7 +75,7 @@ def _jobs(name: str, suite: Suite, trials: Sequence[Trial]) -> list[Job]:
         for trial in clips:
             identity = system_identity(component, trial)
             for draw in draws:
-                seed = integer(trial.suite, trial.id, name, draw)
+                seed = integer(suite.base or suite.name, trial.id, name, draw)
                 key = restoration_key(trial.key, name, identity, seed if component.card.stochastic else None)
                 job = Job(trial, name, draw, seed, key)
                 jobs.append(speech_job(job, suite.synthesizer) if suite.speech else job)
@@ -153,7 +153,7 @@ def _degraded(
                 "leave [[condition]] out of a suite of recordings"
             )
         scene = scene_of(utterance, corpus)
-        rng = generator(suite.draws or suite.name, utterance.id, condition.name, FIRST_DRAW)
+        rng = generator(suite.draws or suite.base or suite.name, utterance.id, condition.name, FIRST_DRAW)
         # A clip whose header cannot be read keeps its place; the run records why it has no sound.
         recipe = corruption.draw(rng, scene) if scene else None
         key = rendered_trial_key(corruption.card.version, utterance, recipe)

@@ -12,7 +12,7 @@ from restorebench.benchmark.plan.plan import Plan
 
 @dataclass(frozen=True)
 class Shard:
-    """Part `number` (from 1) of `count`. The hash of a clip's key says its part, which has the clip for all systems."""
+    """Part `number` (from 1) of `count`. The hash of a trial's name says its part, which has it for all systems."""
 
     number: int
     count: int
@@ -25,16 +25,16 @@ class Shard:
             raise RequestError(f"--shard {text}: wanted NUMBER/COUNT, as in 2/5: the second of five parts")
         return cls(int(found[1]), int(found[2]))
 
-    def holds(self, key: str) -> bool:
-        """Whether the trial of a key is in this part."""
-        return int(digest(key)[:16], 16) % self.count == self.number - 1
+    def holds(self, trial: str) -> bool:
+        """Whether the trial of an id is in this part. Ids, unlike keys, are the same wherever the files lie."""
+        return int(digest(trial)[:16], 16) % self.count == self.number - 1
 
     def of(self, plan: Plan) -> Plan:
         """The trials and jobs of a plan that are in this part."""
         return replace(
             plan,
-            trials=tuple(trial for trial in plan.trials if self.holds(trial.key)),
-            jobs=tuple(job for job in plan.jobs if self.holds(job.trial.key)),
+            trials=tuple(trial for trial in plan.trials if self.holds(trial.id)),
+            jobs=tuple(job for job in plan.jobs if self.holds(job.trial.id)),
         )
 
 

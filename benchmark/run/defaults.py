@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Literal
 
 from restorebench.benchmark import registry
-from restorebench.benchmark.components import metric_card, resolve_metrics, why_not
+from restorebench.benchmark.components import metric_card, resolve_metrics, synthesizer_card, why_not
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.data import weights
 from restorebench.benchmark.errors import RequestError
@@ -74,6 +74,7 @@ def fetch_weights(
     measured = suite.metrics if metrics is None else resolve_metrics(metrics)
     cards = [registry.card("systems", name) for name in systems or suite.systems]
     cards += [metric_card(name) for name in measured]  # no weights of components whose packages are absent
+    cards += [synthesizer_card(suite.synthesizer)] if suite.speech else []
     names = list(dict.fromkeys(name for card in cards if not missing_packages(card) for name in card.weights))
     absent = []
     for name in names:

@@ -155,10 +155,7 @@ def forget_failures(plan: Plan, store: Store, retry_failed: bool) -> int:
         note = store.note("pairs", trial.key)
         if note and (again(note["why"]) or (retry_failed and not _whole_pair(store, trial))):
             store.forget("pairs", trial.key)
-    for job in plan.jobs:
-        spoken = store.note("spoken", job.key) if job.synthesizer else None
-        if spoken and (again(spoken["why"]) or (retry_failed and not _whole(store, "spoken", job, spoken))):
-            store.forget("spoken", job.key)
+    forget_failed_speech(plan, store, again, retry_failed)
     for job in {job.restoration.key: job.restoration for job in plan.jobs}.values():
         if registry.parse_name("systems", job.system)[0] not in registry.targets_by_name("systems"):
             continue  # a Python object that was passed to `evaluate`, which alone can call it again
@@ -166,6 +163,16 @@ def forget_failures(plan: Plan, store: Store, retry_failed: bool) -> int:
         if note and (again(note["why"]) or (retry_failed and not _whole(store, "restored", job, note))):
             store.forget("restored", job.key)
     return forget_failed_scores(plan, store, again)
+
+
+def forget_failed_speech(
+    plan: Plan, store: Store, again: Callable[[str], bool] = bool, retry_failed: bool = True
+) -> None:
+    """Drops speech for whose failure `again` is true; with `retry_failed`, speech whose hash is wrong as well."""
+    for job in (job for job in plan.jobs if job.synthesizer):
+        note = store.note("spoken", job.key)
+        if note and (again(note["why"]) or (retry_failed and not _whole(store, "spoken", job, note))):
+            store.forget("spoken", job.key)
 
 
 def _whole_pair(store: Store, trial: Trial) -> bool:

@@ -20,6 +20,7 @@ from restorebench.benchmark.plan.plan import Job
 from restorebench.benchmark.run.degrade import load_pair
 from restorebench.benchmark.run.restore import BATCH, restore_batch, warm_up
 from restorebench.benchmark.store.store import Store
+from restorebench.benchmark.suite import Suite
 from restorebench.benchmark.types import Audio, Trial
 
 Restorer = Callable[[np.ndarray, int], np.ndarray]
@@ -41,25 +42,24 @@ class FunctionSystem:
 
 
 def restore_inline(
-    system: System, name: str, trials: Sequence[Trial], seeds: Sequence[int], store: Store, progress: Progress
+    system: System, name: str, suite: Suite, trials: Sequence[Trial], store: Store, progress: Progress
 ) -> list[Job]:
     """Restores the trials' degraded clips into a store; a clip that fails has a job too, and a note with the reason.
 
     Args:
         system: Restorer; called in this process with batches of `BATCH` clips.
         name: Name of the system in tables.
+        suite: Its seeds are used; a system that does not sample uses the first one.
         trials: Clips, already degraded in the store.
-        seeds: The suite's seeds; a system that does not sample uses the first one.
         store: Where sounds and notes are written.
         progress: Shows the stage.
 
     Returns:
         One job per trial and seed; the job's key depends on the hash of the output.
     """
-    draws = seeds if system.card.stochastic else seeds[:1]
-    planned = [
-        Job(trial, name, draw, integer(trial.suite, trial.id, name, draw), "") for draw in draws for trial in trials
-    ]
+    draws = suite.seeds if system.card.stochastic else suite.seeds[:1]
+    origin = suite.base or suite.name
+    planned = [Job(trial, name, draw, integer(origin, trial.id, name, draw), "") for draw in draws for trial in trials]
     done: list[Job] = []
 
     def steps() -> Iterator[int]:

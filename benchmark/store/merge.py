@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from restorebench.benchmark.core.atomic import open_atomic
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.store.store import ROWS, Kind, Store, open_store
 from restorebench.benchmark.types import Rows
 
@@ -22,13 +23,16 @@ def merge(sources: list[Path], target: Path, progress: Progress = silent) -> Sto
     out, so that a run on the merged store measures them again.
 
     Raises:
-        RequestError: A source is no store, or the target is one of the sources.
+        RequestError: A source is no store, the target is one of the sources, or two stores plan different clips of a
+            suite, or define a value differently.
     """
     stores = [open_store(source) for source in sources]
     if target.resolve() in [source.resolve() for source in sources]:
         raise RequestError(f"{target}: is one of the stores to merge; name another folder")
+    _require_one_plan({str(source): store.plans() for source, store in zip(sources, stores, strict=True)})
     target.mkdir(parents=True, exist_ok=True)
     merged = Store(target)
+    merged.drop_damaged()
 
     def steps() -> Iterator[int]:
         for store in stores:
@@ -44,6 +48,25 @@ def merge(sources: list[Path], target: Path, progress: Progress = silent) -> Sto
     for rows in ROWS:
         merged.drop_failures(rows, merged.failed_and_measured(rows))
     return merged
+
+
+def _require_one_plan(plans: Mapping[str, Sequence[Plan]]) -> None:
+    """Raises RequestError where stores differ in clips or signatures: a board would show one of them alone."""
+    clips: dict[str, tuple[str, str]] = {}
+    signatures: dict[tuple[str, str], tuple[str, str]] = {}
+    for store, kept in plans.items():
+        for plan in kept:
+            suite = plan.suite.name
+            first, known = clips.setdefault(suite, (store, plan.trials_digest))
+            if known != plan.trials_digest:
+                raise RequestError(f"{suite}: {first} and {store} have different clips; merge stores of one plan")
+            for metric, text in plan.signatures.items():
+                first, signature = signatures.setdefault((suite, metric), (store, text))
+                if signature != text:
+                    raise RequestError(
+                        f"{suite}: {metric} is {signature} in {first} and {text} in {store}; "
+                        "run both with the same versions and weights"
+                    )
 
 
 def _copy_notes(store: Store, merged: Store, kind: Kind) -> None:

@@ -41,7 +41,7 @@ class Scale:
         return round(self.left + (number - self.low) / (self.high - self.low) * (self.right - self.left), 1)
 
     def ticks(self) -> list[float]:
-        """Three to six round numbers in the range."""
+        """Two to five round numbers in the range."""
         step = 10 ** math.floor(math.log10((self.high - self.low) / 2))
         step *= next(factor for factor in (5, 2, 1) if (self.high - self.low) / (step * factor) >= 2)
         first = math.ceil(self.low / step)
@@ -145,8 +145,11 @@ def against_cost(quality: Column, speed: Column, board: Board) -> dict[str, Any]
 
 
 def spans(told: Sequence[Column], board: Board) -> list[dict[str, Any]]:
-    """Per system and value: its share of the difference between unprocessed and target, in percent."""
-    usable = [c for c in told if all((e := c.entries.get(n)) and e.cell.value is not None for n in _ENDS)]
+    """Per system and value: its share of the difference between unprocessed and target, in percent.
+
+    Values whose anchors cannot be told apart are left out.
+    """
+    usable = [column for column in told if _apart(column, board.scores)]
     rows = []
     for name in board.plan.systems:
         if name in _ENDS:
@@ -161,6 +164,14 @@ def spans(told: Sequence[Column], board: Board) -> list[dict[str, Any]]:
 
 
 _ENDS = ("unprocessed", "target")
+
+
+def _apart(column: Column, scores: Sequence[PairedScores]) -> bool:
+    """Whether the interval of the anchors' difference excludes 0: a share of what may be nothing says nothing."""
+    mine = next((s for s in scores if (s.condition, s.value.name) == (column.condition, column.value.name)), None)
+    tested = mine.difference(*_ENDS) if mine else None
+    interval = tested.difference.interval if tested else None
+    return interval is not None and not interval.low <= 0 <= interval.high
 
 
 def _share(column: Column, name: str) -> float | None:

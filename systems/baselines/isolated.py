@@ -48,8 +48,11 @@ class IsolatedSystem:
         return [Audio(samples, audio.rate) for samples, audio in zip(restored, batch, strict=True)]
 
     def remote(self) -> Remote:
-        """The system's worker process; its weights are fetched if they are not here."""
-        paths = tuple((argument, str(fetch(name))) for argument, name in self.weights)
+        """The system's worker process; its weights are fetched if they are not here.
+
+        Paths are absolute: workers change their folder, or link to the weights from another one.
+        """
+        paths = tuple((argument, str(fetch(name).resolve())) for argument, name in self.weights)
         return _remote(self.script, self.card.environment, (*paths, *self.settings))
 
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -16,6 +18,7 @@ from hypothesis import strategies as st
 
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan.shard import WHOLE, Shard
+from restorebench.benchmark.store.checked import sealed, unsealed
 from restorebench.benchmark.store.merge import merge
 from restorebench.benchmark.store.store import Store
 from tests.conftest import COMMAND, ROOT, Cli
@@ -113,6 +116,37 @@ def test_damaged_units_are_left_out(whole: Path, tmp_path: Path) -> None:
     assert len(merged.table("scores")) < len(Store(whole).table("scores"))
 
 
+def test_stores_of_different_clips_or_versions_are_not_merged(whole: Path, cli: Cli, tmp_path: Path) -> None:
+    fewer = [*RUN[:-1], "2", "--store", "fewer"]
+    assert cli(*fewer).returncode == 0
+    done = cli("store", "merge", whole, "fewer", "--out", "m")
+    assert done.returncode == 2
+    assert "have different clips; merge stores of one plan" in done.stderr
+    other = tmp_path / "other"
+    shutil.copytree(whole, other)
+    [path] = (other / "plans").glob("*.json")
+    path.write_bytes(sealed(json.dumps(unsealed(path)).replace("si_sdr@1", "si_sdr@2")))
+    done = cli("store", "merge", whole, "other", "--out", "m")
+    assert done.returncode == 2
+    assert "si_sdr is si_sdr@1" in done.stderr
+    assert "run both with the same versions and weights" in done.stderr
+
+
+def test_a_damaged_target_is_mended(whole: Path, tmp_path: Path) -> None:
+    torn = tmp_path / "torn"
+    shutil.copytree(whole, torn)
+    rows = next((torn / "scores").glob("*.parquet"))
+    rows.write_bytes(rows.read_bytes()[:-20])
+    assert merge([whole], torn).table("scores").equals(Store(whole).table("scores"))
+
+
+def test_the_split_does_not_depend_on_where_files_lie(whole: Path) -> None:
+    plan = Store(whole).plans()[0]
+    elsewhere = replace(plan, trials=tuple(replace(trial, key=f"{trial.key}/elsewhere") for trial in plan.trials))
+    part = Shard(1, 2)
+    assert [t.id for t in part.of(plan).trials] == [t.id for t in part.of(elsewhere).trials]
+
+
 def test_requests_that_cannot_be_merged(whole: Path, cli: Cli, tmp_path: Path) -> None:
     none = cli("store", "merge", "nowhere", "--out", "m")
     assert (none.returncode, "no store there" in none.stderr) == (2, True)
@@ -133,7 +167,7 @@ def test_the_cluster_recipe_of_the_readme_runs(whole: Path, tmp_path: Path) -> N
         "OPTIONS": options,
     }
     for task in (1, 2):
-        mine = {**env, "SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_COUNT": "2", "SLURM_CPUS_PER_TASK": "1"}
+        mine = {**env, "SLURM_ARRAY_TASK_ID": str(task), "PARTS": "2", "SLURM_CPUS_PER_TASK": "1"}
         subprocess.run(["sh", "array.sh"], cwd=tmp_path, env=mine, check=True, capture_output=True)
     subprocess.run(["sh", "merge.sh"], cwd=tmp_path, env=env, check=True, capture_output=True)
     assert (tmp_path / "results" / "records.csv").read_bytes() == (whole / "records.csv").read_bytes()

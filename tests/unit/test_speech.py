@@ -7,6 +7,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -16,9 +17,11 @@ import pytest
 from restorebench.benchmark.audio import read
 from restorebench.benchmark.contracts import SpeechRequest
 from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.folders.speech import _folders as folders_of
+from restorebench.benchmark.folders.speech import _line as line_of
 from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.store.store import Store, plan_of
-from restorebench.benchmark.suite import load_suite, spoken_by
+from restorebench.benchmark.suite import known, load_suite, spoken_by
 from restorebench.benchmark.types import Audio
 from restorebench.systems.synthesizers.hibari import Hibari
 from tests.conftest import COMMAND, Cli
@@ -97,8 +100,9 @@ def test_two_synthesizers_do_not_mix(store: Path, cli: Cli, toy_plugin: dict[str
 
 def test_all_synthesizers_hear_the_same_prompts(toy_plugin: dict[str, str]) -> None:
     """The random draws are the suite's, whoever speaks."""
-    suite = load_suite("demo-tts")
-    own = make_plan(suite, ["unprocessed"], ["dnsmos"], 2)
+    pytest.importorskip("torch")
+    suite, systems = load_suite("demo-tts"), ["unprocessed", "sise-nano"]
+    own = make_plan(suite, systems, ["dnsmos"], 2)
     other = make_plan(
         spoken_by(suite, "hibari:x").model_copy(update={"synthesizer": "hibari"}), ["unprocessed"], ["dnsmos"], 2
     )
@@ -181,6 +185,29 @@ def test_speech_leaves_in_the_layout_of_seedtts(store: Path, cli: Cli, tmp_path:
     assert np.array_equal(said.samples, read(tmp_path / "spoken" / lines[0][2]).samples)
 
 
+def test_conditions_leave_in_folders_of_their_own(cli: Cli, toy_plugin: dict[str, str], tmp_path: Path) -> None:
+    noise = '[[condition]]\nname = "{}"\ncorruption = "noise"\noptions = {{ noise = "white", snr_db = [{}, {}] }}\n'
+    text = Path(known()["demo-tts"]).read_text(encoding="utf-8").partition("[[condition]]")[0]
+    (tmp_path / "two.toml").write_text(text + noise.format("loud", 0, 0) + noise.format("soft", 30, 30))
+    run = ("run", "two.toml", "--systems", "unprocessed", "--metrics", "dnsmos", "--limit", "1", "--store", "s")
+    assert cli(*run, "--synthesizer", "toy-parrot", env=toy_plugin).returncode == 0
+    assert cli("speech", "s", "--out", "o", env=toy_plugin).returncode == 0
+    loud, soft = (read(next((tmp_path / "o" / name / "unprocessed").iterdir())) for name in ("loud", "soft"))
+    assert not np.array_equal(loud.samples, soft.samples)
+    assert len((tmp_path / "o" / "loud" / "meta.lst").read_text().splitlines()) == 1
+
+
+def test_names_and_texts_that_the_layout_cannot_hold_are_refused() -> None:
+    with pytest.raises(RequestError, match=r"m@a_b\.pt and m@a/b\.pt would share the folder"):
+        folders_of(["m@a/b.pt", "m@a_b.pt"])
+    with pytest.raises(RequestError, match="prompts and the prompts would share"):
+        folders_of(["prompts"])
+    plan = make_plan(load_suite("demo-tts"), ["target"], ["dnsmos"], 1)
+    clip = replace(plan.trials[0].utterance, say="one | two")
+    with pytest.raises(RequestError, match=r"contains \|"):
+        line_of(replace(plan.trials[0], utterance=clip))
+
+
 def test_a_store_without_speech_has_none_to_write(cli: Cli) -> None:
     run = ("run", "demo", "--systems", "target", "--metrics", "si_sdr", "--limit", "1", "--store", "s")
     assert cli(*run).returncode == 0
@@ -194,7 +221,9 @@ def test_a_plan_of_before_speech_is_read(store: Path) -> None:
     plan = plan_of(Store(store))
     old = json.loads(plan.to_json())
     old["jobs"] = [job[:5] for job in old["jobs"]]
-    old["suite"].pop("speech")
+    for name in ("speech", "synthesizer", "base"):
+        old["suite"].pop(name)
+    old["suite"]["corpus"].pop("say")
     read_again = type(plan).from_data(old)
     assert all(job.synthesizer == "" and job.restoration is job for job in read_again.jobs)
 
