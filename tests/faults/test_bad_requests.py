@@ -10,7 +10,7 @@ from tests.conftest import Cli
 
 CASES = [
     (["run", "demo", "--systems", "unprocesed", "--store", "s"], "did you mean unprocessed?"),
-    (["run", "demi", "--store", "s"], "did you mean demo?"),
+    (["run", "demi", "--store", "s"], "did you mean demo, demo-tts?"),
     (["run", "demo", "--metrics", "dnsmoss", "--store", "s"], "did you mean dnsmos"),
     (["run", "demo", "--systems", "published:", "--store", "s"], "published:VoiceFixer"),
     (["run", "masksr2-table1", "--store", "s"], "VCTK"),
