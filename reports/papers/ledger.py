@@ -90,7 +90,7 @@ def _row_missing(source: Paper, cell: PublishedCell) -> str:
     lacks = [
         f"its outputs on this set, as {n}@DIR" if n.startswith("published:") else _unusable("systems", n) for n in names
     ]
-    return "" if "" in lacks else f"{cell.system}: {' or '.join(lacks)}"
+    return "" if "" in lacks else f"{cell.system}: {', or '.join(lacks)}"
 
 
 @cache
