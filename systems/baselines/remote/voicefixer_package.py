@@ -28,17 +28,37 @@ class Remote:
     def restore(self, clips: list[Array], seeds: list[int]) -> tuple[None, list[Array]]:
         """Restored 44.1 kHz clips [time], each of its own length."""
         if self.model is None:
-            with home_with(self.checkpoints):
-                from voicefixer import VoiceFixer
-
-                self.model = VoiceFixer()
+            self._load()
         return None, [self._restore(clip) for clip in clips]
+
+    def _load(self) -> None:
+        import torch
+
+        with home_with(self.checkpoints):
+            from voicefixer import VoiceFixer
+            from voicefixer.vocoder.config import Config
+            from voicefixer.vocoder.model.generator import Generator
+
+            model = VoiceFixer()
+        analysis, vocoder = (
+            torch.load(path, map_location="cpu", weights_only=True) for path in self.checkpoints.values()
+        )
+        require_whole(model._model.generator, analysis, "generator.")
+        require_whole(Generator(Config.cin_channels), vocoder["generator"])
+        self.model = model
 
     def _restore(self, clip: Array) -> Array:
         # The package cuts its output at both ends to the input's length; from one that is a sample longer it cuts all.
         given = np.append(clip, np.float32(0)) if len(clip) % HOP == HOP - 1 else clip
         made = np.asarray(self.model.restore_inmem(given, cuda=False, mode=0), np.float32).reshape(-1)
-        return np.pad(made, (0, max(0, len(clip) - len(made))))[: len(clip)]
+        return made[: len(clip)]
+
+
+def require_whole(network: Any, stored: dict[str, Any], prefix: str = "") -> None:
+    """Raises ValueError for a checkpoint that lacks weights of the network: the package would leave those random."""
+    lacking = [name for name, _ in network.named_parameters() if f"{prefix}{name}" not in stored]
+    if lacking:
+        raise ValueError(f"the checkpoint has no {prefix}{lacking[0]}, and lacks {len(lacking)} weights")
 
 
 @contextmanager
