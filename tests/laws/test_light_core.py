@@ -8,6 +8,8 @@ import sys
 
 import pytest
 
+from restorebench.benchmark.components import why_not
+
 HEAVY = {"torch", "torchaudio", "onnxruntime", "librosa", "scipy", "pocketsphinx", "resemblyzer", "pandas", "pyarrow",
          "matplotlib", "toy_plugin.heavy"}  # fmt: skip
 
@@ -30,3 +32,19 @@ def test_light(arguments: list[str], toy_plugin: dict[str, str]) -> None:
     imported = set(done.stdout.rpartition("IMPORTED")[2].split())
     expected = HEAVY - {"toy_plugin.heavy"} if arguments == ["list"] else HEAVY
     assert not imported & expected
+
+
+@pytest.mark.parametrize("metric", ["spk_sim@resemblyzer", "spk_sim@dvector", "dnsmos"])
+def test_no_metric_compiles_code_when_it_is_first_used(metric: str) -> None:
+    """`librosa.feature` and `librosa.core` compile functions when imported: half a minute on a fresh installation."""
+    if why := why_not("metrics", metric):
+        pytest.skip(why)
+    code = (
+        "import sys, numpy as np, restorebench as rb\n"
+        "sound = np.random.default_rng(0).normal(scale=0.1, size=32000).astype(np.float32)\n"
+        "rb.score(sound, sound, rate=16_000, metrics=[sys.argv[1]])\n"
+        "print('IMPORTED', *sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, metric], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert not {"librosa.core.audio", "librosa.core.pitch"} & set(done.stdout.rpartition("IMPORTED")[2].split())

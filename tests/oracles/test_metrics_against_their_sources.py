@@ -14,6 +14,7 @@ from restorebench.benchmark.run.clip import SharedClip
 from restorebench.benchmark.run.scoring import metric, score
 from restorebench.benchmark.types import Audio, FloatArray
 from restorebench.metrics.dnsmos import fourier_basis, mel_basis, models
+from restorebench.metrics.mel import mel_energies
 
 CLIPS = [read(BUNDLE / f"{name}.flac") for name in ("kal16_01", "awb_02", "rms_03", "slt_04")]
 
@@ -37,9 +38,9 @@ def of_length(seconds: float) -> FloatArray:
     return joined[: round(seconds * 16_000)]
 
 
-@pytest.mark.parametrize("seconds", [2.0, 2.3457, 9.0, 12.7, 24.9, 34.6])
+@pytest.mark.parametrize("seconds", [0.1, 1.05, 2.0, 2.26, 2.3457, 3.005, 9.0, 12.7, 24.9, 34.6])
 def test_dnsmos_is_speechmos(seconds: float) -> None:
-    """Short and repeated, one window, many, and past the float-rounding gap."""
+    """Short and repeated (on and off the grid of frames), one window, many, and past the float-rounding gap."""
     from speechmos import dnsmos
 
     samples = of_length(seconds)
@@ -59,6 +60,40 @@ def test_dnsmos_windows_share_work_without_changing_it() -> None:
     whole = session(_pinned("sig_bak_ovr.onnx", P835_SHA256))
     wanted = np.concatenate([whole.run(None, {"input_1": samples[None, s : s + WINDOW]})[0] for s in starts])
     assert np.allclose(models().p835(samples, starts), wanted, atol=1e-4)
+
+
+@pytest.mark.parametrize("samples", [320, 16_160, 32_000, 36_160, 40_160])
+def test_dnsmos_computes_one_period_of_a_repeated_clip(samples: int) -> None:
+    from restorebench.metrics.dnsmos import full_starts, repeated
+
+    clip = of_length(3.0)[:samples]
+    signal = repeated(clip)
+    starts = full_starts(len(signal))
+    frames: list[int] = []
+    trunk = models().trunk
+
+    def counted(some: FloatArray) -> FloatArray:
+        frames.append(some.shape[0] * some.shape[1])
+        return trunk(some)
+
+    models().trunk = counted  # type: ignore[method-assign]
+    try:
+        found = models().p835(signal, starts, len(clip))
+        assert sum(frames) <= 2 * samples / 160 + len(starts) * 16 + 20
+    finally:
+        models().trunk = trunk  # type: ignore[method-assign]
+    assert np.allclose(found, models().p835(signal, starts), atol=2e-5)
+
+
+def test_mel_energies_are_librosas() -> None:
+    samples = of_length(3.0)
+    wanted = librosa.feature.melspectrogram(y=samples, sr=16_000, n_fft=400, hop_length=160, n_mels=40)
+    found = mel_energies(samples, 16_000, 400, 160, 40, np.hanning(401)[:-1], centred=True)
+    assert np.allclose(found, wanted, rtol=1e-5, atol=0)
+    short = {"n_fft": 512, "win_length": 400, "window": "hamming", "center": False}
+    wanted = librosa.feature.melspectrogram(y=samples, sr=16_000, hop_length=160, n_mels=40, **short)
+    found = mel_energies(samples, 16_000, 512, 160, 40, np.hamming(401)[:-1], centred=False)
+    assert np.allclose(found, wanted, rtol=1e-5, atol=0)
 
 
 def test_dnsmos_front_ends_are_librosas() -> None:

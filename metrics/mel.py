@@ -1,0 +1,45 @@
+"""Mel energies as `librosa.feature.melspectrogram` gives them, with librosa's own filters.
+
+That function's module compiles machine code when it is first imported, half a minute on a fresh installation;
+`librosa.filters` does not. Equal to float rounding (tests/oracles/test_mel.py).
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
+
+from restorebench.benchmark.types import FloatArray
+
+
+@cache
+def filters(rate: int, size: int, bands: int) -> FloatArray:
+    """Slaney's mel filters [band, bin] for frames of `size` samples."""
+    from librosa.filters import mel
+
+    basis: FloatArray = mel(sr=rate, n_fft=size, n_mels=bands)
+    return basis
+
+
+def mel_energies(
+    samples: FloatArray, rate: int, size: int, hop: int, bands: int, window: NDArray[np.float64], centred: bool
+) -> FloatArray:
+    """Mel-filtered power spectra [band, frame] of sound [time].
+
+    Args:
+        size: samples of the Fourier transform.
+        hop: samples between two frames.
+        window: weights [at most `size`], set in the middle of a frame.
+        centred: whether frames are centred on multiples of the hop, with zeros beyond the ends.
+    """
+    from scipy import fft
+
+    left = (size - len(window)) // 2
+    weights = np.pad(window, (left, size - len(window) - left))
+    padded = np.pad(samples, size // 2) if centred else samples
+    frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
+    power = np.square(np.abs(fft.rfft(frames * weights, axis=1)).astype(np.float32))
+    energies: FloatArray = filters(rate, size, bands) @ power.T
+    return energies
