@@ -6,8 +6,6 @@ STORE ?= demo-store
 
 demo: .venv/.ready-demo
 	$(BIN)/restorebench run demo --store $(STORE) --fetch
-	@$(BIN)/restorebench board $(STORE) --format html > $(STORE)/board.html
-	@echo "board as a page: $(STORE)/board.html   records: $(STORE)/records.csv   audio: $(STORE)/pairs $(STORE)/restored"
 	@echo "beside the paper: restorebench board $(STORE) --against masksr2   a report to listen to: make report"
 
 report: demo .venv/.ready-all

@@ -131,8 +131,8 @@ def run(
         clips = len(part.of(planned).trials)
         _say(f"shard {shard}: {clips} of {len(planned.trials)} clips; next: restorebench store merge")
         return
-    _board(store, planned.suite.name, None, form, wide, verbose)
-    _say(f"results: {store}  (records.csv, timings.csv, provenance.json; audio in pairs/ and restored/)")
+    _board(store, planned.suite.name, None, form, wide, verbose, store / "board.html")
+    _say(f"results: {store}  (board.html, records.csv, timings.csv, provenance.json; audio in pairs/ and restored/)")
     records = planned_records(planned, done)
     if len(records) and records["value"].isna().all():
         _say(f"no value of {planned.suite.name} could be measured: {records['why'].mode().iloc[0]}")

@@ -132,8 +132,13 @@ def ledger(
     _print(list_cells(boards), form, wide, verbose)
 
 
-def _board(store: Path, suite: str, against: str | None, form: Format, wide: bool, verbose: bool) -> None:
+def _board(
+    store: Path, suite: str, against: str | None, form: Format, wide: bool, verbose: bool, page: Path | None = None
+) -> None:
+    """Prints a board; page: HTML file that gets the board too."""
     from restorebench.benchmark.analysis.board import board as make_board
+    from restorebench.benchmark.core.atomic import write_atomic
+    from restorebench.reports.formats import FORMATS
     from restorebench.reports.papers import verdicts
     from restorebench.reports.tables import board as tables
     from restorebench.reports.tables.in_words import in_words
@@ -141,6 +146,8 @@ def _board(store: Path, suite: str, against: str | None, form: Format, wide: boo
     opened, plan = _stored_plan(store, suite)
     made = make_board(plan, opened)
     for_programs = form in (Format.csv, Format.json)
+    if page:
+        write_atomic(page, FORMATS[Format.html](tables.results(made)).encode())
     if against:
         _print((verdicts.against_long if for_programs else verdicts.against)(made, against), form, wide, verbose)
     else:
