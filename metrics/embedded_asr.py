@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from restorebench.benchmark.data.weight_catalogue import WHISPER_BASE, WHISPER_TINY_EN
 from restorebench.benchmark.types import FloatArray
-from restorebench.metrics.recogniser import Recogniser, versions
+from restorebench.metrics.recogniser import GROUP, Recogniser, versions
 
 LONGEST = 224
 """Tokens of a window; half of Whisper's text context, its own limit for new text."""
@@ -33,8 +34,7 @@ RULES = (
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedWhisper(Recogniser):
     def transcribe_uncached(self, sounds: Sequence[FloatArray], language: str) -> list[str]:
-        model = _model(self.path)
-        return [model.words(sound, language) for sound in sounds]
+        return _model(self.path).transcripts(sounds, language)
 
     @property
     def transcript_key_parts(self) -> tuple[str, ...]:
@@ -54,36 +54,58 @@ class _Whisper:
         self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.features = FeatureExtractor()
 
-    def words(self, sound: FloatArray, language: str) -> str:
-        """The words of 16 kHz sound [time]."""
-        from faster_whisper.audio import pad_or_trim
+    def transcripts(self, sounds: Sequence[FloatArray], language: str) -> list[str]:
+        """The words of each 16 kHz sound [time]."""
+        heard: list[dict[int, str]] = [{} for _ in sounds]
+        for most, windows in self._windows(sounds).items():
+            for start in range(0, len(windows), GROUP):
+                group = windows[start : start + GROUP]
+                words = self._decode([mel for _, _, mel in group], most, language)
+                for (sound, place, _), found in zip(group, words, strict=True):
+                    heard[sound][place] = found
+        return [" ".join(filter(None, (found[place] for place in sorted(found)))) for found in heard]
 
-        mel = self.features(sound)[:, :-1]
-        window = self.features.nb_max_frames
-        pieces = [mel[:, at : at + window] for at in range(0, mel.shape[1], window)]
-        heard = (
-            self._decode(pad_or_trim(piece, window), most_tokens(piece.shape[1] / FRAMES_PER_SECOND), language)
-            for piece in pieces
-        )
-        return " ".join(filter(None, heard))
+    def _windows(self, sounds: Sequence[FloatArray]) -> dict[int, list[tuple[int, int, FloatArray]]]:
+        """Token limit -> (sound, place in it, log-mel energies [band, frame]) of the windows with this limit."""
+        windows: dict[int, list[tuple[int, int, FloatArray]]] = {}
+        length = self.features.nb_max_frames
+        for index, sound in enumerate(sounds):
+            mel = self.features(sound)[:, :-1]
+            for at in range(0, mel.shape[1], length):
+                piece = mel[:, at : at + length]
+                windows.setdefault(most_tokens(piece.shape[1] / FRAMES_PER_SECOND), []).append((index, at, piece))
+        return windows
 
-    def _decode(self, mel: FloatArray, most: int, language: str) -> str:
-        """The words of one window, log-mel energies [band, frame], in at most `most` tokens."""
+    def _decode(self, mels: Sequence[FloatArray], most: int, language: str) -> list[str]:
+        """The words of windows, log-mel energies [band, frame], in at most `most` tokens each."""
         import ctranslate2
         from faster_whisper.tokenizer import Tokenizer
         from faster_whisper.transcribe import get_suppressed_tokens
 
         words = Tokenizer(self.tokenizer, self.model.is_multilingual, "transcribe", language)
         prompt = [*words.sot_sequence, words.no_timestamps]
-        [found] = self.model.generate(
-            ctranslate2.StorageView.from_array(np.ascontiguousarray(mel[None], dtype=np.float32)), [prompt],
+        # On a CPU the encoder is fastest with one window, the decoder with many: it reads its weights for each token.
+        encoded = np.concatenate([self._encoded(mel) for mel in mels])
+        results = self.model.generate(
+            ctranslate2.StorageView.from_array(encoded), [prompt] * len(mels),
             beam_size=1, max_length=len(prompt) + most, return_scores=True, return_no_speech_prob=True,
             suppress_blank=True, suppress_tokens=get_suppressed_tokens(words, [-1]),
         )  # fmt: skip
-        tokens = found.sequences_ids[0]
-        certainty = found.scores[0] * len(tokens) / (len(tokens) + 1)
-        silent = found.no_speech_prob > NO_SPEECH and certainty < UNSURE
-        return "" if silent else str(words.decode(tokens)).strip()
+        return ["" if _is_silent(result) else str(words.decode(result.sequences_ids[0])).strip() for result in results]
+
+    def _encoded(self, mel: FloatArray) -> FloatArray:
+        """The encoder's features [1, position, width] of one window."""
+        import ctranslate2
+        from faster_whisper.audio import pad_or_trim
+
+        whole = np.ascontiguousarray(pad_or_trim(mel, self.features.nb_max_frames)[None], dtype=np.float32)
+        return np.array(self.model.encode(ctranslate2.StorageView.from_array(whole)))
+
+
+def _is_silent(result: Any) -> bool:
+    tokens = len(result.sequences_ids[0])
+    certainty = result.scores[0] * tokens / (tokens + 1)
+    return bool(result.no_speech_prob > NO_SPEECH and certainty < UNSURE)
 
 
 def most_tokens(seconds: float) -> int:
