@@ -9,6 +9,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from typing import Annotated
 
 import typer
 
@@ -31,6 +32,23 @@ for group in (measure, results, gate, audio, installation):
     app.add_typer(group.app)
 app.add_typer(installation.data_app, name="data")
 app.add_typer(results.store_app, name="store")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import restorebench
+
+        typer.echo(f"restorebench {restorebench.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    pass
 
 
 class Stopped(BaseException):

@@ -72,6 +72,25 @@ def trend(
     _print(trends(make_board(plan, opened), _names(values)), form, wide, verbose)
 
 
+@app.command(epilog="Example: restorebench log demo-store --to tensorboard,mlflow --out logs")
+def log(
+    store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
+    to: Annotated[str, typer.Option(help="Comma-separated trackers: tensorboard, mlflow, wandb, trackio.")],
+    out: Annotated[Path, typer.Option(help="Folder in which the trackers keep their files.")] = Path("logs"),
+    suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
+) -> None:
+    """Hand the board's values to experiment trackers, with the training step of each checkpoint. Nothing is sent."""
+    from restorebench.benchmark.analysis.board import board as make_board
+    from restorebench.reports.trackers import tracker
+    from restorebench.reports.trackers.runs import tracked_runs
+
+    chosen = {name: tracker(name) for name in _names(to) or ()}
+    opened, plan = _stored_plan(store, suite)
+    runs = tracked_runs(make_board(plan, opened))
+    for name, write in chosen.items():
+        _say(f"{name}: {len(runs)} runs in {write(runs, out / name)}")
+
+
 @app.command(epilog="Example: restorebench report demo-store --out demo-report")
 def report(
     store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],

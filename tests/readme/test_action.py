@@ -48,6 +48,9 @@ def test_inputs_are_names_and_never_options(tmp_path: Path) -> None:
     shown = 'restorebench() { printf "%s\n" "$@"; }; '
     (tmp_path / "a.toml").touch()
     odd = {"suite": "--help", "system": "-x y", "metrics": "--offline", "store": "--wide", "baseline": "-b"}
+    based = run("Base", tmp_path, before=shown, **odd, **{"base-system": "-z $(id)"}).stdout.splitlines()
+    assert based[:4] == ["run", "--systems=-z $(id)", "--metrics=--offline", "--store=--wide-base"]
+    assert based[-2:] == ["--", "--wide-base"]
     fetched = run("Fetch", tmp_path, before=shown, data="vctk --from\n* $(id)")
     assert fetched.stdout.splitlines() == ["data", "fetch", "--", "vctk", "--from", "*", "$(id)"]
     ran = run("Run", tmp_path, before=shown, **odd).stdout.splitlines()
@@ -71,3 +74,14 @@ def test_it_runs_and_judges(cli: Cli, tmp_path: Path) -> None:
     summary = (tmp_path / "summary.md").read_text()
     assert "### Gate: passes" in summary
     assert "### Gate: 1 of 1 values regressed" in summary
+
+
+def test_the_base_is_measured_in_the_same_job(cli: Cli, tmp_path: Path) -> None:
+    """No committed file: the head fails against a better base, and passes against itself."""
+    for base, code in (("unprocessed", 0), ("target", 1)):
+        inputs = {"suite": "demo", "metrics": "lsd", "system": "unprocessed", "base-system": base, "store": "s"}
+        for step in ("Run", "Base"):
+            done = run(step, tmp_path, **inputs)
+            assert done.returncode == 0, done.stderr
+        judged = run("Gate", tmp_path, **inputs)
+        assert judged.returncode == code, judged.stderr

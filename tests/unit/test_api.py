@@ -68,6 +68,8 @@ def test_importing_loads_nothing_heavy_and_every_name_is_there() -> None:
 
 
 def test_the_module_is_the_command() -> None:
+    told = subprocess.run([sys.executable, "-m", "restorebench", "--version"], capture_output=True, text=True)
+    assert told.stdout == f"restorebench {rb.__version__}\n"
     done = subprocess.run([sys.executable, "-m", "restorebench", "--help"], capture_output=True, text=True)
     assert done.returncode == 0
     assert "Usage: restorebench" in done.stdout or "Usage: python -m restorebench" in done.stdout

@@ -1,0 +1,61 @@
+"""What a tracker gets of a store: a run per series of checkpoints, or per system, with its values at training steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from restorebench.benchmark.analysis.board import Board
+from restorebench.reports.tables.trend import series
+
+
+@dataclass(frozen=True)
+class Point:
+    """The values at one step of training."""
+
+    step: int
+    values: Mapping[str, float]
+    """`CONDITION/VALUE` -> mean over the clips, as the board shows it; with `.low` and `.high`, its 95 % interval."""
+
+
+@dataclass(frozen=True)
+class TrackedRun:
+    project: str
+    """The suite."""
+    name: str
+    """A system, or a series of checkpoints of one training run."""
+    facts: Mapping[str, str]
+    """The suite's version and the signature of each value."""
+    points: Sequence[Point]
+    """In the order of training."""
+
+
+Write = Callable[[Sequence[TrackedRun], Path], str]
+"""Writes runs to a tracker that keeps its files in a folder; returns where they are and how to look at them."""
+
+
+def tracked_runs(board: Board) -> list[TrackedRun]:
+    """The runs of a board. A system without a training step has one point, at step 0."""
+    found = series(board.plan.system_cards)
+    several = {system for checkpoints in found.values() for system in checkpoints}
+    alone = {name: {name: card.steps or 0} for name, card in board.plan.system_cards.items() if name not in several}
+    signatures = {cell.value_name: cell.signature for cell in board.cells}
+    facts = {"suite": f"{board.plan.suite.name} {board.plan.suite.version}", **signatures}
+    runs = []
+    for name, systems in (found | alone).items():
+        points = [Point(step, values_of(board, system)) for system, step in systems.items()]
+        if points := [point for point in points if point.values]:
+            runs.append(TrackedRun(board.plan.suite.name, name, facts, points))
+    return runs
+
+
+def values_of(board: Board, system: str) -> dict[str, float]:
+    """The measured values of a system; one that failed or was not measured is absent."""
+    values: dict[str, float] = {}
+    for cell in board.cells:
+        if cell.system == system:
+            ends = {"": cell.value, ".low": cell.low, ".high": cell.high}
+            name = f"{cell.condition}/{cell.value_name}"
+            values |= {name + end: number for end, number in ends.items() if number is not None}
+    return values

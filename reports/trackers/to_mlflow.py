@@ -1,0 +1,37 @@
+"""MLflow: an experiment per suite in a folder of files (the package `mlflow-skinny` is enough)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+# Files, which `mlflow migrate-filestore` turns into a database: a database needs more packages than mlflow-skinny.
+os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param
+
+from restorebench.reports.trackers.runs import TrackedRun
+
+
+def write(runs: Sequence[TrackedRun], out: Path) -> str:
+    """Writes metrics, and the facts as parameters."""
+    client, now = MlflowClient(tracking_uri=out.resolve().as_uri()), int(1000 * time.time())
+    for run in runs:
+        known = client.get_experiment_by_name(run.project)
+        experiment = known.experiment_id if known else client.create_experiment(run.project)
+        identity = client.create_run(experiment, run_name=run.name).info.run_id
+        facts = [Param(_name(name), fact) for name, fact in run.facts.items()]
+        client.log_batch(identity, params=facts)
+        for point in run.points:
+            metrics = [Metric(_name(name), value, now, point.step) for name, value in point.values.items()]
+            client.log_batch(identity, metrics=metrics)
+        client.set_terminated(identity)
+    return f"{out}; look at it with: MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {out}"
+
+
+def _name(name: str) -> str:
+    """MLflow allows no @."""
+    return name.replace("@", ":")
