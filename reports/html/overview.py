@@ -75,12 +75,15 @@ def forest(column: Column, board: Board) -> dict[str, Any] | None:
     if all(_is_anchor(name, board) for name in cells):
         return None
     order = sorted(cells, key=lambda name: (_is_anchor(name, board), _best_first(column, cells[name])))
-    scale = _scale([bound for entry in cells.values() for bound in _interval(entry)], _left(order, board))
+    scale = scale_over(
+        [bound for entry in cells.values() for bound in _interval(entry)],
+        left_of([marked(name, board.plan) for name in order]),
+    )
     return {
         "label": header(column.value),
         "value": column.value.name,
         "height": TOP + ROW * len(order) + BOTTOM,
-        "ticks": _ticks(scale, column),
+        "ticks": ticks_of(scale),
         "rows": [_mark(name, cells[name], scale, place, column, board) for place, name in enumerate(order)],
         "bottom": TOP + ROW * len(order),
     }
@@ -97,12 +100,12 @@ def strips(column: Column, scores: Sequence[PairedScores], board: Board) -> dict
     finite = [float(x) for name in order for x in numbers[name] if math.isfinite(x)]
     if not finite:
         return None
-    scale = _scale(finite, _left(order, board))
+    scale = scale_over(finite, left_of([marked(name, board.plan) for name in order]))
     rows = [
         {
-            "name": _cut(marked(name, board.plan)),
+            "name": cut(marked(name, board.plan)),
             "system": name,
-            "y": _y(place),
+            "y": y_of(place),
             "clips": [
                 {"id": f"{column.condition}/{clip}", "value": float(x), "x": scale(float(x))}
                 for clip, x in zip(mine.clips, numbers[name], strict=True)
@@ -114,7 +117,7 @@ def strips(column: Column, scores: Sequence[PairedScores], board: Board) -> dict
     bottom = TOP + ROW * len(order)
     return {
         "label": header(column.value), "value": column.value.name, "decimals": column.value.decimals, "rows": rows,
-        "ticks": _ticks(scale, column), "bottom": bottom, "height": bottom + BOTTOM,
+        "ticks": ticks_of(scale), "bottom": bottom, "height": bottom + BOTTOM,
     }  # fmt: skip
 
 
@@ -133,7 +136,7 @@ def against_cost(quality: Column, speed: Column, board: Board) -> dict[str, Any]
     for name, decade in zip(names, decades, strict=True):
         low, high = _interval(cells[name])
         marks.append({
-            "name": _cut(name), "system": name, "x": across(decade), "y": up(cells[name].cell.value or 0.0),
+            "name": cut(name), "system": name, "x": across(decade), "y": up(cells[name].cell.value or 0.0),
             "low": up(low), "high": up(high), "value": cells[name].cell.value, "rtf": seconds[name].cell.value,
         })  # fmt: skip
     return {
@@ -206,24 +209,24 @@ def _range(numbers: Sequence[float]) -> tuple[float, float]:
     return low - space, high + space
 
 
-def _left(names: Sequence[str], board: Board) -> float:
+def left_of(names: Sequence[str]) -> float:
     """Where the rows' labels end."""
-    return 8 + LETTER * min(LONGEST, max(len(marked(name, board.plan)) for name in names))
+    return 8 + LETTER * min(LONGEST, max(len(name) for name in names))
 
 
-def _scale(numbers: Sequence[float], left: float) -> Scale:
+def scale_over(numbers: Sequence[float], left: float) -> Scale:
     return Scale(*_range(numbers), left, WIDTH - 34)
 
 
-def _y(place: int) -> float:
+def y_of(place: int) -> float:
     return TOP + ROW * (place + 0.5)
 
 
-def _cut(name: str) -> str:
+def cut(name: str) -> str:
     return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
-def _ticks(scale: Scale, column: Column) -> list[dict[str, Any]]:
+def ticks_of(scale: Scale) -> list[dict[str, Any]]:
     return [{"x": scale(tick), "text": f"{tick:g}"} for tick in scale.ticks()]
 
 
@@ -235,7 +238,7 @@ def _mark(
     return {
         "system": name,
         "anchor": _is_anchor(name, board),
-        "name": _cut(marked(name, board.plan)),
+        "name": cut(marked(name, board.plan)),
         "text": f"{number:.{column.value.decimals}f}",
         "letters": entry.ties,
         "best": entry.winner,
@@ -245,7 +248,7 @@ def _mark(
         "x": scale(number),
         "from": scale(low),
         "to": scale(high),
-        "y": _y(place),
+        "y": y_of(place),
     }
 
 

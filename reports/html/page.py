@@ -19,6 +19,7 @@ from restorebench.benchmark.analysis.paired_scores import PairedScores
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.run.cost import Cost
 from restorebench.benchmark.types import Table
+from restorebench.reports.html.beside import beside_papers, by_condition
 from restorebench.reports.html.clip_selection import oriented_z_scores
 from restorebench.reports.html.overview import TOP, WIDTH, overviews
 from restorebench.reports.tables.agreement import agreement
@@ -29,6 +30,7 @@ from restorebench.reports.tables.explain import NOMINAL, gap_to_best
 from restorebench.reports.tables.hallucination import panel
 from restorebench.reports.tables.in_words import in_words
 from restorebench.reports.tables.leaderboard import Column, Entry, columns
+from restorebench.reports.tables.trend import series, trends
 
 LISTED = 8
 """Clips in a list."""
@@ -90,6 +92,9 @@ def page(material: Material) -> str:
         width=WIDTH,
         top=TOP,
         boards=[_board(board, condition, found) for condition in conditions],
+        beside=beside_papers(board),
+        conditions=by_condition(board, found),
+        trends=trends(board) if series(board.plan.system_cards) else [],
         lists=_lists(scores_of_sounds(board), material.exported, anchors),
         gaps=gap_to_best(board.scores, found, material.facts),
         figures=material.figures,

@@ -140,6 +140,10 @@ def test_checkpoints_of_a_run_make_a_trend(cli: Cli, tmp_path: Path) -> None:
     first, second = (float(row["value"]) for row in table["rows"])
     assert float(table["rows"][1]["change"].rstrip("*")) == pytest.approx(second - first, abs=0.0011)
     assert "masksr@step-#.safetensors: LSD" in cli("trend", "s", "--values", "lsd").stdout
+    assert cli("report", "s", "--out", "r", "--clips", "0").returncode == 0
+    page = (tmp_path / "r" / "index.html").read_text(encoding="utf-8")
+    section = page[page.index('<section id="trend"') :].partition("</section>")[0]
+    assert all(row["value"] in section and row["checkpoint"] in section for row in table["rows"])
     none = cli("trend", "s", "--values", "rtf")
     assert (none.returncode, "rtf has no trend here; values that have: lsd" in none.stderr) == (2, True)
 

@@ -1,0 +1,99 @@
+"""Two more pictures of the report: measured cells beside the papers' cells, and systems over conditions.
+
+As in the overview, every mark carries its numbers as data attributes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from restorebench.benchmark.analysis.board import Board
+from restorebench.reports.html.overview import BOTTOM, ROW, TOP, Scale, cut, left_of, scale_over, ticks_of, y_of
+from restorebench.reports.papers.published import papers
+from restorebench.reports.papers.verdicts import Verdict, once, verdicts
+from restorebench.reports.tables.board import header, marked
+from restorebench.reports.tables.leaderboard import Column
+
+SIGNS = {"reproduced": "✓", "close": "≈", "differs": "≠", "by definition": "=", "not comparable": "n/c"}
+"""What stands beside a row for its verdict, so that no verdict is told by its colour alone."""
+
+
+def beside_papers(board: Board) -> list[dict[str, Any]]:
+    """Per paper and condition: a picture for each value of the paper's own metric, ours and the published number."""
+    shown = []
+    for name in papers():
+        found = [v for v in verdicts(board, name) if v.exact and v.cell.value is not None]
+        for condition in dict.fromkeys(v.cell.condition for v in found):
+            mine = [v for v, _ in once(v for v in found if v.cell.condition == condition)]
+            values = dict.fromkeys(v.cell.value_name for v in mine)
+            pictures = [dumbbells([v for v in mine if v.cell.value_name == value], board) for value in values]
+            notes = dict.fromkeys(note for v in mine for note in (*v.reasons, *v.caveats))
+            shown.append({"paper": name, "condition": condition, "pictures": pictures, "notes": list(notes)})
+    return shown
+
+
+def dumbbells(found: Sequence[Verdict], board: Board) -> dict[str, Any]:
+    """A row for each measured system: a dot for ours with its interval, a diamond for the paper's, a line between."""
+    value = next(value for value in board.values() if value.name == found[0].cell.value_name)
+    names = [marked(v.cell.system, board.plan) for v in found]
+    numbers = [x for v in found for x in (v.cell.value, v.cell.low, v.cell.high, v.published.value) if x is not None]
+    scale = scale_over(numbers, left_of(names))
+    rows = [_row(v, name, scale, place) for place, (v, name) in enumerate(zip(found, names, strict=True))]
+    bottom = TOP + ROW * len(rows)
+    return {
+        "label": header(value), "value": value.name, "rows": rows, "ticks": ticks_of(scale), "bottom": bottom,
+        "height": bottom + BOTTOM,
+    }  # fmt: skip
+
+
+def _row(v: Verdict, name: str, scale: Scale, place: int) -> dict[str, Any]:
+    ours = v.cell.value or 0.0
+    theirs = f"{v.published.system} {v.published.variant}".strip()
+    low, high = (ours if bound is None else bound for bound in (v.cell.low, v.cell.high))
+    return {
+        "name": cut(name), "system": v.cell.system, "y": y_of(place), "sign": SIGNS[v.status], "status": v.status,
+        "told": f"{v.cell.system}: {ours:.{v.decimals}f} here; {theirs}: {v.published.value:g} published; {v.text}",
+        "ours": ours, "published": v.published.value, "x": scale(ours), "paper_x": scale(v.published.value),
+        "from": scale(low), "to": scale(high), "kind": v.status.replace(" ", "-"),
+    }  # fmt: skip
+
+
+def by_condition(board: Board, found: Sequence[Column]) -> list[dict[str, Any]]:
+    """A table for each value that reports show first, systems by conditions, shaded from its worst to its best cell.
+
+    Empty for a suite with one condition.
+    """
+    conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
+    tables = []
+    for value in dict.fromkeys(column.value for column in found if column.value.headline) if conditions[1:] else ():
+        columns = {column.condition: column for column in found if column.value == value}
+        cells = {
+            (system, condition): entry.cell.value
+            for condition, column in columns.items()
+            for system, entry in column.entries.items()
+            if entry.cell.value is not None
+        }
+        if len(columns) < 2 or not cells:
+            continue
+        worst, best = min(cells.values()), max(cells.values())
+        if value.direction == "lower":
+            worst, best = best, worst
+        rows = [
+            {
+                "system": system,
+                "name": marked(system, board.plan),
+                "cells": [_shaded(cells.get((system, c)), worst, best, value.decimals) for c in columns],
+            }
+            for system in board.plan.systems
+            if any((system, condition) in cells for condition in columns)
+        ]
+        tables.append({"label": header(value), "value": value.name, "conditions": list(columns), "rows": rows})
+    return tables
+
+
+def _shaded(number: float | None, worst: float, best: float, decimals: int) -> dict[str, Any] | None:
+    if number is None:
+        return None
+    share = 0.0 if best == worst else (number - worst) / (best - worst)
+    return {"mean": number, "text": f"{number:.{decimals}f}", "share": round(100 * share)}
