@@ -32,6 +32,7 @@ for group in (measure, results, gate, audio, installation):
     app.add_typer(group.app)
 app.add_typer(installation.data_app, name="data")
 app.add_typer(results.store_app, name="store")
+app.add_typer(results.submit_app, name="submit")
 
 
 def _version(wanted: bool) -> None:

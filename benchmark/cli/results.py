@@ -1,7 +1,9 @@
-"""Commands on stores: board, compare, trend, report, notebook, ledger, store merge."""
+"""Commands on stores: board, compare, trend, log, report, notebook, ledger, store merge, submit."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -24,17 +26,28 @@ app = typer.Typer()
 store_app = typer.Typer(help="Stores of results: merge those of several machines.", no_args_is_help=True)
 
 
+submit_app = typer.Typer(help="Hand results on in one file: pack a store, check a pack.", no_args_is_help=True)
+
+
 @app.command(epilog="Example: restorebench board demo-store --against masksr2 --format md")
 def board(
-    store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
+    stores: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="STORE", readable=False, help="Folder that `run` filled, or a pack; several are joined."
+        ),
+    ],
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
     against: Annotated[str | None, typer.Option(help="Paper to stand beside: masksr2 or sise.")] = None,
     form: Format_ = Format.terminal,
     wide: Wide = False,
     verbose: Verbose = False,
 ) -> None:
-    """Print the board of a store; with --against every measured cell beside the published one."""
-    _board(store, suite, against, form, wide, verbose)
+    """Print the board of a store, or of several people's packs; with --against, cells beside the published ones."""
+    from restorebench.benchmark.store.joined import joined
+
+    with joined(stores) as (store, notes):
+        _board(store.root, suite, against, form, wide, verbose, notes=notes)
 
 
 @app.command(epilog="Example: restorebench compare demo-store dtln gtcrn")
@@ -152,9 +165,16 @@ def ledger(
 
 
 def _board(
-    store: Path, suite: str, against: str | None, form: Format, wide: bool, verbose: bool, page: Path | None = None
+    store: Path,
+    suite: str,
+    against: str | None,
+    form: Format,
+    wide: bool,
+    verbose: bool,
+    page: Path | None = None,
+    notes: Sequence[str] = (),
 ) -> None:
-    """Prints a board; page: HTML file that gets the board too."""
+    """Prints a board with further notes; page: HTML file that gets the board too."""
     from restorebench.benchmark.analysis.board import board as make_board
     from restorebench.benchmark.core.atomic import write_atomic
     from restorebench.reports.formats import FORMATS
@@ -168,12 +188,45 @@ def _board(
     if page:
         write_atomic(page, FORMATS[Format.html](tables.results(made)).encode())
     if against:
-        _print((verdicts.against_long if for_programs else verdicts.against)(made, against), form, wide, verbose)
+        shown = (verdicts.against_long if for_programs else verdicts.against)(made, against)
     else:
-        _print((tables.long if for_programs else tables.results)(made), form, wide, verbose)
-        if form is Format.terminal:
-            for sentence in in_words(made):
-                _tell(sentence)
+        shown = (tables.long if for_programs else tables.results)(made)
+    _print([replace(table, notes=(*notes, *table.notes)) for table in shown], form, wide, verbose)
+    if not against and form is Format.terminal:
+        for sentence in in_words(made):
+            _tell(sentence)
+
+
+@submit_app.command("pack", epilog="Example: restorebench submit pack results --out our-model.rbz")
+def submit_pack(
+    store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
+    out: Annotated[Path, typer.Option(help="The file to write, NAME.rbz.")],
+    audio: Annotated[bool, typer.Option("--audio", help="The degraded and restored sounds too.")] = False,
+) -> None:
+    """Write records, cards, signatures and cost of a store into one file, with the sha256 of each part."""
+    from restorebench.benchmark.core.outputs import require_file
+    from restorebench.benchmark.core.progress import show
+    from restorebench.benchmark.store.pack import pack
+
+    require_file(out)
+    _say(f"{out}: sha256 {pack(store, out, audio, show)}; publish this number beside the file")
+
+
+@submit_app.command("check", epilog="Example: restorebench submit check our-model.rbz")
+def submit_check(
+    packs: Annotated[list[Path], typer.Argument(readable=False, help="Files that `submit pack` wrote.")],
+) -> None:
+    """Check that packs are whole and unchanged, and tell what they hold. They stay self-reported."""
+    from tempfile import TemporaryDirectory
+
+    from restorebench.benchmark.store.pack import contents
+
+    for file in packs:
+        with TemporaryDirectory(prefix="restorebench-") as folder:
+            held = contents(file, Path(folder))
+        _say(f"{file}: whole, sha256 {held.sha256}")
+        _say(f"  {', '.join(held.suites)}; {', '.join(held.systems)}")
+        _say(f"  {held.values} values, {held.failed} failed, {held.missing} not measured, {held.sounds} sounds")
 
 
 @store_app.command("merge", epilog="Example: restorebench store merge part-1 part-2 --out results")

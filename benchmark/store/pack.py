@@ -1,0 +1,135 @@
+"""A store in one file (`.rbz`), for handing results on: plans, records and cost, and the sounds if asked for.
+
+The file is a zip whose manifest names the sha256 of every member. Equal stores give equal files, so that the file's own
+sha256, published beside a result, shows whether a copy is the one that was meant. A pack says what its maker measured;
+nothing in it proves that the maker measured honestly.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import zipfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from restorebench.benchmark.core.atomic import open_atomic
+from restorebench.benchmark.core.progress import Progress, silent
+from restorebench.benchmark.data.locations import file_sha256
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.store.records import planned_records
+from restorebench.benchmark.store.store import Store, open_store
+
+SUFFIX, MANIFEST, FORMAT = ".rbz", "manifest.json", 1
+RESULTS, SOUNDS = ("plans", "scores", "timings", "cost"), ("pairs", "restored", "spoken")
+MEMBER = re.compile(rf"(?:{'|'.join((*RESULTS, *SOUNDS))})/[A-Za-z0-9_][A-Za-z0-9._-]*|provenance\.json")
+WHEN = (1980, 1, 1, 0, 0, 0)
+"""The time of every member, so that equal stores give equal files."""
+MOST_BYTES, MOST_TIMES = 1 << 30, 20
+"""A pack may hold a GiB, or this many times its own size if that is more; a zip that unpacks to more is refused."""
+
+
+@dataclass(frozen=True)
+class Contents:
+    """What a pack holds, after every member was checked."""
+
+    sha256: str
+    suites: tuple[str, ...]
+    systems: tuple[str, ...]
+    values: int
+    """Values that were measured."""
+    failed: int
+    missing: int
+    """Planned values that were not measured."""
+    sounds: int
+
+
+def pack(store: Path, out: Path, sounds: bool = False, progress: Progress = silent) -> str:
+    """Writes a store into one file. Returns its sha256.
+
+    Args:
+        store: A folder that `run` filled.
+        out: The file to write; its name ends in `.rbz`.
+        sounds: Whether the degraded, restored and spoken sounds go in too.
+
+    Raises:
+        RequestError: There is no store, or the name has another ending.
+    """
+    if out.suffix != SUFFIX:
+        raise RequestError(f"{out}: wanted a name that ends in {SUFFIX}")
+    root = open_store(store).root
+    kinds = (*RESULTS, *SOUNDS) if sounds else RESULTS
+    names = sorted(path.relative_to(root).as_posix() for kind in kinds for path in (root / kind).glob("*"))
+    names = [name for name in (*names, "provenance.json") if MEMBER.fullmatch(name) and (root / name).is_file()]
+    manifest = {"format": FORMAT, "members": {name: file_sha256(root / name) for name in names}}
+
+    def steps(archive: zipfile.ZipFile) -> Iterator[int]:
+        archive.writestr(zipfile.ZipInfo(MANIFEST, WHEN), json.dumps(manifest, indent=1, sort_keys=True))
+        for name in names:
+            # Parquet, FLAC and WAV hardly get smaller, JSON does.
+            info = zipfile.ZipInfo(name, WHEN)
+            info.compress_type = zipfile.ZIP_DEFLATED if name.endswith(".json") else zipfile.ZIP_STORED
+            archive.writestr(info, (root / name).read_bytes())
+            yield 1
+
+    with open_atomic(out) as part, zipfile.ZipFile(part, "w") as archive:
+        progress("pack", len(names), steps(archive))
+    return file_sha256(out)
+
+
+def unpack(file: Path, into: Path) -> Store:
+    """Writes a pack's store into an empty folder, after checking every member against the manifest.
+
+    Raises RequestError when the file is no pack, is damaged, or holds what a pack never holds.
+    """
+    try:
+        with zipfile.ZipFile(file) as archive:
+            for name, wanted in _members(file, archive).items():
+                content = archive.read(name)
+                if (seen := hashlib.sha256(content).hexdigest()) != wanted:
+                    raise RequestError(f"{file}: {name} was changed (sha256 {seen[:12]}, manifest {wanted[:12]})")
+                (into / name).parent.mkdir(parents=True, exist_ok=True)
+                (into / name).write_bytes(content)
+    except (zipfile.BadZipFile, NotImplementedError, EOFError, KeyError, ValueError) as error:
+        raise RequestError(f"{file}: is no whole pack of results ({error}); make one with: submit pack") from error
+    return open_store(into)
+
+
+def _members(file: Path, archive: zipfile.ZipFile) -> dict[str, str]:
+    """The manifest's members with their sha256. Raises RequestError unless the archive holds these and no others."""
+    infos = archive.infolist()
+    size, limit = sum(info.file_size for info in infos), max(MOST_BYTES, MOST_TIMES * file.stat().st_size)
+    if size > limit:
+        raise RequestError(f"{file}: would unpack to {size >> 20} MiB; a pack of its size holds {limit >> 20} at most")
+    manifest = json.loads(archive.read(MANIFEST))
+    if manifest.get("format") != FORMAT:
+        raise RequestError(f"{file}: is of format {manifest.get('format')}; this version reads format {FORMAT}")
+    members: dict[str, str] = manifest["members"]
+    held = sorted(info.filename for info in infos)
+    if odd := [name for name in held if name != MANIFEST and not MEMBER.fullmatch(name)]:
+        raise RequestError(f"{file}: holds {odd[0]!r}, which no pack holds")
+    if held != sorted((MANIFEST, *members)):
+        differ = sorted(set(held) ^ {MANIFEST, *members}) or sorted({name for name in held if held.count(name) > 1})
+        raise RequestError(f"{file}: the manifest and the members differ in {differ[0]}")
+    return members
+
+
+def contents(file: Path, into: Path) -> Contents:
+    """Checks a pack, plans and records included, and tells what it holds; `into`: an empty folder to unpack to.
+
+    Raises RequestError for a pack that was changed or damaged.
+    """
+    store = unpack(file, into)
+    plans = store.plans()
+    records = [planned_records(plan, store) for plan in plans]
+    return Contents(
+        sha256=file_sha256(file),
+        suites=tuple(plan.suite.name for plan in plans),
+        systems=tuple(dict.fromkeys(system for plan in plans for system in plan.systems)),
+        values=sum(int(rows["value"].notna().sum()) for rows in records),
+        failed=sum(int((rows["value"].isna() & rows["done"]).sum()) for rows in records),
+        missing=sum(int((~rows["done"]).sum()) for rows in records),
+        sounds=sum(1 for kind in SOUNDS for path in (into / kind).glob("*") if path.suffix != ".json"),
+    )
