@@ -90,12 +90,15 @@ def test_every_command_of_the_readme_exists(cli: Cli) -> None:
     named = set(re.findall(r"^restorebench (\w+)", TEXT, re.MULTILINE)) | {"verify"}
     assert named == {
         "list", "run", "board", "compare", "ledger", "report", "notebook", "gate", "degrade", "verify", "restore",
-        "doctor", "score", "train", "env", "data", "check", "store", "speech", "trend",
+        "doctor", "score", "train", "env", "data", "check", "store", "speech", "trend", "submit", "log",
     }  # fmt: skip
     for command in sorted(named):
-        words = {"data": ["data", "fetch"], "store": ["store", "merge"], "check": ["check-system"]}.get(
-            command, [command]
-        )
+        words = {
+            "data": ["data", "fetch"],
+            "store": ["store", "merge"],
+            "check": ["check-system"],
+            "submit": ["submit", "pack"],
+        }.get(command, [command])
         done = cli(*words, "--help")
         assert done.returncode == 0
         assert "Example: restorebench" in done.stdout
