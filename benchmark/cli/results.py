@@ -21,6 +21,7 @@ from restorebench.benchmark.cli.options import (
     _stored_plan,
     _tell,
 )
+from restorebench.benchmark.errors import RequestError
 
 app = typer.Typer()
 store_app = typer.Typer(help="Stores of results: merge those of several machines.", no_args_is_help=True)
@@ -92,12 +93,14 @@ def log(
     out: Annotated[Path, typer.Option(help="Folder in which the trackers keep their files.")] = Path("logs"),
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
 ) -> None:
-    """Hand the board's values to experiment trackers, with the training step of each checkpoint. Nothing is sent."""
+    """Hand the board's values to experiment trackers, with the training step of each checkpoint."""
     from restorebench.benchmark.analysis.board import board as make_board
     from restorebench.reports.trackers import tracker
     from restorebench.reports.trackers.runs import tracked_runs
 
     chosen = {name: tracker(name) for name in _names(to) or ()}
+    if not chosen:
+        raise RequestError("--to names no tracker; wanted tensorboard, mlflow, wandb or trackio")
     opened, plan = _stored_plan(store, suite)
     runs = tracked_runs(make_board(plan, opened))
     for name, write in chosen.items():
@@ -192,6 +195,9 @@ def _board(
     else:
         shown = (tables.long if for_programs else tables.results)(made)
     _print([replace(table, notes=(*notes, *table.notes)) for table in shown], form, wide, verbose)
+    if form is Format.csv:  # which has no place for notes
+        for note in notes:
+            _say(note)
     if not against and form is Format.terminal:
         for sentence in in_words(made):
             _tell(sentence)

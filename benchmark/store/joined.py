@@ -1,61 +1,81 @@
-"""Several stores and packs seen as one, and how far they agree where both measured the same."""
+"""Several stores and packs seen as one for a board, and how far they agree where several measured the same.
+
+Where two sources have a value of the same clip and system, the first source's counts. Folders come before packs, so
+that nobody's pack replaces what was measured here.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import numpy as np
-
 from restorebench.benchmark.data.locations import file_sha256
-from restorebench.benchmark.store.merge import merge
+from restorebench.benchmark.store.merge import require_one_plan
 from restorebench.benchmark.store.pack import SUFFIX, unpack
-from restorebench.benchmark.store.store import Store, open_store
+from restorebench.benchmark.store.store import ROWS, Store, open_store
+from restorebench.benchmark.types import Record, Rows
 
-AGREE = 1e-3
-"""Relative difference up to which two measurements of the same value agree."""
+AGREE, LEAST = 1e-3, 1e-4
+"""Two measurements agree up to this relative, or this absolute difference."""
+Key = tuple[str, str]
+"""Of a record and of its value."""
 
 
 @contextmanager
 def joined(sources: Sequence[Path]) -> Iterator[tuple[Store, list[str]]]:
-    """A store with what the folders and packs hold, while the block lasts, and notes for the board made of it.
+    """A store with the plans, records and costs of folders and packs, while the block lasts, and notes for its board.
 
     Raises RequestError for a damaged pack, or when the sources plan different clips or define a value differently.
     """
-    packs = [source for source in sources if source.suffix == SUFFIX and source.is_file()]
-    if not packs and len(sources) == 1:
-        yield open_store(sources[0]), []
+    folders = [source for source in sources if source.suffix != SUFFIX or source.is_dir()]
+    packs = [source for source in sources if source not in folders]
+    if not packs and len(folders) == 1:
+        yield open_store(folders[0]), []
         return
     with TemporaryDirectory(prefix="restorebench-") as folder:
-        stores = [
-            unpack(source, Path(folder) / str(place)) if source in packs else open_store(source)
-            for place, source in enumerate(sources)
-        ]
-        notes = [
-            f"self-reported by its maker, not measured here: {p.name} (sha256 {file_sha256(p)[:16]})" for p in packs
-        ]
-        notes += _differences(sources, stores)
-        yield merge([store.root for store in stores], Path(folder) / "joined"), notes
+        stores = {str(source): open_store(source) for source in folders}
+        stores |= {str(pack): unpack(pack, Path(folder) / str(place), False) for place, pack in enumerate(packs)}
+        require_one_plan({name: store.plans() for name, store in stores.items()})
+        whole = Store(Path(folder) / "joined")
+        notes = [f"self-reported, not measured here: {pack.name} (sha256 {file_sha256(pack)[:16]})" for pack in packs]
+        seen: dict[Rows, dict[Key, float | None]] = {rows: {} for rows in ROWS}
+        for name, store in stores.items():
+            notes += _add(name, store, whole, seen)
+        # The last plan's cards count, so the first source's come last.
+        for store in reversed(stores.values()):
+            for plan in reversed(store.plans()):
+                whole.put_plan(plan)
+        yield whole, notes
 
 
-def _differences(sources: Sequence[Path], stores: Sequence[Store]) -> Iterator[str]:
-    """A note for each source whose values differ from the first one's where both measured the same clip and system."""
-    first = _values(stores[0])
-    for source, store in zip(sources[1:], stores[1:], strict=True):
-        other = _values(store)
-        both = sorted(first.keys() & other.keys())
-        ours, theirs = (np.array([values[key] for key in both]) for values in (first, other))
-        apart = int((np.abs(ours - theirs) > AGREE * np.maximum(np.abs(ours), 1.0)).sum())
-        if both:
-            said = f"{apart} of the {len(both)} values that both measured differ by more than 0.1 %" if apart else ""
-            yield f"{source.name} and {sources[0].name}: " + (
-                said or f"the {len(both)} values that both measured agree"
+def _add(name: str, store: Store, whole: Store, seen: dict[Rows, dict[Key, float | None]]) -> Iterator[str]:
+    """Adds what no earlier source has, and says how far the rest agrees with the earlier sources."""
+    for rows in ROWS:
+        known = seen[rows]
+        records = [Record(**row) for row in store.table(rows).to_pylist()]
+        common = [r for r in records if r.value is not None and known.get((r.key, r.value_name)) is not None]
+        if common and rows == "scores":
+            apart = sum(not _agree(r.value, known[r.key, r.value_name]) for r in common)
+            yield f"{Path(name).name}: " + (
+                f"{apart} of the {len(common)} values that a source before it measured too differ by more than "
+                "0.1 %; the earlier source's are shown"
+                if apart
+                else f"the {len(common)} values that a source before it measured too agree"
             )
+        new = [r for r in records if (r.key, r.value_name) not in known]
+        if new:
+            whole.put(rows, new)
+        known |= {(r.key, r.value_name): r.value for r in new}
+    for path in sorted((store.root / "cost").glob("[!.]*.json")):
+        note = store.note("cost", path.stem)
+        if note is not None and whole.note("cost", path.stem) is None:
+            whole.put_note("cost", path.stem, note)
 
 
-def _values(store: Store) -> dict[tuple[str, str], float]:
-    """(key, value name) -> the measured value, of scores."""
-    rows = store.table("scores").select(["key", "value_name", "value"]).to_pylist()
-    return {(row["key"], row["value_name"]): row["value"] for row in rows if row["value"] is not None}
+def _agree(one: float | None, other: float | None) -> bool:
+    assert one is not None
+    assert other is not None
+    return math.isclose(one, other, rel_tol=AGREE, abs_tol=LEAST)

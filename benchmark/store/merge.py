@@ -29,7 +29,7 @@ def merge(sources: list[Path], target: Path, progress: Progress = silent) -> Sto
     stores = [open_store(source) for source in sources]
     if target.resolve() in [source.resolve() for source in sources]:
         raise RequestError(f"{target}: is one of the stores to merge; name another folder")
-    _require_one_plan({str(source): store.plans() for source, store in zip(sources, stores, strict=True)})
+    require_one_plan({str(source): store.plans() for source, store in zip(sources, stores, strict=True)})
     target.mkdir(parents=True, exist_ok=True)
     merged = Store(target)
     merged.drop_damaged()
@@ -50,7 +50,7 @@ def merge(sources: list[Path], target: Path, progress: Progress = silent) -> Sto
     return merged
 
 
-def _require_one_plan(plans: Mapping[str, Sequence[Plan]]) -> None:
+def require_one_plan(plans: Mapping[str, Sequence[Plan]]) -> None:
     """Raises RequestError where stores differ in clips or signatures: a board would show one of them alone."""
     clips: dict[str, tuple[str, str]] = {}
     signatures: dict[tuple[str, str], tuple[str, str]] = {}

@@ -9,26 +9,45 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import zipfile
+import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from restorebench.benchmark.core.atomic import open_atomic
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.data.locations import file_sha256
-from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.errors import RequestError, reason
 from restorebench.benchmark.store.records import planned_records
-from restorebench.benchmark.store.store import Store, open_store
+from restorebench.benchmark.store.store import ROWS, Store, open_store
 
 SUFFIX, MANIFEST, FORMAT = ".rbz", "manifest.json", 1
 RESULTS, SOUNDS = ("plans", "scores", "timings", "cost"), ("pairs", "restored", "spoken")
-MEMBER = re.compile(rf"(?:{'|'.join((*RESULTS, *SOUNDS))})/[A-Za-z0-9_][A-Za-z0-9._-]*|provenance\.json")
+MEMBER = re.compile(rf"(?:{'|'.join((*RESULTS, *SOUNDS))})/[\w@-][\w.@-]*|provenance\.json")
 WHEN = (1980, 1, 1, 0, 0, 0)
 """The time of every member, so that equal stores give equal files."""
 MOST_BYTES, MOST_TIMES = 1 << 30, 20
 """A pack may hold a GiB, or this many times its own size if that is more; a zip that unpacks to more is refused."""
+METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""The other methods unpack more than a member's declared size before anybody can stop them."""
+MALFORMED = (
+    zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, KeyError, ValueError, TypeError,
+    AttributeError,
+)  # fmt: skip
+"""What zipfile, zlib and json raise for a file that is no whole pack."""
+
+
+class _Manifest(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    format: int
+    members: dict[str, str] = Field(default_factory=dict)
+    """Name -> sha256."""
 
 
 @dataclass(frozen=True)
@@ -61,8 +80,10 @@ def pack(store: Path, out: Path, sounds: bool = False, progress: Progress = sile
         raise RequestError(f"{out}: wanted a name that ends in {SUFFIX}")
     root = open_store(store).root
     kinds = (*RESULTS, *SOUNDS) if sounds else RESULTS
-    names = sorted(path.relative_to(root).as_posix() for kind in kinds for path in (root / kind).glob("*"))
-    names = [name for name in (*names, "provenance.json") if MEMBER.fullmatch(name) and (root / name).is_file()]
+    found = [path for kind in kinds for path in (root / kind).glob("[!.]*") if path.suffix != ".damaged"]
+    names = sorted(path.relative_to(root).as_posix() for path in (*found, root / "provenance.json") if path.is_file())
+    if odd := [name for name in names if not MEMBER.fullmatch(name)]:
+        raise RequestError(f"{store}: {odd[0]} is no file of a store; move it elsewhere")
     manifest = {"format": FORMAT, "members": {name: file_sha256(root / name) for name in names}}
 
     def steps(archive: zipfile.ZipFile) -> Iterator[int]:
@@ -79,10 +100,16 @@ def pack(store: Path, out: Path, sounds: bool = False, progress: Progress = sile
     return file_sha256(out)
 
 
-def unpack(file: Path, into: Path) -> Store:
-    """Writes a pack's store into an empty folder, after checking every member against the manifest.
+def unpack(file: Path, into: Path, sounds: bool = True) -> Store:
+    """Writes a pack's store into an empty folder, each member after it was checked against the manifest.
 
-    Raises RequestError when the file is no pack, is damaged, or holds what a pack never holds.
+    Args:
+        file: A file that `pack` wrote.
+        into: An empty folder.
+        sounds: Whether sounds are written too; they are checked either way.
+
+    Raises:
+        RequestError: The file is no pack, is damaged, or holds what a pack never holds.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -90,23 +117,44 @@ def unpack(file: Path, into: Path) -> Store:
                 content = archive.read(name)
                 if (seen := hashlib.sha256(content).hexdigest()) != wanted:
                     raise RequestError(f"{file}: {name} was changed (sha256 {seen[:12]}, manifest {wanted[:12]})")
-                (into / name).parent.mkdir(parents=True, exist_ok=True)
-                (into / name).write_bytes(content)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, KeyError, ValueError) as error:
-        raise RequestError(f"{file}: is no whole pack of results ({error}); make one with: submit pack") from error
-    return open_store(into)
+                if sounds or name.partition("/")[0] not in SOUNDS:
+                    (into / name).parent.mkdir(parents=True, exist_ok=True)
+                    (into / name).write_bytes(content)
+    except RequestError:
+        raise
+    except MALFORMED as error:
+        raise RequestError(f"{file}: is no whole pack of results ({reason(error)}); make one: submit pack") from error
+    return _readable(file, Store(into))
+
+
+def _readable(file: Path, store: Store) -> Store:
+    """The store, once its plans and numbers could be read. Raises RequestError, which names the pack."""
+    try:
+        plans = open_store(store.root).plans()
+        for rows in ROWS:
+            for value in store.table(rows)["value"].to_pylist():
+                if value is not None and not math.isfinite(value):
+                    raise RequestError(f"a value is {value}")
+    except (RequestError, *MALFORMED) as error:
+        told = reason(error).replace(f"{store.root}/", "").partition("; ")[0]
+        raise RequestError(f"{file}: is no whole pack of results ({told}); ask its maker for another") from error
+    if not plans:
+        raise RequestError(f"{file}: holds no plan; ask its maker for another")
+    return store
 
 
 def _members(file: Path, archive: zipfile.ZipFile) -> dict[str, str]:
     """The manifest's members with their sha256. Raises RequestError unless the archive holds these and no others."""
     infos = archive.infolist()
+    if odd := [info.filename for info in infos if info.compress_type not in METHODS or info.flag_bits & 1]:
+        raise RequestError(f"{file}: {odd[0]!r} is encrypted, or packed by a method that no pack uses")
     size, limit = sum(info.file_size for info in infos), max(MOST_BYTES, MOST_TIMES * file.stat().st_size)
     if size > limit:
         raise RequestError(f"{file}: would unpack to {size >> 20} MiB; a pack of its size holds {limit >> 20} at most")
-    manifest = json.loads(archive.read(MANIFEST))
-    if manifest.get("format") != FORMAT:
-        raise RequestError(f"{file}: is of format {manifest.get('format')}; this version reads format {FORMAT}")
-    members: dict[str, str] = manifest["members"]
+    manifest = _Manifest.model_validate_json(archive.read(MANIFEST))
+    if manifest.format != FORMAT:
+        raise RequestError(f"{file}: is of format {manifest.format}; this version reads format {FORMAT}")
+    members = manifest.members
     held = sorted(info.filename for info in infos)
     if odd := [name for name in held if name != MANIFEST and not MEMBER.fullmatch(name)]:
         raise RequestError(f"{file}: holds {odd[0]!r}, which no pack holds")

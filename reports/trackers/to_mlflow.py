@@ -9,6 +9,7 @@ from pathlib import Path
 
 # Files, which `mlflow migrate-filestore` turns into a database: a database needs more packages than mlflow-skinny.
 os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
+os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param

@@ -12,6 +12,8 @@ from restorebench.reports.trackers.runs import TrackedRun
 def write(runs: Sequence[TrackedRun], out: Path) -> str:
     """Writes the points, and the facts as configuration."""
     os.environ["TRACKIO_DIR"] = str(out.resolve())  # read when trackio is imported
+    for variable, value in (("HF_HUB_DISABLE_TELEMETRY", "1"), ("GRADIO_ANALYTICS_ENABLED", "False")):
+        os.environ.setdefault(variable, value)
     import trackio
 
     for run in runs:

@@ -8,13 +8,15 @@ from pathlib import Path
 
 import wandb
 
+from restorebench.benchmark.data.download import offline
 from restorebench.reports.trackers.runs import TrackedRun
 
 
 def write(runs: Sequence[TrackedRun], out: Path) -> str:
     """Writes the points as history, and the facts as configuration."""
     out.mkdir(parents=True, exist_ok=True)
-    settings = wandb.Settings(mode=os.environ.get("WANDB_MODE", "offline"), console="off", silent=True)
+    mode = "offline" if offline() else os.environ.get("WANDB_MODE", "offline")
+    settings = wandb.Settings(mode=mode, console="off", silent=True)
     for run in runs:
         with wandb.init(
             project=run.project, name=run.name, config=dict(run.facts), dir=str(out), settings=settings,

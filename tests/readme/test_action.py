@@ -76,6 +76,12 @@ def test_it_runs_and_judges(cli: Cli, tmp_path: Path) -> None:
     assert "### Gate: 1 of 1 values regressed" in summary
 
 
+def test_one_of_baseline_and_base_is_wanted(tmp_path: Path) -> None:
+    for inputs, code in (({}, 2), ({"baseline": "a"}, 0), ({"base-system": "b"}, 0)):
+        assert run("Inputs", tmp_path, **inputs).returncode == code
+    assert run("Inputs", tmp_path, **{"baseline": "a", "base-system": "b"}).returncode == 2
+
+
 def test_the_base_is_measured_in_the_same_job(cli: Cli, tmp_path: Path) -> None:
     """No committed file: the head fails against a better base, and passes against itself."""
     for base, code in (("unprocessed", 0), ("target", 1)):

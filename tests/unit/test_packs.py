@@ -119,9 +119,9 @@ def test_a_board_joins_packs_and_says_that_they_are_self_reported(cli: Cli, stor
     done = cli("board", stores / "ours", stores / "theirs.rbz", "--format", "md")
     assert done.returncode == 0, done.stderr
     assert all(name in done.stdout for name in ("unprocessed", "spectral-gate", "target", "self-reported"))
-    assert "the 6 values that both measured agree" in done.stdout
+    assert "theirs.rbz: the 6 values that a source before it measured too agree" in done.stdout
     with joined([stores / "ours", stores / "theirs.rbz"]) as (store, _):
-        assert store.plans()[0].systems == ("unprocessed", "spectral-gate", "target")
+        assert store.plans()[0].systems == ("unprocessed", "target", "spectral-gate")
         assert store.table("scores").num_rows == 18
     told = cli("submit", "check", stores / "ours.rbz")
     assert told.returncode == 0
@@ -137,8 +137,100 @@ def test_a_forged_value_of_a_common_system_shows(stores: Path, tmp_path: Path) -
         path.unlink()
         forged.put("scores", [replace(row, value=(row.value or 0.0) + 0.5) for row in rows])
     pack(forged.root, tmp_path / "forged.rbz")
-    with joined([stores / "ours.rbz", tmp_path / "forged.rbz"]) as (_, notes):
-        assert any("6 of the 6 values that both measured differ" in note for note in notes)
+    for sources in (["forged.rbz", "ours"], ["ours.rbz", "theirs.rbz", "forged.rbz"]):  # a folder comes first
+        paths = [tmp_path / name if name == "forged.rbz" else stores / name for name in sources]
+        with joined(paths) as (store, notes):
+            told = "forged.rbz: 6 of the 6" if len(paths) == 2 else "forged.rbz: 12 of the 12"
+            assert any(note.startswith(f"{told} values that a source before it measured too differ") for note in notes)
+            assert means(store)["unprocessed"] == means(Store(stores / "ours"))["unprocessed"]
+
+
+def means(store: Store) -> dict[str, float]:
+    rows = store.table("scores").to_pandas()
+    return dict(rows[rows["value_name"] == "lsd"].groupby("system")["value"].mean())
+
+
+def test_a_forged_card_changes_no_column_of_ours(stores: Path, tmp_path: Path) -> None:
+    """The other direction, another label, and our system as an anchor."""
+    [plan] = Store(stores / "ours").plans()
+    card = plan.metric_cards["lsd"]
+    turned = card.values[0].model_copy(update={"direction": "higher", "label": "forged"})
+    anchor = plan.system_cards["spectral-gate"].model_copy(update={"kind": "anchor"})
+    forged = replace(
+        plan,
+        metric_cards={**plan.metric_cards, "lsd": card.model_copy(update={"values": (turned, *card.values[1:])})},
+        system_cards={**plan.system_cards, "spectral-gate": anchor},
+    )
+    Store(tmp_path / "forged").put_plan(forged)
+    pack(tmp_path / "forged", tmp_path / "forged.rbz")
+    with joined([tmp_path / "forged.rbz", stores / "ours"]) as (store, _):
+        [shown] = store.plans()
+        assert (shown.metric_cards, shown.system_cards) == (plan.metric_cards, plan.system_cards)
+
+
+def test_a_number_that_is_none_is_refused(stores: Path, tmp_path: Path) -> None:
+    odd = Store(tmp_path / "odd")
+    shutil.copytree(stores / "theirs", odd.root)
+    for path in list((odd.root / "scores").glob("*.parquet")):
+        rows = [Record(**row) for row in pq.read_table(path).to_pylist()]
+        path.unlink()
+        odd.put("scores", [replace(row, value=float("nan")) for row in rows])
+    pack(odd.root, tmp_path / "odd.rbz")
+    with pytest.raises(RequestError, match=r"odd.rbz: is no whole pack of results \(a value is nan\)"):
+        unpack(tmp_path / "odd.rbz", tmp_path / "into")
+
+
+def test_csv_tells_beside_the_table_who_reported(cli: Cli, stores: Path) -> None:
+    done = cli("board", stores / "ours", stores / "theirs.rbz", "--format", "csv")
+    assert "self-reported" in done.stderr
+    assert "self-reported" not in done.stdout
+
+
+def test_every_name_of_a_suite_goes_through_a_pack(tmp_path: Path) -> None:
+    suite = load_suite("demo").model_copy(update={"name": "@démo-é"})
+    execute(make_plan(suite, ["target"], ["lsd"], limit=1), tmp_path / "s", 1)
+    pack(tmp_path / "s", tmp_path / "s.rbz")
+    assert contents(tmp_path / "s.rbz", tmp_path / "into").suites == ("@démo-é",)
+
+
+def test_a_file_that_is_none_of_a_stores_is_named(stores: Path, tmp_path: Path) -> None:
+    shutil.copytree(stores / "ours", tmp_path / "s")
+    (tmp_path / "s" / "scores" / "my notes.txt").touch()
+    with pytest.raises(RequestError, match=r"scores/my notes.txt is no file of a store"):
+        pack(tmp_path / "s", tmp_path / "s.rbz")
+
+
+@pytest.mark.parametrize(
+    "manifest",
+    [b"[1]", b"{}", b'{"format": 1, "members": ["a"]}', b'{"format": 1, "members": {"provenance.json": 7}}', b"\xff",
+     b'{"format": 1, "members": null}', b"[" * 100_000],
+)  # fmt: skip
+def test_malformed_manifests_are_refused_in_one_line(manifest: bytes, stores: Path, tmp_path: Path) -> None:
+    def change(members: Members) -> None:
+        members[MANIFEST] = manifest
+
+    with pytest.raises(RequestError):
+        unpack(changed(stores / "theirs.rbz", tmp_path / "f.rbz", change), tmp_path / "into")
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_methods_that_ignore_a_declared_size_are_refused(method: int, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "f.rbz", "w", method) as archive:
+        archive.writestr("scores/a.parquet", b"0" * 1000)
+    with pytest.raises(RequestError, match="packed by a method that no pack uses"):
+        unpack(tmp_path / "f.rbz", tmp_path / "into")
+
+
+def test_no_flipped_byte_of_a_plan_passes(stores: Path, tmp_path: Path) -> None:
+    """Plans are compressed; zlib has errors of its own."""
+    whole = (stores / "theirs.rbz").read_bytes()
+    with zipfile.ZipFile(stores / "theirs.rbz") as archive:
+        info = next(info for info in archive.infolist() if info.filename.startswith("plans/demo"))
+    start = info.header_offset + 30 + len(info.filename)
+    for place in range(start, start + info.compress_size, info.compress_size // 20):
+        (tmp_path / "f.rbz").write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
+        with pytest.raises(RequestError, match=r"no whole pack|was changed"):
+            unpack(tmp_path / "f.rbz", tmp_path / f"into{place}")
 
 
 def test_requests(cli: Cli, stores: Path, tmp_path: Path) -> None:

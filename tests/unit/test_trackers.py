@@ -92,6 +92,7 @@ def test_an_unknown_tracker_is_named_before_anything_is_written(store: Path, cli
     done = cli("log", "s", "--to", "tensorboard,wandbb")
     assert done.returncode == 2
     assert "did you mean wandb" in done.stderr
+    assert "--to names no tracker" in cli("log", "s", "--to", "").stderr
     assert not (tmp_path / "logs").exists()
 
 
