@@ -2,7 +2,7 @@
 
 Built-in components are listed in `BUILTIN` in the `__init__.py` of their folder: a new one is a file and a line there.
 Other packages add components through the entry-point groups `restorebench.systems`, `.metrics`, `.corruptions`,
-`.synthesizers`, `.corpora` (and suites through `.suites`, see suite.py).
+`.synthesizers`, `.corpora`, `.trackers` (and suites through `.suites`, see suite.py).
 A name may carry an argument after a colon: `published:VoiceFixer` calls the factory with "VoiceFixer". A system's name
 may carry a checkpoint after an @, and options after a question mark: `masksr2-s@FILE?guidance=0.5` calls the factory
 with `checkpoint=Path("FILE")` and `options={"guidance": "0.5"}`.
@@ -21,7 +21,7 @@ from typing import Any, Literal
 from restorebench.benchmark.contracts import Card
 from restorebench.benchmark.errors import RequestError
 
-Kind = Literal["systems", "metrics", "corruptions", "synthesizers", "corpora"]
+Kind = Literal["systems", "metrics", "corruptions", "synthesizers", "corpora", "trackers"]
 
 BUILTIN_PACKAGES: dict[str, str] = {
     "systems": "restorebench.systems",
@@ -29,6 +29,7 @@ BUILTIN_PACKAGES: dict[str, str] = {
     "corruptions": "restorebench.corruptions",
     "synthesizers": "restorebench.systems.synthesizers",
     "corpora": "restorebench.benchmark.data.corpora",
+    "trackers": "restorebench.reports.trackers",
 }
 
 

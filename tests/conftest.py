@@ -110,6 +110,12 @@ def cli(tmp_path: Path, command_server: CommandServer) -> Cli:
     return run
 
 
+def add_package(name: str, into: Path) -> None:
+    """Installs a published package with its dependencies into a folder of its own."""
+    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
+    subprocess.run([uv, "pip", "install", "--quiet", "--target", str(into), name], check=True, timeout=600)
+
+
 def install(package: Path, into: Path) -> None:
     """Installs a package for real, without its dependencies, into a folder of its own."""
     uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))

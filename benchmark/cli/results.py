@@ -188,12 +188,12 @@ def _board(
     opened, plan = _stored_plan(store, suite)
     made = make_board(plan, opened)
     for_programs = form in (Format.csv, Format.json)
-    if page:
-        write_atomic(page, FORMATS[Format.html](tables.results(made)).encode())
     if against:
         shown = (verdicts.against_long if for_programs else verdicts.against)(made, against)
     else:
         shown = (tables.long if for_programs else tables.results)(made)
+    if page:
+        write_atomic(page, FORMATS[Format.html](tables.results(made) if for_programs or against else shown).encode())
     _print([replace(table, notes=(*notes, *table.notes)) for table in shown], form, wide, verbose)
     if form is Format.csv:  # which has no place for notes
         for note in notes:

@@ -42,8 +42,9 @@ def joined(sources: Sequence[Path]) -> Iterator[tuple[Store, list[str]]]:
         whole = Store(Path(folder) / "joined")
         notes = [f"self-reported, not measured here: {pack.name} (sha256 {file_sha256(pack)[:16]})" for pack in packs]
         seen: dict[Rows, dict[Key, float | None]] = {rows: {} for rows in ROWS}
+        made: dict[tuple[str, str], frozenset[str]] = {}
         for name, store in stores.items():
-            notes += _add(name, store, whole, seen)
+            notes += [*_add(name, store, whole, seen), *_namesakes(name, store, made)]
         # The last plan's cards count, so the first source's come last.
         for store in reversed(stores.values()):
             for plan in reversed(store.plans()):
@@ -56,9 +57,14 @@ def _add(name: str, store: Store, whole: Store, seen: dict[Rows, dict[Key, float
     for rows in ROWS:
         known = seen[rows]
         records = [Record(**row) for row in store.table(rows).to_pylist()]
-        common = [r for r in records if r.value is not None and known.get((r.key, r.value_name)) is not None]
+        common = [
+            (value, earlier)
+            for record in records
+            if (value := record.value) is not None
+            and (earlier := known.get((record.key, record.value_name))) is not None
+        ]
+        apart = sum(not math.isclose(*pair, rel_tol=AGREE, abs_tol=LEAST) for pair in common)
         if common and rows == "scores":
-            apart = sum(not _agree(r.value, known[r.key, r.value_name]) for r in common)
             yield f"{Path(name).name}: " + (
                 f"{apart} of the {len(common)} values that a source before it measured too differ by more than "
                 "0.1 %; the earlier source's are shown"
@@ -75,7 +81,16 @@ def _add(name: str, store: Store, whole: Store, seen: dict[Rows, dict[Key, float
             whole.put_note("cost", path.stem, note)
 
 
-def _agree(one: float | None, other: float | None) -> bool:
-    assert one is not None
-    assert other is not None
-    return math.isclose(one, other, rel_tol=AGREE, abs_tol=LEAST)
+def _namesakes(name: str, store: Store, made: dict[tuple[str, str], frozenset[str]]) -> Iterator[str]:
+    """A note for each system of an earlier source's name that is another one: a board has one row for a name.
+
+    made: (suite, system) -> keys of the first source's restorations; this store's new ones are added.
+    """
+    for plan in store.plans():
+        for system in plan.systems:
+            keys = frozenset(job.key for job in plan.jobs if job.system == system)
+            if made.setdefault((plan.suite.name, system), keys) != keys:
+                yield (
+                    f"{Path(name).name}: its {system} is another one than the earlier source's (weights, version or "
+                    "seeds) and is not shown; to compare them, name their files differently"
+                )

@@ -1,7 +1,4 @@
-"""Two more pictures of the report: measured cells beside the papers' cells, and systems over conditions.
-
-As in the overview, every mark carries its numbers as data attributes.
-"""
+"""Pictures of measured cells beside the papers' cells; as in the overview, marks carry their numbers as attributes."""
 
 from __future__ import annotations
 
@@ -13,7 +10,6 @@ from restorebench.reports.html.overview import BOTTOM, ROW, TOP, Scale, cut, lef
 from restorebench.reports.papers.published import papers
 from restorebench.reports.papers.verdicts import Verdict, once, verdicts
 from restorebench.reports.tables.board import header, marked
-from restorebench.reports.tables.leaderboard import Column
 
 SIGNS = {"reproduced": "✓", "close": "≈", "differs": "≠", "by definition": "=", "not comparable": "n/c"}
 """What stands beside a row for its verdict, so that no verdict is told by its colour alone."""
@@ -57,43 +53,3 @@ def _row(v: Verdict, name: str, scale: Scale, place: int) -> dict[str, Any]:
         "ours": ours, "published": v.published.value, "x": scale(ours), "paper_x": scale(v.published.value),
         "from": scale(low), "to": scale(high), "kind": v.status.replace(" ", "-"),
     }  # fmt: skip
-
-
-def by_condition(board: Board, found: Sequence[Column]) -> list[dict[str, Any]]:
-    """A table for each value that reports show first, systems by conditions, shaded from its worst to its best cell.
-
-    Empty for a suite with one condition.
-    """
-    conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
-    tables = []
-    for value in dict.fromkeys(column.value for column in found if column.value.headline) if conditions[1:] else ():
-        columns = {column.condition: column for column in found if column.value == value}
-        cells = {
-            (system, condition): entry.cell.value
-            for condition, column in columns.items()
-            for system, entry in column.entries.items()
-            if entry.cell.value is not None
-        }
-        if len(columns) < 2 or not cells:
-            continue
-        worst, best = min(cells.values()), max(cells.values())
-        if value.direction == "lower":
-            worst, best = best, worst
-        rows = [
-            {
-                "system": system,
-                "name": marked(system, board.plan),
-                "cells": [_shaded(cells.get((system, c)), worst, best, value.decimals) for c in columns],
-            }
-            for system in board.plan.systems
-            if any((system, condition) in cells for condition in columns)
-        ]
-        tables.append({"label": header(value), "value": value.name, "conditions": list(columns), "rows": rows})
-    return tables
-
-
-def _shaded(number: float | None, worst: float, best: float, decimals: int) -> dict[str, Any] | None:
-    if number is None:
-        return None
-    share = 0.0 if best == worst else (number - worst) / (best - worst)
-    return {"mean": number, "text": f"{number:.{decimals}f}", "share": round(100 * share)}

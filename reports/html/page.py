@@ -19,7 +19,8 @@ from restorebench.benchmark.analysis.paired_scores import PairedScores
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.run.cost import Cost
 from restorebench.benchmark.types import Table
-from restorebench.reports.html.beside import beside_papers, by_condition
+from restorebench.reports.html.beside import beside_papers
+from restorebench.reports.html.by_condition import by_condition
 from restorebench.reports.html.clip_selection import oriented_z_scores
 from restorebench.reports.html.overview import TOP, WIDTH, overviews
 from restorebench.reports.tables.agreement import agreement

@@ -16,7 +16,8 @@ class Point:
 
     step: int
     values: Mapping[str, float]
-    """`CONDITION/VALUE` -> mean over the clips, as the board shows it; with `.low` and `.high`, its 95 % interval."""
+    """`CONDITION/VALUE` -> mean over the clips, as the board shows it; with `.low` and `.high`, its 95 % interval; with
+    `.missing`, the planned values that are no part of the mean."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,11 @@ def tracked_runs(board: Board) -> list[TrackedRun]:
 
 
 def values_of(board: Board, system: str) -> dict[str, float]:
-    """The measured values of a system; one that failed or was not measured is absent."""
+    """The values of a system: a mean that does not exist is absent, and how many values it lacks is always there."""
     values: dict[str, float] = {}
     for cell in board.cells:
         if cell.system == system:
-            ends = {"": cell.value, ".low": cell.low, ".high": cell.high}
+            ends = {"": cell.value, ".low": cell.low, ".high": cell.high, ".missing": float(cell.planned - cell.n)}
             name = f"{cell.condition}/{cell.value_name}"
             values |= {name + end: number for end, number in ends.items() if number is not None}
     return values

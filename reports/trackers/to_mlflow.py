@@ -16,6 +16,9 @@ from mlflow.entities import Metric, Param
 
 from restorebench.reports.trackers.runs import TrackedRun
 
+BATCH = 1000
+"""The most metrics that MLflow takes at once."""
+
 
 def write(runs: Sequence[TrackedRun], out: Path) -> str:
     """Writes metrics, and the facts as parameters."""
@@ -28,7 +31,8 @@ def write(runs: Sequence[TrackedRun], out: Path) -> str:
         client.log_batch(identity, params=facts)
         for point in run.points:
             metrics = [Metric(_name(name), value, now, point.step) for name, value in point.values.items()]
-            client.log_batch(identity, metrics=metrics)
+            for start in range(0, len(metrics), BATCH):
+                client.log_batch(identity, metrics=metrics[start : start + BATCH])
         client.set_terminated(identity)
     return f"{out}; look at it with: MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {out}"
 

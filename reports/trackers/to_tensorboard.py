@@ -17,7 +17,8 @@ def write(runs: Sequence[TrackedRun], out: Path) -> str:
     """Writes scalars and the facts as text."""
     for run in runs:
         folder = out / run.project / _folder(run.name)
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.is_dir():
+            shutil.rmtree(folder)
         with SummaryWriter(str(folder)) as writer:
             writer.add_text("facts", "\n\n".join(f"{name}: {fact}" for name, fact in run.facts.items()), 0)
             for point in run.points:

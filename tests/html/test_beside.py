@@ -11,7 +11,8 @@ import pandas as pd
 import pytest
 
 import restorebench as rb
-from restorebench.reports.html.beside import _shaded
+from restorebench.benchmark.types import Cell
+from restorebench.reports.html.by_condition import shaded
 from restorebench.reports.papers.published import cells_of, paper
 from tests.conftest import Cli
 from tests.html.conftest import CHROMIUM
@@ -63,10 +64,15 @@ def test_every_cell_by_condition_is_a_mean_of_the_records(tab: Any, page: Path) 
             for condition, cell in zip(conditions, row.locator("td").all(), strict=True):
                 wanted = means[table.get_attribute("data-value"), row.get_attribute("data-row"), condition]
                 assert float(cell.get_attribute("data-mean")) == pytest.approx(wanted, rel=1e-12)
+                assert "n=6/8" in cell.text_content()  # two of the suite's files cannot be read
 
 
 def test_the_best_cell_is_shaded_most() -> None:
-    shares = {number: _shaded(number, 4.0, 1.0, 2) for number in (4.0, 2.5, 1.0)}
-    assert [cell["share"] for cell in shares.values() if cell] == [0, 50, 100]
-    assert _shaded(None, 4.0, 1.0, 2) is None
-    assert (_shaded(3.0, 3.0, 3.0, 2) or {})["share"] == 0
+    def shown(mean: float | None, worst: float = 4.0, best: float = 1.0, n: int = 6) -> dict[str, Any] | None:
+        return shaded(Cell("s", "c", "a", "lsd", "", mean, None, None, n, 6, ""), worst, best, 2)
+
+    assert [(shown(mean) or {})["share"] for mean in (4.0, 2.5, 1.0)] == [0, 50, 100]
+    assert shown(None) is None
+    assert shaded(None, 4.0, 1.0, 2) is None
+    assert (shown(3.0, 3.0, 3.0) or {})["share"] == 0
+    assert [(shown(2.0, n=n) or {})["few"] for n in (6, 4)] == ["", "n=4/6"]

@@ -15,6 +15,32 @@ from tests.conftest import ROOT, Cli
 GATE = ROOT / "tests" / "golden" / "nano-gate.json"
 
 
+SUITE = """
+name = "bundled"
+version = 1
+summary = "All bundled clips, degraded as in the demo: few of the demo's twelve are cut far below 8 kHz"
+metrics = ["lsd"]
+systems = ["unprocessed", "masksr2-nano", "sise-nano"]
+[corpus]
+reader = "demo"
+rate = 16000
+[[condition]]
+name = "voicefixer"
+corruption = "voicefixer"
+options = { bandwidth_hz = [1000, 8000], t60_s = [0.2, 0.6] }
+"""
+
+
+@pytest.mark.heavy
+def test_missing_bands_come_back(cli: Cli, tmp_path: Path) -> None:
+    (tmp_path / "bundled.toml").write_text(SUITE)
+    done = cli("run", "bundled.toml", "--store", "store")
+    assert done.returncode == 0, done.stderr
+    means = pd.read_csv(tmp_path / "store" / "records.csv").groupby("system")["value"].mean()
+    for system in ("masksr2-nano", "sise-nano"):
+        assert means[system] < means["unprocessed"] - 1
+
+
 @pytest.mark.heavy
 def test_restored_speech_is_better_and_the_gate_passes(cli: Cli, tmp_path: Path) -> None:
     systems = "unprocessed,masksr2-nano,sise-nano,target-codec-nano"
@@ -28,8 +54,6 @@ def test_restored_speech_is_better_and_the_gate_passes(cli: Cli, tmp_path: Path)
         for value in ("dnsmos.bak", "dnsmos.ovl", "dnsmos.p808"):
             assert means.loc[system, value] > means.loc["unprocessed", value] + 0.1
             assert better[value] == system
-        # Of these clips few are cut far below 8 kHz: unprocessed has 2.85 (3.54 in the third version of the demo).
-        assert means.loc[system, "lsd"] < means.loc["unprocessed", "lsd"] - 0.7
         assert better["lsd"] == system
     eval_model = cli("gate", "store", "--baseline", GATE)
     assert eval_model.returncode == 0, eval_model.stdout + eval_model.stderr

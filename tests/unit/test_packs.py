@@ -48,6 +48,17 @@ def changed(source: Path, target: Path, change: Callable[[Members], None]) -> Pa
     return target
 
 
+def repacked(store: Path, target: Path, change: Callable[[float], float]) -> None:
+    """A whole pack of a copy of the store, with every value changed."""
+    copy = Store(target.with_suffix(".store"))
+    shutil.copytree(store, copy.root)
+    for path in list((copy.root / "scores").glob("*.parquet")):
+        rows = [Record(**row) for row in pq.read_table(path).to_pylist()]
+        path.unlink()
+        copy.put("scores", [replace(row, value=change(row.value or 0.0)) for row in rows])
+    pack(copy.root, target)
+
+
 def test_a_pack_is_the_store(stores: Path, tmp_path: Path) -> None:
     store = unpack(stores / "ours.rbz", tmp_path / "a")
     assert store.table("scores").equals(Store(stores / "ours").table("scores"))
@@ -130,13 +141,7 @@ def test_a_board_joins_packs_and_says_that_they_are_self_reported(cli: Cli, stor
 
 def test_a_forged_value_of_a_common_system_shows(stores: Path, tmp_path: Path) -> None:
     """A forger writes a whole pack: the manifest fits, but `unprocessed` is not what others measured."""
-    forged = Store(tmp_path / "forged")
-    shutil.copytree(stores / "theirs", forged.root)
-    for path in list((forged.root / "scores").glob("*.parquet")):
-        rows = [Record(**row) for row in pq.read_table(path).to_pylist()]
-        path.unlink()
-        forged.put("scores", [replace(row, value=(row.value or 0.0) + 0.5) for row in rows])
-    pack(forged.root, tmp_path / "forged.rbz")
+    repacked(stores / "theirs", tmp_path / "forged.rbz", lambda value: value + 0.5)
     for sources in (["forged.rbz", "ours"], ["ours.rbz", "theirs.rbz", "forged.rbz"]):  # a folder comes first
         paths = [tmp_path / name if name == "forged.rbz" else stores / name for name in sources]
         with joined(paths) as (store, notes):
@@ -168,14 +173,18 @@ def test_a_forged_card_changes_no_column_of_ours(stores: Path, tmp_path: Path) -
         assert (shown.metric_cards, shown.system_cards) == (plan.metric_cards, plan.system_cards)
 
 
+def test_a_namesake_is_told(stores: Path, tmp_path: Path) -> None:
+    """Two people's `spectral-gate` that are not the same: a board has one row of the name, and says so."""
+    [plan] = Store(stores / "ours").plans()
+    jobs = tuple(replace(j, key=f"{j.key}0") if j.system == "spectral-gate" else j for j in plan.jobs)
+    Store(tmp_path / "other").put_plan(replace(plan, jobs=jobs))
+    with joined([stores / "ours", tmp_path / "other"]) as (_, notes):
+        assert [note for note in notes if "its spectral-gate is another one" in note]
+        assert not [note for note in notes if "its unprocessed is another one" in note]
+
+
 def test_a_number_that_is_none_is_refused(stores: Path, tmp_path: Path) -> None:
-    odd = Store(tmp_path / "odd")
-    shutil.copytree(stores / "theirs", odd.root)
-    for path in list((odd.root / "scores").glob("*.parquet")):
-        rows = [Record(**row) for row in pq.read_table(path).to_pylist()]
-        path.unlink()
-        odd.put("scores", [replace(row, value=float("nan")) for row in rows])
-    pack(odd.root, tmp_path / "odd.rbz")
+    repacked(stores / "theirs", tmp_path / "odd.rbz", lambda value: float("nan"))
     with pytest.raises(RequestError, match=r"odd.rbz: is no whole pack of results \(a value is nan\)"):
         unpack(tmp_path / "odd.rbz", tmp_path / "into")
 

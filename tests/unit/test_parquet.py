@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +13,7 @@ import pytest
 from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.run.execute import execute
 from restorebench.benchmark.suite import load_suite
-from tests.conftest import ROOT
+from tests.conftest import ROOT, add_package
 
 POLARS = """
 import polars as pl
@@ -27,8 +26,7 @@ found = rows.group_by("system").agg(pl.col("value").mean()).rows()
 @pytest.mark.parametrize("package", ["duckdb", "polars"])
 def test_others_read_the_scores(tmp_path: Path, package: str) -> None:
     execute(make_plan(load_suite("demo"), ["unprocessed", "spectral-gate"], ["lsd"], limit=3), tmp_path / "results", 1)
-    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-    subprocess.run([uv, "pip", "install", "--quiet", "--target", str(tmp_path / "packages"), package], check=True)
+    add_package(package, tmp_path / "packages")
     [line] = re.findall(r"```python\n(import duckdb\n.*?)```", (ROOT / "reports" / "README.md").read_text(), re.DOTALL)
     documented = (
         line.replace("duckdb.sql", "found = duckdb.sql").replace("dnsmos.ovl", "lsd").rstrip() + ".fetchall()\n"

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 import sqlite3
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,7 +16,7 @@ import restorebench as rb
 from restorebench.benchmark.analysis.board import board
 from restorebench.benchmark.store.store import Store, plan_of
 from restorebench.reports.trackers.runs import TrackedRun, tracked_runs
-from tests.conftest import Cli
+from tests.conftest import Cli, add_package
 from tests.tiny import random_checkpoint
 
 
@@ -99,8 +96,7 @@ def test_an_unknown_tracker_is_named_before_anything_is_written(store: Path, cli
 @pytest.mark.environments
 @pytest.mark.parametrize(("name", "package"), [("mlflow", "mlflow-skinny"), ("wandb", "wandb"), ("trackio", "trackio")])
 def test_other_trackers_hold_the_values(store: Path, cli: Cli, tmp_path: Path, name: str, package: str) -> None:
-    uv = shutil.which("uv") or str(Path(sys.executable).with_name("uv"))
-    subprocess.run([uv, "pip", "install", "--quiet", "--target", str(tmp_path / "packages"), package], check=True)
+    add_package(package, tmp_path / "packages")
     done = cli("log", "s", "--to", name, env={"PYTHONPATH": str(tmp_path / "packages")})
     assert done.returncode == 0, done.stderr
     wanted = sorted((point.step, point.values["voicefixer/lsd"]) for run in runs(store) for point in run.points)
