@@ -6,6 +6,7 @@ import json
 import re
 import sqlite3
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ pytest.importorskip("torch")
 import restorebench as rb
 from restorebench.benchmark.analysis.board import board
 from restorebench.benchmark.store.store import Store, plan_of
-from restorebench.reports.trackers.runs import TrackedRun, tracked_runs
+from restorebench.reports.trackers.runs import TrackedRun, tracked_runs, values_of
 from tests.conftest import Cli, add_package
 from tests.tiny import random_checkpoint
 
@@ -83,6 +84,19 @@ def test_tensorboard_has_the_boards_values_at_their_steps(store: Path, cli: Cli,
         assert shown == pytest.approx(wanted["unprocessed" if steps == [0] else "masksr@part-#.safetensors"], rel=1e-6)
         low, high = (scalars[f"voicefixer/lsd.{end}"][-1].value for end in ("low", "high"))
         assert low < shown[-1] < high
+
+
+def test_a_mean_with_a_hole_says_how_many_values_it_lacks(store: Path) -> None:
+    made = board(plan_of(Store(store)), Store(store))
+    [cell] = [cell for cell in made.cells if (cell.system, cell.value_name) == ("unprocessed", "lsd")]
+    for changed, wanted in (
+        (cell, {"voicefixer/lsd": cell.value, "voicefixer/lsd.low": cell.low, "voicefixer/lsd.high": cell.high}),
+        (replace(cell, n=1, low=None, high=None), {"voicefixer/lsd": cell.value}),
+        (replace(cell, n=0, value=None, low=None, high=None), {}),
+    ):
+        found = values_of(replace(made, cells=(changed,)), "unprocessed")
+        assert found.pop("voicefixer/lsd.missing") == 2 - changed.n
+        assert found == {name: number for name, number in wanted.items() if number is not None}
 
 
 def test_an_unknown_tracker_is_named_before_anything_is_written(store: Path, cli: Cli, tmp_path: Path) -> None:
