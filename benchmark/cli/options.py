@@ -26,6 +26,19 @@ class Format(StrEnum):
     latex = "latex"
 
 
+class BoardFormat(StrEnum):
+    """The formats of tables, and those of the Hugging Face Hub."""
+
+    terminal = "terminal"
+    md = "md"
+    csv = "csv"
+    html = "html"
+    json = "json"
+    latex = "latex"
+    hf_eval_results = "hf-eval-results"
+    hf_eval_yaml = "hf-eval-yaml"
+
+
 class Profile(StrEnum):
     embedded = "embedded"
     paper = "paper"

@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from restorebench.benchmark.cli.options import (
+    BoardFormat,
     Format,
     Format_,
     Names,
@@ -40,15 +41,24 @@ def board(
     ],
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
     against: Annotated[str | None, typer.Option(help="Paper to stand beside: masksr2 or sise.")] = None,
-    form: Format_ = Format.terminal,
+    form: Annotated[BoardFormat, typer.Option("--format", help="How to print.")] = BoardFormat.terminal,
+    dataset: Annotated[str, typer.Option(help="For hf-eval-results: OWNER/NAME of the benchmark on the Hub.")] = "",
+    system: Annotated[str, typer.Option(help="For hf-eval-results: the row that is the model.")] = "",
     wide: Wide = False,
     verbose: Verbose = False,
 ) -> None:
-    """Print the board of a store, or of several people's packs; with --against, cells beside the published ones."""
+    """Print the board of a store, or of several people's packs; with --against, cells beside the published ones.
+
+    For the Hugging Face Hub: hf-eval-results is a file of a model's folder .eval_results, hf-eval-yaml the eval.yaml
+    of the benchmark's dataset.
+    """
     from restorebench.benchmark.store.joined import joined
 
     with joined(stores) as (store, notes):
-        _board(store.root, suite, against, form, wide, verbose, notes=notes)
+        if form in (BoardFormat.hf_eval_results, BoardFormat.hf_eval_yaml):
+            _hub_file(store.root, suite, form, dataset, system)
+        else:
+            _board(store.root, suite, against, Format(form.value), wide, verbose, notes=notes)
 
 
 @app.command(epilog="Example: restorebench compare demo-store dtln gtcrn")
@@ -201,6 +211,21 @@ def _board(
     if not against and form is Format.terminal:
         for sentence in in_words(made):
             _tell(sentence)
+
+
+def _hub_file(store: Path, suite: str, form: BoardFormat, dataset: str, system: str) -> None:
+    from restorebench.benchmark.analysis.board import board as make_board
+    from restorebench.reports.hub import eval_results, eval_yaml
+
+    opened, plan = _stored_plan(store, suite)
+    made = make_board(plan, opened)
+    if form is BoardFormat.hf_eval_yaml:
+        typer.echo(eval_yaml(made), nl=False)
+        return
+    text, left_out = eval_results(made, dataset, system)
+    typer.echo(text, nl=False)
+    for value in left_out:
+        _say(f"not listed: {value}")
 
 
 @submit_app.command("pack", epilog="Example: restorebench submit pack results --out our-model.rbz")

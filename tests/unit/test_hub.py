@@ -1,0 +1,89 @@
+"""Files for the Hugging Face Hub, read back by the Hub's own client."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import yaml
+from huggingface_hub import parse_eval_result_entries
+
+from restorebench.benchmark.analysis.board import Board, board
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.run.execute import execute
+from restorebench.benchmark.suite import load_suite
+from restorebench.reports.hub import eval_results, eval_yaml, task_ids
+from tests.conftest import Cli
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    plan = make_plan(load_suite("demo"), ["unprocessed", "spectral-gate", "target"], ["lsd", "rtf"])
+    return execute(plan, tmp_path_factory.mktemp("hub") / "store", workers=1).root
+
+
+@pytest.fixture(scope="module")
+def made(folder: Path) -> Board:
+    from restorebench.benchmark.store.store import open_store
+
+    [plan] = open_store(folder).plans()
+    return board(plan, open_store(folder))
+
+
+def test_the_hubs_client_reads_the_results_and_every_task_is_declared(made: Board) -> None:
+    text, left_out = eval_results(made, "restore/demo", "spectral-gate")
+    [entry] = parse_eval_result_entries(yaml.safe_load(text))
+    [cell] = [c for c in made.cells if c.system == "spectral-gate" and c.value_name == "lsd"]
+    assert (entry.dataset_id, entry.value, left_out) == ("restore/demo", pytest.approx(cell.value, abs=1e-4), [])
+    declared = yaml.safe_load(eval_yaml(made))
+    assert [task["id"] for task in declared["tasks"]] == [entry.task_id] == ["voicefixer_lsd"]
+    assert entry.notes is not None
+    assert "12 values, 95 % interval" in entry.notes
+    assert cell.signature in entry.notes
+
+
+def test_the_command_prints_both_files(cli: Cli, folder: Path) -> None:
+    found = cli("board", str(folder), "--format", "hf-eval-results", "--dataset", "a/b", "--system", "spectral-gate")
+    assert [entry.dataset_id for entry in parse_eval_result_entries(yaml.safe_load(found.stdout))] == ["a/b"]
+    assert yaml.safe_load(cli("board", str(folder), "--format", "hf-eval-yaml").stdout)["name"] == "RestoreBench demo"
+    nameless = cli("board", str(folder), "--format", "hf-eval-results", "--system", "spectral-gate")
+    assert nameless.returncode == 2
+    assert "--dataset '': wanted OWNER/NAME" in nameless.stderr
+
+
+def test_the_row_that_is_no_anchor_is_the_model(made: Board) -> None:
+    cards = dict(made.plan.system_cards)
+    systems = {name: cards[name] for name in ("unprocessed", "spectral-gate")}
+    alone = replace(made, plan=replace(made.plan, system_cards=systems))
+    assert eval_results(alone, "a/b") == eval_results(made, "a/b", "spectral-gate")
+    with pytest.raises(RequestError, match="one of spectral-gate"):
+        eval_results(made, "a/b", "dtln")
+
+
+def test_a_mean_over_fewer_clips_is_not_listed(made: Board) -> None:
+    holed = replace(
+        made,
+        cells=tuple(
+            replace(c, n=c.n - 1, why="1 of 12 clips have no value: broke") if c.value_name == "lsd" else c
+            for c in made.cells
+        ),
+    )
+    with pytest.raises(RequestError, match="no value over all clips of demo"):
+        eval_results(holed, "a/b", "spectral-gate")
+    more = replace(holed, cells=(*holed.cells, *(replace(c, condition="other") for c in made.cells)))
+    text, left_out = eval_results(more, "a/b", "spectral-gate")
+    assert [entry.task_id for entry in parse_eval_result_entries(yaml.safe_load(text))] == ["other_lsd"]
+    assert left_out == ["voicefixer, lsd: 1 of 12 clips have no value: broke"]
+
+
+def test_a_part_of_a_suite_is_refused(made: Board) -> None:
+    with pytest.raises(RequestError, match="without 9 of its clips"):
+        eval_results(replace(made, plan=replace(made.plan, left_out=9)), "a/b", "spectral-gate")
+
+
+def test_two_tasks_never_share_a_name(made: Board) -> None:
+    alike = replace(made, cells=tuple(replace(c, condition=name) for c in made.cells for name in ("a-b", "a.b")))
+    with pytest.raises(RequestError, match="share the name of a task"):
+        task_ids(alike)
