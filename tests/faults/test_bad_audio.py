@@ -188,6 +188,7 @@ def test_duplicate_ids_of_a_corpus_are_refused(cli: Cli, tmp_path: Path) -> None
     assert "share the id 'a'" in done.stderr
 
 
+@pytest.mark.heavy
 def test_twenty_minutes_are_scored_or_refused(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "est").mkdir()
     (tmp_path / "ref").mkdir()

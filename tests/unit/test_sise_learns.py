@@ -39,6 +39,7 @@ def nano(name: str, **tables: object) -> RunConfig:
     return RunConfig.model_validate({**made, "data": {**made["data"], **speech}})
 
 
+@pytest.mark.heavy
 def test_a_small_codec_overfits_four_seconds_of_speech(tmp_path: Path) -> None:
     """Its log-mel distance gets clearly below that of spectral gating of the same speech in light noise."""
     speech = np.concatenate([read(BUNDLE / f"{name}.flac").samples for name in ("slt_08", "awb_02")])[:64_000]
