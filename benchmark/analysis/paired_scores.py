@@ -93,6 +93,14 @@ class PairedScores:
             return found
         return replace(found, difference=found.difference.turned())
 
+    def within(self, clips: NDArray[np.bool_]) -> PairedScores:
+        """The scores on some of the clips; `clips` is a mask [clip]."""
+        sample = self.sample
+        _, cluster = np.unique(sample.cluster[clips], return_inverse=True)
+        part = Sample(sample.numerator[:, clips], sample.denominator[:, clips], cluster.astype(np.int64))
+        names = tuple(name for name, inside in zip(self.clips, clips, strict=True) if inside)
+        return replace(self, clips=names, sample=part, seeds=self.seeds[:, clips])
+
     def pooled(self, system: int) -> float | None:
         """The score over all clips that have a value; in the value's own unit."""
         clips = self.sample.common([system])

@@ -61,12 +61,17 @@ def _said(store: Store, job: Job) -> Restoration | str:
         return reason(error)
 
 
+def ends(plan: Plan) -> tuple[str, str]:
+    """The names of a clip's degraded and clean version among its sounds."""
+    return ("degraded prompt", "clean prompt") if plan.suite.speech else ("unprocessed", "target")
+
+
 def versions_of_clip(store: Store, plan: Plan) -> Callable[[Trial], dict[str, Audio]]:
     """A function that reads a trial's sounds: input, target if any, and each system's output for its first seed.
 
     In a suite with speech: the degraded and the clean prompt, and the speech that each system's prompt gave.
     """
-    before, after = ("degraded prompt", "clean prompt") if plan.suite.speech else ("unprocessed", "target")
+    before, after = ends(plan)
 
     def versions(trial: Trial) -> dict[str, Audio]:
         try:

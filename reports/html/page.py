@@ -18,16 +18,17 @@ from restorebench.benchmark.analysis.board import Board
 from restorebench.benchmark.analysis.paired_scores import PairedScores
 from restorebench.benchmark.contracts import Value
 from restorebench.benchmark.run.cost import Cost
-from restorebench.benchmark.types import Table
+from restorebench.benchmark.run.score import ends
 from restorebench.reports.html.beside import beside_papers
 from restorebench.reports.html.by_condition import by_condition
 from restorebench.reports.html.clip_selection import oriented_z_scores
+from restorebench.reports.html.multiples import multiples
 from restorebench.reports.html.overview import TOP, WIDTH, overviews
 from restorebench.reports.tables.agreement import agreement
 from restorebench.reports.tables.board import DASH, few_clips, few_speakers, header, marked, notes, small_print
 from restorebench.reports.tables.breakdown import Facts
 from restorebench.reports.tables.cost import cost, seeds
-from restorebench.reports.tables.explain import NOMINAL, gap_to_best
+from restorebench.reports.tables.explain import NOMINAL, breakdown_tables, gap_to_best, severity_tables
 from restorebench.reports.tables.hallucination import panel
 from restorebench.reports.tables.in_words import in_words
 from restorebench.reports.tables.leaderboard import Column, Entry, columns
@@ -37,16 +38,6 @@ LISTED = 8
 """Clips in a list."""
 Exported = Mapping[str, Mapping[str, Any]]
 """Of a clip: system -> file, spectrogram, volume (0 to 1, as it was beside the others), kHz, seconds."""
-
-
-@dataclass(frozen=True)
-class Figure:
-    """A breakdown with its plot."""
-
-    value: str
-    """What it breaks down, and of which condition."""
-    table: Table
-    file: str
 
 
 @dataclass(frozen=True)
@@ -64,7 +55,6 @@ class Material:
     """Trial -> what is known of its clip."""
     exported: Mapping[str, Exported]
     """Trial -> its sounds."""
-    figures: Sequence[Figure]
 
 
 def scores_of_sounds(board: Board) -> list[PairedScores]:
@@ -81,6 +71,7 @@ def page(material: Material) -> str:
     found = columns(board)
     anchors = [name for name, card in board.plan.system_cards.items() if card.kind == "anchor"]
     conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
+    _, clean = ends(board.plan)
     environment = Environment(loader=PackageLoader("restorebench.reports.html", "templates"), autoescape=True)
     environment.policies["json.dumps_kwargs"] = {"sort_keys": False}  # systems keep their order
     text = {name: environment.loader.get_source(environment, f"report.{name}")[0] for name in ("css", "js")}  # type: ignore[union-attr]
@@ -98,7 +89,10 @@ def page(material: Material) -> str:
         trends=trends(board) if series(board.plan.system_cards) else [],
         lists=_lists(scores_of_sounds(board), material.exported, anchors),
         gaps=gap_to_best(board.scores, found, material.facts),
-        figures=material.figures,
+        multiples=multiples(
+            [*severity_tables(board), *breakdown_tables(board.scores, material.facts)],
+            lambda system: marked(system, board.plan),
+        ),
         agreement=agreement(board.scores, board.plan.system_cards),
         hallucinations=panel(records, board.values(), lambda system: marked(system, board.plan)),
         costs=[t for t in (cost(board, material.costs), seeds(board.plan, records)) if t and t.rows],
@@ -106,7 +100,13 @@ def page(material: Material) -> str:
         provenance=[*notes(board), *small_print(board), *(f"{name}: {fact}" for name, fact in material.run.items())],
         made=date.today().isoformat(),
         version=version("restorebench"),
-        page={"values": [_value(value) for value in board.values()], "clips": _clips(material)},
+        clean=clean,
+        heard=list(dict.fromkeys(n for versions in material.exported.values() for n in versions if n != clean)),
+        page={
+            "values": [_value(value) for value in board.values()],
+            "clips": _clips(material),
+            "clean": clean,
+        },
         css=Markup(text["css"]),
         script="sha256-" + b64encode(sha256(text["js"].encode()).digest()).decode(),
         js=Markup(text["js"]),

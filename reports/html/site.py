@@ -1,7 +1,7 @@
 """The HTML report: one static folder that opens from disk.
 
 index.html   leaderboard, clips to listen to, breakdowns, agreement of metrics, failures, provenance
-sounds/      compressed versions of the chosen clips;   spectrograms/   their pictures;   plots/   breakdowns
+sounds/      compressed versions of the chosen clips;   waveforms/, spectrograms/, differences/   their pictures
 files.txt    what the report wrote: a later one replaces and removes that, and nothing else
 """
 
@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
@@ -20,13 +21,12 @@ from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.core.pool import default_workers
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.run.cost import Cost
+from restorebench.benchmark.run.score import ends
 from restorebench.benchmark.types import Audio, Trial
 from restorebench.reports.html.clip_selection import choose
-from restorebench.reports.html.page import Exported, Figure, Material, page, scores_of_sounds
-from restorebench.reports.html.plots import lines
-from restorebench.reports.html.sounds import matched_gains, mp3, spectrogram
+from restorebench.reports.html.page import Exported, Material, page, scores_of_sounds
+from restorebench.reports.html.sounds import Picture, difference, matched_gains, mp3, spectrogram, waveform
 from restorebench.reports.tables.breakdown import facts_of
-from restorebench.reports.tables.explain import breakdown_tables, severity_tables
 
 Progress = Callable[[str, int, Iterator[int]], None]
 Sounds = Callable[[Trial], Mapping[str, Audio]]
@@ -34,10 +34,13 @@ Sounds = Callable[[Trial], Mapping[str, Audio]]
 
 CLIPS = 60
 """Sounds are kept of so many clips: the worst, those that systems and metrics disagree on, and some of every kind."""
-PAGE, SOUNDS, SPECTROGRAMS, PLOTS = "index.html", "sounds", "spectrograms", "plots"
+PAGE, SOUNDS, WAVEFORMS, SPECTROGRAMS, DIFFERENCES = (
+    "index.html", "sounds", "waveforms", "spectrograms", "differences"
+)  # fmt: skip
 LIST = "files.txt"
 """What the report wrote."""
-OWN = re.compile(rf"({SOUNDS}|{SPECTROGRAMS}|{PLOTS})/[0-9a-f]{{16}}\.(mp3|png|svg)")
+# Reports of earlier versions had plots as files: a new report may replace them.
+OWN = re.compile(rf"({SOUNDS}|{WAVEFORMS}|{SPECTROGRAMS}|{DIFFERENCES}|plots)/[0-9a-f]{{16}}\.(mp3|png|svg|webp)")
 
 
 def report(
@@ -71,24 +74,16 @@ def report(
     trials = {trial.id: trial for trial in board.plan.trials}
     chosen = choose(scores_of_sounds(board), list(trials), clips)
     exported: dict[str, Exported] = {}
+    _, clean = ends(board.plan)
 
     def steps() -> Iterator[int]:
         for name in chosen:
-            exported[name] = _export(trials[name], sounds(trials[name]), put)
+            exported[name] = _export(trials[name], sounds(trials[name]), clean, put)
             yield 1
 
     progress("report", len(chosen), steps())
     known = facts_of(trials.values())
-    broken_down = [*severity_tables(board), *breakdown_tables(board.scores, known)]
-    figures = [
-        Figure(
-            f"{found.label}: {found.condition}",
-            table,
-            put(f"{PLOTS}/{digest(found.condition, found.value, found.factor)[:16]}.svg", lines(found)),
-        )
-        for found, table in broken_down
-    ]
-    put(PAGE, page(Material(board, records, facts, costs, known, exported, figures)).encode())
+    put(PAGE, page(Material(board, records, facts, costs, known, exported)).encode())
     for name in earlier - kept:
         (out / name).unlink(missing_ok=True)
     write_atomic(out / LIST, "".join(f"{name}\n" for name in sorted(kept)).encode())
@@ -114,21 +109,47 @@ def _earlier_files(out: Path) -> set[str]:
     return ours
 
 
-def _export(trial: Trial, versions: Mapping[str, Audio], put: Callable[[str, bytes], str]) -> Exported:
-    """Writes the versions of a clip; says where they are."""
+def _export(trial: Trial, versions: Mapping[str, Audio], clean: str, put: Callable[[str, bytes], str]) -> Exported:
+    """Writes the versions of a clip; says where they are. clean: the name of the clean version."""
     gains = matched_gains(versions)
     loudest = max((1 / gain for gain in gains.values()), default=1.0)
     with ThreadPoolExecutor(default_workers()) as threads:  # the encoder and the transform release Python's lock
-        encoded = {name: threads.submit(mp3, audio, gains[name]) for name, audio in versions.items()}
-        pictures = {name: threads.submit(spectrogram, audio, gains[name]) for name, audio in versions.items()}
-    made = {}
+        made = {name: threads.submit(_version, name, versions, gains, clean) for name in versions}
+    exported = {}
     for system, audio in versions.items():
-        name, picture = digest(trial.id, system)[:16], pictures[system].result()
-        made[system] = {
-            "file": put(f"{SOUNDS}/{name}.mp3", encoded[system].result()),
-            "spectrogram": put(f"{SPECTROGRAMS}/{name}.png", picture.png),
+        name, version = digest(trial.id, system)[:16], made[system].result()
+        exported[system] = {
+            "file": put(f"{SOUNDS}/{name}.mp3", version.mp3),
+            "waveform": put(f"{WAVEFORMS}/{name}.png", version.waveform),
+            "spectrogram": put(f"{SPECTROGRAMS}/{name}.png", version.spectrogram.content),
             "volume": round(1 / gains[system] / loudest, 4),
-            "khz": round(picture.khz, 2),
+            "khz": round(version.spectrogram.khz, 2),
             "seconds": round(audio.seconds, 3),
         }
-    return made
+        if version.difference:
+            exported[system] |= {
+                "difference": put(f"{DIFFERENCES}/{name}.webp", version.difference.content),
+                "differenceKhz": round(version.difference.khz, 2),
+            }
+    return exported
+
+
+@dataclass(frozen=True)
+class _Version:
+    """A version of a clip as the page has it."""
+
+    mp3: bytes
+    waveform: bytes
+    spectrogram: Picture
+    difference: Picture | None
+    """From the clean version, where there is one and this is another."""
+
+
+def _version(name: str, versions: Mapping[str, Audio], gains: Mapping[str, float], clean: str) -> _Version:
+    audio, gain = versions[name], gains[name]
+    return _Version(
+        mp3(audio, gain),
+        waveform(audio, gain),
+        spectrogram(audio, gain),
+        difference(audio, gain, versions[clean], gains[clean]) if clean in versions and clean != name else None,
+    )

@@ -1,4 +1,4 @@
-"""Sounds for listening: each clip's versions at one loudness, compressed, with a spectrogram."""
+"""Sounds for listening: the versions of a clip at one loudness, compressed, each with pictures."""
 
 from __future__ import annotations
 
@@ -7,8 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
-from restorebench.benchmark.audio import resample
+from restorebench.benchmark.audio import fit, resample
 from restorebench.benchmark.types import Audio, FloatArray
 
 LOUDNESS = -23.0
@@ -24,6 +25,13 @@ MP3_RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 BANDS, FRAMES = 128, 480
 """Size of a spectrogram in pixels."""
 FLOOR_DB = 80.0
+DIFFERENCE_DB = 30.0
+"""Difference of levels that has the full colour."""
+LOSSY = 60
+"""Quality of a difference's WebP: a fifth of a PNG's size, since differences of noise do not compress."""
+WAVEFORM_ROWS = 64
+INK = (90, 122, 205)
+"""Of a waveform: to be seen on white and on black."""
 
 
 def loudness(audio: Audio) -> float:
@@ -60,29 +68,66 @@ def mp3(audio: Audio, gain: float) -> bytes:
 
 @dataclass(frozen=True)
 class Picture:
-    png: bytes
+    content: bytes
     khz: float
     """Its upper edge."""
 
 
 def spectrogram(audio: Audio, gain: float) -> Picture:
     """Log power over time, up to half the rate: [band, frame], 80 dB from white to black."""
-    from matplotlib import colormaps
-    from PIL import Image
+    shade = (levels(audio.samples * gain, audio.rate, len(audio.samples)) + 10 + FLOOR_DB) / FLOOR_DB
+    return Picture(_picture(shade, "magma"), audio.rate / 2000)
+
+
+def difference(audio: Audio, gain: float, reference: Audio, reference_gain: float) -> Picture:
+    """Level of the sound minus that of the reference, `DIFFERENCE_DB` below to above, up to half the lower rate."""
+    rate = min(audio.rate, reference.rate)
+    theirs = resample(reference.samples, reference.rate, rate) * reference_gain
+    ours = fit(resample(audio.samples, audio.rate, rate), len(theirs)) * gain
+    least = -10 - FLOOR_DB
+    high, low = (np.maximum(levels(sound, rate, len(theirs)), least) for sound in (ours, theirs))
+    return Picture(_picture((high - low) / (2 * DIFFERENCE_DB) + 0.5, "RdBu_r", lossy=True), rate / 2000)
+
+
+def levels(samples: FloatArray, rate: int, length: int) -> FloatArray:
+    """Level in dB [band, frame], the highest band first; frames of 32 ms, about `FRAMES` over `length` samples."""
     from scipy.signal.windows import hann
 
-    window = hann(int(0.032 * audio.rate), sym=False).astype(np.float32)
-    hop = max(1, len(audio.samples) // FRAMES)
+    window = hann(int(0.032 * rate), sym=False).astype(np.float32)
+    hop = max(1, length // FRAMES)
     half = len(window) // 2
-    padded: FloatArray = np.pad(audio.samples, (half, len(window)))  # frames are centred at 0, hop, 2 hop ...
-    frames = np.lib.stride_tricks.sliding_window_view(padded, len(window))[::hop][: len(audio.samples) // hop + 1]
-    power = np.abs(np.fft.rfft(frames * (window * gain / window.sum()), axis=1).T) ** 2
+    padded: FloatArray = np.pad(samples, (half, len(window)))  # frames are centred at 0, hop, 2 hop ...
+    frames = np.lib.stride_tricks.sliding_window_view(padded, len(window))[::hop][: length // hop + 1]
+    power = np.abs(np.fft.rfft(frames * (window / window.sum()), axis=1).T) ** 2
     edges = np.linspace(0, power.shape[0], BANDS + 1).astype(int)
-    bands = np.add.reduceat(power, edges[:-1], axis=0)
-    level = 10 * np.log10(bands + 1e-12)
-    shade = np.clip((level[::-1] + 10 + FLOOR_DB) / FLOOR_DB, 0, 1)
-    picture = Image.fromarray(np.round(255 * shade).astype(np.uint8)).convert("P")
-    picture.putpalette(colormaps["magma"](np.arange(256), bytes=True)[:, :3].tobytes())
+    return np.asarray(10 * np.log10(np.add.reduceat(power, edges[:-1], axis=0) + 1e-12))[::-1]
+
+
+def waveform(audio: Audio, gain: float) -> bytes:
+    """The range of the samples in each of `FRAMES` columns, full scale from edge to edge, as PNG."""
+    from PIL import Image
+
+    columns = np.array_split(np.clip(audio.samples * gain, -1, 1), min(FRAMES, len(audio.samples)))
+    low, high = (np.array([end(column) for column in columns]) for end in (np.min, np.max))
+    row = np.linspace(1, -1, WAVEFORM_ROWS)[:, None]
+    drawn = (row <= high + 1 / WAVEFORM_ROWS) & (row >= low - 1 / WAVEFORM_ROWS)
+    picture = Image.fromarray(drawn.astype(np.uint8), "P")
+    picture.putpalette([0, 0, 0, *INK])
     sink = io.BytesIO()
-    picture.save(sink, "png")
-    return Picture(sink.getvalue(), audio.rate / 2000)
+    picture.save(sink, "png", bits=1, transparency=0)
+    return sink.getvalue()
+
+
+def _picture(shade: NDArray[np.floating], colours: str, lossy: bool = False) -> bytes:
+    """Numbers from 0 to 1 in the colours of a map of matplotlib, as PNG or (lossy) WebP."""
+    from matplotlib import colormaps
+    from PIL import Image
+
+    picture = Image.fromarray(np.round(255 * np.clip(shade, 0, 1)).astype(np.uint8)).convert("P")
+    picture.putpalette(colormaps[colours](np.arange(256), bytes=True)[:, :3].tobytes())
+    sink = io.BytesIO()
+    if lossy:
+        picture.convert("RGB").save(sink, "webp", quality=LOSSY)
+    else:
+        picture.save(sink, "png")
+    return sink.getvalue()

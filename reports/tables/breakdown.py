@@ -64,6 +64,8 @@ class Breakdown:
     clips: tuple[int, ...]
     means: Mapping[str, tuple[float | None, ...]]
     """System -> score in each bin."""
+    intervals: Mapping[str, tuple[tuple[float, float] | None, ...]]
+    """System -> 95 % interval of the score in each bin, where there is one."""
     known: Mapping[str, tuple[int, ...]]
     """System -> clips with a score in each bin."""
     explained: Mapping[str, Explained | None]
@@ -138,6 +140,7 @@ def breakdowns(scores: PairedScores, facts: Mapping[str, Facts]) -> Iterator[Bre
     per_clip = scores.per_clip()
     for factor in factors(scores, facts):
         inside = [factor.place == number for number in range(len(factor.bins))]
+        parts = [scores.within(mask) for mask in inside]
         means = np.array([[_pooled(scores, row, mask) for mask in inside] for row in range(len(scores.systems))])
         shown = _shown(means) if factor.numbers is None else range(len(factor.bins))
         yield Breakdown(
@@ -151,6 +154,7 @@ def breakdowns(scores: PairedScores, facts: Mapping[str, Facts]) -> Iterator[Bre
             means={
                 system: tuple(_known(means[row, place]) for place in shown) for row, system in enumerate(scores.systems)
             },
+            intervals={system: tuple(_interval(parts[place], system) for place in shown) for system in scores.systems},
             known={
                 system: tuple(int(np.isfinite(per_clip[row, inside[place]]).sum()) for place in shown)
                 for row, system in enumerate(scores.systems)
@@ -196,6 +200,11 @@ def _pooled(scores: PairedScores, row: int, mask: NDArray[np.bool_]) -> float:
     known = np.isfinite(numerator)
     total = denominator[known].sum()
     return float(numerator[known].sum() / total) * scores.factor if total else float("nan")
+
+
+def _interval(scores: PairedScores, system: str) -> tuple[float, float] | None:
+    _, low, high = scores.summary(system)
+    return None if low is None or high is None else (low, high)
 
 
 def _known(number: float) -> float | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from restorebench.benchmark.analysis.board import Board
 from restorebench.benchmark.analysis.paired_scores import PairedScores
 from restorebench.benchmark.analysis.significance import ALPHA, holm
-from restorebench.benchmark.types import Table
+from restorebench.benchmark.types import Cell, Table
 from restorebench.reports.tables.board import DASH
 from restorebench.reports.tables.breakdown import Breakdown, Facts, Gap, breakdowns, gaps
 from restorebench.reports.tables.leaderboard import Column
@@ -92,11 +92,19 @@ def severity_tables(board: Board) -> list[tuple[Breakdown, Table]]:
                     system: tuple(c.value if (c := cells.get((system, name))) else None for name in names)
                     for system in board.plan.systems
                 },
+                intervals={
+                    system: tuple(_interval(cells.get((system, name))) for name in names)
+                    for system in board.plan.systems
+                },
                 explained={},
             )
             if len(steps) > 1:
                 found.append((made, _table(made)))
     return found
+
+
+def _interval(cell: Cell | None) -> tuple[float, float] | None:
+    return None if cell is None or cell.low is None or cell.high is None else (cell.low, cell.high)
 
 
 def gap_to_best(

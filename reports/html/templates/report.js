@@ -101,22 +101,31 @@ function volume(clip, system) {
 function openClip(id, system) {
   const clip = clips.get(id);
   if (!clip) return;
+  if (blind) endBlind();
   const names = Object.keys(clip.sounds ?? clip.scores);
   if (current?.clip.id !== id) {
     stop();
     const audios = new Map(Object.entries(clip.sounds ?? {}).map(([name, sound]) => [name, loaded(name, sound)]));
     current = { clip, system: null, audios, position: 0 };
-    document.getElementById("clip-title").textContent = `${clip.condition}: ${clip.name}`;
-    document.getElementById("clip-text").textContent = [clip.text && `“${clip.text}”`, clip.facts].filter(Boolean).join(" · ");
+    describe(`${clip.condition}: ${clip.name}`, [clip.text && `“${clip.text}”`, clip.facts].filter(Boolean).join(" · "));
     document.getElementById("clip-fault").textContent = clip.sounds ? "" : "No sounds of this clip were kept; --clips keeps more.";
     document.getElementById("listening").hidden = !clip.sounds;
-    document.getElementById("versions").replaceChildren(
-      ...[...audios.keys()].map((name, place) => make("button", { type: "button", "data-system": name, onclick: () => choose(name), title: place < 9 ? `key ${place + 1}` : null }, name)),
-    );
+    showVersions([...audios.keys()].map((name) => [name, name]));
     document.getElementById("clip-scores").replaceChildren(scoreTable(clip, names));
   }
   player.hidden = false;
   if (clip.sounds) choose(names.includes(system) ? system : names[0]);
+}
+
+function describe(title, text) {
+  document.getElementById("clip-title").textContent = title;
+  document.getElementById("clip-text").textContent = text;
+}
+
+function showVersions(labels) {
+  document.getElementById("versions").replaceChildren(
+    ...labels.map(([label, name], place) => make("button", { type: "button", "data-system": blind ? label : name, onclick: () => choose(name), title: place < 9 ? `key ${place + 1}` : null }, label)),
+  );
 }
 
 function loaded(name, sound) {
@@ -158,15 +167,33 @@ function choose(system) {
   now.volume = volume(current.clip, system);
   seek(current.position);
   if (playing) play(now);
-  for (const button of document.querySelectorAll("#versions button")) button.setAttribute("aria-pressed", button.dataset.system === system);
-  const sound = current.clip.sounds[system];
-  const picture = document.getElementById("spectrogram");
-  picture.src = sound.spectrogram;
-  picture.alt = `spectrogram of ${system}, up to ${sound.khz} kHz`;
-  ticks("khz", [4, 3, 2, 1, 0].map((part) => `${+(sound.khz * part / 4).toFixed(2)} kHz`));
-  ticks("seconds", [0, 1, 2, 3, 4].map((part) => `${(sound.seconds * part / 4).toFixed(2)} s`));
-  history.replaceState(null, "", "#" + new URLSearchParams({ clip: current.clip.id, system }));
+  const label = blind ? blind.labels.find(([, name]) => name === system)[0] : system;
+  for (const button of document.querySelectorAll("#versions button")) button.setAttribute("aria-pressed", button.dataset.system === label);
+  if (!blind) {
+    showSights(system, current.clip.sounds[system]);
+    history.replaceState(null, "", "#" + new URLSearchParams({ clip: current.clip.id, system }));
+  }
   showTransport();
+}
+
+function showSights(system, sound) {
+  show("waveform", sound.waveform, `waveform of ${system}`);
+  show("spectrogram", sound.spectrogram, `spectrogram of ${system}, up to ${sound.khz} kHz`);
+  kilohertz("khz", sound.khz);
+  ticks("seconds", [0, 1, 2, 3, 4].map((part) => `${(sound.seconds * part / 4).toFixed(2)} s`));
+  document.getElementById("apart").hidden = !sound.difference;
+  if (sound.difference) {
+    show("difference", sound.difference, `levels of ${system} minus those of ${data.clean}, up to ${sound.differenceKhz} kHz`);
+    kilohertz("difference-khz", sound.differenceKhz);
+  }
+}
+
+function show(id, file, words) {
+  Object.assign(document.getElementById(id), { src: file, alt: words });
+}
+
+function kilohertz(axis, top) {
+  ticks(axis, [4, 3, 2, 1, 0].map((part) => `${+(top * part / 4).toFixed(2)} kHz`));
 }
 
 function ticks(axis, texts) {
@@ -211,10 +238,100 @@ for (const event of ["pointerup", "pointercancel", "blur"]) slider.addEventListe
 document.getElementById("matched").addEventListener("change", () => audio() && (audio().volume = volume(current.clip, current.system)));
 document.addEventListener("keydown", (event) => {
   if (!audio() || player.hidden || event.target.closest("input[type=search], select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
-  const names = [...current.audios.keys()];
+  const names = blind ? blind.labels.map(([, name]) => name) : [...current.audios.keys()];
+  const better = { a: "A", b: "B", 0: "none" };
   if (/^[1-9]$/.test(event.key) && names[event.key - 1]) choose(names[event.key - 1]);
   else if (event.key === "p") toggle();
+  else if (blind && event.key in better) answer(better[event.key]);
 });
+
+// Blind comparison: two systems' versions of a clip as A and B. Names appear only when it has ended.
+
+let blind = null; // { left: comparisons to come, now, labels: [[label, system]], answers, since }
+
+function shuffled(list) {
+  const drawn = crypto.getRandomValues(new Uint32Array(list.length));
+  return list.map((item, place) => [drawn[place], item]).sort(([a], [b]) => a - b).map(([, item]) => item);
+}
+
+function comparisons(first, second) {
+  const made = [];
+  for (const clip of data.clips.filter((clip) => clip.sounds)) {
+    const names = Object.keys(clip.sounds).filter((name) => name !== data.clean);
+    names.forEach((a, place) => names.slice(place + 1).forEach((b) => {
+      if ([first, second].every((name) => !name || [a, b].includes(name)) && !(first && first === second)) made.push({ clip, pair: shuffled([a, b]) });
+    }));
+  }
+  return shuffled(made);
+}
+
+function startBlind() {
+  const chosen = ["blind-first", "blind-second"].map((id) => document.getElementById(id).value);
+  const left = comparisons(...chosen);
+  const result = document.getElementById("blind-result");
+  result.replaceChildren(left.length ? "" : "No clip has sounds of both.");
+  if (!left.length) return;
+  blind = { left, answers: [] };
+  history.replaceState(null, "", location.pathname + location.search); // the hash names a system
+  nextComparison();
+  player.scrollIntoView({ block: "nearest" });
+}
+
+function nextComparison() {
+  stop();
+  const now = blind.left.pop();
+  if (!now) return endBlind();
+  const { clip, pair: [a, b] } = now;
+  Object.assign(blind, { now, labels: [["A", a], ["B", b], ...(data.clean in clip.sounds ? [["clean", data.clean]] : [])], since: Date.now() });
+  const audios = new Map(blind.labels.map(([, name]) => [name, loaded(name, clip.sounds[name])]));
+  current = { clip, system: null, audios, position: 0 };
+  describe(`Comparison ${blind.answers.length + 1}`, clip.text && `“${clip.text}”`);
+  fault("");
+  showVersions(blind.labels);
+  showHidden(true);
+  player.hidden = document.getElementById("listening").hidden = false;
+  choose(a);
+}
+
+function showHidden(hidden) {
+  document.getElementById("answers").hidden = !hidden;
+  document.getElementById("sights").hidden = document.getElementById("clip-scores").hidden = hidden;
+}
+
+function answer(better) {
+  const { clip, pair: [a, b] } = blind.now;
+  blind.answers.push({ condition: clip.condition, clip: clip.name, a, b, better: { A: a, B: b, none: "" }[better], seconds: ((Date.now() - blind.since) / 1000).toFixed(1) });
+  nextComparison();
+}
+
+function endBlind() {
+  const { answers } = blind;
+  blind = null;
+  stop();
+  current = null;
+  player.hidden = true;
+  showHidden(false);
+  const counts = new Map();
+  for (const { a, b, better } of answers) {
+    const pair = [a, b].sort();
+    const key = JSON.stringify(pair);
+    const known = counts.get(key) ?? [...pair, 0, 0, 0];
+    known[better === "" ? 4 : 2 + pair.indexOf(better)] += 1;
+    counts.set(key, known);
+  }
+  const cells = (tag, texts) => make("tr", {}, ...texts.map((text) => make(tag, tag === "th" ? { scope: "col" } : {}, String(text))));
+  const table = make("table", {}, make("thead", {}, cells("th", ["first", "second", "first is better", "second is better", "no difference"])), make("tbody", {}, ...[...counts.values()].map((row) => cells("td", row))));
+  const columns = ["condition", "clip", "a", "b", "better", "seconds"];
+  const quoted = (text) => `"${String(text).replaceAll('"', '""')}"`;
+  const csv = [columns.join(","), ...answers.map((one) => columns.map((name) => quoted(one[name])).join(","))].join("\n") + "\n";
+  const save = make("a", { download: "blind-comparison.csv", href: "data:text/csv;charset=utf-8," + encodeURIComponent(csv) }, "Save the answers as CSV");
+  document.getElementById("blind-result").replaceChildren(...(answers.length ? [make("div", { class: "scroll" }, table), save] : ["No answer was given."]));
+  document.getElementById("blind").scrollIntoView({ block: "nearest" });
+}
+
+document.getElementById("blind-start").addEventListener("click", startBlind);
+document.getElementById("blind-end").addEventListener("click", endBlind);
+for (const button of document.querySelectorAll("[data-better]")) button.addEventListener("click", () => answer(button.dataset.better));
 
 // Deep links: #clip=CONDITION/ID&system=NAME, #condition=…&system=…&value=…
 
