@@ -189,6 +189,19 @@ class Metric(Protocol):
         ...
 
 
+Words = Sequence[tuple[str, str]]
+"""A transcript beside what was said, in order: (said, heard) passages, equal or not; "" where one side has nothing."""
+
+
+@runtime_checkable
+class Transcribes(Protocol):
+    """A metric that counts errors of a recogniser, and keeps what the recogniser heard."""
+
+    def words(self, subject: Subject, estimate: Clip) -> Words | None:
+        """The kept transcript beside the text; None where none is kept. Never runs the recogniser."""
+        ...
+
+
 @runtime_checkable
 class System(Protocol):
     """A restorer. It never sees the target, the recipe or the clip's name."""

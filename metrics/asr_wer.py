@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
-from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
+from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value, Words
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Outcome
 from restorebench.metrics import embedded_asr, isolated_asr
@@ -20,7 +20,7 @@ from restorebench.metrics import text as rules
 from restorebench.metrics.pocketsphinx_asr import pocketsphinx as sphinx
 from restorebench.metrics.recogniser import Recogniser
 from restorebench.metrics.text import PAPER, SEED_TTS, SEED_TTS_ZH, WHISPER_EN, ZH_NUMBERS
-from restorebench.metrics.wer import count_errors, repeats_itself
+from restorebench.metrics.wer import aligned_words, count_errors, repeats_itself
 
 NORMALISERS: dict[str, Callable[[str], str]] = {
     PAPER: rules.paper,
@@ -117,6 +117,13 @@ class RecogniserWer:
     def score(self, prepared: str, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
         heard = self.protocol.recogniser.transcribe(estimates, self.protocol.language)
         return [self._outcome(prepared, text) for text in heard]
+
+    def words(self, subject: Subject, estimate: Clip) -> Words | None:
+        """The kept transcript beside the text, both normalised as for counting; None where none is kept."""
+        heard = self.protocol.recogniser.kept(estimate, self.protocol.language)
+        if heard is None or subject.language != self.protocol.language:
+            return None
+        return aligned_words(self._normalised(str(subject.text)), self._normalised(heard))
 
     def _normalised(self, text: str) -> str:
         return NORMALISERS[self.protocol.normaliser](text)

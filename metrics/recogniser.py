@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from hashlib import sha256
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from itertools import islice
 from pathlib import Path
 
@@ -87,6 +87,14 @@ class Recogniser(ABC):
             ):
                 write_atomic(place, text.encode())
         return [place.read_text(encoding="utf-8") for place in places]
+
+    def kept(self, clip: Clip, language: str) -> str | None:
+        """The kept transcript of a clip; None where there is none, or the recogniser is not here."""
+        try:
+            place = self._kept_at(np.ascontiguousarray(clip.at(RATE), dtype=np.float32), language)
+        except (RequestError, PackageNotFoundError):
+            return None
+        return place.read_text(encoding="utf-8") if place.is_file() else None
 
     def _kept_at(self, samples: FloatArray, language: str) -> Path:
         key = "\n".join([*self.transcript_key_parts, self.identity, language])

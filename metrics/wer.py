@@ -46,6 +46,24 @@ def count_errors(reference: str, hypothesis: str) -> ErrorCount:
     return ErrorCount(found.substitutions, found.deletions, found.insertions, words)
 
 
+def aligned_words(reference: str, hypothesis: str) -> list[tuple[str, str]]:
+    """Passages of two normalised texts as `count_errors` pairs them: (reference, hypothesis), equal or not.
+
+    >>> aligned_words("the birch canoe slid", "the church canoe slid down")
+    [('the', 'the'), ('birch', 'church'), ('canoe slid', 'canoe slid'), ('', 'down')]
+    """
+    import jiwer
+
+    if not (reference and hypothesis):
+        return [(reference, hypothesis)]
+    found = jiwer.process_words(reference, hypothesis)
+    said, heard = found.references[0], found.hypotheses[0]
+    return [
+        (" ".join(said[c.ref_start_idx : c.ref_end_idx]), " ".join(heard[c.hyp_start_idx : c.hyp_end_idx]))
+        for c in found.alignments[0]
+    ]
+
+
 def repeats_itself(text: str) -> bool:
     """Whether a transcript is a loop rather than speech.
 

@@ -16,6 +16,7 @@ from pathlib import Path
 import pandas as pd
 
 from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.contracts import Words
 from restorebench.benchmark.core.atomic import write_atomic
 from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.core.pool import default_workers
@@ -26,6 +27,7 @@ from restorebench.benchmark.types import Audio, Trial
 from restorebench.reports.html.clip_selection import choose
 from restorebench.reports.html.page import Exported, Material, page, scores_of_sounds
 from restorebench.reports.html.sounds import Picture, difference, matched_gains, mp3, spectrogram, waveform
+from restorebench.reports.html.words import heard
 from restorebench.reports.tables.breakdown import facts_of
 
 Progress = Callable[[str, int, Iterator[int]], None]
@@ -74,16 +76,19 @@ def report(
     trials = {trial.id: trial for trial in board.plan.trials}
     chosen = choose(scores_of_sounds(board), list(trials), clips)
     exported: dict[str, Exported] = {}
+    words: dict[str, Mapping[str, Words]] = {}
     _, clean = ends(board.plan)
 
     def steps() -> Iterator[int]:
         for name in chosen:
-            exported[name] = _export(trials[name], sounds(trials[name]), clean, put)
+            versions = sounds(trials[name])
+            words[name] = heard(board, trials[name], versions)
+            exported[name] = _export(trials[name], versions, clean, put)
             yield 1
 
     progress("report", len(chosen), steps())
     known = facts_of(trials.values())
-    put(PAGE, page(Material(board, records, facts, costs, known, exported)).encode())
+    put(PAGE, page(Material(board, records, facts, costs, known, exported, words)).encode())
     for name in earlier - kept:
         (out / name).unlink(missing_ok=True)
     write_atomic(out / LIST, "".join(f"{name}\n" for name in sorted(kept)).encode())

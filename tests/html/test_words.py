@@ -1,0 +1,87 @@
+"""Words beside what was said: the counts are those of the word error rate."""
+
+from __future__ import annotations
+
+import html
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from restorebench.benchmark.analysis.board import board
+from restorebench.benchmark.contracts import Words
+from restorebench.benchmark.plan.planner import make_plan
+from restorebench.benchmark.run.execute import execute
+from restorebench.benchmark.run.score import versions_of_clip
+from restorebench.benchmark.store.store import open_store
+from restorebench.benchmark.suite import load_suite
+from restorebench.metrics.wer import aligned_words, count_errors
+from restorebench.reports.html.words import heard, recogniser_metric, word_lists, wrong
+from tests.conftest import Cli
+
+texts = st.lists(st.sampled_from(["a", "king", "ruled", "the", "state"]), max_size=8).map(" ".join)
+
+
+@given(said=texts.filter(bool), got=texts)
+def test_passages_hold_every_word_and_as_many_errors_as_are_counted(said: str, got: str) -> None:
+    words = aligned_words(said, got)
+    assert [" ".join(filter(None, side)) for side in zip(*words, strict=True)] == [said, got]
+    assert wrong(words) == count_errors(said, got).errors
+
+
+def test_the_report_shows_what_was_counted(cli: Cli, tmp_path: Path) -> None:
+    plan = make_plan(load_suite("demo"), ["unprocessed", "spectral-gate", "target"], ["wer@pocketsphinx"], limit=2)
+    store = execute(plan, tmp_path / "store", workers=1)
+    made, versions = board(plan, store), versions_of_clip(store, plan)
+    assert recogniser_metric(made) == "wer@pocketsphinx"
+    rows = store.table("scores").to_pandas()
+    rows = rows[rows["value_name"] == "wer@pocketsphinx"]
+    found = {trial.id: heard(made, trial, versions(trial)) for trial in plan.trials}
+    for trial in plan.trials:
+        mine = rows[rows["utterance"] == trial.utterance.id].set_index("system")["components"].map(json.loads)
+        assert {version: wrong(words) for version, words in found[trial.id].items()} == {
+            system: counts["errors"] for system, counts in mine.items()
+        }
+    assert cli("report", str(store.root), "--out", "r").returncode == 0
+    page = (tmp_path / "r" / "index.html").read_text(encoding="utf-8")
+    for block in re.findall(r'aria-label="Words of.*?</table>', page, re.DOTALL):
+        clip = re.findall(r"voicefixer: (\w+)", block)[0]
+        for version, count, cell in re.findall(
+            r'data-version="(.*?)".*?<td>(\d+)</td><td class="words">(.*?)</td>', block
+        ):
+            words = found[f"voicefixer/{clip}"][version]
+            assert int(count) == wrong(words)
+            assert re.findall("<ins>(.*?)</ins>", html.unescape(cell)) == [
+                got for said, got in words if got and got != said
+            ]
+    assert "<ins>" in page
+
+
+def test_without_kept_transcripts_nothing_is_recognised_and_the_page_says_so(
+    cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plan = make_plan(load_suite("demo"), ["unprocessed", "target"], ["wer@pocketsphinx"], limit=1)
+    store = execute(plan, tmp_path / "store", workers=1)
+    monkeypatch.setattr("restorebench.metrics.recogniser.transcripts_folder", lambda: tmp_path / "empty")
+    [plan] = open_store(store.root).plans()
+    assert heard(board(plan, store), plan.trials[0], versions_of_clip(store, plan)(plan.trials[0])) == {}
+    assert not (tmp_path / "empty").exists()
+    assert cli("report", str(store.root), "--out", "r", env={"XDG_CACHE_HOME": str(tmp_path)}).returncode == 0
+    assert "are not kept on this machine" in (tmp_path / "r" / "index.html").read_text(encoding="utf-8")
+
+
+def test_the_worst_clips_come_first_and_the_targets_own_errors_do_not_count() -> None:
+    right, one, two = [("a", "a")], [("a", "b")], [("a b", "c d")]
+    found: dict[str, dict[str, Words]] = {
+        "one": {"unprocessed": two, "s": one, "target": right},
+        "misheard": {"s": two, "target": two},
+        "two": {"s": two, "target": right},
+        "right": {"s": right, "target": right},
+    }
+    [plan] = [make_plan(load_suite("demo"), ["unprocessed"], ["lsd"], limit=4)]
+    trials = dict(zip(found, plan.trials, strict=True))
+    shown = word_lists(trials, found, "target", ["unprocessed", "target"])
+    assert [clip["id"] for clip in shown] == ["two", "one"]
