@@ -15,6 +15,12 @@ from restorebench.benchmark.contracts import SystemCard
 from restorebench.benchmark.errors import RequestError
 from restorebench.systems.checkpoints import bundled
 
+NANO = (
+    "not the paper's model: nano size, 16 kHz, our own codec of 3 kbit/s and 7.6 hours of training speech; "
+    "systems/README.md says what it cannot do"
+)
+"""Of the rows whose checkpoint ships with this project."""
+
 
 class CheckpointRow(ABC):
     def __init__(self, card: SystemCard, config: str, shipped: str = "") -> None:

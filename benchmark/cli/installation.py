@@ -23,6 +23,10 @@ data_app = typer.Typer(help="Corpora and weights: see what there is, fetch it.",
 @app.command("list", epilog="Example: restorebench list metrics --format csv")
 def list_(
     what: Annotated[Listed | None, typer.Argument(help="What to list; all kinds when left out.")] = None,
+    sensitivity: Annotated[
+        bool,
+        typer.Option("--sensitivity", help="For metrics: measure how far level, delay, rate and length move them."),
+    ] = False,
     form: Format_ = Format.terminal,
     wide: Wide = False,
     verbose: Verbose = False,
@@ -30,8 +34,27 @@ def list_(
     """List systems, metrics, corruptions, suites, every published cell of the papers, or our decisions on them."""
     from restorebench.benchmark.cli import listing
 
+    if sensitivity:
+        if what is not Listed.metrics:
+            raise RequestError("--sensitivity is measured of metrics; wanted: restorebench list metrics --sensitivity")
+        from restorebench.benchmark.core.progress import show
+
+        _print([listing.sensitivity(show)], form, wide, verbose)
+        return
     kinds = [what.value] if what else [kind.value for kind in Listed if kind not in (Listed.papers, Listed.decisions)]
     _print([listing.table(kind) for kind in kinds], form, wide, verbose)
+
+
+@app.command(epilog="Example: restorebench card gtcrn --format md")
+def card(
+    name: Annotated[str, typer.Argument(help="A system, such as masksr@FILE, or a metric.")],
+    form: Format_ = Format.terminal,
+    wide: Wide = False,
+) -> None:
+    """Show the card of a system or metric: what it is, where it is from, licences, training data, definition."""
+    from restorebench.benchmark.cli import listing
+
+    _print([listing.card(name)], form, wide)
 
 
 @app.command(epilog="Example: restorebench doctor")

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from restorebench.benchmark import registry, suite
-from restorebench.benchmark.components import component_of, why_not
+from restorebench.benchmark.components import component_of, metric_card, why_not
+from restorebench.benchmark.conformance import sensitivity as sensitivities
 from restorebench.benchmark.contracts import Card, MetricCard, SynthesizerCard, SystemCard
+from restorebench.benchmark.core.progress import Progress
 from restorebench.benchmark.data.weights import entry_of
 from restorebench.benchmark.types import Table
 from restorebench.reports.papers import published
 from restorebench.reports.papers.decisions import decisions_table
+from restorebench.reports.tables import cards
 
 
 def table(kind: str) -> Table:
@@ -23,6 +26,33 @@ def table(kind: str) -> Table:
         "decisions": decisions_table,
     }
     return makers[kind]()
+
+
+def card(name: str) -> Table:
+    """The card of a system, or of a metric. Raises RequestError for a name that neither has."""
+    if name.partition(":")[0] in registry.targets_by_name("metrics"):
+        return cards.metric_card(metric_card(name))
+    here = not why_not("systems", name)  # otherwise it cannot be made, and its class's card has to do
+    found = component_of(name).card if here else registry.card("systems", name)
+    assert isinstance(found, SystemCard)
+    return cards.system_card(found)
+
+
+def sensitivity(progress: Progress) -> Table:
+    """How far level, delay, rate and length move the metrics that can be used here."""
+    names = [name for name, found in _cards("metrics") if isinstance(found, MetricCard)]
+    why = {name: reason for name in names if (reason := _unmeasured(name))}
+    return sensitivities.table(sensitivities.sensitivities([n for n in names if n not in why], progress), why)
+
+
+def _unmeasured(name: str) -> str:
+    """Why the sensitivity of a metric is not measured; "" if it is."""
+    found = metric_card(name)
+    if "seconds" in found.needs:
+        return "it times a system"
+    if found.environment:
+        return "it runs in an environment of its own"
+    return why_not("metrics", name)
 
 
 def _cards(kind: registry.Kind) -> list[tuple[str, Card]]:

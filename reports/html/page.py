@@ -14,7 +14,7 @@ from urllib.parse import urlencode
 
 import pandas as pd
 
-from restorebench.benchmark.analysis.board import Board
+from restorebench.benchmark.analysis.board import EVERY, Board
 from restorebench.benchmark.analysis.paired_scores import PairedScores
 from restorebench.benchmark.contracts import Value, Words
 from restorebench.benchmark.run.cost import Cost
@@ -28,6 +28,7 @@ from restorebench.reports.html.words import recogniser_metric, word_lists
 from restorebench.reports.tables.agreement import agreement
 from restorebench.reports.tables.board import DASH, few_clips, few_speakers, header, marked, notes, small_print
 from restorebench.reports.tables.breakdown import Facts
+from restorebench.reports.tables.cards import metric_card, system_card
 from restorebench.reports.tables.cost import cost, seeds
 from restorebench.reports.tables.explain import NOMINAL, breakdown_tables, gap_to_best, severity_tables
 from restorebench.reports.tables.hallucination import panel
@@ -102,6 +103,8 @@ def page(material: Material) -> str:
         words=word_lists({t.id: t for t in board.plan.trials}, material.words, clean, [*anchors, *ends(board.plan)]),
         costs=[t for t in (cost(board, material.costs), seeds(board.plan, records)) if t and t.rows],
         failures=[f"{system}: {why}: {where}" for (system, why), where in board.failures.items()],
+        cards=[system_card(card, _failed(board, name)) for name, card in board.plan.system_cards.items()],
+        metric_cards=[metric_card(card) for card in board.plan.metric_cards.values()],
         provenance=[*notes(board), *small_print(board), *(f"{name}: {fact}" for name, fact in material.run.items())],
         made=date.today().isoformat(),
         version=version("restorebench"),
@@ -119,6 +122,12 @@ def page(material: Material) -> str:
             environment.get_template("table.html.j2").render(table=table, untitled=untitled)
         ),
     )
+
+
+def _failed(board: Board, system: str) -> list[str]:
+    """What failed of a system in this run."""
+    late = [f"late by {board.delays[system]:.0f} ms"] if system in board.delays else []
+    return [*(f"{why}: {where}" for (name, why), where in board.failures.items() if name in (system, EVERY)), *late]
 
 
 def _value(value: Value) -> dict[str, Any]:

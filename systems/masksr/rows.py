@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from restorebench.benchmark.contracts import SystemCard
-from restorebench.systems.checkpoint_row import CheckpointRow
+from restorebench.systems.checkpoint_row import NANO, CheckpointRow
 
 PAPER = "MaskSR2"
 SIZES = (
@@ -53,7 +53,7 @@ class Variant(CheckpointRow):
             stochastic=True,
             checkpoint=not shipped,
             cost=cost,
-            deviations=SIZES if dac else "",
+            deviations=SIZES if dac else NANO if shipped else "",
         )
         super().__init__(card, config, shipped)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from restorebench.benchmark.contracts import SystemCard
-from restorebench.systems.checkpoint_row import CheckpointRow
+from restorebench.systems.checkpoint_row import NANO, CheckpointRow
 
 PAPER = "SISE"
 READINGS = (
@@ -39,7 +39,7 @@ class SiseRow(CheckpointRow):
             stochastic=True,
             checkpoint=not shipped,
             cost=cost,
-            deviations="" if shipped else READINGS,
+            deviations=NANO if shipped else READINGS,
         )
         super().__init__(card, config, shipped)
 

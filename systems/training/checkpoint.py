@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -79,15 +80,24 @@ def header(path: Path, kind: str = "", tables: Sequence[str] = ()) -> dict[str, 
 
 
 def training_facts(card: Mapping[str, Any], source: Path) -> dict[str, Any]:
-    """What a checkpoint's card says of its training, for a system's card: speech and steps.
+    """What a checkpoint says of itself, for a system's card: speech and steps of its training, number of parameters.
 
     No speech from cards of before `recordings` was counted. Raises RequestError for a card that another program wrote.
     """
     try:
         speech = tuple(TrainingCorpus.model_validate(c) for c in card.get("speech", ()) if "recordings" in c)
-        return {"training": speech, "steps": int(card["steps"]) if "steps" in card else None}
+        steps = int(card["steps"]) if "steps" in card else None
+        return {"training": speech, "steps": steps, "parameters": parameters(source)}
     except (ValidationError, TypeError, ValueError, AttributeError) as error:
         raise RequestError(f"{source}: its card is not as `train` writes it ({reason(error)})") from error
+
+
+def parameters(path: Path) -> int:
+    """The numbers that a checkpoint holds: its own weights, without those of a codec in another file."""
+    from safetensors import safe_open
+
+    with safe_open(path, framework="numpy") as file:
+        return sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118  # no mapping
 
 
 def read(path: Path, kind: str) -> Checkpoint:

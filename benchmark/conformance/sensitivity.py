@@ -1,0 +1,139 @@
+"""How much a metric's values move when a sound changes in a way that listeners hardly mind: level, delay, rate, length.
+
+Measured on degraded clips of the bundled suite: what a metric says of a changed clip, minus what it says of the clip.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.audio import resample
+from restorebench.benchmark.contracts import Subject, Value
+from restorebench.benchmark.core.progress import Progress, silent
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.plan.planner import trials_of
+from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.run.pairs import make_pair
+from restorebench.benchmark.run.scoring import metric, score
+from restorebench.benchmark.suite import load_suite
+from restorebench.benchmark.types import Audio, Outcome, Table
+
+SUITE, CLIPS = "demo", 6
+DASH = "–"
+
+
+def _gain(db: float) -> Callable[[Audio], Audio]:
+    return lambda audio: Audio((audio.samples * 10 ** (db / 20)).astype(np.float32), audio.rate)
+
+
+def _late(seconds: float) -> Callable[[Audio], Audio]:
+    def late(audio: Audio) -> Audio:
+        count = round(seconds * audio.rate)
+        return Audio(np.concatenate([np.zeros(count, np.float32), audio.samples])[: len(audio.samples)], audio.rate)
+
+    return late
+
+
+CHANGES: dict[str, Callable[[Audio], Audio]] = {
+    "6 dB lower": _gain(-6.0),
+    "6 dB higher": _gain(6.0),
+    "1 ms late": _late(0.001),
+    "20 ms late": _late(0.02),
+    "at 48 kHz": lambda audio: Audio(resample(audio.samples, audio.rate, 48_000), 48_000),
+    "1 s of silence after": lambda audio: Audio(np.pad(audio.samples, (0, audio.rate)), audio.rate),
+    "second half gone": lambda audio: Audio(audio.samples[: len(audio.samples) // 2], audio.rate),
+}
+"""Name -> what is done to the degraded clip; the reference stays."""
+
+
+@dataclass(frozen=True)
+class Sensitivity:
+    """What the changes do to one value."""
+
+    value: Value
+    plain: float
+    """Mean over the unchanged clips."""
+    changes: Mapping[str, float | None]
+    """Change -> mean difference from the unchanged clips, in the value's unit; None where a clip cannot be scored."""
+    why: Mapping[str, str]
+    """Change -> why a clip cannot be scored."""
+
+
+def sensitivities(metrics: Sequence[str], progress: Progress = silent, clips: int = CLIPS) -> list[Sensitivity]:
+    """The sensitivity of every value of some metrics.
+
+    Args:
+        metrics: Names of metrics that can be used here and do not need processing times.
+        progress: Shows the stage.
+        clips: Number of clips, spread over the bundled suite.
+
+    Raises:
+        RequestError: A metric gives no value on an unchanged clip.
+    """
+    subjects = list(_subjects(clips))
+    found: list[Sensitivity] = []
+
+    def steps() -> Iterator[int]:
+        for name in metrics:
+            found.extend(_sensitivity(name, subjects))
+            yield 1
+
+    progress("measure", len(metrics), steps())
+    return found
+
+
+def _subjects(clips: int) -> Iterator[tuple[Subject, Audio]]:
+    suite = load_suite(SUITE)
+    trials = list(trials_of(suite, None))
+    for trial in trials[:: len(trials) // clips][:clips]:
+        corruption = registry.create("corruptions", trial.recipe.corruption) if trial.recipe else None
+        pair = make_pair(trial.utterance, trial.recipe, corruption)
+        reference = SharedClip(pair.reference) if pair.reference else None
+        yield Subject(reference=reference, text=trial.utterance.text, language=trial.utterance.language), pair.degraded
+
+
+def _sensitivity(name: str, subjects: Sequence[tuple[Subject, Audio]]) -> Iterator[Sensitivity]:
+    judge = metric(name)
+    scored: list[list[Mapping[str, Outcome]]] = []
+    for subject, degraded in subjects:
+        versions = [degraded, *(change(degraded) for change in CHANGES.values())]
+        scored.append(score(judge, subject, [SharedClip(version) for version in versions]))
+    for value in judge.card.values:
+        plain = [outcomes[0][value.name] for outcomes in scored]
+        if broken := [outcome.why for outcome in plain if outcome.value is None]:
+            raise RequestError(f"{value.name}: {broken[0]}")
+        changes: dict[str, float | None] = {}
+        why: dict[str, str] = {}
+        for place, change in enumerate(CHANGES, 1):
+            changed = [outcomes[place][value.name] for outcomes in scored]
+            whys = [outcome.why for outcome in changed if outcome.value is None]
+            if whys:
+                changes[change], why[change] = None, whys[0]
+            else:
+                apart = [(c.value or 0.0) - (p.value or 0.0) for c, p in zip(changed, plain, strict=True)]
+                changes[change] = float(np.mean(apart))
+        yield Sensitivity(value, float(np.mean([o.value or 0.0 for o in plain])), changes, why)
+
+
+def table(found: Sequence[Sensitivity], left_out: Mapping[str, str]) -> Table:
+    """A row for each value. left_out: metric -> why it was not measured."""
+    rows = []
+    for one in found:
+        decimals = one.value.decimals
+        moved = (DASH if apart is None else f"{apart:+.{decimals}f}" for apart in one.changes.values())
+        rows.append((one.value.name, f"{one.plain:.{decimals}f}", *moved))
+    refused: dict[str, list[str]] = {}
+    for one in found:
+        for change, why in one.why.items():
+            refused.setdefault(f"{change}: {why}", []).append(one.value.name)
+    notes = (
+        f"mean change on {CLIPS} degraded clips of the suite {SUITE}; the reference is not changed; a metric with a "
+        "reference scores an estimate after it is brought to the reference's rate and length, where these are near",
+        *(f"no value of {', '.join(names)} for {why}" for why, names in refused.items()),
+        *(f"not measured: {name}: {why}" for name, why in left_out.items()),
+    )
+    return Table("Sensitivity of metrics", ("value", "unchanged", *CHANGES), tuple(rows), notes)

@@ -1,0 +1,121 @@
+"""Cards of systems and metrics as tables: what a component is, where it is from, and who may use it for what."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from math import isfinite
+
+from restorebench.benchmark.contracts import Card, MetricCard, SystemCard, Value
+from restorebench.benchmark.data.weights import entry_of
+from restorebench.benchmark.types import Table
+
+COLUMNS = ("fact", "")
+
+
+def system_card(card: SystemCard, failures: Sequence[str] = ()) -> Table:
+    """The card of a system. failures: what is known to fail, such as the failures of a run."""
+    return _table(
+        card,
+        [
+            (
+                "kind",
+                {"anchor": "anchor, supplied and not ranked", "published": "finished audio of others"}.get(
+                    card.kind, "runs here"
+                ),
+            ),
+            ("rate", f"{card.rate} Hz" if card.rate else "any"),
+            ("parameters", f"{card.parameters:,}" if card.parameters else "not stated"),
+            ("delay", f"{1000 * card.delay_s:g} ms, removed by the engine" if card.delay_s else "none"),
+            ("random", "samples; every clip has a seed of its own" if card.stochastic else "no"),
+            ("paper or project", card.source),
+            ("otherwise than its paper", card.deviations or "nothing known"),
+            ("trained on", _training(card)),
+            ("training steps", f"{card.steps:,}" if card.steps else "not stated"),
+            ("open", _openness(card)),
+            *_means(card),
+            ("cost", f"{card.cost:g} s of one core per second of audio" if card.cost else "negligible or not measured"),
+            ("known failures", "; ".join(failures) or "none"),
+        ],
+    )
+
+
+def metric_card(card: MetricCard) -> Table:
+    """The card of a metric."""
+    return _table(
+        card,
+        [
+            ("definition", card.definition),
+            *((f"value {value.name}", _value(value)) for value in card.values),
+            ("needs", ", ".join(sorted(card.needs)) or "the sound alone"),
+            ("level", "does not matter" if card.invariant_to_gain else "may matter"),
+            (
+                "rate and length",
+                "brought to the reference's before scoring" if card.conforms else "scored as delivered",
+            ),
+            ("source", card.source),
+            *_means(card),
+        ],
+    )
+
+
+def _table(card: Card, facts: Iterable[tuple[str, str]]) -> Table:
+    rows = [("summary", card.summary), ("version", str(card.version)), *facts]
+    return Table(card.name, COLUMNS, tuple(rows))
+
+
+def _means(card: Card) -> list[tuple[str, str]]:
+    """What it runs on, and the licences."""
+    weights = "; ".join(_weights(name) for name in card.weights)
+    return [
+        ("licence of the code", card.licence),
+        (
+            "weights",
+            weights or ("a checkpoint that the user names" if getattr(card, "checkpoint", False) else "none to fetch"),
+        ),
+        ("packages", ", ".join(card.environment or card.packages) or "those of the core"),
+        ("environment", "its own, built at the first use" if card.environment else "this one"),
+    ]
+
+
+def _weights(name: str) -> str:
+    entry = entry_of(name)
+    size = f"{entry.bytes / 1e6:.1f} MB, " if entry.bytes else ""
+    digest = f", sha256 {entry.sha256[:12]}" if entry.sha256 else ""
+    return f"{name} ({size}{entry.licence}{digest})"
+
+
+def _training(card: SystemCard) -> str:
+    told = []
+    for corpus in card.training:
+        facts = [f"{corpus.recordings} recordings"]
+        facts += [f"{corpus.hours:.1f} h"] if corpus.hours is not None else []
+        facts += [f"{len(corpus.speakers)} speakers"] if corpus.speakers else []
+        told.append(f"{corpus.corpus} ({', '.join([*facts, *corpus.licences])})")
+    return "; ".join(told) or ("not stated" if card.kind == "system" else "nothing")
+
+
+def _openness(card: SystemCard) -> str:
+    """Which of code, weights and training data anyone can have."""
+    if card.kind != "system":
+        return "not a model"
+    weights = (
+        "weights named by the user"
+        if card.checkpoint
+        else "weights public"
+        if card.weights
+        else "weights with the package or none"
+    )
+    return f"code: {card.licence}; weights: {weights}; training data: {'listed' if card.training else 'not listed'}"
+
+
+def _value(value: Value) -> str:
+    low, high = value.range
+    bounds = (
+        [f"{low:g} to {high:g}"] if isfinite(low) and isfinite(high) else [f"from {low:g}"] if isfinite(low) else []
+    )
+    margin = [f"gate's margin {value.margin:g}"] if value.margin is not None else []
+    ideal = [f"a reference against itself {value.ideal:g}"] if value.ideal is not None else []
+    pooled = ["errors of all clips over words of all clips"] if value.reduction == "rate" else []
+    return ", ".join(
+        [f"{value.label} in {value.unit}", f"{value.direction} is better", *bounds, *pooled, *ideal, *margin]
+    )

@@ -1,0 +1,53 @@
+"""Cards of systems and metrics: every registered one, and the facts that a reader looks for."""
+
+from __future__ import annotations
+
+import pytest
+
+from restorebench.benchmark import registry
+from restorebench.benchmark.components import metric_card
+from restorebench.benchmark.contracts import SystemCard
+from restorebench.reports.tables import cards
+from tests.conftest import Cli
+
+SYSTEMS = [name for name in registry.targets_by_name("systems") if ":" not in name]
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_system_has_a_card_without_an_empty_fact(name: str) -> None:
+    card = registry.card("systems", name)
+    assert isinstance(card, SystemCard)
+    table = cards.system_card(card)
+    assert all(len(row) == 2 and all(row) for row in table.rows)
+    facts = dict(table.rows)
+    assert card.licence in facts["licence of the code"]
+    assert all(weight in facts["weights"] for weight in card.weights)
+
+
+@pytest.mark.parametrize("name", list(registry.targets_by_name("metrics")))
+def test_every_metric_has_a_card_that_names_its_values(name: str) -> None:
+    card = metric_card(name)
+    facts = dict(cards.metric_card(card).rows)
+    assert facts["definition"] == card.definition
+    for value in card.values:
+        assert f"{value.direction} is better" in facts[f"value {value.name}"]
+
+
+def test_a_nano_card_says_what_it_was_trained_on_and_what_it_is_not(cli: Cli) -> None:
+    pytest.importorskip("torch")
+    shown = cli("card", "masksr2-nano", "--format", "json").stdout
+    for words in ("not the paper's model", "3,748,821", "4.1 h, 30 speakers, CC BY 4.0", "kathleen", "4,033"):
+        assert words in shown
+
+
+def test_failures_of_a_run_stand_on_the_card() -> None:
+    card = registry.card("systems", "spectral-gate")
+    assert isinstance(card, SystemCard)
+    assert dict(cards.system_card(card, ["broke: 2 clips"]).rows)["known failures"] == "broke: 2 clips"
+
+
+def test_markdown_and_a_name_that_nobody_has(cli: Cli) -> None:
+    assert cli("card", "lsd", "--format", "md").stdout.startswith("### lsd\n")
+    wrong = cli("card", "lds")
+    assert (wrong.returncode, len(wrong.stderr.strip().splitlines())) == (2, 1)
+    assert "no system named 'lds'" in wrong.stderr

@@ -1,0 +1,49 @@
+"""Sensitivity of metrics: closed forms where there are some."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from restorebench.benchmark.conformance.sensitivity import CHANGES, DASH, sensitivities, table
+from restorebench.benchmark.types import Audio
+from tests.conftest import Cli
+
+SOUND = Audio(np.random.default_rng(0).normal(scale=0.1, size=16_000).astype(np.float32), 16_000)
+
+
+def test_each_change_does_what_its_name_says() -> None:
+    made = {name: change(SOUND) for name, change in CHANGES.items()}
+    rms = {name: float(np.sqrt(np.mean(np.square(sound.samples)))) for name, sound in made.items()}
+    quiet = float(np.sqrt(np.mean(np.square(SOUND.samples))))
+    assert 20 * np.log10(rms["6 dB lower"] / quiet) == pytest.approx(-6, abs=1e-3)
+    assert 20 * np.log10(rms["6 dB higher"] / quiet) == pytest.approx(6, abs=1e-3)
+    for name, samples in (("1 ms late", 16), ("20 ms late", 320)):
+        assert not made[name].samples[:samples].any()
+        assert np.array_equal(made[name].samples[samples:], SOUND.samples[:-samples])
+    assert (made["at 48 kHz"].rate, len(made["at 48 kHz"].samples)) == (48_000, 48_000)
+    assert len(made["1 s of silence after"].samples) == 2 * len(made["second half gone"].samples) * 2 == 32_000
+
+
+def test_lsd_of_a_gain_and_si_sdr_of_a_level_are_known() -> None:
+    """SI-SDR ignores a gain. LSD of an estimate that is 6 dB off everywhere moves by at most 0.6 (log10 of power)."""
+    found = {one.value.name: one for one in sensitivities(["lsd", "si_sdr"], clips=2)}
+    assert found["si_sdr"].changes["6 dB lower"] == pytest.approx(0, abs=1e-4)
+    assert (found["si_sdr"].changes["20 ms late"] or 0) < -10
+    assert 0 < abs(found["lsd"].changes["6 dB lower"] or 0) <= 0.6 + 1e-6
+    assert found["lsd"].changes["second half gone"] is None
+    assert "wanted the same length" in found["lsd"].why["second half gone"]
+
+
+def test_the_table_says_what_was_refused_and_what_was_not_measured() -> None:
+    shown = table(sensitivities(["lsd", "stoi"], clips=1), {"rtf": "it times a system"})
+    assert [row[0] for row in shown.rows] == ["lsd", "stoi"]
+    assert shown.rows[0][2 + list(CHANGES).index("second half gone")] == DASH
+    assert any(note.startswith("no value of lsd, stoi for second half gone: ") for note in shown.notes)
+    assert "not measured: rtf: it times a system" in shown.notes
+
+
+def test_only_metrics_have_a_sensitivity(cli: Cli) -> None:
+    wrong = cli("list", "systems", "--sensitivity")
+    assert wrong.returncode == 2
+    assert "restorebench list metrics --sensitivity" in wrong.stderr
