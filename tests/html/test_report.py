@@ -302,6 +302,8 @@ def test_every_format_shows_the_same_figures(page: Path, tmp_path: Path) -> None
     notebook = "".join("".join(output.get("data", {}).get("text/html", "")) for output in outputs)
     assert not [output for output in outputs if output["output_type"] == "error"]
     assert "<img src=x" not in notebook
+    pictures = [output for output in outputs if "image/png" in output.get("data", {})]
+    assert len(pictures) == 2 + 2, "means and spread of both conditions"
 
     report, rows = page.read_text(), list(csv.DictReader(io.StringIO(printed(store, "csv"))))
     [table] = json.loads(printed(store, "json"))
