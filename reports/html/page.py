@@ -36,6 +36,8 @@ from restorebench.reports.tables.in_words import in_words
 from restorebench.reports.tables.leaderboard import Column, Entry, columns
 from restorebench.reports.tables.trend import series, trends
 
+ALWAYS = ("quality", "speed")
+"""Roles whose values the leaderboard always shows; of the others, those that are no headline fold."""
 LISTED = 8
 """Clips in a list."""
 Exported = Mapping[str, Mapping[str, Any]]
@@ -159,13 +161,14 @@ def _facts(facts: Facts) -> list[str]:
 
 
 def _board(board: Board, condition: str, found: Sequence[Column]) -> dict[str, Any]:
-    mine = [column for column in found if column.condition == condition]
+    mine = by_role([column for column in found if column.condition == condition])
+    main = [column for column in mine if column.value.headline or column.value.role in ALWAYS] or mine
     tested = [scores for scores in board.scores if scores.condition == condition and scores.tested]
     rows = [
         {
             "system": system,
             "marked": marked(system, board.plan),
-            "cells": [_cell(column, column.entries.get(system)) for column in mine],
+            "cells": [_cell(column, column.entries.get(system)) | {"minor": column not in main} for column in mine],
         }
         for system in board.plan.systems
         if any(system in column.entries for column in mine)
@@ -174,12 +177,21 @@ def _board(board: Board, condition: str, found: Sequence[Column]) -> dict[str, A
         "condition": condition,
         "clips": sum(1 for trial in board.plan.trials if trial.condition == condition),
         "columns": [
-            {"header": header(column.value), "direction": column.value.direction, "detectable": _detectable(column)}
+            {
+                "header": header(column.value), "role": column.value.role, "direction": column.value.direction,
+                "detectable": _detectable(column), "minor": column not in main,
+            }
             for column in mine
         ],
         "rows": rows,
         "notes": [*few_speakers(tested), *few_clips(tested)],
     }  # fmt: skip
+
+
+def by_role(columns: Sequence[Column]) -> list[Column]:
+    """The columns with those of one role side by side, roles in the order in which they first occur."""
+    roles = list(dict.fromkeys(column.value.role for column in columns))
+    return sorted(columns, key=lambda column: roles.index(column.value.role))
 
 
 def _detectable(column: Column) -> str:

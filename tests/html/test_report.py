@@ -34,8 +34,26 @@ def test_sorting(tab: Any) -> None:
     lsd.click()
     assert first_column(tab)[-1] == "target ⚓"
     assert tab.locator("#leaderboard th[aria-sort=descending]").count() == 1
+    tab.locator("#all-values").check()
     tab.locator("#leaderboard table").first.locator("th button", has_text="STOI").press("Enter")
     assert first_column(tab)[0] == "target ⚓"
+
+
+def test_less_important_columns_fold_and_stand_by_role(tab: Any) -> None:
+    table = tab.locator("#leaderboard table").first
+    heads = table.locator("thead th:visible button")
+    assert [text.split()[0] for text in heads.all_inner_texts()] == ["system", "LSD"]
+    folded = table.locator("tbody td:visible").count()
+    tab.locator("#all-values").check()
+    assert [text.split()[0] for text in heads.all_inner_texts()] == ["system", "LSD", "STOI", "SI-SDR"]
+    assert table.locator("tbody td:visible").count() == 3 * folded
+    assert table.locator(".role").all_inner_texts() == ["fidelity"] * 3
+
+
+def test_on_paper_every_column_stands(tab: Any) -> None:
+    tab.emulate_media(media="print")
+    assert tab.locator("#leaderboard table").first.locator("thead th:visible").count() == 4
+    tab.emulate_media(media="screen")
 
 
 def test_filtering(tab: Any) -> None:

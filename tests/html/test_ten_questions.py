@@ -65,6 +65,7 @@ def test_1_who_is_best_and_how_sure_is_that(sheet: Any, results: rb.Results) -> 
 
 
 def test_2_with_whom_is_it_tied(sheet: Any, results: rb.Results) -> None:
+    sheet.locator("#all-values").check()
     cells = results.cells().query("value_name == 'stoi' and best_rank.notna()")
     for row in cells.itertuples():
         shown = cell(sheet, str(row.system), "stoi").locator("xpath=..").locator("sup").all_inner_texts()
@@ -80,6 +81,8 @@ def test_3_which_clip_is_worst(sheet: Any, results: rb.Results) -> None:
 
 def test_4_at_what_cost(sheet: Any, results: rb.Results) -> None:
     rtf = results.cells().query("value_name == 'rtf'").set_index("system")["value"]
+    picture = sheet.locator("svg[data-picture=cost]").bounding_box()
+    assert picture["y"] + picture["height"] <= 800, "without scrolling"
     marks = sheet.locator("svg[data-picture=cost] g[data-system]").all()
     assert {m.get_attribute("data-system"): float(m.get_attribute("data-rtf")) for m in marks} == rtf.to_dict()
     assert set(rtf.index) == {"spectral-gate", "wpe"}, "anchors were supplied"
