@@ -99,7 +99,7 @@ class PairedScores:
         _, cluster = np.unique(sample.cluster[clips], return_inverse=True)
         part = Sample(sample.numerator[:, clips], sample.denominator[:, clips], cluster.astype(np.int64))
         names = tuple(name for name, inside in zip(self.clips, clips, strict=True) if inside)
-        return replace(self, clips=names, sample=part, seeds=self.seeds[:, clips])
+        return replace(self, clips=names, sample=part, seeds=self.seeds[:, clips] if self.seeds.size else self.seeds)
 
     def pooled(self, system: int) -> float | None:
         """The score over all clips that have a value; in the value's own unit."""

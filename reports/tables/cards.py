@@ -68,10 +68,7 @@ def _means(card: Card) -> list[tuple[str, str]]:
     weights = "; ".join(_weights(name) for name in card.weights)
     return [
         ("licence of the code", card.licence),
-        (
-            "weights",
-            weights or ("a checkpoint that the user names" if getattr(card, "checkpoint", False) else "none to fetch"),
-        ),
+        ("weights", weights or _unlisted(card)),
         ("packages", ", ".join(card.environment or card.packages) or "those of the core"),
         ("environment", "its own, built at the first use" if card.environment else "this one"),
     ]
@@ -94,17 +91,20 @@ def _training(card: SystemCard) -> str:
     return "; ".join(told) or ("not stated" if card.kind == "system" else "nothing")
 
 
+def _unlisted(card: Card) -> str:
+    """Where the weights are of a component that names none in the catalogue."""
+    if not isinstance(card, SystemCard) or card.kind != "system":
+        return "none"
+    if card.checkpoint:
+        return "in a checkpoint that the user names"
+    return f"in this package ({card.licence})" if card.parameters or card.training else "none"
+
+
 def _openness(card: SystemCard) -> str:
     """Which of code, weights and training data anyone can have."""
     if card.kind != "system":
         return "not a model"
-    weights = (
-        "weights named by the user"
-        if card.checkpoint
-        else "weights public"
-        if card.weights
-        else "weights with the package or none"
-    )
+    weights = "public" if card.weights else _unlisted(card)
     return f"code: {card.licence}; weights: {weights}; training data: {'listed' if card.training else 'not listed'}"
 
 
@@ -115,7 +115,7 @@ def _value(value: Value) -> str:
     )
     margin = [f"gate's margin {value.margin:g}"] if value.margin is not None else []
     ideal = [f"a reference against itself {value.ideal:g}"] if value.ideal is not None else []
-    pooled = ["errors of all clips over words of all clips"] if value.reduction == "rate" else []
+    pooled = ["summed over all clips, then divided"] if value.reduction == "rate" else []
     return ", ".join(
         [f"{value.label} in {value.unit}", f"{value.direction} is better", *bounds, *pooled, *ideal, *margin]
     )

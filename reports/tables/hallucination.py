@@ -81,7 +81,8 @@ def _table(condition: str, here: pd.DataFrame, heard: Heard, shown: Callable[[st
         notes.append(f"words by {heard.words.name}")
     if heard.words and sure:
         notes.append(
-            f"good but wrong: OVL of {GOOD_OVL} or more, and {100 * WRONG:.0f} % more errors than the clip's target has"
+            f"good but wrong: OVL of {GOOD_OVL} or more, and errors in {100 * WRONG:.0f} percentage points more of the "
+            "words than the clip's target has"
         )
     elif heard.words:
         mishears = "has no target to be judged by" if rate is None else f"mishears {100 * rate:.0f} % of clean speech"

@@ -272,6 +272,20 @@ def test_a_sentence_claims_no_more_than_the_tests() -> None:
     assert _sentence(replace(found, entries=entries)).endswith("cannot tell it from alike")
 
 
+def test_a_sentence_says_when_unprocessed_is_better_and_names_the_nearest_first() -> None:
+    found = placed(scores((2.0, 3.0, 1.0, 0.0, 0.0)))
+    best = found.entries["good"]
+    entries = {
+        name: replace(best, cell=replace(best.cell, value=value), winner=False, ties="a")
+        for name, value in (("best", 3.0), ("far", 1.0), ("near", 2.5))
+    }
+    degraded = replace(best, rank=None, cell=replace(best.cell, value=3.5))
+    told = _sentence(replace(found, entries={"unprocessed": degraded, **entries}))
+    assert told.endswith("cannot tell it from near, far; unprocessed has 3.50")
+    worse = replace(degraded, cell=replace(best.cell, value=2.9))
+    assert "unprocessed" not in _sentence(replace(found, entries={"unprocessed": worse, **entries}))
+
+
 def test_a_pipe_has_stars_where_a_terminal_has_bold() -> None:
     table = Table("t", ("system", "OVL"), (("a", "1.0"), ("b", "2.0")), ("bold: better than a",), frozenset({(1, 1)}))
     text = terminal([table])
