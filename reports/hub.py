@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from datetime import date
 from typing import Any
 
 import yaml
@@ -56,7 +55,6 @@ def eval_results(board: Board, dataset: str, system: str = "") -> tuple[str, lis
         {
             "dataset": {"id": dataset, "task_id": tasks[cell.condition, cell.value_name]},
             "value": round(float(cell.value or 0.0), labels[cell.value_name].decimals + 2),
-            "date": date.today().isoformat(),
             "notes": _notes(cell, board),
         }
         for cell in whole
@@ -94,17 +92,23 @@ def task_ids(board: Board) -> dict[tuple[str, str], str]:
     """
     told = {value.name for value in board.values() if value.role != "speed"}
     keys = dict.fromkeys((cell.condition, cell.value_name) for cell in board.cells if cell.value_name in told)
-    made = {key: re.sub(r"[^a-z0-9]+", "_", "_".join(key).lower()) for key in keys}
-    if len(set(made.values())) < len(made):
-        raise RequestError("two values would share the name of a task; rename a condition of the suite")
+    made: dict[tuple[str, str], str] = {}
+    for key in keys:
+        task = re.sub(r"[^\w.-]+", "_", "_".join(key))
+        if alike := next((other for other, known in made.items() if known == task), None):
+            pair = " and ".join(", ".join(one) for one in (alike, key))
+            raise RequestError(f"{pair} would share the name of a task, {task}; rename one of the conditions")
+        made[key] = task
     return made
 
 
 def _model(board: Board, system: str) -> str:
     rows = [name for name, card in board.plan.system_cards.items() if card.kind != "anchor"]
+    if not rows:
+        raise RequestError("the store has no system but anchors; run one that is to be listed")
     if not system and len(rows) == 1:
         return rows[0]
-    if system not in board.plan.systems:
+    if system not in rows:
         raise RequestError(f"--system {system!r}: name the row that is the model, one of {', '.join(rows)}")
     return system
 

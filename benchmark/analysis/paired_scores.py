@@ -96,10 +96,20 @@ class PairedScores:
     def within(self, clips: NDArray[np.bool_]) -> PairedScores:
         """The scores on some of the clips; `clips` is a mask [clip]."""
         sample = self.sample
-        _, cluster = np.unique(sample.cluster[clips], return_inverse=True)
+        clusters, cluster = np.unique(sample.cluster[clips], return_inverse=True)
+        grouped, speakers = self.grouped, len(clusters) if self.grouped == "speaker" else self.speakers
+        if grouped == "speaker" and speakers < MIN_SPEAKERS:
+            grouped, cluster = "clip", np.arange(len(cluster))
         part = Sample(sample.numerator[:, clips], sample.denominator[:, clips], cluster.astype(np.int64))
         names = tuple(name for name, inside in zip(self.clips, clips, strict=True) if inside)
-        return replace(self, clips=names, sample=part, seeds=self.seeds[:, clips] if self.seeds.size else self.seeds)
+        return replace(
+            self,
+            clips=names,
+            sample=part,
+            grouped=grouped,
+            speakers=speakers,
+            seeds=self.seeds[:, clips] if self.seeds.size else self.seeds,
+        )
 
     def pooled(self, system: int) -> float | None:
         """The score over all clips that have a value; in the value's own unit."""

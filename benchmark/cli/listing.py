@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from dataclasses import replace
+
 from restorebench.benchmark import registry, suite
 from restorebench.benchmark.components import component_of, metric_card, why_not
 from restorebench.benchmark.conformance import sensitivity as sensitivities
@@ -29,20 +32,25 @@ def table(kind: str) -> Table:
 
 
 def card(name: str) -> Table:
-    """The card of a system, or of a metric. Raises RequestError for a name that neither has."""
-    if name.partition(":")[0] in registry.targets_by_name("metrics"):
+    """The card of a system, a metric or the metric of a value. Raises RequestError for an unknown name."""
+    systems, metrics = registry.targets_by_name("systems"), registry.targets_by_name("metrics")
+    values = {value.name: metric for metric in metrics for value in metric_card(metric).values}
+    if (name := values.get(name, name)).partition(":")[0] in metrics:
         return cards.metric_card(metric_card(name))
-    here = not why_not("systems", name)  # otherwise it cannot be made, and its class's card has to do
-    found = component_of(name).card if here else registry.card("systems", name)
+    if re.split("[:@?]", name)[0] not in systems:
+        raise registry.unknown("system or metrics", name, sorted({*systems, *metrics, *values}))
+    why = why_not("systems", name) if name in systems else ""
+    found = registry.card("systems", name) if why else component_of(name).card
     assert isinstance(found, SystemCard)
-    return cards.system_card(found)
+    return replace(cards.system_card(found), notes=(f"cannot be used here: {why}",) if why else ())
 
 
 def sensitivity(progress: Progress) -> Table:
     """How far level, delay, rate and length move the metrics that can be used here."""
     names = [name for name, found in _cards("metrics") if isinstance(found, MetricCard)]
     why = {name: reason for name in names if (reason := _unmeasured(name))}
-    return sensitivities.table(sensitivities.sensitivities([n for n in names if n not in why], progress), why)
+    found, failed = sensitivities.sensitivities([n for n in names if n not in why], progress)
+    return sensitivities.table(found, why | failed)
 
 
 def _unmeasured(name: str) -> str:

@@ -56,7 +56,9 @@ def board(
 
     with joined(stores) as (store, notes):
         if form in (BoardFormat.hf_eval_results, BoardFormat.hf_eval_yaml):
-            _hub_file(store.root, suite, form, dataset, system)
+            _hub_file(store.root, suite, form, dataset, system, notes)
+        elif dataset or system:
+            raise RequestError("--dataset and --system belong to --format hf-eval-results; leave them out")
         else:
             _board(store.root, suite, against, Format(form.value), wide, verbose, notes=notes)
 
@@ -213,7 +215,7 @@ def _board(
             _tell(sentence)
 
 
-def _hub_file(store: Path, suite: str, form: BoardFormat, dataset: str, system: str) -> None:
+def _hub_file(store: Path, suite: str, form: BoardFormat, dataset: str, system: str, notes: Sequence[str]) -> None:
     from restorebench.benchmark.analysis.board import board as make_board
     from restorebench.reports.hub import eval_results, eval_yaml
 
@@ -224,6 +226,8 @@ def _hub_file(store: Path, suite: str, form: BoardFormat, dataset: str, system: 
         return
     text, left_out = eval_results(made, dataset, system)
     typer.echo(text, nl=False)
+    for note in notes:
+        _say(note)
     for value in left_out:
         _say(f"not listed: {value}")
 

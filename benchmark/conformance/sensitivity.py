@@ -14,7 +14,7 @@ from restorebench.benchmark import registry
 from restorebench.benchmark.audio import resample
 from restorebench.benchmark.contracts import Subject, Value
 from restorebench.benchmark.core.progress import Progress, silent
-from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.errors import AudioError
 from restorebench.benchmark.plan.planner import trials_of
 from restorebench.benchmark.run.clip import SharedClip
 from restorebench.benchmark.run.pairs import make_pair
@@ -63,27 +63,30 @@ class Sensitivity:
     """Change -> why a clip cannot be scored."""
 
 
-def sensitivities(metrics: Sequence[str], progress: Progress = silent, clips: int = CLIPS) -> list[Sensitivity]:
-    """The sensitivity of every value of some metrics.
+def sensitivities(
+    metrics: Sequence[str], progress: Progress = silent, clips: int = CLIPS
+) -> tuple[list[Sensitivity], dict[str, str]]:
+    """The sensitivity of every value of some metrics, and metric -> why there is none.
 
     Args:
         metrics: Names of metrics that can be used here and do not need processing times.
         progress: Shows the stage.
         clips: Number of clips, spread over the bundled suite.
-
-    Raises:
-        RequestError: A metric gives no value on an unchanged clip.
     """
     subjects = list(_subjects(clips))
     found: list[Sensitivity] = []
+    why: dict[str, str] = {}
 
     def steps() -> Iterator[int]:
         for name in metrics:
-            found.extend(_sensitivity(name, subjects))
+            try:
+                found.extend(_sensitivity(name, subjects))
+            except AudioError as error:
+                why[name] = str(error)
             yield 1
 
     progress("measure", len(metrics), steps())
-    return found
+    return found, why
 
 
 def _subjects(clips: int) -> Iterator[tuple[Subject, Audio]]:
@@ -96,7 +99,9 @@ def _subjects(clips: int) -> Iterator[tuple[Subject, Audio]]:
         yield Subject(reference=reference, text=trial.utterance.text, language=trial.utterance.language), pair.degraded
 
 
-def _sensitivity(name: str, subjects: Sequence[tuple[Subject, Audio]]) -> Iterator[Sensitivity]:
+def _sensitivity(name: str, subjects: Sequence[tuple[Subject, Audio]]) -> list[Sensitivity]:
+    """Raises AudioError when an unchanged clip has no value."""
+    made = []
     judge = metric(name)
     scored: list[list[Mapping[str, Outcome]]] = []
     for subject, degraded in subjects:
@@ -105,7 +110,7 @@ def _sensitivity(name: str, subjects: Sequence[tuple[Subject, Audio]]) -> Iterat
     for value in judge.card.values:
         plain = [outcomes[0][value.name] for outcomes in scored]
         if broken := [outcome.why for outcome in plain if outcome.value is None]:
-            raise RequestError(f"{value.name}: {broken[0]}")
+            raise AudioError(str(broken[0]))
         changes: dict[str, float | None] = {}
         why: dict[str, str] = {}
         for place, change in enumerate(CHANGES, 1):
@@ -116,7 +121,8 @@ def _sensitivity(name: str, subjects: Sequence[tuple[Subject, Audio]]) -> Iterat
             else:
                 apart = [(c.value or 0.0) - (p.value or 0.0) for c, p in zip(changed, plain, strict=True)]
                 changes[change] = float(np.mean(apart))
-        yield Sensitivity(value, float(np.mean([o.value or 0.0 for o in plain])), changes, why)
+        made.append(Sensitivity(value, float(np.mean([o.value or 0.0 for o in plain])), changes, why))
+    return made
 
 
 def table(found: Sequence[Sensitivity], left_out: Mapping[str, str]) -> Table:

@@ -107,7 +107,7 @@ def waveform(audio: Audio, gain: float) -> bytes:
     """The range of the samples in each of `FRAMES` columns, full scale from edge to edge, as PNG."""
     from PIL import Image
 
-    columns = np.array_split(np.clip(audio.samples * gain, -1, 1), min(FRAMES, len(audio.samples)))
+    columns = np.array_split(np.clip(audio.samples * gain, -1, 1), max(1, min(FRAMES, len(audio.samples))))
     low, high = (np.array([end(column) for column in columns]) for end in (np.min, np.max))
     row = np.linspace(1, -1, WAVEFORM_ROWS)[:, None]
     drawn = (row <= high + 1 / WAVEFORM_ROWS) & (row >= low - 1 / WAVEFORM_ROWS)

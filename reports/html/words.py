@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from restorebench.benchmark.analysis.board import Board
 from restorebench.benchmark.contracts import Subject, Transcribes, Words
+from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.run.clip import SharedClip
+from restorebench.benchmark.run.score import ends
 from restorebench.benchmark.run.scoring import metric
 from restorebench.benchmark.types import Audio, Trial
 
@@ -15,27 +19,48 @@ LISTED = 8
 """Clips whose words are shown."""
 
 
-def heard(board: Board, trial: Trial, versions: Mapping[str, Audio]) -> dict[str, Words]:
-    """Version -> its transcript beside the text, for the versions whose transcript is kept on this machine."""
-    name = recogniser_metric(board)
-    said = trial.utterance.say if board.plan.suite.speech else trial.utterance.text
-    judge = metric(name) if name else None
-    if not said or not isinstance(judge, Transcribes):
-        return {}
-    subject = Subject(text=said, language=trial.utterance.language)
-    found = {version: judge.words(subject, SharedClip(audio)) for version, audio in versions.items()}
-    return {version: words for version, words in found.items() if words is not None}
+@dataclass(frozen=True)
+class Listener:
+    """Whose transcripts are shown."""
+
+    name: str
+    """The metric; "" where no metric of the run counts words."""
+    judge: Transcribes | None
+    why: str = ""
+    """Why no transcripts can be read here."""
 
 
-def recogniser_metric(board: Board) -> str:
-    """The metric whose words are shown: one of the papers' recognisers before one that stands in; "" without one."""
+def listener_of(board: Board) -> Listener:
+    """The first metric of the run that counts words; one of the papers' recognisers before one that stands in."""
     counted = [
         (value.stand_in, name)
         for name, card in board.plan.metric_cards.items()
         for value in card.values
         if value.role == "intelligibility" and value.headline
     ]
-    return min(counted, default=(False, ""))[1]
+    if not counted:
+        return Listener("", None)
+    _, name = min(counted, key=lambda found: found[0])
+    try:
+        judge = metric(name)
+    except RequestError as error:  # a report of somebody's store needs none of its metrics
+        return Listener(name, None, str(error))
+    return Listener(name, judge if isinstance(judge, Transcribes) else None)
+
+
+def heard(listener: Listener, plan: Plan, trial: Trial, versions: Mapping[str, Audio]) -> dict[str, Words]:
+    """Version -> its transcript beside the text, for the versions whose transcript is kept on this machine.
+
+    In a suite with speech the prompts are left out: what is said in them is not what is scored.
+    """
+    said = trial.utterance.say if plan.suite.speech else trial.utterance.text
+    if not said or listener.judge is None:
+        return {}
+    subject = Subject(text=said, language=trial.utterance.language)
+    prompts = ends(plan) if plan.suite.speech else ()
+    scored = {version: audio for version, audio in versions.items() if version not in prompts}
+    found = {version: listener.judge.words(subject, SharedClip(audio)) for version, audio in scored.items()}
+    return {version: words for version, words in found.items() if words is not None}
 
 
 def word_lists(

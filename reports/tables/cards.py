@@ -6,10 +6,10 @@ from collections.abc import Iterable, Sequence
 from math import isfinite
 
 from restorebench.benchmark.contracts import Card, MetricCard, SystemCard, Value
-from restorebench.benchmark.data.weights import entry_of
+from restorebench.benchmark.data.weight_catalogue import CATALOGUE
 from restorebench.benchmark.types import Table
 
-COLUMNS = ("fact", "")
+COLUMNS = ("fact", "content")
 
 
 def system_card(card: SystemCard, failures: Sequence[str] = ()) -> Table:
@@ -69,13 +69,21 @@ def _means(card: Card) -> list[tuple[str, str]]:
     return [
         ("licence of the code", card.licence),
         ("weights", weights or _unlisted(card)),
-        ("packages", ", ".join(card.environment or card.packages) or "those of the core"),
+        ("packages", _packages(card)),
         ("environment", "its own, built at the first use" if card.environment else "this one"),
     ]
 
 
+def _packages(card: Card) -> str:
+    if card.environment:
+        return f"{card.environment[0]} and {len(card.environment) - 1} more, all pinned"
+    return ", ".join(card.packages) or "those of the core"
+
+
 def _weights(name: str) -> str:
-    entry = entry_of(name)
+    if name not in CATALOGUE:  # the card of a store of another version
+        return f"{name} (not in this version's catalogue)"
+    entry = CATALOGUE[name]
     size = f"{entry.bytes / 1e6:.1f} MB, " if entry.bytes else ""
     digest = f", sha256 {entry.sha256[:12]}" if entry.sha256 else ""
     return f"{name} ({size}{entry.licence}{digest})"

@@ -134,4 +134,20 @@ def test_opening_a_clip_ends_the_comparison(tab: Any) -> None:
     tab.locator("#blind-first").select_option("unprocessed")
     tab.locator("#blind-second").select_option("unprocessed")
     tab.locator("#blind-start").click()
-    assert "No clip has sounds of both" in tab.locator("#blind-result").inner_text()
+    assert "two different systems" in tab.locator("#blind-result").inner_text()
+
+
+@needs_browser
+def test_answers_outlive_another_start_and_a_held_key_is_one_answer(tab: Any) -> None:
+    tab.locator("#blind summary").click()
+    tab.locator("#blind-start").click()
+    tab.keyboard.press("a")
+    tab.evaluate("document.body.dispatchEvent(new KeyboardEvent('keydown', { key: 'a', repeat: true, bubbles: true }))")
+    assert tab.locator("#clip-title").inner_text() == "Comparison 2"
+    tab.locator("#blind-start").click()
+    tab.locator("#play").focus()
+    tab.keyboard.press("b")
+    tab.locator("#blind-end").click()
+    assert tab.evaluate("answers.length") == 2
+    counts = [int(text) for text in tab.locator("#blind-result td").all_inner_texts() if text.isdigit()]
+    assert sum(counts) == 2

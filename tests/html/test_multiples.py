@@ -10,6 +10,9 @@ import pandas as pd
 import pytest
 
 import restorebench as rb
+from restorebench.benchmark.analysis.paired_scores import PairedScores
+from restorebench.benchmark.analysis.paired_tests import Sample
+from restorebench.benchmark.components import metric_card
 from restorebench.reports.html.multiples import multiples, picture, shade
 from restorebench.reports.tables.breakdown import Breakdown, breakdowns, facts_of
 from tests.html.conftest import CHROMIUM
@@ -57,6 +60,18 @@ def test_a_bins_interval_is_that_of_its_clips_alone(page: Path) -> None:
             for system, intervals in found.intervals.items():
                 for mean, interval in zip(found.means[system], intervals, strict=True):
                     assert interval is None or (mean is not None and interval[0] <= mean <= interval[1])
+
+
+def test_few_speakers_are_no_clusters() -> None:
+    """As on a board: from eight speakers on a cluster is a speaker, below that a clip."""
+    clips = 40
+    numbers = np.random.default_rng(0).normal(size=(1, clips))
+    sample = Sample(numbers, np.ones((1, clips)), np.repeat(np.arange(10), 4))
+    value = metric_card("lsd").values[0]
+    whole = PairedScores("c", value, ("a",), tuple(map(str, range(clips))), sample, "speaker", 10)
+    many, few = whole.within(sample.cluster < 9), whole.within(sample.cluster < 2)
+    assert (many.grouped, many.speakers, len(np.unique(many.sample.cluster))) == ("speaker", 9, 9)
+    assert (few.grouped, few.speakers, len(np.unique(few.sample.cluster))) == ("clip", 2, 8)
 
 
 def test_an_empty_bin_has_no_mark_and_nothing_no_picture() -> None:

@@ -7,19 +7,23 @@ import json
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restorebench.benchmark.analysis.board import board
-from restorebench.benchmark.contracts import Words
+from restorebench.benchmark.analysis.board import board, board_of
+from restorebench.benchmark.contracts import Clip, Subject, Words
+from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.run.execute import execute
-from restorebench.benchmark.run.score import versions_of_clip
-from restorebench.benchmark.store.store import open_store
+from restorebench.benchmark.run.score import ends, versions_of_clip
+from restorebench.benchmark.store.records import planned_records
+from restorebench.benchmark.store.store import Store, open_store
 from restorebench.benchmark.suite import load_suite
+from restorebench.benchmark.types import Audio
 from restorebench.metrics.wer import aligned_words, count_errors
-from restorebench.reports.html.words import heard, recogniser_metric, word_lists, wrong
+from restorebench.reports.html.words import Listener, heard, listener_of, word_lists, wrong
 from tests.conftest import Cli
 
 texts = st.lists(st.sampled_from(["a", "king", "ruled", "the", "state"]), max_size=8).map(" ".join)
@@ -36,10 +40,11 @@ def test_the_report_shows_what_was_counted(cli: Cli, tmp_path: Path) -> None:
     plan = make_plan(load_suite("demo"), ["unprocessed", "spectral-gate", "target"], ["wer@pocketsphinx"], limit=2)
     store = execute(plan, tmp_path / "store", workers=1)
     made, versions = board(plan, store), versions_of_clip(store, plan)
-    assert recogniser_metric(made) == "wer@pocketsphinx"
+    listener = listener_of(made)
+    assert listener.name == "wer@pocketsphinx"
     rows = store.table("scores").to_pandas()
     rows = rows[rows["value_name"] == "wer@pocketsphinx"]
-    found = {trial.id: heard(made, trial, versions(trial)) for trial in plan.trials}
+    found = {trial.id: heard(listener, plan, trial, versions(trial)) for trial in plan.trials}
     for trial in plan.trials:
         mine = rows[rows["utterance"] == trial.utterance.id].set_index("system")["components"].map(json.loads)
         assert {version: wrong(words) for version, words in found[trial.id].items()} == {
@@ -67,7 +72,8 @@ def test_without_kept_transcripts_nothing_is_recognised_and_the_page_says_so(
     store = execute(plan, tmp_path / "store", workers=1)
     monkeypatch.setattr("restorebench.metrics.recogniser.transcripts_folder", lambda: tmp_path / "empty")
     [plan] = open_store(store.root).plans()
-    assert heard(board(plan, store), plan.trials[0], versions_of_clip(store, plan)(plan.trials[0])) == {}
+    sounds = versions_of_clip(store, plan)(plan.trials[0])
+    assert heard(listener_of(board(plan, store)), plan, plan.trials[0], sounds) == {}
     assert not (tmp_path / "empty").exists()
     assert cli("report", str(store.root), "--out", "r", env={"XDG_CACHE_HOME": str(tmp_path)}).returncode == 0
     assert "are not kept on this machine" in (tmp_path / "r" / "index.html").read_text(encoding="utf-8")
@@ -85,3 +91,32 @@ def test_the_worst_clips_come_first_and_the_targets_own_errors_do_not_count() ->
     trials = dict(zip(found, plan.trials, strict=True))
     shown = word_lists(trials, found, "target", ["unprocessed", "target"])
     assert [clip["id"] for clip in shown] == ["two", "one"]
+
+
+def test_a_report_needs_none_of_the_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Somebody's store may name a recogniser that is not installed here."""
+    plan = make_plan(load_suite("demo"), ["unprocessed"], ["wer@pocketsphinx"], limit=1)
+    made = board_of(plan, planned_records(plan, Store(tmp_path / "s")))
+
+    def absent(name: str) -> None:
+        raise RequestError(f"metric {name} needs pocketsphinx, not installed")
+
+    monkeypatch.setattr("restorebench.reports.html.words.metric", absent)
+    listener = listener_of(made)
+    assert listener.judge is None
+    assert "not installed" in listener.why
+    assert heard(listener, plan, plan.trials[0], {}) == {}
+
+
+def test_prompts_are_not_compared_with_what_is_spoken() -> None:
+    plan = make_plan(load_suite("demo-tts"), ["unprocessed", "target"], ["wer@pocketsphinx"], limit=1)
+    sound = Audio(np.zeros(16_000, np.float32), 16_000)
+    versions = dict.fromkeys((*ends(plan), "target"), sound)
+    found = heard(Listener("w", Hears()), plan, plan.trials[0], versions)
+    assert list(found) == ["target"]
+    assert found["target"] == [(plan.trials[0].utterance.say, "nothing")]
+
+
+class Hears:
+    def words(self, subject: Subject, estimate: Clip) -> Words:
+        return [(str(subject.text), "nothing")]

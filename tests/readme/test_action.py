@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import pytest
 import yaml
 
 from restorebench.benchmark.plan.planner import make_plan
@@ -59,6 +60,7 @@ def test_inputs_are_names_and_never_options(tmp_path: Path) -> None:
     assert judged[:3] + judged[-2:] == ["gate", "--baseline=-b", "--system=-x y", "--", "--wide"]
 
 
+@pytest.mark.heavy
 def test_it_runs_and_judges(cli: Cli, tmp_path: Path) -> None:
     """A system that lost its quality fails the job, and the summary says why; odd names are only names."""
     execute(make_plan(load_suite("demo"), ["target"], ["lsd"]), tmp_path / "first", workers=1)
@@ -82,6 +84,7 @@ def test_one_of_baseline_and_base_is_wanted(tmp_path: Path) -> None:
     assert run("Inputs", tmp_path, **{"baseline": "a", "base-system": "b"}).returncode == 2
 
 
+@pytest.mark.heavy
 def test_the_base_is_measured_in_the_same_job(cli: Cli, tmp_path: Path) -> None:
     """No committed file: the head fails against a better base, and passes against itself."""
     for base, code in (("unprocessed", 0), ("target", 1)):

@@ -14,6 +14,7 @@ nbformat = pytest.importorskip("nbformat")
 pytest.importorskip("matplotlib")
 
 
+@pytest.mark.heavy
 def test_the_tour_runs_and_is_the_committed_one(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / ".ci" / "tour.py", tmp_path / "tour.ipynb"], capture_output=True, text=True, timeout=600

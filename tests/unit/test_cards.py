@@ -50,4 +50,17 @@ def test_markdown_and_a_name_that_nobody_has(cli: Cli) -> None:
     assert cli("card", "lsd", "--format", "md").stdout.startswith("### lsd\n")
     wrong = cli("card", "lds")
     assert (wrong.returncode, len(wrong.stderr.strip().splitlines())) == (2, 1)
-    assert "no system named 'lds'" in wrong.stderr
+    assert "no system or metric named 'lds'; did you mean lsd?" in wrong.stderr
+
+
+def test_a_values_name_shows_its_metric_and_a_wrong_argument_is_told(cli: Cli) -> None:
+    assert cli("card", "dnsmos.ovl", "--format", "md").stdout.startswith("### dnsmos\n")
+    for name in ("gtcrn:foo", "masksr@/no/such/file"):
+        wrong = cli("card", name)
+        assert (wrong.returncode, len(wrong.stderr.strip().splitlines())) == (2, 1), name
+    assert "cannot be used here: no public weights exist" in cli("card", "masksr2-s").stdout
+
+
+def test_weights_of_another_version_are_named() -> None:
+    card = metric_card("dnsmos").model_copy(update={"weights": ("old-name",)})
+    assert "old-name (not in this version's catalogue)" in dict(cards.metric_card(card).rows)["weights"]

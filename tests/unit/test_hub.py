@@ -51,6 +51,19 @@ def test_the_command_prints_both_files(cli: Cli, folder: Path) -> None:
     nameless = cli("board", str(folder), "--format", "hf-eval-results", "--system", "spectral-gate")
     assert nameless.returncode == 2
     assert "--dataset '': wanted OWNER/NAME" in nameless.stderr
+    assert "belong to --format hf-eval-results" in cli("board", str(folder), "--dataset", "a/b").stderr
+
+
+def test_a_packs_results_stay_self_reported(cli: Cli, folder: Path, tmp_path: Path) -> None:
+    assert cli("submit", "pack", str(folder), "--out", "x.rbz").returncode == 0
+    found = cli("board", "x.rbz", "--format", "hf-eval-results", "--dataset", "a/b", "--system", "spectral-gate")
+    assert "self-reported, not measured here: x.rbz" in found.stderr
+
+
+def test_conditions_that_differ_in_a_sign_are_tasks_of_their_own(made: Board) -> None:
+    names = [condition.name for condition in load_suite("demo-distortions").condition]
+    wide = replace(made, cells=tuple(replace(c, condition=name) for c in made.cells for name in (*names, "中文")))
+    assert len(set(task_ids(wide).values())) == len(names) + 1
 
 
 def test_the_row_that_is_no_anchor_is_the_model(made: Board) -> None:
@@ -58,8 +71,12 @@ def test_the_row_that_is_no_anchor_is_the_model(made: Board) -> None:
     systems = {name: cards[name] for name in ("unprocessed", "spectral-gate")}
     alone = replace(made, plan=replace(made.plan, system_cards=systems))
     assert eval_results(alone, "a/b") == eval_results(made, "a/b", "spectral-gate")
-    with pytest.raises(RequestError, match="one of spectral-gate"):
-        eval_results(made, "a/b", "dtln")
+    for no_model in ("dtln", "target"):
+        with pytest.raises(RequestError, match="one of spectral-gate"):
+            eval_results(made, "a/b", no_model)
+    anchors = replace(made, plan=replace(made.plan, system_cards={"target": cards["target"]}))
+    with pytest.raises(RequestError, match="no system but anchors"):
+        eval_results(anchors, "a/b")
 
 
 def test_a_mean_over_fewer_clips_is_not_listed(made: Board) -> None:
@@ -84,6 +101,6 @@ def test_a_part_of_a_suite_is_refused(made: Board) -> None:
 
 
 def test_two_tasks_never_share_a_name(made: Board) -> None:
-    alike = replace(made, cells=tuple(replace(c, condition=name) for c in made.cells for name in ("a-b", "a.b")))
-    with pytest.raises(RequestError, match="share the name of a task"):
+    alike = replace(made, cells=tuple(replace(c, condition=name) for c in made.cells for name in ("a b", "a_b")))
+    with pytest.raises(RequestError, match="a b, lsd and a_b, lsd would share the name of a task"):
         task_ids(alike)

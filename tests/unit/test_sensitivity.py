@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 import pytest
 
+from restorebench.benchmark.components import metric_card
 from restorebench.benchmark.conformance.sensitivity import CHANGES, DASH, sensitivities, table
-from restorebench.benchmark.types import Audio
+from restorebench.benchmark.contracts import Clip, Subject
+from restorebench.benchmark.run.scoring import metric
+from restorebench.benchmark.types import Audio, Outcome
 from tests.conftest import Cli
 
 SOUND = Audio(np.random.default_rng(0).normal(scale=0.1, size=16_000).astype(np.float32), 16_000)
@@ -27,7 +32,7 @@ def test_each_change_does_what_its_name_says() -> None:
 
 def test_lsd_of_a_gain_and_si_sdr_of_a_level_are_known() -> None:
     """SI-SDR ignores a gain. LSD of an estimate that is 6 dB off everywhere moves by at most 0.6 (log10 of power)."""
-    found = {one.value.name: one for one in sensitivities(["lsd", "si_sdr"], clips=2)}
+    found = {one.value.name: one for one in sensitivities(["lsd", "si_sdr"], clips=2)[0]}
     assert found["si_sdr"].changes["6 dB lower"] == pytest.approx(0, abs=1e-4)
     assert (found["si_sdr"].changes["20 ms late"] or 0) < -10
     assert 0 < abs(found["lsd"].changes["6 dB lower"] or 0) <= 0.6 + 1e-6
@@ -36,7 +41,7 @@ def test_lsd_of_a_gain_and_si_sdr_of_a_level_are_known() -> None:
 
 
 def test_the_table_says_what_was_refused_and_what_was_not_measured() -> None:
-    shown = table(sensitivities(["lsd", "stoi"], clips=1), {"rtf": "it times a system"})
+    shown = table(sensitivities(["lsd", "stoi"], clips=1)[0], {"rtf": "it times a system"})
     assert [row[0] for row in shown.rows] == ["lsd", "stoi"]
     assert shown.rows[0][2 + list(CHANGES).index("second half gone")] == DASH
     assert any(note.startswith("no value of lsd, stoi for second half gone: ") for note in shown.notes)
@@ -47,3 +52,22 @@ def test_only_metrics_have_a_sensitivity(cli: Cli) -> None:
     wrong = cli("list", "systems", "--sensitivity")
     assert wrong.returncode == 2
     assert "restorebench list metrics --sensitivity" in wrong.stderr
+
+
+def test_a_metric_without_a_value_costs_no_other_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a recogniser of Mandarin, which does not listen to the bundled English clips."""
+    made = {"broken": Broken(), "lsd": metric("lsd")}
+    monkeypatch.setattr("restorebench.benchmark.conformance.sensitivity.metric", made.__getitem__)
+    found, why = sensitivities(["broken", "lsd"], clips=1)
+    assert [one.value.name for one in found] == ["lsd"]
+    assert "listens for 'zh'" in why["broken"]
+
+
+class Broken:
+    card = metric_card("lsd").model_copy(update={"name": "broken"})
+
+    def prepare(self, subject: Subject) -> None:
+        raise ValueError("broken listens for 'zh'; this clip is 'en'")
+
+    def score(self, prepared: None, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
+        raise AssertionError

@@ -139,6 +139,7 @@ def launch(script: Path, processes: int, *arguments: object) -> None:
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.heavy
 def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
     """Two gloo processes of two clips are one process with four clips."""
     script = tmp_path / "step.py"

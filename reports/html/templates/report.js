@@ -240,6 +240,7 @@ document.addEventListener("keydown", (event) => {
   if (!audio() || player.hidden || event.target.closest("input[type=search], select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
   const names = blind ? blind.labels.map(([, name]) => name) : [...current.audios.keys()];
   const better = { a: "A", b: "B", 0: "none" };
+  if (event.repeat) return; // a held key is one answer
   if (/^[1-9]$/.test(event.key) && names[event.key - 1]) choose(names[event.key - 1]);
   else if (event.key === "p") toggle();
   else if (blind && event.key in better) answer(better[event.key]);
@@ -247,7 +248,8 @@ document.addEventListener("keydown", (event) => {
 
 // Blind comparison: two systems' versions of a clip as A and B. Names appear only when it has ended.
 
-let blind = null; // { left: comparisons to come, now, labels: [[label, system]], answers, since }
+let blind = null; // { left: comparisons to come, now, labels: [[label, system]], since }
+const answers = []; // of all comparisons since the page was opened
 
 function shuffled(list) {
   const drawn = crypto.getRandomValues(new Uint32Array(list.length));
@@ -268,10 +270,12 @@ function comparisons(first, second) {
 function startBlind() {
   const chosen = ["blind-first", "blind-second"].map((id) => document.getElementById(id).value);
   const left = comparisons(...chosen);
-  const result = document.getElementById("blind-result");
-  result.replaceChildren(left.length ? "" : "No clip has sounds of both.");
-  if (!left.length) return;
-  blind = { left, answers: [] };
+  if (!left.length) {
+    document.getElementById("blind-result").replaceChildren("No clip has sounds of two different systems as chosen.");
+    return;
+  }
+  document.getElementById("blind-result").replaceChildren();
+  blind = { left };
   history.replaceState(null, "", location.pathname + location.search); // the hash names a system
   nextComparison();
   player.scrollIntoView({ block: "nearest" });
@@ -285,7 +289,7 @@ function nextComparison() {
   Object.assign(blind, { now, labels: [["A", a], ["B", b], ...(data.clean in clip.sounds ? [["clean", data.clean]] : [])], since: Date.now() });
   const audios = new Map(blind.labels.map(([, name]) => [name, loaded(name, clip.sounds[name])]));
   current = { clip, system: null, audios, position: 0 };
-  describe(`Comparison ${blind.answers.length + 1}`, clip.text && `“${clip.text}”`);
+  describe(`Comparison ${answers.length + 1}`, clip.text && `“${clip.text}”`);
   fault("");
   showVersions(blind.labels);
   showHidden(true);
@@ -300,12 +304,11 @@ function showHidden(hidden) {
 
 function answer(better) {
   const { clip, pair: [a, b] } = blind.now;
-  blind.answers.push({ condition: clip.condition, clip: clip.name, a, b, better: { A: a, B: b, none: "" }[better], seconds: ((Date.now() - blind.since) / 1000).toFixed(1) });
+  answers.push({ condition: clip.condition, clip: clip.name, a, b, better: { A: a, B: b, none: "" }[better], seconds: ((Date.now() - blind.since) / 1000).toFixed(1) });
   nextComparison();
 }
 
 function endBlind() {
-  const { answers } = blind;
   blind = null;
   stop();
   current = null;
