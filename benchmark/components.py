@@ -1,4 +1,4 @@
-"""Components by name: their cards, whether they can be used here, and why not."""
+"""Looks up systems, synthesizers and metrics by name, and says why one cannot be used on this machine."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from restorebench.benchmark.registry import missing_packages
 
 
 def require_weights(cards: Sequence[Card]) -> None:
-    """Raises RequestError, with the command that fetches them, when weights that cards name are not here."""
+    """Raises RequestError, with the fetch command, when weights that the cards name are not on this machine."""
     missing = {w: None for card in cards for w in card.weights if weights.present(w) is None}
     if missing:
         total = sum(weights.entry_of(w).bytes for w in missing) / 1e6
@@ -81,7 +81,7 @@ def resolve_metrics(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def runnable_system(name: str) -> System:
-    """A system that processes new sound, its weights fetched. Raises RequestError for an anchor or finished audio."""
+    """The system of a name, with its weights fetched. Raises RequestError for one that processes no new sound."""
     component = component_of(name)
     if not isinstance(component, System):
         names = ", ".join(runnable_names())

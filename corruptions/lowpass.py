@@ -1,8 +1,8 @@
-"""Low-pass filtering without phase shift: the six filters of VoiceFixer's training pipeline.
+"""Low-pass filters, zero-phase by default: the six designs of VoiceFixer's training pipeline.
 
-IIR filters run forwards and backwards, which doubles every attenuation: at its nominal cutoff a Butterworth filter is
-at -6 dB, Chebyshev and elliptic at -0.2 dB, and an order-8 Bessel at -25 dB, so equal cutoffs mean
-different bandwidths.
+By default the four IIR designs run forwards and backwards, which doubles every attenuation: at its nominal cutoff a
+Butterworth filter is at -6 dB, Chebyshev and elliptic at -0.2 dB, and a Bessel filter of order 8 at -25 dB, so equal
+cutoffs mean different bandwidths.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Numbers: paired scores, resampling, intervals, tests, boards."""
+"""Statistics of scores: paired differences, confidence intervals, significance tests, and the cells of a board."""

@@ -24,7 +24,7 @@ from restorebench.reports.html.by_condition import by_condition
 from restorebench.reports.html.clip_selection import oriented_z_scores
 from restorebench.reports.html.multiples import multiples
 from restorebench.reports.html.overview import TOP, WIDTH, overviews
-from restorebench.reports.html.words import Listener, word_lists
+from restorebench.reports.html.words import TranscriptSource, word_lists
 from restorebench.reports.tables.agreement import agreement
 from restorebench.reports.tables.board import DASH, few_clips, few_speakers, header, marked, notes, small_print
 from restorebench.reports.tables.breakdown import Facts
@@ -59,8 +59,8 @@ class Material:
     """Trial -> what is known of its clip."""
     exported: Mapping[str, Exported]
     """Trial -> its sounds."""
-    listener: Listener
-    """Whose transcripts `words` has."""
+    source: TranscriptSource
+    """The metric whose transcripts `words` has."""
     words: Mapping[str, Mapping[str, Words]]
     """Trial -> version -> its transcript beside the text, where one is kept."""
 
@@ -103,7 +103,7 @@ def page(material: Material) -> str:
         ),
         agreement=agreement(board.scores, board.plan.system_cards),
         hallucinations=panel(records, board.values(), lambda system: marked(system, board.plan)),
-        listener=material.listener,
+        source=material.source,
         words=word_lists({t.id: t for t in board.plan.trials}, material.words, clean, [*anchors, *ends(board.plan)]),
         costs=[t for t in (cost(board, material.costs), seeds(board.plan, records)) if t and t.rows],
         failures=[f"{system}: {why}: {where}" for (system, why), where in board.failures.items()],

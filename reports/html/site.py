@@ -27,7 +27,7 @@ from restorebench.benchmark.types import Audio, Trial
 from restorebench.reports.html.clip_selection import choose
 from restorebench.reports.html.page import Exported, Material, page, scores_of_sounds
 from restorebench.reports.html.sounds import Picture, difference, matched_gains, mp3, spectrogram, waveform
-from restorebench.reports.html.words import heard, listener_of
+from restorebench.reports.html.words import heard, transcript_source_of
 from restorebench.reports.tables.breakdown import facts_of
 
 Progress = Callable[[str, int, Iterator[int]], None]
@@ -78,18 +78,18 @@ def report(
     exported: dict[str, Exported] = {}
     words: dict[str, Mapping[str, Words]] = {}
     _, clean = ends(board.plan)
-    listener = listener_of(board)
+    source = transcript_source_of(board)
 
     def steps() -> Iterator[int]:
         for name in chosen:
             versions = sounds(trials[name])
-            words[name] = heard(listener, board.plan, trials[name], versions)
+            words[name] = heard(source, board.plan, trials[name], versions)
             exported[name] = _export(trials[name], versions, clean, put)
             yield 1
 
     progress("report", len(chosen), steps())
     known = facts_of(trials.values())
-    put(PAGE, page(Material(board, records, facts, costs, known, exported, listener, words)).encode())
+    put(PAGE, page(Material(board, records, facts, costs, known, exported, source, words)).encode())
     for name in earlier - kept:
         (out / name).unlink(missing_ok=True)
     write_atomic(out / LIST, "".join(f"{name}\n" for name in sorted(kept)).encode())

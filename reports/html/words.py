@@ -1,4 +1,4 @@
-"""What a recogniser heard of each version of a clip, beside what was said."""
+"""The transcript that a recogniser made of each version of a clip, beside the reference text."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from restorebench.benchmark.run.scoring import metric
 from restorebench.benchmark.types import Audio, Trial
 
 LISTED = 8
-"""Clips whose words are shown."""
+"""Largest number of clips whose transcripts are shown."""
 
 
 @dataclass(frozen=True)
-class Listener:
-    """Whose transcripts are shown."""
+class TranscriptSource:
+    """The metric whose transcripts are shown."""
 
     name: str
-    """The metric; "" where no metric of the run counts words."""
-    judge: Transcribes | None
+    """Name of the metric; "" where no metric of the run counts word errors."""
+    metric: Transcribes | None
     why: str = ""
     """Why no transcripts can be read here."""
 
 
-def listener_of(board: Board) -> Listener:
-    """The first metric of the run that counts words; one of the papers' recognisers before one that stands in."""
+def transcript_source_of(board: Board) -> TranscriptSource:
+    """The run's first word error metric; one that a paper uses is preferred to a stand-in."""
     counted = [
         (value.stand_in, name)
         for name, card in board.plan.metric_cards.items()
@@ -39,57 +39,58 @@ def listener_of(board: Board) -> Listener:
         if value.role == "intelligibility" and value.headline
     ]
     if not counted:
-        return Listener("", None)
+        return TranscriptSource("", None)
     _, name = min(counted, key=lambda found: found[0])
     try:
         judge = metric(name)
-    except RequestError as error:  # a report of somebody's store needs none of its metrics
-        return Listener(name, None, str(error))
-    return Listener(name, judge if isinstance(judge, Transcribes) else None)
+    except RequestError as error:  # a report must be possible without the metrics of its store
+        return TranscriptSource(name, None, str(error))
+    return TranscriptSource(name, judge if isinstance(judge, Transcribes) else None)
 
 
-def heard(listener: Listener, plan: Plan, trial: Trial, versions: Mapping[str, Audio]) -> dict[str, Words]:
+def heard(source: TranscriptSource, plan: Plan, trial: Trial, versions: Mapping[str, Audio]) -> dict[str, Words]:
     """Version -> its transcript beside the text, for the versions whose transcript is kept on this machine.
 
-    In a suite with speech the prompts are left out: what is said in them is not what is scored.
+    In a suite with speech the prompts are left out: the text that is scored is not theirs.
     """
     said = trial.utterance.say if plan.suite.speech else trial.utterance.text
-    if not said or listener.judge is None:
+    if not said or source.metric is None:
         return {}
     subject = Subject(text=said, language=trial.utterance.language)
     prompts = ends(plan) if plan.suite.speech else ()
     scored = {version: audio for version, audio in versions.items() if version not in prompts}
-    found = {version: listener.judge.words(subject, SharedClip(audio)) for version, audio in scored.items()}
+    found = {version: source.metric.words(subject, SharedClip(audio)) for version, audio in scored.items()}
     return {version: words for version, words in found.items() if words is not None}
 
 
 def word_lists(
     trials: Mapping[str, Trial], found: Mapping[str, Mapping[str, Words]], clean: str, anchors: Collection[str]
 ) -> list[dict[str, Any]]:
-    """The clips on which a system changed most words, the worst first: each version with its passages.
+    """The clips on which a system adds most word errors to those on the clean version, the worst first.
 
     trials: by id; found: trial -> version -> words; clean: the clean version's name; anchors: versions that no system
     made.
     """
 
-    def changed(name: str) -> int:
+    def added_errors(name: str) -> int:
         mine = found[name]
-        known = wrong(mine[clean]) if clean in mine else 0
-        return max((wrong(words) - known for version, words in mine.items() if version not in anchors), default=0)
+        known = word_errors(mine[clean]) if clean in mine else 0
+        return max((word_errors(words) - known for version, words in mine.items() if version not in anchors), default=0)
 
-    worst = sorted((name for name in found if changed(name) > 0), key=lambda name: -changed(name))[:LISTED]
+    worst = sorted((name for name in found if added_errors(name) > 0), key=lambda name: -added_errors(name))[:LISTED]
     return [
         {
             "id": name,
             "clip": f"{trials[name].condition}: {trials[name].utterance.id}",
             "rows": [
-                {"version": version, "words": words, "wrong": wrong(words)} for version, words in found[name].items()
+                {"version": version, "words": words, "wrong": word_errors(words)}
+                for version, words in found[name].items()
             ],
         }
         for name in worst
     ]
 
 
-def wrong(words: Words) -> int:
-    """Words that were inserted, left out or replaced."""
+def word_errors(words: Words) -> int:
+    """Number of words that were inserted, left out or replaced."""
     return sum(max(len(said.split()), len(got.split())) for said, got in words if said != got)

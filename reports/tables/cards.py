@@ -12,29 +12,32 @@ from restorebench.benchmark.types import Table
 COLUMNS = ("fact", "content")
 
 
-def system_card(card: SystemCard, failures: Sequence[str] = ()) -> Table:
-    """The card of a system. failures: what is known to fail, such as the failures of a run."""
+def system_card(card: SystemCard, failures: Sequence[str] | None = None) -> Table:
+    """The card of a system. failures: messages of what failed in a run; None: nothing is known."""
     return _table(
         card,
         [
             (
                 "kind",
                 {"anchor": "anchor, supplied and not ranked", "published": "finished audio of others"}.get(
-                    card.kind, "runs here"
+                    card.kind, "system, run by the benchmark"
                 ),
             ),
             ("rate", f"{card.rate} Hz" if card.rate else "any"),
             ("parameters", f"{card.parameters:,}" if card.parameters else "not stated"),
             ("delay", f"{1000 * card.delay_s:g} ms, removed by the engine" if card.delay_s else "none"),
-            ("random", "samples; every clip has a seed of its own" if card.stochastic else "no"),
+            ("stochastic", "yes; each clip has its own seed" if card.stochastic else "no"),
             ("paper or project", card.source),
-            ("otherwise than its paper", card.deviations or "nothing known"),
+            ("deviations from the paper", card.deviations or "nothing known"),
             ("trained on", _training(card)),
             ("training steps", f"{card.steps:,}" if card.steps else "not stated"),
-            ("open", _openness(card)),
-            *_means(card),
-            ("cost", f"{card.cost:g} s of one core per second of audio" if card.cost else "negligible or not measured"),
-            ("known failures", "; ".join(failures) or "none"),
+            ("availability", _openness(card)),
+            *_requirements(card),
+            (
+                "cost",
+                f"{card.cost:g} s of one CPU core per second of audio" if card.cost else "negligible or not measured",
+            ),
+            ("known failures", "not checked" if failures is None else "; ".join(failures) or "none in this run"),
         ],
     )
 
@@ -47,13 +50,13 @@ def metric_card(card: MetricCard) -> Table:
             ("definition", card.definition),
             *((f"value {value.name}", _value(value)) for value in card.values),
             ("needs", ", ".join(sorted(card.needs)) or "the sound alone"),
-            ("level", "does not matter" if card.invariant_to_gain else "may matter"),
+            ("input level", "does not matter" if card.invariant_to_gain else "may matter"),
             (
                 "rate and length",
-                "brought to the reference's before scoring" if card.conforms else "scored as delivered",
+                "resampled, and cut or padded, to match the reference" if card.conforms else "scored as delivered",
             ),
             ("source", card.source),
-            *_means(card),
+            *_requirements(card),
         ],
     )
 
@@ -63,8 +66,8 @@ def _table(card: Card, facts: Iterable[tuple[str, str]]) -> Table:
     return Table(card.name, COLUMNS, tuple(rows))
 
 
-def _means(card: Card) -> list[tuple[str, str]]:
-    """What it runs on, and the licences."""
+def _requirements(card: Card) -> list[tuple[str, str]]:
+    """Rows on licence, weights, packages and environment."""
     weights = "; ".join(_weights(name) for name in card.weights)
     return [
         ("licence of the code", card.licence),
@@ -77,7 +80,7 @@ def _means(card: Card) -> list[tuple[str, str]]:
 def _packages(card: Card) -> str:
     if card.environment:
         return f"{card.environment[0]} and {len(card.environment) - 1} more, all pinned"
-    return ", ".join(card.packages) or "those of the core"
+    return ", ".join(card.packages) or "only those of restorebench itself"
 
 
 def _weights(name: str) -> str:
@@ -100,7 +103,7 @@ def _training(card: SystemCard) -> str:
 
 
 def _unlisted(card: Card) -> str:
-    """Where the weights are of a component that names none in the catalogue."""
+    """Where a component has its weights if its card names none in the catalogue."""
     if not isinstance(card, SystemCard) or card.kind != "system":
         return "none"
     if card.checkpoint:
@@ -109,7 +112,7 @@ def _unlisted(card: Card) -> str:
 
 
 def _openness(card: SystemCard) -> str:
-    """Which of code, weights and training data anyone can have."""
+    """Which of the code, the weights and the training data are public."""
     if card.kind != "system":
         return "not a model"
     weights = "public" if card.weights else _unlisted(card)
@@ -121,9 +124,9 @@ def _value(value: Value) -> str:
     bounds = (
         [f"{low:g} to {high:g}"] if isfinite(low) and isfinite(high) else [f"from {low:g}"] if isfinite(low) else []
     )
-    margin = [f"gate's margin {value.margin:g}"] if value.margin is not None else []
+    margin = [f"non-inferiority margin {value.margin:g}"] if value.margin is not None else []
     ideal = [f"a reference against itself {value.ideal:g}"] if value.ideal is not None else []
-    pooled = ["summed over all clips, then divided"] if value.reduction == "rate" else []
+    pooled = ["the sum of all clips' counts divided by the sum of their totals"] if value.reduction == "rate" else []
     return ", ".join(
         [f"{value.label} in {value.unit}", f"{value.direction} is better", *bounds, *pooled, *ideal, *margin]
     )

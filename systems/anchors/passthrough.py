@@ -1,4 +1,4 @@
-"""The anchors that every table needs: the degraded input itself, and the clean target."""
+"""The lower anchor `unprocessed` (the degraded input) and the upper anchor `target` (the clean reference)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""Systems that run elsewhere: behind a server on this machine."""
+"""Systems that run in another process on this machine and are called over HTTP."""

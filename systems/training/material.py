@@ -1,15 +1,15 @@
-"""Training material in one place: speech, frame labels, noise and rooms as plain arrays that fit in memory.
+"""Training data as arrays that fit in memory: speech, frame labels, noise and room impulse responses.
 
-`gather` makes a folder of them once, out of corpora; training then draws crops without touching a file, on a CPU or on
-a GPU (`draws.py`). `bundle.py` makes the same folder small enough to travel.
+`gather` makes a folder of them once, out of corpora; training then draws crops without decoding audio, on a CPU or on
+a GPU (`draws.py`). `bundle.py` makes the same folder small enough to copy to another machine.
 
     recordings.json   one entry per recording: corpus, id, speaker, licence, split, samples
-    speech.npy        int16 [sample], the recordings end to end, each padded to a whole number of 20 ms frames
+    speech.npy        int16 [sample], the recordings concatenated, each padded to a whole number of 20 ms frames
     phones.npy        uint8 [frame], classes of `sise.phonemes`; 255 where a recording has no alignment
     units.npy         uint16 [frame], Whisper units (`whisper-base-k500`); 65535 where there are none
-    centres.npy       float32 [unit, 512]
-    noise.npy         int16 [sample], the noise recordings end to end
-    rooms.npz         float32 arrays, one room impulse response each, the direct sound at sample 0 with height 1
+    centres.npy       float32 [unit, 512], the k-means centre of each unit
+    noise.npy         int16 [sample], the noise recordings concatenated
+    rooms.npz         float32 arrays, one room impulse response each, the direct sound at sample 0 with amplitude 1
 """
 
 from __future__ import annotations
@@ -47,9 +47,9 @@ RATE, HOP = 16_000, 320
 NO_PHONE, NO_UNIT = 255, 65_535
 FULL_SCALE = 32_767
 CLUSTERED_FRAMES = 100_000
-"""Frames, evenly spread, that k-means sees."""
+"""Number of evenly spread frames that k-means is fitted to."""
 ALIKE = 1e-3
-"""Channels that differ by less, in full scale, are one signal with its rounding noise."""
+"""Channels whose samples differ by less than this share of full scale are one signal with rounding noise."""
 Split = Literal["train", "dev"]
 
 

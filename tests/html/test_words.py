@@ -23,7 +23,7 @@ from restorebench.benchmark.store.store import Store, open_store
 from restorebench.benchmark.suite import load_suite
 from restorebench.benchmark.types import Audio
 from restorebench.metrics.wer import aligned_words, count_errors
-from restorebench.reports.html.words import Listener, heard, listener_of, word_lists, wrong
+from restorebench.reports.html.words import TranscriptSource, heard, transcript_source_of, word_errors, word_lists
 from tests.conftest import Cli
 
 texts = st.lists(st.sampled_from(["a", "king", "ruled", "the", "state"]), max_size=8).map(" ".join)
@@ -33,21 +33,21 @@ texts = st.lists(st.sampled_from(["a", "king", "ruled", "the", "state"]), max_si
 def test_passages_hold_every_word_and_as_many_errors_as_are_counted(said: str, got: str) -> None:
     words = aligned_words(said, got)
     assert [" ".join(filter(None, side)) for side in zip(*words, strict=True)] == [said, got]
-    assert wrong(words) == count_errors(said, got).errors
+    assert word_errors(words) == count_errors(said, got).errors
 
 
 def test_the_report_shows_what_was_counted(cli: Cli, tmp_path: Path) -> None:
     plan = make_plan(load_suite("demo"), ["unprocessed", "spectral-gate", "target"], ["wer@pocketsphinx"], limit=2)
     store = execute(plan, tmp_path / "store", workers=1)
     made, versions = board(plan, store), versions_of_clip(store, plan)
-    listener = listener_of(made)
-    assert listener.name == "wer@pocketsphinx"
+    source = transcript_source_of(made)
+    assert source.name == "wer@pocketsphinx"
     rows = store.table("scores").to_pandas()
     rows = rows[rows["value_name"] == "wer@pocketsphinx"]
-    found = {trial.id: heard(listener, plan, trial, versions(trial)) for trial in plan.trials}
+    found = {trial.id: heard(source, plan, trial, versions(trial)) for trial in plan.trials}
     for trial in plan.trials:
         mine = rows[rows["utterance"] == trial.utterance.id].set_index("system")["components"].map(json.loads)
-        assert {version: wrong(words) for version, words in found[trial.id].items()} == {
+        assert {version: word_errors(words) for version, words in found[trial.id].items()} == {
             system: counts["errors"] for system, counts in mine.items()
         }
     assert cli("report", str(store.root), "--out", "r").returncode == 0
@@ -58,7 +58,7 @@ def test_the_report_shows_what_was_counted(cli: Cli, tmp_path: Path) -> None:
             r'data-version="(.*?)".*?<td>(\d+)</td><td class="words">(.*?)</td>', block
         ):
             words = found[f"voicefixer/{clip}"][version]
-            assert int(count) == wrong(words)
+            assert int(count) == word_errors(words)
             assert re.findall("<ins>(.*?)</ins>", html.unescape(cell)) == [
                 got for said, got in words if got and got != said
             ]
@@ -73,7 +73,7 @@ def test_without_kept_transcripts_nothing_is_recognised_and_the_page_says_so(
     monkeypatch.setattr("restorebench.metrics.recogniser.transcripts_folder", lambda: tmp_path / "empty")
     [plan] = open_store(store.root).plans()
     sounds = versions_of_clip(store, plan)(plan.trials[0])
-    assert heard(listener_of(board(plan, store)), plan, plan.trials[0], sounds) == {}
+    assert heard(transcript_source_of(board(plan, store)), plan, plan.trials[0], sounds) == {}
     assert not (tmp_path / "empty").exists()
     assert cli("report", str(store.root), "--out", "r", env={"XDG_CACHE_HOME": str(tmp_path)}).returncode == 0
     assert "are not kept on this machine" in (tmp_path / "r" / "index.html").read_text(encoding="utf-8")
@@ -102,17 +102,17 @@ def test_a_report_needs_none_of_the_metrics(tmp_path: Path, monkeypatch: pytest.
         raise RequestError(f"metric {name} needs pocketsphinx, not installed")
 
     monkeypatch.setattr("restorebench.reports.html.words.metric", absent)
-    listener = listener_of(made)
-    assert listener.judge is None
-    assert "not installed" in listener.why
-    assert heard(listener, plan, plan.trials[0], {}) == {}
+    source = transcript_source_of(made)
+    assert source.metric is None
+    assert "not installed" in source.why
+    assert heard(source, plan, plan.trials[0], {}) == {}
 
 
 def test_prompts_are_not_compared_with_what_is_spoken() -> None:
     plan = make_plan(load_suite("demo-tts"), ["unprocessed", "target"], ["wer@pocketsphinx"], limit=1)
     sound = Audio(np.zeros(16_000, np.float32), 16_000)
     versions = dict.fromkeys((*ends(plan), "target"), sound)
-    found = heard(Listener("w", Hears()), plan, plan.trials[0], versions)
+    found = heard(TranscriptSource("w", Hears()), plan, plan.trials[0], versions)
     assert list(found) == ["target"]
     assert found["target"] == [(plan.trials[0].utterance.say, "nothing")]
 

@@ -1,10 +1,10 @@
 """SeedTTS test sets: `LANGUAGE/meta.lst`, lines of `utt|prompt_text|prompt_wav|infer_text[|infer_wav]`.
 
 Without `spoken`, the clips are the clean prompts, which are degraded and restored; a clip's text is that of its prompt,
-and a synthesizer is to say its `infer_text`.
+and a synthesizer, if the suite has one, speaks the clip's `infer_text`.
 `spoken` names a folder of generated speech, `SYSTEM/UTT.wav`: the output of a zero-shot TTS whose prompts were restored
-by SYSTEM (`unprocessed`: degraded prompts). A clip's text is then the text that the TTS had to say, and the reference
-is the clean prompt.
+by SYSTEM. `unprocessed` has the output for degraded prompts that were not restored. A clip's text is then the text that
+the TTS had to say, and the reference is the clean prompt.
 """
 
 from __future__ import annotations
