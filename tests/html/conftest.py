@@ -83,6 +83,11 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
+def failed(request: Any) -> bool:
+    """Whether a picture could not be loaded; one that was replaced before it had come is aborted, not failed."""
+    return request.url.endswith((".png", ".webp")) and "ERR_ABORTED" not in (request.failure or "")
+
+
 @pytest.fixture
 def tab(browser: Any, page: Path) -> Iterator[Any]:
     """The page, opened from disk; console errors, dialogs and requests beyond the folder fail the test.
@@ -95,9 +100,7 @@ def tab(browser: Any, page: Path) -> Iterator[Any]:
     opened.on("pageerror", lambda e: faults.append(str(e)))
     opened.on("dialog", lambda d: (faults.append(f"dialog {d.message}"), d.dismiss()))
     opened.on("request", lambda r: None if r.url.startswith(("file:", "data:", "blob:")) else faults.append(r.url))
-    opened.on(
-        "requestfailed", lambda r: faults.append(f"failed: {r.url}") if r.url.endswith((".png", ".svg")) else None
-    )
+    opened.on("requestfailed", lambda r: faults.append(f"failed: {r.url} {r.failure}") if failed(r) else None)
     opened.goto(page.as_uri())
     yield opened
     opened.close()
