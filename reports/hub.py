@@ -47,17 +47,21 @@ def eval_results(board: Board, dataset: str, system: str = "") -> tuple[str, lis
     tasks = task_ids(board)
     labels = {value.name: value for value in board.values()}
     mine = [cell for cell in board.cells if cell.system == system and (cell.condition, cell.value_name) in tasks]
-    whole = [cell for cell in mine if cell.value is not None and cell.n == cell.planned]
-    left_out = [f"{cell.condition}, {cell.value_name}: {cell.why}" for cell in mine if cell not in whole]
+    whole = [(cell, cell.value) for cell in mine if cell.value is not None and cell.n == cell.planned]
+    left_out = [
+        f"{cell.condition}, {cell.value_name}: {cell.why}"
+        for cell in mine
+        if cell.value is None or cell.n != cell.planned
+    ]
     if not whole:
         raise RequestError(f"{system} has no value over all clips of {board.plan.suite.name}: nothing to list")
     entries = [
         {
             "dataset": {"id": dataset, "task_id": tasks[cell.condition, cell.value_name]},
-            "value": round(float(cell.value or 0.0), labels[cell.value_name].decimals + 2),
+            "value": round(float(number), labels[cell.value_name].decimals + 2),
             "notes": _notes(cell, board),
         }
-        for cell in whole
+        for cell, number in whole
     ]
     return _yaml(entries), left_out
 

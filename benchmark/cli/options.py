@@ -27,7 +27,7 @@ class Format(StrEnum):
 
 
 class BoardFormat(StrEnum):
-    """The formats of tables, and those of the Hugging Face Hub."""
+    """Every format of tables, and the files for the Hugging Face Hub. An enumeration cannot extend another one."""
 
     terminal = "terminal"
     md = "md"

@@ -55,10 +55,12 @@ def board(
     from restorebench.benchmark.store.joined import joined
 
     with joined(stores) as (store, notes):
-        if form in (BoardFormat.hf_eval_results, BoardFormat.hf_eval_yaml):
-            _hub_file(store.root, suite, form, dataset, system, notes)
+        if form is BoardFormat.hf_eval_results:
+            _hub_results(store.root, suite, dataset, system, notes)
         elif dataset or system:
             raise RequestError("--dataset and --system belong to --format hf-eval-results; leave them out")
+        elif form is BoardFormat.hf_eval_yaml:
+            _hub_benchmark(store.root, suite)
         else:
             _board(store.root, suite, against, Format(form.value), wide, verbose, notes=notes)
 
@@ -215,16 +217,20 @@ def _board(
             _tell(sentence)
 
 
-def _hub_file(store: Path, suite: str, form: BoardFormat, dataset: str, system: str, notes: Sequence[str]) -> None:
+def _hub_benchmark(store: Path, suite: str) -> None:
     from restorebench.benchmark.analysis.board import board as make_board
-    from restorebench.reports.hub import eval_results, eval_yaml
+    from restorebench.reports.hub import eval_yaml
 
     opened, plan = _stored_plan(store, suite)
-    made = make_board(plan, opened)
-    if form is BoardFormat.hf_eval_yaml:
-        typer.echo(eval_yaml(made), nl=False)
-        return
-    text, left_out = eval_results(made, dataset, system)
+    typer.echo(eval_yaml(make_board(plan, opened)), nl=False)
+
+
+def _hub_results(store: Path, suite: str, dataset: str, system: str, notes: Sequence[str]) -> None:
+    from restorebench.benchmark.analysis.board import board as make_board
+    from restorebench.reports.hub import eval_results
+
+    opened, plan = _stored_plan(store, suite)
+    text, left_out = eval_results(make_board(plan, opened), dataset, system)
     typer.echo(text, nl=False)
     for note in notes:
         _say(note)

@@ -56,9 +56,9 @@ class Sensitivity:
 
     value: Value
     plain: float
-    """Mean over the unchanged clips."""
+    """The number of the unchanged clips, as boards show it: a mean, or the pooled rate."""
     changes: Mapping[str, float | None]
-    """Change -> mean difference from the unchanged clips, in the value's unit; None where a clip cannot be scored."""
+    """Change -> number of the changed clips minus `plain`; None where a clip cannot be scored."""
     why: Mapping[str, str]
     """Change -> why a clip cannot be scored."""
 
@@ -92,7 +92,7 @@ def sensitivities(
 def _subjects(clips: int) -> Iterator[tuple[Subject, Audio]]:
     suite = load_suite(SUITE)
     trials = list(trials_of(suite, None))
-    for trial in trials[:: len(trials) // clips][:clips]:
+    for trial in trials[:: max(1, len(trials) // clips)][:clips]:
         corruption = registry.create("corruptions", trial.recipe.corruption) if trial.recipe else None
         pair = make_pair(trial.utterance, trial.recipe, corruption)
         reference = SharedClip(pair.reference) if pair.reference else None
@@ -108,25 +108,35 @@ def _sensitivity(name: str, subjects: Sequence[tuple[Subject, Audio]]) -> list[S
         versions = [degraded, *(change(degraded) for change in CHANGES.values())]
         scored.append(score(judge, subject, [SharedClip(version) for version in versions]))
     for value in judge.card.values:
-        plain = [outcomes[0][value.name] for outcomes in scored]
-        if broken := [outcome.why for outcome in plain if outcome.value is None]:
-            raise AudioError(str(broken[0]))
+        plain = _reduced(value, [outcomes[0][value.name] for outcomes in scored])
+        if isinstance(plain, str):
+            raise AudioError(plain)
         changes: dict[str, float | None] = {}
         why: dict[str, str] = {}
         for place, change in enumerate(CHANGES, 1):
-            changed = [outcomes[place][value.name] for outcomes in scored]
-            whys = [outcome.why for outcome in changed if outcome.value is None]
-            if whys:
-                changes[change], why[change] = None, whys[0]
-            else:
-                apart = [(c.value or 0.0) - (p.value or 0.0) for c, p in zip(changed, plain, strict=True)]
-                changes[change] = float(np.mean(apart))
-        made.append(Sensitivity(value, float(np.mean([o.value or 0.0 for o in plain])), changes, why))
+            changed = _reduced(value, [outcomes[place][value.name] for outcomes in scored])
+            changes[change] = None if isinstance(changed, str) else changed - plain
+            if isinstance(changed, str):
+                why[change] = changed
+        made.append(Sensitivity(value, plain, changes, why))
     return made
 
 
-def table(found: Sequence[Sensitivity], left_out: Mapping[str, str]) -> Table:
-    """A row for each value. left_out: metric -> why it was not measured."""
+def _reduced(value: Value, outcomes: Sequence[Outcome]) -> float | str:
+    """The clips' number as boards show it, or why a clip has none: a rate is pooled, anything else is a mean."""
+    numbers = [outcome.value for outcome in outcomes if outcome.value is not None]
+    if len(numbers) < len(outcomes):
+        return next(outcome.why for outcome in outcomes if outcome.value is None)
+    if value.reduction == "mean":
+        return float(np.mean(numbers))
+    errors, total = (sum(outcome.components[part] for outcome in outcomes) for part in ("errors", "total"))
+    if not total:
+        return "there is nothing to count"
+    return errors / total * (100.0 if value.unit == "%" else 1.0)
+
+
+def table(found: Sequence[Sensitivity], left_out: Mapping[str, str], clips: int = CLIPS) -> Table:
+    """A row for each value. left_out: metric -> why it was not measured; clips: on how many it was measured."""
     rows = []
     for one in found:
         decimals = one.value.decimals
@@ -137,7 +147,7 @@ def table(found: Sequence[Sensitivity], left_out: Mapping[str, str]) -> Table:
         for change, why in one.why.items():
             refused.setdefault(f"{change}: {why}", []).append(one.value.name)
     notes = (
-        f"mean change on {CLIPS} degraded clips of the suite {SUITE}; the reference is not changed; a metric with a "
+        f"change on {clips} degraded clips of the suite {SUITE}; the reference is not changed; a metric with a "
         "reference scores an estimate after it is brought to the reference's rate and length, where these are near",
         *(f"no value of {', '.join(names)} for {why}" for why, names in refused.items()),
         *(f"not measured: {name}: {why}" for name, why in left_out.items()),

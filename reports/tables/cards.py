@@ -79,7 +79,8 @@ def _requirements(card: Card) -> list[tuple[str, str]]:
 
 def _packages(card: Card) -> str:
     if card.environment:
-        return f"{card.environment[0]} and {len(card.environment) - 1} more, all pinned"
+        first, *more = card.environment
+        return f"{first} and {len(more)} more, all pinned" if more else f"{first}, pinned"
     return ", ".join(card.packages) or "only those of restorebench itself"
 
 

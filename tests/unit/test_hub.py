@@ -10,6 +10,7 @@ import yaml
 from huggingface_hub import parse_eval_result_entries
 
 from restorebench.benchmark.analysis.board import Board, board
+from restorebench.benchmark.cli.options import BoardFormat, Format
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.run.execute import execute
@@ -52,6 +53,11 @@ def test_the_command_prints_both_files(cli: Cli, folder: Path) -> None:
     assert nameless.returncode == 2
     assert "--dataset '': wanted OWNER/NAME" in nameless.stderr
     assert "belong to --format hf-eval-results" in cli("board", str(folder), "--dataset", "a/b").stderr
+
+
+def test_a_board_is_printed_in_every_format_of_tables() -> None:
+    hub = {BoardFormat.hf_eval_results, BoardFormat.hf_eval_yaml}
+    assert {form.value for form in set(BoardFormat) - hub} == {form.value for form in Format}
 
 
 def test_a_packs_results_stay_self_reported(cli: Cli, folder: Path, tmp_path: Path) -> None:

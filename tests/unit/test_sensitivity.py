@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from restorebench.benchmark.components import metric_card
-from restorebench.benchmark.conformance.sensitivity import CHANGES, DASH, sensitivities, table
+from restorebench.benchmark.conformance.sensitivity import CHANGES, DASH, _reduced, sensitivities, table
 from restorebench.benchmark.contracts import Clip, Subject
 from restorebench.benchmark.run.scoring import metric
 from restorebench.benchmark.types import Audio, Outcome
@@ -41,11 +41,22 @@ def test_lsd_of_a_gain_and_si_sdr_of_a_level_are_known() -> None:
 
 
 def test_the_table_says_what_was_refused_and_what_was_not_measured() -> None:
-    shown = table(sensitivities(["lsd", "stoi"], clips=1)[0], {"rtf": "it times a system"})
+    shown = table(sensitivities(["lsd", "stoi"], clips=1)[0], {"rtf": "it times a system"}, clips=1)
+    assert shown.notes[0].startswith("change on 1 degraded clips of the suite demo;")
     assert [row[0] for row in shown.rows] == ["lsd", "stoi"]
     assert shown.rows[0][2 + list(CHANGES).index("second half gone")] == DASH
     assert any(note.startswith("no value of lsd, stoi for second half gone: ") for note in shown.notes)
     assert "not measured: rtf: it times a system" in shown.notes
+
+
+def test_a_rate_is_pooled_as_on_a_board() -> None:
+    """Errors of all clips over words of all clips: 1 of 2 and 1 of 8 are 20 %, not the mean of 50 and 12.5."""
+    rate = next(value for value in metric_card("wer@pocketsphinx").values if value.reduction == "rate")
+    clips = [Outcome(50.0, {"errors": 1, "total": 2}), Outcome(12.5, {"errors": 1, "total": 8})]
+    assert _reduced(rate, clips) == pytest.approx(20.0)
+    assert _reduced(rate, [*clips, Outcome(None, why="silent")]) == "silent"
+    assert _reduced(rate, [Outcome(0.0, {"errors": 0, "total": 0})]) == "there is nothing to count"
+    assert _reduced(metric_card("lsd").values[0], [Outcome(1.0), Outcome(2.0)]) == 1.5
 
 
 def test_only_metrics_have_a_sensitivity(cli: Cli) -> None:
