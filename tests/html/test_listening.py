@@ -80,6 +80,9 @@ def test_a_version_shows_its_pictures(tab: Any) -> None:
 
 @needs_browser
 def test_a_blind_comparison_by_keyboard(tab: Any, page: Path) -> None:
+    tab.locator("#listen ol a").last.click()
+    tab.keyboard.press("2")
+    assert "system=spectral-gate" in tab.evaluate("location.hash")
     tab.locator("#blind summary").click()
     tab.locator("#blind-first").select_option("spectral-gate")
     tab.locator("#blind-second").select_option("unprocessed")

@@ -76,10 +76,13 @@ def test_few_speakers_are_no_clusters() -> None:
 
 def test_an_empty_bin_has_no_mark_and_nothing_no_picture() -> None:
     made = Breakdown("c", "v", "V", 2, "SNR", ("low", "high"), (4, 4), {"a": (1.0, None), "b": (None, None)},
-                     {"a": ((0.5, 1.5), None), "b": (None, None)}, {"a": (4, 0), "b": (0, 0)}, {})  # fmt: skip
+                     {"a": ((0.5, 1.5), None), "b": (None, None)}, {"a": (3, 0), "b": (0, 0)}, {})  # fmt: skip
     drawn = picture(made, str)
     assert drawn is not None
-    assert [(row["system"], [mark["mean"] for mark in row["marks"]]) for row in drawn["rows"]] == [("a", [1.0])]
+    [row] = drawn["rows"]
+    [mark] = row["marks"]
+    assert (row["system"], mark["mean"], mark["n"]) == ("a", 1.0, 3), "n of the system, not of the bin"
+    assert [bin["n"] for bin in drawn["key"]] == [4, 4]
     nothing = Breakdown("c", "v", "V", 2, "SNR", ("low",), (4,), {"b": (None,)}, {"b": (None,)}, {"b": (0,)}, {})
     assert picture(nothing, str) is None
     assert multiples([], str) == []
