@@ -298,6 +298,13 @@ function nextComparison() {
 }
 
 function showHidden(hidden) {
+  if (hidden) { // what an earlier clip showed names systems
+    document.getElementById("clip-scores").replaceChildren();
+    for (const id of ["waveform", "spectrogram", "difference"]) {
+      document.getElementById(id).removeAttribute("src");
+      document.getElementById(id).alt = "";
+    }
+  }
   document.getElementById("answers").hidden = !hidden;
   document.getElementById("sights").hidden = document.getElementById("clip-scores").hidden = hidden;
 }
