@@ -19,7 +19,7 @@ from restorebench.benchmark.components import (
     metric_card,
     require_weights,
     resolve_metrics,
-    runnable_names,
+    runnable_system_names,
     runnable_system,
 )
 from restorebench.benchmark.conformance.check_system import Conformance
@@ -163,12 +163,12 @@ def check_system(
         [('gain', '-12.0 dB on clean speech')]
     """
     if isinstance(system, str):
-        found = runnable_system(system)
+        runnable = runnable_system(system)
     else:
-        found = _as_system(system, getattr(system, "__name__", type(system).__name__))
-    if rate is not None and isinstance(found, FunctionSystem):
-        found.card = found.card.model_copy(update={"rate": rate})
-    return run_checks(found, long, progress)
+        runnable = _as_system(system, getattr(system, "__name__", type(system).__name__))
+    if rate is not None and isinstance(runnable, FunctionSystem):
+        runnable.card = runnable.card.model_copy(update={"rate": rate})
+    return run_checks(runnable, long, progress)
 
 
 def degrade(samples: ArrayLike, rate: int, corruption: str = "voicefixer", seed: int = 0, **options: Any) -> Degraded:
@@ -310,7 +310,7 @@ def open_results(store: str | Path, suite: str = "") -> Results:
 
 def list_systems(runnable: bool = False) -> list[str]:
     """Names of systems; with `runnable`, only those that process new sound (no anchors, no finished audio)."""
-    return runnable_names() if runnable else list(registry.targets_by_name("systems"))
+    return runnable_system_names() if runnable else list(registry.targets_by_name("systems"))
 
 
 def list_metrics() -> list[str]:

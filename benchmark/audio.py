@@ -113,8 +113,8 @@ def _write(path: Path, samples: NDArray[Any], rate: int, form: str, subtype: str
 
 def _without_clock(wav: bytes) -> bytes:
     """Zeroes the time stamp in the PEAK chunk of a float WAV, so that equal sounds give equal files."""
-    place = wav.find(b"PEAK", 0, 256)
-    return wav if place < 0 else wav[: place + 12] + bytes(4) + wav[place + 16 :]
+    offset = wav.find(b"PEAK", 0, 256)
+    return wav if offset < 0 else wav[: offset + 12] + bytes(4) + wav[offset + 16 :]
 
 
 def resample(samples: FloatArray, rate: int, to: int) -> FloatArray:

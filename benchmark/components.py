@@ -39,7 +39,7 @@ def why_not(kind: registry.Kind, name: str) -> str:
 
 
 @cache
-def component_of(name: str) -> System | Supplied:
+def system_of(name: str) -> System | Supplied:
     """The system or supplier of a name, made once per process. Making it loads no weights."""
     component: System | Supplied = registry.create("systems", name)
     return component
@@ -48,8 +48,8 @@ def component_of(name: str) -> System | Supplied:
 @cache
 def synthesizer_of(name: str) -> Synthesizer:
     """The synthesizer of a name, made once per process. Making it loads no weights."""
-    made: Synthesizer = registry.create("synthesizers", name)
-    return made
+    synthesizer: Synthesizer = registry.create("synthesizers", name)
+    return synthesizer
 
 
 def synthesizer_card(name: str) -> SynthesizerCard:
@@ -82,16 +82,16 @@ def resolve_metrics(names: Sequence[str]) -> tuple[str, ...]:
 
 def runnable_system(name: str) -> System:
     """The system of a name, with its weights fetched. Raises RequestError for one that processes no new sound."""
-    component = component_of(name)
+    component = system_of(name)
     if not isinstance(component, System):
-        names = ", ".join(runnable_names())
+        names = ", ".join(runnable_system_names())
         raise RequestError(f"{name} is supplied, not run: it cannot process a new sound; name one of: {names}")
     for weight in component.card.weights:
         weights.fetch(weight)
     return component
 
 
-def runnable_names() -> list[str]:
+def runnable_system_names() -> list[str]:
     """Systems that process new sound: neither anchors nor finished audio."""
     return [
         n for n in registry.targets_by_name("systems") if getattr(registry.card("systems", n), "kind", "") == "system"

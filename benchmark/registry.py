@@ -95,8 +95,8 @@ def find(kind: Kind, name: str) -> Any:
 
 def card(kind: Kind, name: str) -> Card:
     """The card of a component, without making the component."""
-    found: Card = find(kind, name).card
-    return found
+    known: Card = find(kind, name).card
+    return known
 
 
 def require(kind: Kind, name: str) -> None:

@@ -143,14 +143,14 @@ def _with_speech() -> str:
 
 def known() -> dict[str, str]:
     """Every suite name with the TOML file that defines it (bundled ones, then those of other packages)."""
-    found = {}
+    suites = {}
     for entry in files("restorebench.benchmark.data").joinpath("suites").iterdir():
         if entry.name.endswith(".toml"):
-            found[entry.name.removesuffix(".toml")] = str(entry)
+            suites[entry.name.removesuffix(".toml")] = str(entry)
     for point in entry_points(group="restorebench.suites"):
         package, _, file = point.value.partition(":")
-        found[point.name] = str(files(package).joinpath(f"{file}.toml"))
-    return dict(sorted(found.items()))
+        suites[point.name] = str(files(package).joinpath(f"{file}.toml"))
+    return dict(sorted(suites.items()))
 
 
 def load_suite(name: str) -> Suite:
@@ -171,8 +171,8 @@ def load_suite(name: str) -> Suite:
         return Suite.model_validate(tables)
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"])
-        raise RequestError(f"{path}: {place}: {first['msg']}") from error
+        field = ".".join(str(part) for part in first["loc"])
+        raise RequestError(f"{path}: {field}: {first['msg']}") from error
 
 
 def _listed(value: Any) -> list[Any]:

@@ -28,9 +28,9 @@ class Quantity(float):
     decimals: int
 
     def __new__(cls, number: float, unit: str = "", decimals: int = 2) -> Quantity:
-        made = super().__new__(cls, number)
-        made.unit, made.decimals = unit, decimals
-        return made
+        quantity = super().__new__(cls, number)
+        quantity.unit, quantity.decimals = unit, decimals
+        return quantity
 
     def __str__(self) -> str:
         return f"{self.bare} {self.unit}".rstrip()

@@ -66,8 +66,8 @@ def shifted(clip: Clip, reference: Clip) -> SharedClip:
     samples, rate = clip.audio.samples, clip.audio.rate
     if not np.any(samples) or not np.any(reference.audio.samples):
         return SharedClip(clip.audio, clip.seconds)
-    found = align(samples, reference.audio.samples, rate)
-    late = round(found.delay_s * rate) if found.exact else 0
+    alignment = align(samples, reference.audio.samples, rate)
+    late = round(alignment.delay_s * rate) if alignment.exact else 0
     moved = samples[late:] if late >= 0 else np.pad(samples, (-late, 0))
     return SharedClip(Audio(fit(moved, len(samples)), rate), clip.seconds)
 

@@ -40,10 +40,10 @@ def network() -> Any:
 
     from restorebench.metrics.distillmos_network import DistillMosNetwork
 
-    made = DistillMosNetwork()
+    model = DistillMosNetwork()
     state = torch.load(weights.fetch("distillmos-v7"), map_location="cpu", weights_only=True)["model"]
-    made.load_state_dict(state)
-    return made.eval()
+    model.load_state_dict(state)
+    return model.eval()
 
 
 def quality(samples: FloatArray) -> float:
@@ -52,8 +52,8 @@ def quality(samples: FloatArray) -> float:
 
     cut = torch.from_numpy(windows(samples))
     with torch.inference_mode():
-        found = torch.cat([network()(cut[at : at + BATCH]) for at in range(0, len(cut), BATCH)])
-    return float(found.double().mean())
+        qualities = torch.cat([network()(cut[at : at + BATCH]) for at in range(0, len(cut), BATCH)])
+    return float(qualities.double().mean())
 
 
 class DistillMos:

@@ -39,8 +39,8 @@ class Encoder(nn.Module):
 
     def forward(self, sound: torch.Tensor) -> torch.Tensor:
         """Features [batch, frame, channel x bin] of sound [batch, time]."""
-        made: torch.Tensor = self.cnn(compressed_spectrum(sound)).flatten(1, 2)
-        return made.transpose(1, 2)
+        features: torch.Tensor = self.cnn(compressed_spectrum(sound)).flatten(1, 2)
+        return features.transpose(1, 2)
 
 
 class Positions(nn.Module):
@@ -60,8 +60,8 @@ class Transformer(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         normed = self.norm(features.transpose(1, 2)).transpose(1, 2)
-        made: torch.Tensor = self.transformer_encoder(self.linear_proj(normed) + self.position_encoding.pe)
-        return made
+        attended: torch.Tensor = self.transformer_encoder(self.linear_proj(normed) + self.position_encoding.pe)
+        return attended
 
 
 class Pool(nn.Module):
@@ -74,8 +74,8 @@ class Pool(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         weight = self.linear2(self.linear1(features).relu()).softmax(dim=1)
-        made: torch.Tensor = self.linear3((weight * features).sum(dim=1))
-        return made.squeeze(-1)
+        pooled: torch.Tensor = self.linear3((weight * features).sum(dim=1))
+        return pooled.squeeze(-1)
 
 
 class Head(nn.Module):
@@ -88,8 +88,8 @@ class Head(nn.Module):
 
     def forward(self, features: torch.Tensor) -> torch.Tensor:
         normed = self.norm_input(features.transpose(1, 2)).transpose(1, 2)
-        made = self.norm_trans(self.transformer(normed).transpose(1, 2)).transpose(1, 2)
-        quality: torch.Tensor = self.pool(made).sigmoid()
+        hidden = self.norm_trans(self.transformer(normed).transpose(1, 2)).transpose(1, 2)
+        quality: torch.Tensor = self.pool(hidden).sigmoid()
         return quality
 
 

@@ -40,10 +40,10 @@ def embed(samples: FloatArray) -> FloatArray:
     features = np.log10(mel + 1e-10).T.astype(np.float32)
     cut = np.lib.stride_tricks.sliding_window_view(features, FRAMES, axis=0)[::STRIDE].transpose(0, 2, 1)
     name = encoder().get_inputs()[0].name
-    found = [
+    embeddings = [
         encoder().run(None, {name: np.ascontiguousarray(cut[at : at + BATCH])})[0] for at in range(0, len(cut), BATCH)
     ]
-    vectors = np.concatenate(found).astype(np.float64)
+    vectors = np.concatenate(embeddings).astype(np.float64)
     mean = (vectors / np.linalg.norm(vectors, axis=1, keepdims=True)).mean(axis=0)
     unit: FloatArray = (mean / np.linalg.norm(mean)).astype(np.float32)
     return unit

@@ -142,7 +142,7 @@ class SpeakerEncoder(nn.Module):
 
 def wavlm_like(state: State) -> torchaudio.models.Wav2Vec2Model:
     """An untrained WavLM (pre-norm, no convolution biases, as the large one) of the sizes of `state`."""
-    kernels = [state[f"feature_extractor.conv_layers.{place}.0.weight"].shape for place in range(len(STRIDES))]
+    kernels = [state[f"feature_extractor.conv_layers.{layer}.0.weight"].shape for layer in range(len(STRIDES))]
     width, per_group, kernel = state["encoder.pos_conv.0.weight_v"].shape
     buckets, heads = state["encoder.layers.0.self_attn.relative_attention_bias.weight"].shape
     return torchaudio.models.wavlm_model(
@@ -202,9 +202,9 @@ def in_torchaudios_names(state: State) -> State:
 
 
 def renamed(key: str) -> str:
-    for pattern, place in RENAMED.items():
+    for pattern, replacement in RENAMED.items():
         if re.match(pattern, key):
-            return re.sub(pattern, place, key, count=1)
+            return re.sub(pattern, replacement, key, count=1)
     return key
 
 

@@ -61,9 +61,9 @@ class _Whisper:
             for start in range(0, len(windows), GROUP):
                 group = windows[start : start + GROUP]
                 words = self._decode([mel for _, _, mel in group], most, language)
-                for (sound, place, _), found in zip(group, words, strict=True):
-                    heard[sound][place] = found
-        return [" ".join(filter(None, (found[place] for place in sorted(found)))) for found in heard]
+                for (sound, index, _), by_start in zip(group, words, strict=True):
+                    heard[sound][index] = by_start
+        return [" ".join(filter(None, (by_start[index] for index in sorted(by_start)))) for by_start in heard]
 
     def _windows(self, sounds: Sequence[FloatArray]) -> dict[int, list[tuple[int, int, FloatArray]]]:
         """Token limit -> (sound, place in it, log-mel energies [band, frame]) of the windows with this limit."""

@@ -88,10 +88,10 @@ class Ghost:
     )
 
     def prepare(self, subject: Subject) -> Target:
-        found = target(subject.reference.at(RATE))
-        if not found.pause.any():
+        pauses = target(subject.reference.at(RATE))
+        if not pauses.pause.any():
             raise AudioError("the target has no pause")
-        return found
+        return pauses
 
     def score(self, prepared: Target, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
         return [{"ghost": self._outcome(prepared, clip.at(RATE))} for clip in estimates]

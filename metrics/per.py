@@ -76,8 +76,10 @@ class PhoneErrorRate:
 
     def _outcomes(self, wanted: str, heard: str) -> dict[str, Outcome]:
         counts = count_errors(wanted, heard)
-        made = {"per@hama": Outcome(100 * counts.errors / counts.words, counts.components())}
+        outcomes = {"per@hama": Outcome(100 * counts.errors / counts.words, counts.components())}
         for kind in KINDS:
             errors = getattr(counts, kind)
-            made[f"per@hama.{kind}"] = Outcome(100 * errors / counts.words, {"errors": errors, "total": counts.words})
-        return made
+            outcomes[f"per@hama.{kind}"] = Outcome(
+                100 * errors / counts.words, {"errors": errors, "total": counts.words}
+            )
+        return outcomes

@@ -60,13 +60,13 @@ class Recogniser(ABC):
             if not Path(self.checkpoint).exists():
                 raise RequestError(f"{self.checkpoint}: no such checkpoint")
             return Path(self.checkpoint).resolve()
-        found = [path for name in self.weights if (path := weights.present(name)) is not None]
-        if len(found) < len(self.weights):
+        paths = [path for name in self.weights if (path := weights.present(name)) is not None]
+        if len(paths) < len(self.weights):
             names = " ".join(self.weights)
             raise RequestError(f"the weights of {self.name} are not here; run: restorebench data fetch {names}")
-        if len({path.parent for path in found}) > 1:
-            raise RequestError(f"the files of {self.name} lie in several folders; put them into {found[0].parent}")
-        return (found[0] if len(found) == 1 else found[0].parent).resolve()
+        if len({path.parent for path in paths}) > 1:
+            raise RequestError(f"the files of {self.name} lie in several folders; put them into {paths[0].parent}")
+        return (paths[0] if len(paths) == 1 else paths[0].parent).resolve()
 
     @property
     def identity(self) -> str:
@@ -79,22 +79,22 @@ class Recogniser(ABC):
         """The transcript of each clip; clips without a kept one go in one batch."""
         samples = [np.ascontiguousarray(clip.at(RATE), dtype=np.float32) for clip in clips]
         places = [self._kept_at(sound, language) for sound in samples]
-        new = {place: sound for place, sound in zip(places, samples, strict=True) if not place.is_file()}
+        new = {path: sound for path, sound in zip(places, samples, strict=True) if not path.is_file()}
         # Group by group, so that the transcripts of one group are kept whatever happens to the next.
         for group in batched(new.items(), GROUP):
-            for (place, _), text in zip(
+            for (path, _), text in zip(
                 group, self.transcribe_uncached([sound for _, sound in group], language), strict=True
             ):
-                write_atomic(place, text.encode())
-        return [place.read_text(encoding="utf-8") for place in places]
+                write_atomic(path, text.encode())
+        return [path.read_text(encoding="utf-8") for path in places]
 
     def kept(self, clip: Clip, language: str) -> str | None:
         """The kept transcript of a clip; None where there is none, or the recogniser is not here."""
         try:
-            place = self._kept_at(np.ascontiguousarray(clip.at(RATE), dtype=np.float32), language)
+            path = self._kept_at(np.ascontiguousarray(clip.at(RATE), dtype=np.float32), language)
         except (RequestError, PackageNotFoundError):
             return None
-        return place.read_text(encoding="utf-8") if place.is_file() else None
+        return path.read_text(encoding="utf-8") if path.is_file() else None
 
     def _kept_at(self, samples: FloatArray, language: str) -> Path:
         key = "\n".join([*self.transcript_key_parts, self.identity, language])

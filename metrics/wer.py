@@ -42,8 +42,8 @@ def count_errors(reference: str, hypothesis: str) -> ErrorCount:
     words = len(reference.split())
     if not hypothesis:
         return ErrorCount(0, words, 0, words)
-    found = jiwer.process_words(reference, hypothesis)
-    return ErrorCount(found.substitutions, found.deletions, found.insertions, words)
+    alignment = jiwer.process_words(reference, hypothesis)
+    return ErrorCount(alignment.substitutions, alignment.deletions, alignment.insertions, words)
 
 
 def aligned_words(reference: str, hypothesis: str) -> list[tuple[str, str]]:
@@ -56,11 +56,11 @@ def aligned_words(reference: str, hypothesis: str) -> list[tuple[str, str]]:
 
     if not (reference and hypothesis):
         return [(reference, hypothesis)]
-    found = jiwer.process_words(reference, hypothesis)
-    said, heard = found.references[0], found.hypotheses[0]
+    alignment = jiwer.process_words(reference, hypothesis)
+    spoken, heard = alignment.references[0], alignment.hypotheses[0]
     return [
-        (" ".join(said[c.ref_start_idx : c.ref_end_idx]), " ".join(heard[c.hyp_start_idx : c.hyp_end_idx]))
-        for c in found.alignments[0]
+        (" ".join(spoken[c.ref_start_idx : c.ref_end_idx]), " ".join(heard[c.hyp_start_idx : c.hyp_end_idx]))
+        for c in alignment.alignments[0]
     ]
 
 

@@ -41,7 +41,7 @@ def features(samples: FloatArray) -> FloatArray:
     bank.input_finished()
     if bank.num_frames_ready == 0:
         raise ValueError(f"{len(samples) / RATE:.3f} s is too short for one frame of 25 ms")
-    frames = np.stack([bank.get_frame(place) for place in range(bank.num_frames_ready)])
+    frames = np.stack([bank.get_frame(frame) for frame in range(bank.num_frames_ready)])
     return np.asarray(frames - frames.mean(axis=0), dtype=np.float32)
 
 

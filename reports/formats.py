@@ -103,7 +103,7 @@ def csv(tables: Sequence[Table]) -> str:
 
 def as_json(tables: Sequence[Table]) -> str:
     """A list of tables, each with its title, notes, and a mapping per row."""
-    made = [
+    rows = [
         {
             "title": t.title,
             "notes": t.all_notes,
@@ -111,7 +111,7 @@ def as_json(tables: Sequence[Table]) -> str:
         }
         for t in tables
     ]
-    return json.dumps(made, indent=1, ensure_ascii=False) + "\n"
+    return json.dumps(rows, indent=1, ensure_ascii=False) + "\n"
 
 
 def html(tables: Sequence[Table]) -> str:

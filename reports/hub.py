@@ -94,16 +94,16 @@ def task_ids(board: Board) -> dict[tuple[str, str], str]:
 
     Raises RequestError when two of them would share a name.
     """
-    told = {value.name for value in board.values() if value.role != "speed"}
-    keys = dict.fromkeys((cell.condition, cell.value_name) for cell in board.cells if cell.value_name in told)
-    made: dict[tuple[str, str], str] = {}
+    names = {value.name for value in board.values() if value.role != "speed"}
+    keys = dict.fromkeys((cell.condition, cell.value_name) for cell in board.cells if cell.value_name in names)
+    ids: dict[tuple[str, str], str] = {}
     for key in keys:
         task = re.sub(r"[^\w.-]+", "_", "_".join(key))
-        if alike := next((other for other, known in made.items() if known == task), None):
+        if alike := next((other for other, known in ids.items() if known == task), None):
             pair = " and ".join(", ".join(one) for one in (alike, key))
             raise RequestError(f"{pair} would share the name of a task, {task}; rename one of the conditions")
-        made[key] = task
-    return made
+        ids[key] = task
+    return ids
 
 
 def _model(board: Board, system: str) -> str:

@@ -81,7 +81,7 @@ def notebook(store: Path, suite: str, out: Path) -> None:
     there = os.path.relpath(store.resolve(), out.parent.resolve())
     title = "# Results\n\nEverything below is computed from the store; change it and run it again."
     code = [cell.replace("{store!r}", repr(there)).replace("{suite!r}", repr(suite)) for cell in CELLS]
-    made = nbformat.from_dict(
+    document = nbformat.from_dict(
         {
             "nbformat": 4,
             "nbformat_minor": 4,
@@ -92,10 +92,10 @@ def notebook(store: Path, suite: str, out: Path) -> None:
     where = {"metadata": {"path": str(out.parent)}}
     quiet = ["--log-level=ERROR"]
     try:
-        NotebookClient(made, kernel_name="python3", timeout=600, resources=where, extra_arguments=quiet).execute()
+        NotebookClient(document, kernel_name="python3", timeout=600, resources=where, extra_arguments=quiet).execute()
     except CellExecutionError as error:
         raise RequestError(f"{out}: a cell failed: {reason(error)[-300:]}") from error
-    write_atomic(out, nbformat.writes(made).encode())
+    write_atomic(out, nbformat.writes(document).encode())
 
 
 def _code(source: str) -> dict[str, Any]:

@@ -157,8 +157,10 @@ class Results:
 
     def clips(self, condition: str, value_name: str) -> pd.DataFrame:
         """Clips by systems: the scores of one value."""
-        [found] = [s for s in self.paired if (s.condition, s.value.name) == (condition, value_name)]
-        return pd.DataFrame(found.per_clip().T, index=pd.Index(found.clips, name="clip"), columns=list(found.systems))
+        [paired] = [s for s in self.paired if (s.condition, s.value.name) == (condition, value_name)]
+        return pd.DataFrame(
+            paired.per_clip().T, index=pd.Index(paired.clips, name="clip"), columns=list(paired.systems)
+        )
 
     def _condition(self, wanted: str) -> str:
         if not self.conditions or (wanted and wanted not in self.conditions):

@@ -55,16 +55,16 @@ def restore_windows(
     Windows of `length` samples, always `group` of them sampled together. `joined` windows of a clip that follow each
     other are decoded as one stretch, so that the sound has no seam between them.
     """
-    found: list[list[Tensor]] = [[] for _ in batch]
+    restored: list[list[Tensor]] = [[] for _ in batch]
     windows = _windows(batch, length)
     silent = Window(0, 0, np.zeros(length, dtype=np.float32))
     while part := list(islice(windows, group)):
         full = [*part, *[silent] * (group - len(part))]  # kernels round by shape: every group has the same
-        for window, made in zip(part, sample(full), strict=False):
-            found[window.clip].append(made)
+        for window, output in zip(part, sample(full), strict=False):
+            restored[window.clip].append(output)
     return [
         Audio(fit(_sound(parts, decode, group, joined), len(audio.samples)), audio.rate)
-        for parts, audio in zip(found, batch, strict=True)
+        for parts, audio in zip(restored, batch, strict=True)
     ]
 
 

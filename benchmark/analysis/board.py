@@ -54,18 +54,18 @@ def board(plan: Plan, store: Store) -> Board:
 
 def board_of(plan: Plan, rows: pd.DataFrame) -> Board:
     """The board of a plan's records (`planned_records`)."""
-    found = {(paired.condition, paired.value.name): paired for paired in paired_scores(plan, rows)}
+    by_value = {(paired.condition, paired.value.name): paired for paired in paired_scores(plan, rows)}
     cells = []
     for name, card in plan.metric_cards.items():
         for value in card.values:
             mine = rows[(rows["metric"] == name) & (rows["value_name"] == value.name)]
             for (condition, system), group in mine.groupby(["condition", "system"], sort=False):
-                paired = found.get((str(condition), value.name))
+                paired = by_value.get((str(condition), value.name))
                 result, low, high = paired.summary(str(system)) if paired else (None,) * 3
                 planned, n = len(group), paired.known(str(system)) if paired else 0
                 whys = Counter(group[group["value"].isna()]["why"]) or Counter(["nothing to count"])
-                told = f"{planned - n} of {planned} clips have no value: {whys.most_common(1)[0][0]}"
-                why = told if n < planned else ""
+                shortfall = f"{planned - n} of {planned} clips have no value: {whys.most_common(1)[0][0]}"
+                why = shortfall if n < planned else ""
                 if value.role == "pauses" and 0 < n < FEWEST_PAUSES:
                     result, low, high = None, None, None
                     why = f"{n} clips have a pause; a share of filled pauses needs {FEWEST_PAUSES}"
@@ -78,7 +78,7 @@ def board_of(plan: Plan, rows: pd.DataFrame) -> Board:
     failed = rows[rows["value"].isna() & rows["done"]]
     counts = {str(system): len(group) for system, group in failed.groupby("system")}
     return Board(
-        plan, tuple(cells), plan.metric_cards, _failures(failed, len(plan.systems)), counts, tuple(found.values()),
+        plan, tuple(cells), plan.metric_cards, _failures(failed, len(plan.systems)), counts, tuple(by_value.values()),
         _loops(rows), _delays(rows, plan.metric_cards),
     )  # fmt: skip
 
@@ -99,9 +99,9 @@ def _delays(rows: pd.DataFrame, cards: Mapping[str, MetricCard]) -> dict[str, fl
     A score without the component `delay_ms` counts as a delay of 0.
     """
     waveform = {value.name for card in cards.values() for value in card.values if value.role == "fidelity"}
-    told = rows[rows["value_name"].isin(waveform) & rows["value"].notna()]
-    parts = told["components"].fillna("").str.extract(r'"delay_ms": ?(-?[0-9.]+)')[0].astype(float).fillna(0.0)
-    medians = parts.groupby(told["system"], sort=False).median()
+    measured = rows[rows["value_name"].isin(waveform) & rows["value"].notna()]
+    parts = measured["components"].fillna("").str.extract(r'"delay_ms": ?(-?[0-9.]+)')[0].astype(float).fillna(0.0)
+    medians = parts.groupby(measured["system"], sort=False).median()
     return {str(system): float(ms) for system, ms in medians.items() if abs(ms) >= DELAYED_MS}
 
 
@@ -110,13 +110,13 @@ EVERY = "every system"
 
 def _failures(missing: pd.DataFrame, systems: int) -> dict[tuple[str, str], str]:
     """(system, reason) -> which clips and metrics; failures shared by all systems are merged into one row."""
-    found: dict[tuple[str, str], str] = {}
+    wheres: dict[tuple[str, str], str] = {}
     for why, alike in missing.groupby("why", sort=True):
-        told = {str(system): _where(group) for system, group in alike.groupby("system", sort=True)}
-        if len(told) == systems > 1 and len(set(told.values())) == 1:
-            told = {EVERY: next(iter(told.values()))}
-        found |= {(system, str(why)): where for system, where in told.items()}
-    return dict(sorted(found.items()))
+        where_by_system = {str(system): _where(group) for system, group in alike.groupby("system", sort=True)}
+        if len(where_by_system) == systems > 1 and len(set(where_by_system.values())) == 1:
+            where_by_system = {EVERY: next(iter(where_by_system.values()))}
+        wheres |= {(system, str(why)): where for system, where in where_by_system.items()}
+    return dict(sorted(wheres.items()))
 
 
 def _where(group: pd.DataFrame) -> str:

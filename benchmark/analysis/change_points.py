@@ -69,15 +69,15 @@ def _split(scores: Array, influence: Array, start: int, end: int, level: float) 
     before = np.arange(1, end - start)
     after = end - start - before
     differences = (sums[-1] - sums[:-1]) / after - sums[:-1] / before
-    place = start + 1 + int(np.argmax(np.abs(differences) * np.sqrt(before * after)))
-    shift = float(scores[place:end].mean() - scores[start:place].mean())
-    turned = influence[place:end].mean(axis=0) - influence[start:place].mean(axis=0)
+    split = start + 1 + int(np.argmax(np.abs(differences) * np.sqrt(before * after)))
+    shift = float(scores[split:end].mean() - scores[start:split].mean())
+    turned = influence[split:end].mean(axis=0) - influence[start:split].mean(axis=0)
     error = float(standard_error(turned[None])[0])
     p = min(1.0, _p(shift, error, influence.shape[1], float(np.abs(scores).max())) * (end - start - 1))
     if not p < level:
         return []
-    left, right = _split(scores, influence, start, place, level), _split(scores, influence, place, end, level)
-    return [*left, ChangePoint(place, shift, p), *right]
+    left, right = _split(scores, influence, start, split, level), _split(scores, influence, split, end, level)
+    return [*left, ChangePoint(split, shift, p), *right]
 
 
 def _p(shift: float, error: float, clusters: int, size: float) -> float:

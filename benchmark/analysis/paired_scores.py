@@ -79,19 +79,19 @@ class PairedScores:
         """
         if not self.tested:
             return {}
-        found = pairwise(self.sample, pairs(len(self.systems)), self.draws)
-        corrected = holm([difference.p for difference in found.values()])
+        tested = pairwise(self.sample, pairs(len(self.systems)), self.draws)
+        corrected = holm([difference.p for difference in tested.values()])
         return {
-            (self.systems[a], self.systems[b]): Tested(difference, float(p), len(found))
-            for ((a, b), difference), p in zip(found.items(), corrected, strict=True)
+            (self.systems[a], self.systems[b]): Tested(difference, float(p), len(tested))
+            for ((a, b), difference), p in zip(tested.items(), corrected, strict=True)
         }
 
     def difference(self, first: str, second: str) -> Tested | None:
         """The tested difference score(first) - score(second); None without common clips, and for values of speed."""
-        found = self.differences.get((first, second))
-        if found or not (found := self.differences.get((second, first))):
-            return found
-        return replace(found, difference=found.difference.turned())
+        tested = self.differences.get((first, second))
+        if tested or not (tested := self.differences.get((second, first))):
+            return tested
+        return replace(tested, difference=tested.difference.turned())
 
     def within(self, clips: NDArray[np.bool_]) -> PairedScores:
         """The scores on some of the clips; `clips` is a mask [clip]."""

@@ -138,12 +138,12 @@ def pairwise(sample: Sample, wanted: Sequence[tuple[int, int]], draws: Draws) ->
     together: dict[bytes, list[tuple[int, int]]] = {}
     for pair in wanted:
         together.setdefault(sample.common(pair).tobytes(), []).append(pair)
-    found = {}
+    tested = {}
     for mask, group in together.items():
         clips = np.frombuffer(mask, dtype=np.bool_)
         if sample.denominator[:, clips].any():
-            found.update(_compared(sample, group, clips, draws))
-    return {pair: found[pair] for pair in wanted if pair in found}
+            tested.update(_compared(sample, group, clips, draws))
+    return {pair: tested[pair] for pair in wanted if pair in tested}
 
 
 def one_sided_p(sample: Sample, draws: Draws) -> float:
@@ -157,11 +157,11 @@ def _compared(
     sample: Sample, group: Sequence[tuple[int, int]], clips: NDArray[np.bool_], draws: Draws
 ) -> dict[tuple[int, int], Difference]:
     systems = sorted({system for pair in group for system in pair})
-    place = {system: index for index, system in enumerate(systems)}
+    index_of = {system: index for index, system in enumerate(systems)}
     numerator, denominator = sample.sums(systems, clips)
     clusters = numerator.shape[1]
     scores = numerator.sum(1) / denominator.sum(1)
-    firsts, seconds = (np.array([place[pair[side]] for pair in group]) for side in (0, 1))
+    firsts, seconds = (np.array([index_of[pair[side]] for pair in group]) for side in (0, 1))
     alone = influences(numerator, denominator)
     influence = alone[firsts] - alone[seconds]
     below = (denominator[firsts] + denominator[seconds]).sum(1, keepdims=True) / 2

@@ -90,14 +90,14 @@ def compact_letter_display(count: int, separated: set[tuple[int, int]]) -> list[
         split = [group for group in groups if {first, second} <= group]
         groups = [group for group in groups if group not in split]
         groups += [group - {one} for group in split for one in (first, second)]
-        groups = [group for place, group in enumerate(groups) if not _absorbed(place, group, groups)]
+        groups = [group for index, group in enumerate(groups) if not _absorbed(index, group, groups)]
     groups.sort(key=lambda group: sorted(group))
-    return ["".join(_letter(place) for place, group in enumerate(groups) if one in group) for one in range(count)]
+    return ["".join(_letter(index) for index, group in enumerate(groups) if one in group) for one in range(count)]
 
 
-def _absorbed(place: int, group: set[int], groups: list[set[int]]) -> bool:
-    return any(group < other or (group == other and place > at) for at, other in enumerate(groups))
+def _absorbed(index: int, group: set[int], groups: list[set[int]]) -> bool:
+    return any(group < other or (group == other and index > at) for at, other in enumerate(groups))
 
 
-def _letter(place: int) -> str:
-    return "abcdefghijklmnopqrstuvwxyz"[place % 26] * (place // 26 + 1)
+def _letter(index: int) -> str:
+    return "abcdefghijklmnopqrstuvwxyz"[index % 26] * (index // 26 + 1)

@@ -120,10 +120,10 @@ def check_system(
     from restorebench.benchmark.api import check_system as check
     from restorebench.benchmark.core.progress import show
 
-    found = check(system, long=long, progress=show)
-    _print([found.table()], form, wide)
-    _say(f"{system}: {len(found.faults)} faults" if found.faults else f"{system}: no fault")
-    raise typer.Exit(1 if found.faults else 0)
+    conformance = check(system, long=long, progress=show)
+    _print([conformance.table()], form, wide)
+    _say(f"{system}: {len(conformance.faults)} faults" if conformance.faults else f"{system}: no fault")
+    raise typer.Exit(1 if conformance.faults else 0)
 
 
 @app.command(epilog="Example: restorebench train nano/codec-16k --minutes 15")

@@ -52,15 +52,15 @@ def named_environments() -> dict[Environment, list[str]]:
 
 def environments_table() -> Table:
     """Every environment that is named or lies in the cache: who uses it, how large it is."""
-    named, here = named_environments(), {made.key: made for made in environments.installed()}
+    named, here = named_environments(), {built.key: built for built in environments.installed()}
     rows = []
     for environment, users in named.items():
-        made = here.pop(environment.key, None)
-        size = f"{made.bytes / 1e6:.0f} MB" if made else "not built yet (at the first use)"
+        built = here.pop(environment.key, None)
+        size = f"{built.bytes / 1e6:.0f} MB" if built else "not built yet (at the first use)"
         rows.append((environment.key, environment.shown, size, ", ".join(users)))
-    for made in here.values():
+    for built in here.values():
         state = "nothing; restorebench env --prune"
-        rows.append((made.key, Environment(made.requirements).shown, f"{made.bytes / 1e6:.0f} MB", state))
+        rows.append((built.key, Environment(built.requirements).shown, f"{built.bytes / 1e6:.0f} MB", state))
     return Table("Environments of their own", ("key", "requirements", "size", "used by"), tuple(rows))
 
 

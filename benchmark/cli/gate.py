@@ -46,9 +46,9 @@ def gate(
     from restorebench.benchmark.gate.gate import gate as judge
     from restorebench.reports.formats import markdown
 
-    for place in (junit, summary, baseline if update_baseline else None):
-        if place:
-            require_file(place)
+    for path in (junit, summary, baseline if update_baseline else None):
+        if path:
+            require_file(path)
     if update_baseline:
         _update_baseline(store, suite, baseline, system, reason, margin or [], value or [], condition or [], allow_less)
         return
@@ -58,12 +58,12 @@ def gate(
             "the file says what is judged"
         )
 
-    def put(said: Table, xml: bytes) -> None:
+    def put(table: Table, xml: bytes) -> None:
         if junit:
             write_atomic(junit, xml)
         if summary:
             with summary.open("a", encoding="utf-8") as file:
-                file.write(markdown([said]))
+                file.write(markdown([table]))
 
     try:
         verdict = judge(*_stored_plan(store, suite), read_baseline(baseline), system)
@@ -97,7 +97,7 @@ def _update_baseline(
     named = baseline.margins_of(margin)
     margins = {**(old.margins if old else {}), **named}
     chosen = system or baseline.successor(plan.systems, old.system if old else "")
-    made, holes = baseline.baseline_of(
+    new, holes = baseline.baseline_of(
         opened,
         plan,
         chosen,
@@ -106,12 +106,12 @@ def _update_baseline(
         values or (old.values if old else ()),
         conditions or (list(old.clips) if old else ()),
     )
-    if unused := sorted(set(named) - set(made.margins)):
-        raise RequestError(f"--margin {unused[0]}: not among the guarded values: {', '.join(made.margins)}")
-    less = [*(baseline.dropped(old, made) if old else []), *holes]
+    if unused := sorted(set(named) - set(new.margins)):
+        raise RequestError(f"--margin {unused[0]}: not among the guarded values: {', '.join(new.margins)}")
+    less = [*(baseline.dropped(old, new) if old else []), *holes]
     if less and not allow_less:
         raise RequestError(f"not guarded: {'; '.join(less)}; if that is meant, add --allow-less")
-    baseline.write_baseline(path, made)
+    baseline.write_baseline(path, new)
     for line in less:
         _say(f"not guarded: {line}")
-    _say(f"{path}: {made.system}, {', '.join(made.margins)}")
+    _say(f"{path}: {new.system}, {', '.join(new.margins)}")

@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from restorebench.benchmark import registry, suite
-from restorebench.benchmark.components import component_of, metric_card, why_not
+from restorebench.benchmark.components import system_of, metric_card, why_not
 from restorebench.benchmark.conformance import sensitivity as sensitivities
 from restorebench.benchmark.contracts import Card, MetricCard, SynthesizerCard, SystemCard
 from restorebench.benchmark.core.progress import Progress
@@ -40,25 +40,25 @@ def card(name: str) -> Table:
     if re.split("[:@?]", name)[0] not in systems:
         raise registry.unknown("system or metrics", name, sorted({*systems, *metrics, *values}))
     why = why_not("systems", name) if name in systems else ""
-    found = registry.card("systems", name) if why else component_of(name).card
-    assert isinstance(found, SystemCard)
-    return replace(cards.system_card(found), notes=(f"cannot be used here: {why}",) if why else ())
+    known_card = registry.card("systems", name) if why else system_of(name).card
+    assert isinstance(known_card, SystemCard)
+    return replace(cards.system_card(known_card), notes=(f"cannot be used here: {why}",) if why else ())
 
 
 def sensitivity(progress: Progress) -> Table:
     """How far level, delay, rate and length move the metrics that can be used here."""
-    names = [name for name, found in _cards("metrics") if isinstance(found, MetricCard)]
+    names = [name for name, metric in _cards("metrics") if isinstance(metric, MetricCard)]
     why = {name: reason for name in names if (reason := _unmeasured(name))}
-    found, failed = sensitivities.sensitivities([n for n in names if n not in why], progress)
-    return sensitivities.table(found, why | failed)
+    rows, failed = sensitivities.sensitivities([n for n in names if n not in why], progress)
+    return sensitivities.table(rows, why | failed)
 
 
 def _unmeasured(name: str) -> str:
     """Why the sensitivity of a metric is not measured; "" if it is."""
-    found = metric_card(name)
-    if "seconds" in found.needs:
+    unmeasured = metric_card(name)
+    if "seconds" in unmeasured.needs:
         return "it times a system"
-    if found.environment:
+    if unmeasured.environment:
         return "it runs in an environment of its own"
     return why_not("metrics", name)
 
@@ -73,7 +73,7 @@ def _systems() -> Table:
         assert isinstance(card, SystemCard)
         why = why_not("systems", name)
         if not why:  # a checkpoint's header says more than the class
-            card = component_of(name).card
+            card = system_of(name).card
         rate = f"{card.rate} Hz" if card.rate else "any"
         trained = ", ".join(dict.fromkeys(corpus.corpus for corpus in card.training))
         weights = ", ".join(f"{weight} ({entry_of(weight).licence})" for weight in card.weights)

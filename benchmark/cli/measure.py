@@ -56,11 +56,11 @@ def _with_checkpoints(systems: str, pattern: str) -> str:
     takes = [n for n in names if "@" not in n and getattr(registry.card("systems", n), "checkpoint", False)]
     if not takes:
         raise RequestError("--checkpoints needs --systems NAME of a system that runs from a checkpoint, as masksr2-s")
-    made = []
+    with_files = []
     for name in names:
         base, mark, options = name.partition("?")
-        made += [f"{base}@{file}{mark}{options}" for file in files] if name in takes else [name]
-    return ",".join(made)
+        with_files += [f"{base}@{file}{mark}{options}" for file in files] if name in takes else [name]
+    return ",".join(with_files)
 
 
 @app.command(epilog="Example: restorebench plan demo --systems unprocessed,dtln --store demo-store")

@@ -50,14 +50,14 @@ def restorebench_check() -> Check:
         for name in allow:
             if name not in (*CHECKS, "long"):
                 raise unknown("checks", name, [*CHECKS, "long"])
-        found = check_system(system, rate=rate, long=long)
+        conformance = check_system(system, rate=rate, long=long)
         faults = [
             f"{fault.check} at {tested} Hz: {fault.seen}"
-            for tested, findings in found.findings.items()
+            for tested, findings in conformance.findings.items()
             for fault in findings
             if fault.verdict == "fault" and fault.check not in allow
         ]
         if faults:
-            pytest.fail("\n".join([f"{found.system}:", *faults]), pytrace=False)
+            pytest.fail("\n".join([f"{conformance.system}:", *faults]), pytrace=False)
 
     return judge

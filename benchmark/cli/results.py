@@ -200,20 +200,22 @@ def _board(
     from restorebench.reports.tables.in_words import in_words
 
     opened, plan = _stored_plan(store, suite)
-    made = make_board(plan, opened)
+    new_board = make_board(plan, opened)
     for_programs = form in (Format.csv, Format.json)
     if against:
-        shown = (verdicts.against_long if for_programs else verdicts.against)(made, against)
+        shown = (verdicts.against_long if for_programs else verdicts.against)(new_board, against)
     else:
-        shown = (tables.long if for_programs else tables.results)(made)
+        shown = (tables.long if for_programs else tables.results)(new_board)
     if page:
-        write_atomic(page, FORMATS[Format.html](tables.results(made) if for_programs or against else shown).encode())
+        write_atomic(
+            page, FORMATS[Format.html](tables.results(new_board) if for_programs or against else shown).encode()
+        )
     _print([replace(table, notes=(*notes, *table.notes)) for table in shown], form, wide, verbose)
     if form is Format.csv:  # which has no place for notes
         for note in notes:
             _say(note)
     if not against and form is Format.terminal:
-        for sentence in in_words(made):
+        for sentence in in_words(new_board):
             _tell(sentence)
 
 

@@ -35,10 +35,10 @@ class Conformance:
         rates = list(self.findings)
         names = [finding.check for finding in self.findings[rates[0]]]
         rows = []
-        for place, name in enumerate(names):
+        for index, name in enumerate(names):
             for rate in rates:
-                found = self.findings[rate][place]
-                rows.append((name, f"{rate} Hz", found.verdict, found.seen))
+                one = self.findings[rate][index]
+                rows.append((name, f"{rate} Hz", one.verdict, one.seen))
         return Table(f"Conformance of {self.system}", ("check", "rate", "verdict", "seen"), tuple(rows))
 
 
@@ -63,7 +63,7 @@ def check_system(system: System, long: bool = False, progress: Progress = silent
             yield 1
 
     progress("check", len(rates) * (len(CHECKS) + 1), steps())
-    return Conformance(system.card.name, {rate: tuple(found) for rate, found in findings.items()})
+    return Conformance(system.card.name, {rate: tuple(results) for rate, results in findings.items()})
 
 
 def ten_minutes(subject: Subject, always: bool) -> Finding:
@@ -78,8 +78,8 @@ def ten_minutes(subject: Subject, always: bool) -> Finding:
                 "long", "not told", f"ten minutes would take about {estimate:.0f} s; ask for them with --long"
             )
         given = sounds.long_speech(subject.rate, LONG_MINUTES)
-        made = subject.restore(given)
+        restored = subject.restore(given)
     except Exception as error:
         return Finding("long", "fault", f"ten minutes: {reason(error)}")
-    verdict, seen = told(len(made) == len(given), f"{len(made)} samples for {len(given)}")
+    verdict, seen = told(len(restored) == len(given), f"{len(restored)} samples for {len(given)}")
     return Finding("long", verdict, seen)

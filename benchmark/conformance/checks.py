@@ -50,8 +50,8 @@ class Subject:
 
     def restore(self, samples: FloatArray, seed: int = 0) -> FloatArray:
         """The output for one clip [time]. Raises what the system raises."""
-        [made] = self.restore_batch([samples], [seed])
-        return made.samples
+        [output] = self.restore_batch([samples], [seed])
+        return output.samples
 
     def restore_batch(self, batch: Sequence[FloatArray], seeds: Sequence[int]) -> Sequence[Audio]:
         return restored(self.system, [Audio(samples.copy(), self.rate) for samples in batch], list(seeds))
@@ -90,72 +90,74 @@ def told(holds: bool, seen: str) -> tuple[Verdict, str]:
 
 @check("rate")
 def _rate(subject: Subject) -> tuple[Verdict, str]:
-    [made] = subject.restore_batch([sounds.speech(subject.rate)], [0])
-    return told(made.rate == subject.rate, f"{made.rate} Hz for {subject.rate} Hz")
+    [output] = subject.restore_batch([sounds.speech(subject.rate)], [0])
+    return told(output.rate == subject.rate, f"{output.rate} Hz for {subject.rate} Hz")
 
 
 @check("length")
 def _length(subject: Subject) -> tuple[Verdict, str]:
     lengths = [subject.rate, subject.rate + 1, round(1.2345 * subject.rate)]
-    made = [len(subject.restore(sounds.speech(subject.rate)[:length])) for length in lengths]
-    more = [m - length for m, length in zip(made, lengths, strict=True)]
+    restored_lengths = [len(subject.restore(sounds.speech(subject.rate)[:length])) for length in lengths]
+    more = [m - length for m, length in zip(restored_lengths, lengths, strict=True)]
     return told(not any(more), f"{', '.join(f'{m:+d}' for m in more)} samples" if any(more) else "the input's")
 
 
 @check("channels")
 def _channels(subject: Subject) -> tuple[Verdict, str]:
-    made = subject.restore(sounds.speech(subject.rate))
-    return told(made.ndim == 1 and made.dtype == np.float32, f"{made.ndim} axes of {made.dtype}; wanted mono float32")
+    output = subject.restore(sounds.speech(subject.rate))
+    return told(
+        output.ndim == 1 and output.dtype == np.float32, f"{output.ndim} axes of {output.dtype}; wanted mono float32"
+    )
 
 
 @check("delay")
 def _delay(subject: Subject) -> tuple[Verdict, str]:
-    found = subject.on_speech()
-    seen = f"{1000 * found.delay_s:+.1f} ms ({'waveform' if found.exact else 'loudness'})"
+    pair = subject.on_speech()
+    seen = f"{1000 * pair.delay_s:+.1f} ms ({'waveform' if pair.exact else 'loudness'})"
     if subject.system.card.delay_s:
         seen += f", after the {1000 * subject.system.card.delay_s:g} ms that its card states were removed"
-    return told(abs(found.delay_s) <= (MAX_DELAY_S if found.exact else MAX_LOUDNESS_DELAY_S), seen)
+    return told(abs(pair.delay_s) <= (MAX_DELAY_S if pair.exact else MAX_LOUDNESS_DELAY_S), seen)
 
 
 @check("gain")
 def _gain(subject: Subject) -> tuple[Verdict, str]:
-    found = subject.on_speech()
-    return told(abs(found.gain_db) <= MAX_GAIN_DB, f"{found.gain_db:+.1f} dB on clean speech")
+    pair = subject.on_speech()
+    return told(abs(pair.gain_db) <= MAX_GAIN_DB, f"{pair.gain_db:+.1f} dB on clean speech")
 
 
 @check("polarity")
 def _polarity(subject: Subject) -> tuple[Verdict, str]:
-    found = subject.on_speech()
-    if not found.exact:
+    pair = subject.on_speech()
+    if not pair.exact:
         return "not told", "it makes another waveform than its input"
-    return told(found.polarity > 0, "kept" if found.polarity > 0 else "inverted")
+    return told(pair.polarity > 0, "kept" if pair.polarity > 0 else "inverted")
 
 
 @check("dc")
 def _dc(subject: Subject) -> tuple[Verdict, str]:
-    made = subject.restore(sounds.speech(subject.rate)).astype(np.float64)
-    share = abs(made.mean()) / (np.sqrt(np.mean(made**2)) + 1e-12)
+    output = subject.restore(sounds.speech(subject.rate)).astype(np.float64)
+    share = abs(output.mean()) / (np.sqrt(np.mean(output**2)) + 1e-12)
     return told(share <= MAX_DC, f"{share:.2%} of the level")
 
 
 @check("tail")
 def _tail(subject: Subject) -> tuple[Verdict, str]:
     given = sounds.cut_in_a_vowel(subject.rate)
-    made, last = subject.restore(given)[: len(given)], round(TAIL_S * subject.rate)
-    made = np.pad(made, (0, len(given) - len(made)))
+    output, last = subject.restore(given)[: len(given)], round(TAIL_S * subject.rate)
+    output = np.pad(output, (0, len(given) - len(output)))
     step = last // 5
     parts = [slice(len(given) - last + n * step, len(given) - last + (n + 1) * step) for n in range(5)]
-    levels = [10 * np.log10((np.mean(made[p] ** 2) + 1e-20) / (np.mean(given[p] ** 2) + 1e-20)) for p in parts]
+    levels = [10 * np.log10((np.mean(output[p] ** 2) + 1e-20) / (np.mean(given[p] ** 2) + 1e-20)) for p in parts]
     return told(min(levels) >= MIN_TAIL_DB, f"{min(levels):+.1f} dB in the quietest 10 ms of the last 50 ms")
 
 
 @check("clipping")
 def _clipping(subject: Subject) -> tuple[Verdict, str]:
     """Speech 12 dB above full scale, as it arrives in float files."""
-    made = subject.restore(sounds.speech(subject.rate) * np.float32(8))
-    if not np.isfinite(made).all():
+    output = subject.restore(sounds.speech(subject.rate) * np.float32(8))
+    if not np.isfinite(output).all():
         return "fault", "samples that are not finite for input above full scale"
-    flat = np.mean((np.abs(made[1:]) >= 0.999) & (made[1:] == made[:-1]))
+    flat = np.mean((np.abs(output[1:]) >= 0.999) & (output[1:] == output[:-1]))
     return told(bool(flat < 1e-3), f"{flat:.1%} of the output lies flat at full scale for input above it")
 
 
@@ -174,8 +176,8 @@ def _finite(subject: Subject) -> tuple[Verdict, str]:
 
 @check("silence")
 def _silence(subject: Subject) -> tuple[Verdict, str]:
-    made = np.nan_to_num(subject.restore(sounds.silence(subject.rate)))
-    peak = float(np.abs(made).max())
+    output = np.nan_to_num(subject.restore(sounds.silence(subject.rate)))
+    peak = float(np.abs(output).max())
     return told(peak <= QUIET, f"a peak of {peak:.2g} for digital silence")
 
 
@@ -184,11 +186,11 @@ def _short(subject: Subject) -> tuple[Verdict, str]:
     for seconds in SHORT_S:
         samples = sounds.speech(subject.rate)[subject.rate // 2 :][: round(seconds * subject.rate)]
         try:
-            made = subject.restore(samples)
+            output = subject.restore(samples)
         except Exception as error:
             return "fault", f"{seconds:g} s: {reason(error)}"
-        if len(made) != len(samples):
-            return "fault", f"{seconds:g} s: {len(made)} samples for {len(samples)}"
+        if len(output) != len(samples):
+            return "fault", f"{seconds:g} s: {len(output)} samples for {len(samples)}"
     return "ok", "0.1 s and 0.01 s"
 
 

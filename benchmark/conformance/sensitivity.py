@@ -74,19 +74,19 @@ def sensitivities(
         clips: Number of clips, spread over the bundled suite.
     """
     subjects = list(_subjects(clips))
-    found: list[Sensitivity] = []
+    rows: list[Sensitivity] = []
     why: dict[str, str] = {}
 
     def steps() -> Iterator[int]:
         for name in metrics:
             try:
-                found.extend(_sensitivity(name, subjects))
+                rows.extend(_sensitivity(name, subjects))
             except AudioError as error:
                 why[name] = str(error)
             yield 1
 
     progress("measure", len(metrics), steps())
-    return found, why
+    return rows, why
 
 
 def _subjects(clips: int) -> Iterator[tuple[Subject, Audio]]:
@@ -101,7 +101,7 @@ def _subjects(clips: int) -> Iterator[tuple[Subject, Audio]]:
 
 def _sensitivity(name: str, subjects: Sequence[tuple[Subject, Audio]]) -> list[Sensitivity]:
     """Raises AudioError when an unchanged clip has no value."""
-    made = []
+    differences = []
     judge = metric(name)
     scored: list[list[Mapping[str, Outcome]]] = []
     for subject, degraded in subjects:
@@ -113,13 +113,13 @@ def _sensitivity(name: str, subjects: Sequence[tuple[Subject, Audio]]) -> list[S
             raise AudioError(plain)
         changes: dict[str, float | None] = {}
         why: dict[str, str] = {}
-        for place, change in enumerate(CHANGES, 1):
-            changed = _reduced(value, [outcomes[place][value.name] for outcomes in scored])
+        for number, change in enumerate(CHANGES, 1):
+            changed = _reduced(value, [outcomes[number][value.name] for outcomes in scored])
             changes[change] = None if isinstance(changed, str) else changed - plain
             if isinstance(changed, str):
                 why[change] = changed
-        made.append(Sensitivity(value, plain, changes, why))
-    return made
+        differences.append(Sensitivity(value, plain, changes, why))
+    return differences
 
 
 def _reduced(value: Value, outcomes: Sequence[Outcome]) -> float | str:
@@ -135,15 +135,15 @@ def _reduced(value: Value, outcomes: Sequence[Outcome]) -> float | str:
     return errors / total * (100.0 if value.unit == "%" else 1.0)
 
 
-def table(found: Sequence[Sensitivity], left_out: Mapping[str, str], clips: int = CLIPS) -> Table:
+def table(measured: Sequence[Sensitivity], left_out: Mapping[str, str], clips: int = CLIPS) -> Table:
     """A row for each value. left_out: metric -> why it was not measured; clips: on how many it was measured."""
     rows = []
-    for one in found:
+    for one in measured:
         decimals = one.value.decimals
         moved = (DASH if apart is None else f"{apart:+.{decimals}f}" for apart in one.changes.values())
         rows.append((one.value.name, f"{one.plain:.{decimals}f}", *moved))
     refused: dict[str, list[str]] = {}
-    for one in found:
+    for one in measured:
         for change, why in one.why.items():
             refused.setdefault(f"{change}: {why}", []).append(one.value.name)
     notes = (

@@ -35,8 +35,8 @@ def cut_in_a_vowel(rate: int) -> FloatArray:
 
 def noise(rate: int, seconds: float, scale: float = 0.05, seed: int = 0) -> FloatArray:
     """White noise [time]."""
-    made: FloatArray = np.random.default_rng(seed).normal(scale=scale, size=round(rate * seconds)).astype(np.float32)
-    return made
+    samples: FloatArray = np.random.default_rng(seed).normal(scale=scale, size=round(rate * seconds)).astype(np.float32)
+    return samples
 
 
 def silence(rate: int, seconds: float = 1.0) -> FloatArray:
@@ -45,9 +45,9 @@ def silence(rate: int, seconds: float = 1.0) -> FloatArray:
 
 def click(rate: int) -> FloatArray:
     """One sample of full scale in a second of digital silence."""
-    made = silence(rate)
-    made[rate // 2] = 1.0
-    return made
+    samples = silence(rate)
+    samples[rate // 2] = 1.0
+    return samples
 
 
 def long_speech(rate: int, minutes: float) -> FloatArray:

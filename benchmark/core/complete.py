@@ -38,13 +38,13 @@ def missing_bytes(path: Path) -> int:
 
 def _chunks(file: BinaryIO, size: int, order: str, wanted: bytes) -> int:
     """Missing bytes of the chunk that holds the samples (WAV, AIFF); 0 if there is no such chunk."""
-    place = 12
-    while place + 8 <= size:
-        file.seek(place)
+    offset = 12
+    while offset + 8 <= size:
+        file.seek(offset)
         name, length = struct.unpack(f"{order}4sI", file.read(8))
         if name == wanted:
-            return _missing(length, place + 8, size)
-        place += 8 + length + length % 2
+            return _missing(length, offset + 8, size)
+        offset += 8 + length + length % 2
     return 0
 
 
@@ -52,11 +52,11 @@ def _ogg(file: BinaryIO, size: int) -> int:
     """Missing bytes of an OGG: a complete file's last page has the flag "end of stream" and all of its segments."""
     file.seek(max(0, size - 2 * OGG_PAGE))
     tail = file.read()
-    place = tail.rfind(b"OggS")
-    if place < 0 or len(tail) < place + 27 or not tail[place + 5] & 4:
+    offset = tail.rfind(b"OggS")
+    if offset < 0 or len(tail) < offset + 27 or not tail[offset + 5] & 4:
         return 1
-    segments = tail[place + 27 : place + 27 + tail[place + 26]]
-    return max(0, place + 27 + tail[place + 26] + sum(segments) - len(tail))
+    segments = tail[offset + 27 : offset + 27 + tail[offset + 26]]
+    return max(0, offset + 27 + tail[offset + 26] + sum(segments) - len(tail))
 
 
 def _mp3(file: BinaryIO, size: int) -> int:
@@ -70,13 +70,13 @@ def _mp3(file: BinaryIO, size: int) -> int:
         start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
     file.seek(start)
     frame = file.read(XING_AT)
-    place = max(frame.find(b"Xing"), frame.find(b"Info"))
-    if place < 0 or len(frame) < place + 16:
+    offset = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if offset < 0 or len(frame) < offset + 16:
         return 0
-    flags = int.from_bytes(frame[place + 4 : place + 8])
+    flags = int.from_bytes(frame[offset + 4 : offset + 8])
     if flags & 3 != 3:
         return 0
-    count = int.from_bytes(frame[place + 12 : place + 16])
+    count = int.from_bytes(frame[offset + 12 : offset + 16])
     return _missing(count, start, size)
 
 

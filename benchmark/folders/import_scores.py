@@ -37,14 +37,14 @@ def import_scores(store: Store, plan: Plan, table: Path, metric: str, lower_is_b
         plan, metric_cards=kept, signatures={**plan.signatures, metric: signature(card, plan.suite.synthesizer)}
     )
     [value] = card.values
-    found = [
+    scores = [
         record(job, card, value.name, Outcome(float(row["value"]))) for row in rows for job in _jobs(plan, row, table)
     ]
-    if len({one.key for one in found}) < len(found):
+    if len({one.key for one in scores}) < len(scores):
         raise RequestError(f"{table}: a clip of a system stands twice; one value per system, id, condition and seed")
-    store.put("scores", found)
+    store.put("scores", scores)
     store.put_plan(planned)
-    return len(found)
+    return len(scores)
 
 
 def _read(table: Path) -> list[dict[str, str]]:

@@ -16,14 +16,14 @@ class KeptRows:
 
     def read(self) -> dict[str, dict[str, object]]:
         """Key -> row, from earlier runs of the command; an incomplete line is left out."""
-        found: dict[str, dict[str, object]] = {}
+        rows: dict[str, dict[str, object]] = {}
         for line in read_text(self.path).split("\n") if self.path.is_file() else []:
             try:
                 key, row = json.loads(line)
             except ValueError:
                 continue
-            found[key] = row
-        return found
+            rows[key] = row
+        return rows
 
     def add(self, key: str, row: dict[str, object]) -> None:
         self.path.parent.mkdir(parents=True, exist_ok=True)

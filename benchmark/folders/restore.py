@@ -25,8 +25,8 @@ def restore_files(
     def steps() -> Iterator[int]:
         for given, wanted in pairs:
             try:
-                made, _ = restore_audio(component, read(given), seed)
-                write_float(wanted, made)
+                restored, _ = restore_audio(component, read(given), seed)
+                write_float(wanted, restored)
                 written.append(wanted)
             except RequestError:
                 raise  # not this file's fault: weights that do not fit, for instance

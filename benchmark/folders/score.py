@@ -131,19 +131,19 @@ def table(rows: Sequence[dict[str, object]], names: Sequence[str]) -> pd.DataFra
 def _units(
     estimates: Path, references: Path | None, texts: Path | None, language: str, names: tuple[str, ...]
 ) -> list[FileUnit]:
-    made = files_by_id(estimates)
+    by_id = files_by_id(estimates)
     clean = files_by_id(references) if references else None
     spoken = read_texts(texts) if texts else None
     if clean is not None:
-        ids = set(clean) | set(made)
+        ids = set(clean) | set(by_id)
     elif spoken is not None:
-        ids = set(spoken) | set(made)
+        ids = set(spoken) | set(by_id)
     else:
-        ids = set(made)
+        ids = set(by_id)
     return [
         FileUnit(
             id=clip,
-            estimate=made.get(clip, ()),
+            estimate=by_id.get(clip, ()),
             reference=None if clean is None else clean.get(clip, ()),
             text=spoken.get(clip) if spoken else None,
             language=language,
@@ -157,7 +157,7 @@ def files_by_id(folder: Path) -> dict[str, tuple[Path, ...]]:
     """Audio files below a folder by id. Raises RequestError when the folder cannot be read or holds none."""
     if not folder.is_dir():
         raise RequestError(f"{folder}: no such folder; wanted a folder of audio files")
-    found: dict[str, tuple[Path, ...]] = {}
+    by_id: dict[str, tuple[Path, ...]] = {}
     try:
         paths = files_below(folder, AUDIO_SUFFIXES)
         next(folder.iterdir(), None)
@@ -165,10 +165,10 @@ def files_by_id(folder: Path) -> dict[str, tuple[Path, ...]]:
         raise RequestError(f"{folder}: cannot be read ({error.strerror}); check its permissions") from error
     for path in paths:
         clip = decodable(path.relative_to(folder).with_suffix("").as_posix())
-        found[clip] = (*found.get(clip, ()), path)
-    if not found:
+        by_id[clip] = (*by_id.get(clip, ()), path)
+    if not by_id:
         raise RequestError(f"{folder}: holds no audio files ({', '.join(sorted(AUDIO_SUFFIXES))})")
-    return found
+    return by_id
 
 
 def score_file(unit: FileUnit) -> dict[str, object]:
@@ -202,19 +202,19 @@ def hints_of(estimate: SharedClip | str, reference: SharedClip | None) -> list[s
     """What is likely to be wrong with a file whose scores are bad, in words."""
     if isinstance(estimate, str):
         return []
-    found = []
+    hints = []
     peak = float(np.abs(estimate.audio.samples).max())
     if peak > INTEGER_PEAK:
-        found.append(f"samples reach {peak:.0f}, wanted about 1: 16-bit numbers written as floats? divide by 32768")
+        hints.append(f"samples reach {peak:.0f}, wanted about 1: 16-bit numbers written as floats? divide by 32768")
     if reference is not None:
         try:
             delay = delay_ms(estimate, reference)
         except AudioError:
-            return found
+            return hints
         if abs(delay) >= DELAYED_MS:
             when = "late" if delay > 0 else "early"
-            found.append(f"{abs(delay):.3g} ms {when} against its reference; si_sdr@aligned and its like forgive that")
-    return found
+            hints.append(f"{abs(delay):.3g} ms {when} against its reference; si_sdr@aligned and its like forgive that")
+    return hints
 
 
 def _columns(name: str, outcomes: dict[str, Outcome]) -> dict[str, object]:

@@ -87,17 +87,17 @@ def baseline_of(
     rows = rows[rows["value_name"].isin(wanted) & rows["condition"].isin(set(conditions) or set(rows["condition"]))]
     require_done(rows)
     clips: dict[str, dict[str, dict[str, Clip]]] = {}
-    for found in paired_scores(plan, rows):
-        row = found.systems.index(chosen)
+    for paired in paired_scores(plan, rows):
+        row = paired.systems.index(chosen)
         parts = zip(
-            found.clips, found.sample.numerator[row], found.sample.denominator[row], found.seeds[row], strict=True
+            paired.clips, paired.sample.numerator[row], paired.sample.denominator[row], paired.seeds[row], strict=True
         )
         kept = {
             clip: (float(numerator), float(denominator), int(seeds))
             for clip, numerator, denominator, seeds in parts
             if seeds
         }
-        clips.setdefault(found.condition, {})[found.value.name] = kept
+        clips.setdefault(paired.condition, {})[paired.value.name] = kept
     if not len(rows):
         raise RequestError(f"{chosen} has no value with a margin; give one with --margin VALUE=NUMBER")
     missing = holes(rows)
@@ -105,7 +105,7 @@ def baseline_of(
         raise RequestError(f"{chosen} has nothing to guard: {'; '.join(missing)}")
     names = {name for measured in clips.values() for name in measured}
     require_power([len(kept) for measured in clips.values() for kept in measured.values()])
-    made = Baseline(
+    baseline = Baseline(
         suite=plan.suite.name,
         trials=plan.trials_digest,
         system=chosen,
@@ -115,7 +115,7 @@ def baseline_of(
         signatures={name: signature_of(plan, name) for name in sorted(names)},
         clips=clips,
     )
-    return made, missing
+    return baseline, missing
 
 
 def default_margins(plan: Plan) -> dict[str, float]:
@@ -126,24 +126,24 @@ def default_margins(plan: Plan) -> dict[str, float]:
 
 def holes(rows: pd.DataFrame) -> list[str]:
     """Records without a value: "VALUE on CONDITION: clips: why"."""
-    found = []
+    without = []
     for (condition, name), group in rows[rows["value"].isna()].groupby(["condition", "value_name"], sort=False):
         clips = list(dict.fromkeys(group["utterance"]))
-        found.append(f"{name} on {condition}: {listed(clips)}: {group['why'].iloc[0]}")
-    return found
+        without.append(f"{name} on {condition}: {listed(clips)}: {group['why'].iloc[0]}")
+    return without
 
 
 def dropped(old: Baseline, new: Baseline) -> list[str]:
     """What the old baseline guards and the new one would not."""
-    found = []
+    missing = []
     for condition, values in old.clips.items():
         for name, clips in values.items():
             kept = new.clips.get(condition, {}).get(name, {})
             if not kept:
-                found.append(f"{name} on {condition}")
+                missing.append(f"{name} on {condition}")
             elif lost := [clip for clip in clips if clip not in kept]:
-                found.append(f"{name} on {condition}: {listed(lost)}")
-    return found
+                missing.append(f"{name} on {condition}: {listed(lost)}")
+    return missing
 
 
 def listed(names: Sequence[str]) -> str:
@@ -219,16 +219,16 @@ def signature_of(plan: Plan, value: str) -> str:
 
 def margins_of(texts: Sequence[str]) -> dict[str, float]:
     """`VALUE=NUMBER` texts. Raises RequestError for any other."""
-    found = {}
+    margins = {}
     for text in texts:
         name, _, number = text.partition("=")
         try:
-            found[name] = float(number)
+            margins[name] = float(number)
         except ValueError as error:
             raise RequestError(f"--margin {text}: wanted VALUE=NUMBER, as in dnsmos.ovl=0.05") from error
-        if not name or not 0 <= found[name] < math.inf:
+        if not name or not 0 <= margins[name] < math.inf:
             raise RequestError(f"--margin {text}: wanted VALUE=NUMBER with a finite number of at least 0")
-    return found
+    return margins
 
 
 def read_baseline(path: Path) -> Baseline:
@@ -239,8 +239,8 @@ def read_baseline(path: Path) -> Baseline:
         return Baseline.model_validate_json(path.read_bytes())
     except ValidationError as error:
         first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"]) or "as a whole"
-        raise RequestError(f"{path}: not a baseline: {place}: {first['msg']}") from error
+        field = ".".join(str(part) for part in first["loc"]) or "as a whole"
+        raise RequestError(f"{path}: not a baseline: {field}: {first['msg']}") from error
 
 
 def write_baseline(path: Path, baseline: Baseline) -> None:

@@ -86,21 +86,21 @@ class GatedValue:
 
     @property
     def why(self) -> str:
-        said = []
+        reasons = []
         if self.lost:
             why = f": {self.lost_why}" if self.lost_why else ""
-            said.append(f"fewer values than the baseline for {listed(self.lost)}{why}")
+            reasons.append(f"fewer values than the baseline for {listed(self.lost)}{why}")
         if self.broken:
-            said.append(f"broken: {listed(self.broken)}")
+            reasons.append(f"broken: {listed(self.broken)}")
         if self.worse is not None and self.worse > self.margin:
             by = f"worse by {self.worse:.3g}"
             chance = f"{by}, but chance explains it (p {self.p:.2g})"
             if 2.0**-self.changed * self.tested >= ALPHA:
                 chance = f"{by}, but only {self.changed} of {self.clips} clips changed: too few to test"
-            said.append(f"{by}, margin {self.margin:g}, p {self.p:.2g}" if self.worsened else chance)
+            reasons.append(f"{by}, margin {self.margin:g}, p {self.p:.2g}" if self.worsened else chance)
         elif self.worse is not None and self.p < ALPHA and self.worse > 0:
-            said.append("significantly worse, but within the margin")
-        return "; ".join(said)
+            reasons.append("significantly worse, but within the margin")
+        return "; ".join(reasons)
 
 
 @dataclass(frozen=True)
@@ -171,17 +171,17 @@ def judge(
 ) -> GateResult:
     """The verdict on a system's scores. A value without any score has lost all its clips."""
     draws = draws or Draws("gate")
-    by_value = {(found.condition, found.value.name): found for found in measured}
-    found = []
+    by_value = {(paired.condition, paired.value.name): paired for paired in measured}
+    to_test = []
     for condition, values in baseline.clips.items():
         for name, clips in values.items():
             bare = GatedValue(condition, name, baseline.margins[name])
-            found.append(_judge(bare, by_value.get((condition, name)), system, clips, whys or {}, draws))
-    if not all(one.lost for one, _ in found):
+            to_test.append(_judge(bare, by_value.get((condition, name)), system, clips, whys or {}, draws))
+    if not all(one.lost for one, _ in to_test):
         require_power([len(clips) for values in baseline.clips.values() for clips in values.values()])
-    corrected = holm([p for _, p in found])
-    judged = tuple(replace(one, p=float(p), tested=len(found)) for (one, _), p in zip(found, corrected, strict=True))
-    return GateResult(system, baseline, judged)
+    corrected = holm([p for _, p in to_test])
+    gated = tuple(replace(one, p=float(p), tested=len(to_test)) for (one, _), p in zip(to_test, corrected, strict=True))
+    return GateResult(system, baseline, gated)
 
 
 def _judge(
@@ -202,7 +202,7 @@ def _judge(
     sample = Sample(sign * numerator, denominator, np.arange(len(common)))
     scores = numerator / denominator * new.factor
     differences = sign * (scores[0] - scores[1])
-    judged = replace(
+    gated = replace(
         bare,
         before=second,
         now=first,
@@ -212,7 +212,7 @@ def _judge(
         else (),
         changed=int(np.count_nonzero(differences)),
     )
-    return judged, one_sided_p(sample, draws)
+    return gated, one_sided_p(sample, draws)
 
 
 def clip_limit(value: Value, margin: float) -> float:
@@ -232,10 +232,12 @@ def _broken(differences: NDArray[np.float64], least: float) -> NDArray[np.intp]:
     return places[np.argsort(-differences[places])]
 
 
-def _clips(found: PairedScores, system: str) -> dict[str, Clip]:
+def _clips(paired: PairedScores, system: str) -> dict[str, Clip]:
     """The clips on which a system has a value."""
-    row = found.systems.index(system)
-    parts = zip(found.clips, found.sample.numerator[row], found.sample.denominator[row], found.seeds[row], strict=True)
+    row = paired.systems.index(system)
+    parts = zip(
+        paired.clips, paired.sample.numerator[row], paired.sample.denominator[row], paired.seeds[row], strict=True
+    )
     return {
         clip: (numerator, denominator, int(seeds))
         for clip, numerator, denominator, seeds in parts

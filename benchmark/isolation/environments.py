@@ -123,8 +123,8 @@ def _build(environment: Environment) -> None:
         frozen = _uv_run(uv, "pip", "freeze", "--python", str(environment.python))
     except subprocess.CalledProcessError as error:
         shutil.rmtree(folder, ignore_errors=True)
-        said = " / ".join(error.stderr.strip().splitlines()[-LAST_LINES:])
-        raise RequestError(f"the environment for {environment.shown} could not be built; uv says: {said}") from error
+        tail = " / ".join(error.stderr.strip().splitlines()[-LAST_LINES:])
+        raise RequestError(f"the environment for {environment.shown} could not be built; uv says: {tail}") from error
     facts = {
         "requirements": list(environment.requirements),
         "python": python_version(),
@@ -236,8 +236,8 @@ def prune(keep: Iterable[Environment]) -> list[str]:
 
 def used_by(cards: Iterable[tuple[str, Sequence[str]]]) -> dict[Environment, list[str]]:
     """Environments that cards ask for, with the names that ask."""
-    found: dict[Environment, list[str]] = {}
+    used: dict[Environment, list[str]] = {}
     for name, requirements in cards:
         if requirements:
-            found.setdefault(Environment(tuple(requirements)), []).append(name)
-    return found
+            used.setdefault(Environment(tuple(requirements)), []).append(name)
+    return used

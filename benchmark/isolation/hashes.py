@@ -18,10 +18,10 @@ def known() -> dict[str, list[str]]:
 
 def with_hashes(requirements: Sequence[str]) -> list[str] | None:
     """The requirements as pip's `--require-hashes` wants them; None when one of them is no package of our locks."""
-    found = [known().get(requirement.partition(";")[0].strip(), []) for requirement in requirements]
-    if not all(found):
+    hashes_by_requirement = [known().get(requirement.partition(";")[0].strip(), []) for requirement in requirements]
+    if not all(hashes_by_requirement):
         return None
     return [
         " ".join([requirement, *(f"--hash=sha256:{one}" for one in hashes)])
-        for requirement, hashes in zip(requirements, found, strict=True)
+        for requirement, hashes in zip(requirements, hashes_by_requirement, strict=True)
     ]

@@ -157,20 +157,20 @@ class Remote:
                 self._send(part, deadline)
             (length,) = struct.unpack(">Q", self._receive(8, deadline))
             answer = json.loads(self._receive(length, deadline))
-            made = []
+            received = []
             for facts in answer["arrays"]:
                 kind = np.dtype(facts["dtype"])
                 size = kind.itemsize * int(np.prod(facts["shape"], dtype=np.int64))
-                made.append(np.frombuffer(self._receive(size, deadline), kind).reshape(facts["shape"]))
+                received.append(np.frombuffer(self._receive(size, deadline), kind).reshape(facts["shape"]))
         except TimeoutError as error:
-            said = self._tail()
+            tail = self._tail()
             self.close()
-            raise AudioError(f"{self.file.stem}: no answer within {limit_s:g} s, so it was ended{said}") from error
+            raise AudioError(f"{self.file.stem}: no answer within {limit_s:g} s, so it was ended{tail}") from error
         except (BrokenPipeError, EOFError) as error:
             code = self._process.wait()
-            said = self._tail()
+            tail = self._tail()
             self.close()
-            raise WorkerDied(f"its worker died (exit {code}){said}") from error
+            raise WorkerDied(f"its worker died (exit {code}){tail}") from error
         except BaseException:
             self.close()  # a late answer must not be taken for the answer to the next request
             raise
@@ -180,7 +180,7 @@ class Remote:
                 self.close()
                 self._unusable = why
             raise AudioError(why)
-        return answer["value"], made
+        return answer["value"], received
 
     def _send(self, data: memoryview, deadline: float) -> None:
         assert self._process is not None
@@ -193,14 +193,14 @@ class Remote:
     def _receive(self, count: int, deadline: float) -> bytearray:
         assert self._process is not None
         assert self._process.stdout is not None
-        pipe, made = self._process.stdout.fileno(), bytearray()
-        while len(made) < count:
+        pipe, content = self._process.stdout.fileno(), bytearray()
+        while len(content) < count:
             _wait([pipe], [], deadline)
-            part = os.read(pipe, count - len(made))
+            part = os.read(pipe, count - len(content))
             if not part:
                 raise EOFError
-            made += part
-        return made
+            content += part
+        return content
 
     def _tail(self) -> str:
         """The end of what the worker wrote to standard error, as one line."""

@@ -34,13 +34,13 @@ def main() -> None:
         except EOFError:
             return
         value: Any = None
-        made: Sequence[Array] = []
+        outputs: Sequence[Array] = []
         try:
             if component is None:
                 component = load(head["file"], head["settings"])
             else:
-                value, made = getattr(component, head["method"])(arrays, **head["options"])
-            write_frame(answers, {"value": value}, made)
+                value, outputs = getattr(component, head["method"])(arrays, **head["options"])
+            write_frame(answers, {"value": value}, outputs)
         except Exception as error:
             traceback.print_exc()
             line = " ".join(str(error).split())

@@ -122,7 +122,7 @@ class Plan:
         )
 
     def to_json(self) -> str:
-        place = {trial.id: index for index, trial in enumerate(self.trials)}
+        index_of = {trial.id: index for index, trial in enumerate(self.trials)}
         return json.dumps(
             {
                 "suite": self.suite.model_dump(mode="json"),
@@ -131,7 +131,7 @@ class Plan:
                 "metrics": [card.model_dump(mode="json") for card in self.metric_cards.values()],
                 "signatures": self.signatures,
                 "left_out": self.left_out,
-                "jobs": [[place[job.trial.id], *_stored(job)] for job in self.jobs],
+                "jobs": [[index_of[job.trial.id], *_stored(job)] for job in self.jobs],
             },
             indent=1,
             sort_keys=True,

@@ -9,7 +9,7 @@ from itertools import groupby
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import header
 from restorebench.benchmark.components import (
-    component_of,
+    system_of,
     metric_card,
     require_weights,
     resolve_metrics,
@@ -45,7 +45,7 @@ def make_plan(
 ) -> Plan:
     """The plan of a run. Raises RequestError for unknown names, absent packages, weights or corpora, duplicate ids."""
     chosen = tuple(dict.fromkeys(suite.systems if systems is None else systems))
-    cards = {name: component_of(name).card for name in chosen}
+    cards = {name: system_of(name).card for name in chosen}
     metric_cards = {name: metric_card(name) for name in resolve_metrics(suite.metrics if metrics is None else metrics)}
     speakers = [synthesizer_card(suite.synthesizer)] if suite.speech else []
     require_weights([*cards.values(), *metric_cards.values(), *speakers])
@@ -65,7 +65,7 @@ def make_plan(
 
 def _jobs(name: str, suite: Suite, trials: Sequence[Trial]) -> list[Job]:
     """Every restoration of one system. Raises RequestError for a supplied system that has no sound for any clip."""
-    component = component_of(name)
+    component = system_of(name)
     draws = suite.seeds if component.card.stochastic else suite.seeds[:1]
     jobs = []
     for _, group in groupby(trials, key=lambda trial: trial.condition):

@@ -20,10 +20,10 @@ class Shard:
     @classmethod
     def parse(cls, text: str) -> Shard:
         """The shard of a text such as `2/5`. Raises RequestError."""
-        found = re.fullmatch(r"(\d+)/(\d+)", text)
-        if not found or not 1 <= int(found[1]) <= int(found[2]):
+        match = re.fullmatch(r"(\d+)/(\d+)", text)
+        if not match or not 1 <= int(match[1]) <= int(match[2]):
             raise RequestError(f"--shard {text}: wanted NUMBER/COUNT, as in 2/5: the second of five parts")
-        return cls(int(found[1]), int(found[2]))
+        return cls(int(match[1]), int(match[2]))
 
     def holds(self, trial: str) -> bool:
         """Whether the trial of an id is in this part. Ids, unlike keys, are the same wherever the files lie."""

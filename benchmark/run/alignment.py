@@ -27,38 +27,38 @@ class Alignment:
     """True where the delay was found from the waveforms (GCC-PHAT), False where from the loudness over time."""
 
 
-def align(made: FloatArray, given: FloatArray, rate: int) -> Alignment:
-    """Compares an output `made` [time] with its input `given` [time], both at `rate` Hz.
+def align(estimate: FloatArray, given: FloatArray, rate: int) -> Alignment:
+    """Compares an output `estimate` [time] with its input `given` [time], both at `rate` Hz.
 
     The delay is the peak of the generalised cross-correlation with phase transform (Knapp & Carter 1976). The output of
     a generative system has another phase: then the loudness over 10 ms is correlated, which is exact to about 2 ms.
     """
-    lag = _peak(made, given, whitened=True)
-    moved, kept = _overlap(made, given, lag)
+    lag = _peak(estimate, given, whitened=True)
+    moved, kept = _overlap(estimate, given, lag)
     norm = float(np.linalg.norm(moved) * np.linalg.norm(kept))
     correlation = float(moved @ kept) / norm if norm else 0.0
-    gain_db = 20 * np.log10(_rms(made) / _rms(given))
+    gain_db = 20 * np.log10(_rms(estimate) / _rms(given))
     if abs(correlation) >= COMMON:
         return Alignment(lag / rate, 1 if correlation > 0 else -1, gain_db, exact=True)
     hop = max(1, round(rate / 1000))
-    lag = _peak(_loudness(made, rate)[::hop], _loudness(given, rate)[::hop], whitened=False)
+    lag = _peak(_loudness(estimate, rate)[::hop], _loudness(given, rate)[::hop], whitened=False)
     return Alignment(lag * hop / rate, 0, gain_db, exact=False)
 
 
-def _peak(made: FloatArray, given: FloatArray, whitened: bool) -> int:
-    """Samples that `made` comes later than `given`."""
-    size = 2 * max(len(made), len(given))
-    cross = np.fft.rfft(made, size) * np.conj(np.fft.rfft(given, size))
+def _peak(estimate: FloatArray, given: FloatArray, whitened: bool) -> int:
+    """Samples that `estimate` comes later than `given`."""
+    size = 2 * max(len(estimate), len(given))
+    cross = np.fft.rfft(estimate, size) * np.conj(np.fft.rfft(given, size))
     if whitened:
         magnitude = np.abs(cross)
         cross = cross / (magnitude + 1e-3 * magnitude.max() + 1e-20)
-    found = np.fft.irfft(cross, size)
-    lag = int(np.argmax(np.abs(found) if whitened else found))
+    correlation = np.fft.irfft(cross, size)
+    lag = int(np.argmax(np.abs(correlation) if whitened else correlation))
     return lag if lag < size // 2 else lag - size
 
 
-def _overlap(made: FloatArray, given: FloatArray, lag: int) -> tuple[FloatArray, FloatArray]:
-    moved, kept = made[max(lag, 0) :], given[max(-lag, 0) :]
+def _overlap(estimate: FloatArray, given: FloatArray, lag: int) -> tuple[FloatArray, FloatArray]:
+    moved, kept = estimate[max(lag, 0) :], given[max(-lag, 0) :]
     length = min(len(moved), len(kept))
     return moved[:length].astype(np.float64), kept[:length].astype(np.float64)
 
@@ -66,8 +66,8 @@ def _overlap(made: FloatArray, given: FloatArray, lag: int) -> tuple[FloatArray,
 def _loudness(samples: FloatArray, rate: int) -> FloatArray:
     """Root mean square over 10 ms around every sample, less its mean."""
     window = max(1, round(LOUDNESS_S * rate))
-    found = np.sqrt(np.convolve(samples.astype(np.float64) ** 2, np.ones(window) / window, mode="same"))
-    centred: FloatArray = (found - found.mean()).astype(np.float32)
+    loudness = np.sqrt(np.convolve(samples.astype(np.float64) ** 2, np.ones(window) / window, mode="same"))
+    centred: FloatArray = (loudness - loudness.mean()).astype(np.float32)
     return centred
 
 

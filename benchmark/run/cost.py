@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from restorebench.benchmark.audio import samples_for
-from restorebench.benchmark.components import component_of
+from restorebench.benchmark.components import system_of
 from restorebench.benchmark.contracts import System
 from restorebench.benchmark.core.digest import digest
 from restorebench.benchmark.core.pool import Workers, single_threaded_children
@@ -74,7 +74,7 @@ def measure_unit(unit: CostUnit) -> int:
     """Creates a system and restores four seconds of noise, first for the peak memory, then again for the time."""
     before = held("VmRSS")
     try:
-        system = component_of(unit.system)
+        system = system_of(unit.system)
         assert isinstance(system, System)
         rate = system.card.rate or RATE
         rng = np.random.default_rng(0)
@@ -107,9 +107,9 @@ def timed(run: Callable[[], object]) -> tuple[float, float]:
 
 def held(what: str) -> float:
     """This process's memory in MiB: `what` is VmRSS for the current or VmHWM for the highest resident memory."""
-    found = re.search(rf"^{what}:\s+(\d+) kB$", STATUS.read_text(encoding="ascii"), re.MULTILINE)
-    assert found
-    return int(found[1]) / 1024
+    line = re.search(rf"^{what}:\s+(\d+) kB$", STATUS.read_text(encoding="ascii"), re.MULTILINE)
+    assert line
+    return int(line[1]) / 1024
 
 
 def _died(unit: CostUnit, why: str) -> int:

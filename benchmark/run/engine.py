@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 from restorebench.benchmark import registry
-from restorebench.benchmark.components import component_of, synthesizer_card
+from restorebench.benchmark.components import system_of, synthesizer_card
 from restorebench.benchmark.contracts import Card, Supplied
 from restorebench.benchmark.core.atomic import sweep
 from restorebench.benchmark.core.pool import Workers
@@ -54,8 +54,8 @@ def run(
     sweep(store.root)
     store.put_plan(plan)
     plan = shard.of(plan)
-    for told in store.drop_damaged():
-        LOG.warning("%s; measured again", told)
+    for damaged in store.drop_damaged():
+        LOG.warning("%s; measured again", damaged)
     if again := forget_failures(plan, store, retry_failed):
         LOG.warning("%d failures of an earlier run are tried again", again)
     pairs = [PairUnit(store.root, plan.suite, t) for t in _distinct_trials(plan) if store.note("pairs", t.key) is None]
@@ -115,7 +115,7 @@ def _restorations(plan: Plan, store: Store, isolated: bool) -> list[RestoreUnit]
             continue
         wanted = {job.restoration.key: job.restoration for job in group}.values()
         todo = [job for job in wanted if store.note("restored", job.key) is None]
-        if not todo or isinstance(component_of(name), Supplied):
+        if not todo or isinstance(system_of(name), Supplied):
             continue
         units += [RestoreUnit(store.root, tuple(todo[i : i + BATCH])) for i in range(0, len(todo), BATCH)]
     return units
@@ -196,9 +196,9 @@ def forget_failed_scores(plan: Plan, store: Store, again: Callable[[str], bool] 
     planned = {
         score_key(job, card, plan.signatures[name]) for job in plan.jobs for name, card in plan.metric_cards.items()
     }
-    found = 0
+    forgotten = 0
     for rows in ROWS:
         chosen = {key for key, why in store.failures(rows).items() if key in planned and again(why)}
         store.drop_failures(rows, chosen)
-        found += len(chosen)
-    return found
+        forgotten += len(chosen)
+    return forgotten

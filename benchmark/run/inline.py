@@ -69,7 +69,7 @@ def restore_inline(
             yield len(batch)
 
     progress("restore", len(planned), steps())
-    order = {(trial.id, draw): place for place, (trial, draw) in enumerate((t, d) for t in trials for d in draws)}
+    order = {(trial.id, draw): index for index, (trial, draw) in enumerate((t, d) for t in trials for d in draws)}
     return sorted(done, key=lambda job: order[job.trial.id, job.draw])
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from restorebench.benchmark.audio import require_finite as finite
 from restorebench.benchmark.audio import resample, samples_for, write_float
-from restorebench.benchmark.components import component_of
+from restorebench.benchmark.components import system_of
 from restorebench.benchmark.contracts import System
 from restorebench.benchmark.errors import AudioError, reason
 from restorebench.benchmark.plan.plan import Job
@@ -33,7 +33,7 @@ class RestoreUnit:
 
 def restore_unit(unit: RestoreUnit) -> list[str]:
     store = Store(unit.store)
-    system = component_of(unit.jobs[0].system)
+    system = system_of(unit.jobs[0].system)
     assert isinstance(system, System)
     inputs: list[tuple[Job, Audio]] = []
     for job in unit.jobs:
@@ -79,9 +79,9 @@ def restore_batch(system: System, inputs: Sequence[tuple[Job, Audio]]) -> list[t
     elapsed = time.perf_counter() - start
     total = sum(a.seconds for a in batch)
     results: list[tuple[Job, tuple[Audio, float] | str]] = []
-    for (job, _), given, made in zip(inputs, batch, outputs, strict=True):
+    for (job, _), given, output in zip(inputs, batch, outputs, strict=True):
         try:
-            results.append((job, (checked(made, given), elapsed * given.seconds / total)))
+            results.append((job, (checked(output, given), elapsed * given.seconds / total)))
         except Exception as error:
             results.append((job, reason(error)))
     return results
@@ -93,13 +93,13 @@ def restored(system: System, batch: Sequence[Audio], seeds: Sequence[int]) -> li
         return list(system.restore(batch, seeds))
     late = [round(system.card.delay_s * audio.rate) for audio in batch]
     longer = [Audio(np.pad(audio.samples, (0, n)), audio.rate) for audio, n in zip(batch, late, strict=True)]
-    made = list(system.restore(longer, seeds))
-    return [Audio(audio.samples[n:], audio.rate) for audio, n in zip(made, late, strict=True)]
+    outputs = list(system.restore(longer, seeds))
+    return [Audio(audio.samples[n:], audio.rate) for audio, n in zip(outputs, late, strict=True)]
 
 
 @cache
 def _warm_up_once(name: str, rate: int) -> None:
-    component = component_of(name)
+    component = system_of(name)
     assert isinstance(component, System)
     warm_up(component, rate)
 
@@ -114,15 +114,15 @@ def warm_up(system: System, rate: int) -> None:
         system.restore([Audio(quiet, rate)], [0])
 
 
-def checked(made: Audio, given: Audio) -> Audio:
+def checked(output: Audio, given: Audio) -> Audio:
     """The output, if it has the input's rate and length and finite samples. Raises AudioError."""
-    if made.rate != given.rate or len(made.samples) != len(given.samples):
+    if output.rate != given.rate or len(output.samples) != len(given.samples):
         raise AudioError(
-            f"returned {len(made.samples)} samples at {made.rate} Hz for {len(given.samples)} at {given.rate} Hz; "
+            f"returned {len(output.samples)} samples at {output.rate} Hz for {len(given.samples)} at {given.rate} Hz; "
             "a system must return its input's length: trim or pad inside its `restore`"
         )
-    finite(made.samples, "its output")
-    return made
+    finite(output.samples, "its output")
+    return output
 
 
 def _restore_died(unit: RestoreUnit, why: str) -> list[str]:
@@ -138,7 +138,7 @@ def restore_audio(system: System, audio: Audio, seed: int) -> tuple[Audio, float
     rate = system.card.rate or audio.rate
     given = Audio(resample(audio.samples, audio.rate, rate), rate)
     start = time.perf_counter()
-    made = checked(restored(system, [given], [seed])[0], given)
+    output = checked(restored(system, [given], [seed])[0], given)
     seconds = time.perf_counter() - start
-    back = resample(made.samples, rate, audio.rate)
+    back = resample(output.samples, rate, audio.rate)
     return Audio(back[: samples_for(audio.seconds, audio.rate)], audio.rate), seconds

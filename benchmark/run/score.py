@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from restorebench.benchmark.components import component_of
+from restorebench.benchmark.components import system_of
 from restorebench.benchmark.contracts import Supplied
 from restorebench.benchmark.errors import AudioError, reason
 from restorebench.benchmark.plan.plan import Job, Plan
@@ -35,7 +35,7 @@ def delivered(store: Store, job: Job, pair: Pair) -> Restoration | str:
         return _said(store, job)
     note = store.note("restored", job.key)
     if note is None:
-        component = component_of(job.system)
+        component = system_of(job.system)
         if not isinstance(component, Supplied):
             return "was not restored"
         try:
@@ -78,13 +78,13 @@ def versions_of_clip(store: Store, plan: Plan) -> Callable[[Trial], dict[str, Au
             pair = load_pair(store, trial)
         except AudioError:
             return {}
-        found = {before: pair.degraded}
+        audio_by_version = {before: pair.degraded}
         for job in plan.by_trial[trial.id]:
-            if job.system not in (*found, after):
+            if job.system not in (*audio_by_version, after):
                 sound = delivered(store, job, pair)
                 if isinstance(sound, Restoration):
-                    found[job.system] = sound.audio
-        return found | ({after: pair.reference} if pair.reference else {})
+                    audio_by_version[job.system] = sound.audio
+        return audio_by_version | ({after: pair.reference} if pair.reference else {})
 
     return versions
 
@@ -92,15 +92,15 @@ def versions_of_clip(store: Store, plan: Plan) -> Callable[[Trial], dict[str, Au
 def score_trial_unit(unit: TrialUnit) -> int:
     store = Store(unit.store)
     trial = unit.jobs[0].trial
-    found: dict[str, Restoration | str] = {}
+    restorations: dict[str, Restoration | str] = {}
     pair: Pair | None = None
     try:
         pair = load_pair(store, trial)
     except Exception as error:
-        found = {job.key: f"no input: {reason(error)}" for job in unit.jobs}
+        restorations = {job.key: f"no input: {reason(error)}" for job in unit.jobs}
     if pair is not None:
-        found = {job.key: delivered(store, job, pair) for job in unit.jobs}
-    records = records_of(ScoreUnit(trial, pair, unit.jobs, unit.plan_metrics), found)
+        restorations = {job.key: delivered(store, job, pair) for job in unit.jobs}
+    records = records_of(ScoreUnit(trial, pair, unit.jobs, unit.plan_metrics), restorations)
     _put(store, records)
     return len(unit.jobs)
 
@@ -112,6 +112,6 @@ def _put(store: Store, records: dict[Rows, list[Record]]) -> None:
 
 
 def _score_died(unit: TrialUnit, why: str) -> int:
-    found: dict[str, Restoration | str] = {job.key: f"scoring: {why}" for job in unit.jobs}
-    _put(Store(unit.store), records_of(ScoreUnit(unit.jobs[0].trial, None, unit.jobs, unit.plan_metrics), found))
+    restorations: dict[str, Restoration | str] = {job.key: f"scoring: {why}" for job in unit.jobs}
+    _put(Store(unit.store), records_of(ScoreUnit(unit.jobs[0].trial, None, unit.jobs, unit.plan_metrics), restorations))
     return len(unit.jobs)

@@ -36,20 +36,20 @@ class ScoreUnit:
 @cache
 def metric(name: str) -> Metric:
     """A metric, made once per process."""
-    made: Metric = registry.create("metrics", name)
-    return made
+    created: Metric = registry.create("metrics", name)
+    return created
 
 
-def records_of(unit: ScoreUnit, found: Mapping[str, Restoration | str]) -> dict[Rows, list[Record]]:
+def records_of(unit: ScoreUnit, restorations: Mapping[str, Restoration | str]) -> dict[Rows, list[Record]]:
     """A record for every planned value: a number, or a reason. Processing times are in `timings`."""
-    clips = {key: SharedClip(d.audio, d.seconds) for key, d in found.items() if isinstance(d, Restoration)}
+    clips = {key: SharedClip(d.audio, d.seconds) for key, d in restorations.items() if isinstance(d, Restoration)}
     reference = SharedClip(unit.pair.reference) if unit.pair and unit.pair.reference else None
     records: dict[Rows, list[Record]] = {"scores": [], "timings": []}
     wanted = sorted({name for names in unit.metrics.values() for name in names})
     for name in wanted:
         jobs = [job for job in unit.jobs if name in unit.metrics[job.key]]
         estimates: list[SharedClip | str] = [
-            clips[job.key] if job.key in clips else str(found[job.key]) for job in jobs
+            clips[job.key] if job.key in clips else str(restorations[job.key]) for job in jobs
         ]
         subject = Subject(reference=reference, text=unit.jobs[0].text, language=unit.trial.utterance.language)
         outcomes = score(metric(name), subject, estimates)
@@ -137,9 +137,9 @@ def late(outcomes: Mapping[str, Outcome], clip: SharedClip, reference: SharedCli
     """
     if all(outcome.value is None for outcome in outcomes.values()):
         return outcomes
-    found = delay_ms(clip, reference)
+    delay = delay_ms(clip, reference)
     return {
-        name: replace(o, components={**o.components, "delay_ms": found}) if o.value is not None and found else o
+        name: replace(o, components={**o.components, "delay_ms": delay}) if o.value is not None and delay else o
         for name, o in outcomes.items()
     }
 

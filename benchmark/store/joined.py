@@ -37,14 +37,14 @@ def joined(sources: Sequence[Path]) -> Iterator[tuple[Store, list[str]]]:
         return
     with TemporaryDirectory(prefix="restorebench-") as folder:
         stores = {str(source): open_store(source) for source in folders}
-        stores |= {str(pack): unpack(pack, Path(folder) / str(place), False) for place, pack in enumerate(packs)}
+        stores |= {str(pack): unpack(pack, Path(folder) / str(index), False) for index, pack in enumerate(packs)}
         require_one_plan({name: store.plans() for name, store in stores.items()})
         whole = Store(Path(folder) / "joined")
         notes = [f"self-reported, not measured here: {pack.name} (sha256 {file_sha256(pack)[:16]})" for pack in packs]
         seen: dict[Rows, dict[Key, float | None]] = {rows: {} for rows in ROWS}
-        made: dict[tuple[str, str], frozenset[str]] = {}
+        keys_by_name: dict[tuple[str, str], frozenset[str]] = {}
         for name, store in stores.items():
-            notes += [*_add(name, store, whole, seen), *_namesakes(name, store, made)]
+            notes += [*_add(name, store, whole, seen), *_namesakes(name, store, keys_by_name)]
         # The last plan's cards count, so the first source's come last.
         for store in reversed(stores.values()):
             for plan in reversed(store.plans()):
@@ -81,15 +81,15 @@ def _add(name: str, store: Store, whole: Store, seen: dict[Rows, dict[Key, float
             whole.put_note("cost", path.stem, note)
 
 
-def _namesakes(name: str, store: Store, made: dict[tuple[str, str], frozenset[str]]) -> Iterator[str]:
+def _namesakes(name: str, store: Store, keys_by_name: dict[tuple[str, str], frozenset[str]]) -> Iterator[str]:
     """A note for each system of an earlier source's name that is another one: a board has one row for a name.
 
-    made: (suite, system) -> keys of the first source's restorations; this store's new ones are added.
+    keys_by_name: (suite, system) -> keys of the first source's restorations; this store's new ones are added.
     """
     for plan in store.plans():
         for system in plan.systems:
             keys = frozenset(job.key for job in plan.jobs if job.system == system)
-            if made.setdefault((plan.suite.name, system), keys) != keys:
+            if keys_by_name.setdefault((plan.suite.name, system), keys) != keys:
                 yield (
                     f"{Path(name).name}: its {system} is another one than the earlier source's (weights, version or "
                     "seeds) and is not shown; to compare them, name their files differently"

@@ -80,8 +80,8 @@ def pack(store: Path, out: Path, sounds: bool = False, progress: Progress = sile
         raise RequestError(f"{out}: wanted a name that ends in {SUFFIX}")
     root = open_store(store).root
     kinds = (*RESULTS, *SOUNDS) if sounds else RESULTS
-    found = [path for kind in kinds for path in (root / kind).glob("[!.]*") if path.suffix != ".damaged"]
-    names = sorted(path.relative_to(root).as_posix() for path in (*found, root / "provenance.json") if path.is_file())
+    paths = [path for kind in kinds for path in (root / kind).glob("[!.]*") if path.suffix != ".damaged"]
+    names = sorted(path.relative_to(root).as_posix() for path in (*paths, root / "provenance.json") if path.is_file())
     if odd := [name for name in names if not MEMBER.fullmatch(name)]:
         raise RequestError(f"{store}: {odd[0]} is no file of a store; move it elsewhere")
     manifest = {"format": FORMAT, "members": {name: file_sha256(root / name) for name in names}}
@@ -136,8 +136,8 @@ def _readable(file: Path, store: Store) -> Store:
                 if value is not None and not math.isfinite(value):
                     raise RequestError(f"a value is {value}")
     except (RequestError, *MALFORMED) as error:
-        told = reason(error).replace(f"{store.root}/", "").partition("; ")[0]
-        raise RequestError(f"{file}: is no whole pack of results ({told}); ask its maker for another") from error
+        why = reason(error).replace(f"{store.root}/", "").partition("; ")[0]
+        raise RequestError(f"{file}: is no whole pack of results ({why}); ask its maker for another") from error
     if not plans:
         raise RequestError(f"{file}: holds no plan; ask its maker for another")
     return store

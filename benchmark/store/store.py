@@ -122,15 +122,15 @@ class Store:
 
     def drop_damaged(self) -> list[str]:
         """Renames damaged units of records to `.damaged`, so that a run measures them again. Returns the errors."""
-        found = []
+        damaged = []
         for rows in ROWS:
             for path in self._units(rows):
                 try:
                     read_table(path, SCHEMA)
                 except Damaged as error:
                     path.rename(path.with_suffix(".damaged"))
-                    found.append(str(error))
-        return found
+                    damaged.append(str(error))
+        return damaged
 
     def failures(self, rows: Rows) -> dict[str, str]:
         """Key -> reason, of all records without a value."""
@@ -169,18 +169,18 @@ class Store:
 
         Raises RequestError when one is damaged.
         """
-        found: dict[str, Plan] = {}
+        plans: dict[str, Plan] = {}
         for name in reversed(self._order()):
             plan = _plan(self.root / "plans" / name)
-            found.setdefault(plan.suite.name, plan)
-        return list(found.values())
+            plans.setdefault(plan.suite.name, plan)
+        return list(plans.values())
 
     def _order(self) -> list[str]:
         """Names of the plans' files, the latest last: in the order of order.txt, after unlisted files by time."""
         folder = self.root / "plans"
         paths = sorted(folder.glob("[!.]*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
         written = (folder / ORDER).read_text(encoding="utf-8").split("\n") if (folder / ORDER).is_file() else []
-        known = {name: place for place, name in enumerate(written)}
+        known = {name: index for index, name in enumerate(written)}
         return sorted((path.name for path in paths), key=lambda name: known.get(name, -1))
 
 

@@ -26,9 +26,9 @@ class Remote:
         """Words of 16 kHz clips [time]."""
         if language != "en":
             raise ValueError(f"this model is English; asked for {language!r}")
-        found = self.model.transcribe(
+        hypotheses = self.model.transcribe(
             [clip.copy() for clip in clips], batch_size=min(BATCH, len(clips)), verbose=False, num_workers=0
         )
-        if isinstance(found, tuple):  # older releases give (best, all)
-            found = found[0]
-        return [text if isinstance(text, str) else text.text for text in found], []
+        if isinstance(hypotheses, tuple):  # older releases give (best, all)
+            hypotheses = hypotheses[0]
+        return [text if isinstance(text, str) else text.text for text in hypotheses], []

@@ -43,5 +43,5 @@ class Remote:
 
         if language != "zh":
             raise ValueError(f"this model is Mandarin; asked for {language!r}")
-        found = [self.model.generate(input=clip.copy(), batch_size_s=300)[0]["text"] for clip in clips]
-        return [zhconv.convert(text, "zh-cn") for text in found], []
+        texts = [self.model.generate(input=clip.copy(), batch_size_s=300)[0]["text"] for clip in clips]
+        return [zhconv.convert(text, "zh-cn") for text in texts], []

@@ -19,9 +19,9 @@ def beside_papers(board: Board) -> list[dict[str, Any]]:
     """Per paper and condition: a picture for each value of the paper's own metric, ours and the published number."""
     shown = []
     for name in papers():
-        found = [v for v in verdicts(board, name) if v.exact and v.cell.value is not None]
-        for condition in dict.fromkeys(v.cell.condition for v in found):
-            mine = [v for v, _ in once(v for v in found if v.cell.condition == condition)]
+        comparable = [v for v in verdicts(board, name) if v.exact and v.cell.value is not None]
+        for condition in dict.fromkeys(v.cell.condition for v in comparable):
+            mine = [v for v, _ in once(v for v in comparable if v.cell.condition == condition)]
             values = dict.fromkeys(v.cell.value_name for v in mine)
             pictures = [dumbbells([v for v in mine if v.cell.value_name == value], board) for value in values]
             notes = dict.fromkeys(note for v in mine for note in (*v.reasons, *v.caveats))
@@ -29,13 +29,15 @@ def beside_papers(board: Board) -> list[dict[str, Any]]:
     return shown
 
 
-def dumbbells(found: Sequence[Verdict], board: Board) -> dict[str, Any]:
+def dumbbells(comparable: Sequence[Verdict], board: Board) -> dict[str, Any]:
     """A row for each measured system: a dot for ours with its interval, a diamond for the paper's, a line between."""
-    value = next(value for value in board.values() if value.name == found[0].cell.value_name)
-    names = [marked(v.cell.system, board.plan) for v in found]
-    numbers = [x for v in found for x in (v.cell.value, v.cell.low, v.cell.high, v.published.value) if x is not None]
+    value = next(value for value in board.values() if value.name == comparable[0].cell.value_name)
+    names = [marked(v.cell.system, board.plan) for v in comparable]
+    numbers = [
+        x for v in comparable for x in (v.cell.value, v.cell.low, v.cell.high, v.published.value) if x is not None
+    ]
     scale = scale_over(numbers, left_of(names))
-    rows = [_row(v, name, scale, place) for place, (v, name) in enumerate(zip(found, names, strict=True))]
+    rows = [_row(v, name, scale, index) for index, (v, name) in enumerate(zip(comparable, names, strict=True))]
     bottom = TOP + ROW * len(rows)
     return {
         "label": header(value), "value": value.name, "rows": rows, "ticks": ticks_of(scale), "bottom": bottom,
@@ -43,12 +45,12 @@ def dumbbells(found: Sequence[Verdict], board: Board) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _row(v: Verdict, name: str, scale: Scale, place: int) -> dict[str, Any]:
+def _row(v: Verdict, name: str, scale: Scale, index: int) -> dict[str, Any]:
     ours = v.cell.value or 0.0
     theirs = f"{v.published.system} {v.published.variant}".strip()
     low, high = (ours if bound is None else bound for bound in (v.cell.low, v.cell.high))
     return {
-        "name": cut(name), "system": v.cell.system, "y": y_of(place), "sign": SIGNS[v.status], "status": v.status,
+        "name": cut(name), "system": v.cell.system, "y": y_of(index), "sign": SIGNS[v.status], "status": v.status,
         "told": f"{v.cell.system}: {ours:.{v.decimals}f} here; {theirs}: {v.published.value:g} published; {v.text}",
         "ours": ours, "published": v.published.value, "x": scale(ours), "paper_x": scale(v.published.value),
         "from": scale(low), "to": scale(high), "kind": v.status.replace(" ", "-"),

@@ -11,15 +11,15 @@ from restorebench.reports.tables.board import header, marked
 from restorebench.reports.tables.leaderboard import Column
 
 
-def by_condition(board: Board, found: Sequence[Column]) -> list[dict[str, Any]]:
+def by_condition(board: Board, shown: Sequence[Column]) -> list[dict[str, Any]]:
     """A table for each value that reports show first, shaded from its worst to its best cell.
 
     Empty for a suite with one condition.
     """
     conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
     tables = []
-    for value in dict.fromkeys(column.value for column in found if column.value.headline) if conditions[1:] else ():
-        columns = {column.condition: column for column in found if column.value == value}
+    for value in dict.fromkeys(column.value for column in shown if column.value.headline) if conditions[1:] else ():
+        columns = {column.condition: column for column in shown if column.value == value}
         cells = {
             (system, condition): entry.cell
             for condition, column in columns.items()

@@ -20,29 +20,29 @@ def oriented_z_scores(
     for scores in everything:
         turned = scores.oriented_z_scores()
         turned = turned[[system not in left_out for system in scores.systems]]
-        for place, clip in enumerate(scores.clips):
-            table.setdefault(f"{scores.condition}/{clip}", []).append(turned[:, place])
-    found = {}
+        for index, clip in enumerate(scores.clips):
+            table.setdefault(f"{scores.condition}/{clip}", []).append(turned[:, index])
+    z_scores = {}
     for trial, rows in table.items():
         known = np.concatenate(rows)
         known = known[np.isfinite(known)]
         if len(known):
             means = [float(np.nanmean(row)) for row in rows if np.isfinite(row).any()]
             apart = [float(np.nanmax(row) - np.nanmin(row)) for row in rows if np.isfinite(row).any()]
-            found[trial] = {
+            z_scores[trial] = {
                 "worst": float(known.min()), "systems": float(np.mean(apart)), "metrics": float(np.ptp(means)),
             }  # fmt: skip
-    return found
+    return z_scores
 
 
 def choose(everything: Sequence[PairedScores], trials: Sequence[str], count: int) -> list[str]:
     """Trials whose sounds are kept, in the plan's order."""
     if len(trials) <= count:
         return list(trials)
-    told = oriented_z_scores(everything)
-    orders = [sorted(told, key=lambda t: told[t]["worst"])]
-    orders += [sorted(told, key=lambda t, k=kind: -told[t][k]) for kind in ("systems", "metrics")]  # type: ignore[misc]
-    orders.append([trials[int(place)] for place in np.linspace(0, len(trials) - 1, count)])
+    z_scores = oriented_z_scores(everything)
+    orders = [sorted(z_scores, key=lambda t: z_scores[t]["worst"])]
+    orders += [sorted(z_scores, key=lambda t, k=kind: -z_scores[t][k]) for kind in ("systems", "metrics")]  # type: ignore[misc]
+    orders.append([trials[int(index)] for index in np.linspace(0, len(trials) - 1, count)])
     kept: dict[str, None] = {}
     for turn in range(count):
         for order in orders:

@@ -48,22 +48,22 @@ class Scale:
         return [number * step for number in range(first, math.floor(self.high / step) + 1)]
 
 
-def overviews(board: Board, found: Sequence[Column]) -> list[dict[str, Any]]:
+def overviews(board: Board, all_columns: Sequence[Column]) -> list[dict[str, Any]]:
     """The pictures of each condition that has a value to show, as the template draws them; most clips first."""
     shown = []
     for condition in by_clips(board.plan):
-        here = [column for column in found if column.condition == condition and column.value.headline]
-        told = [column for column in here if column.value.role != "speed"][:VALUES]
+        here = [column for column in all_columns if column.condition == condition and column.value.headline]
+        headline = [column for column in here if column.value.role != "speed"][:VALUES]
         speed = next((column for column in here if column.value.role == "speed"), None)
-        forests = [picture for column in told if (picture := forest(column, board))]
+        forests = [picture for column in headline if (picture := forest(column, board))]
         if not forests:
             continue
-        quality = next((column for column in told if column.value.role == "quality"), told[0])
+        quality = next((column for column in headline if column.value.role == "quality"), headline[0])
         shown.append({
             "condition": condition,
             "forests": forests,
             "cost": against_cost(quality, speed, board) if speed else None,
-            "spans": spans(told, board),
+            "spans": spans(headline, board),
             "strips": strips(quality, board.scores, board),
         })  # fmt: skip
     return shown
@@ -84,7 +84,7 @@ def forest(column: Column, board: Board) -> dict[str, Any] | None:
         "value": column.value.name,
         "height": TOP + ROW * len(order) + BOTTOM,
         "ticks": ticks_of(scale),
-        "rows": [_mark(name, cells[name], scale, place, column, board) for place, name in enumerate(order)],
+        "rows": [_mark(name, cells[name], scale, index, column, board) for index, name in enumerate(order)],
         "bottom": TOP + ROW * len(order),
     }
 
@@ -105,14 +105,14 @@ def strips(column: Column, scores: Sequence[PairedScores], board: Board) -> dict
         {
             "name": cut(marked(name, board.plan)),
             "system": name,
-            "y": y_of(place),
+            "y": y_of(index),
             "clips": [
                 {"id": f"{column.condition}/{clip}", "value": float(x), "x": scale(float(x))}
                 for clip, x in zip(mine.clips, numbers[name], strict=True)
                 if math.isfinite(x)
             ],
         }
-        for place, name in enumerate(order)
+        for index, name in enumerate(order)
     ]
     bottom = TOP + ROW * len(order)
     return {
@@ -147,12 +147,12 @@ def against_cost(quality: Column, speed: Column, board: Board) -> dict[str, Any]
     }  # fmt: skip
 
 
-def spans(told: Sequence[Column], board: Board) -> list[dict[str, Any]]:
+def spans(headline: Sequence[Column], board: Board) -> list[dict[str, Any]]:
     """Per system and value: its share of the difference between unprocessed and target, in percent.
 
     Values whose anchors cannot be told apart are left out.
     """
-    usable = [column for column in told if _apart(column, board.scores)]
+    usable = [column for column in headline if _apart(column, board.scores)]
     rows = []
     for name in board.plan.systems:
         if name in _ENDS:
@@ -218,8 +218,8 @@ def scale_over(numbers: Sequence[float], left: float) -> Scale:
     return Scale(*_range(numbers), left, WIDTH - 34)
 
 
-def y_of(place: int) -> float:
-    return TOP + ROW * (place + 0.5)
+def y_of(index: int) -> float:
+    return TOP + ROW * (index + 0.5)
 
 
 def cut(name: str) -> str:
@@ -231,7 +231,7 @@ def ticks_of(scale: Scale) -> list[dict[str, Any]]:
 
 
 def _mark(
-    name: str, entry: Entry, scale: Callable[[float], float], place: int, column: Column, board: Board
+    name: str, entry: Entry, scale: Callable[[float], float], index: int, column: Column, board: Board
 ) -> dict[str, Any]:
     low, high = _interval(entry)
     number = entry.cell.value or 0.0
@@ -248,7 +248,7 @@ def _mark(
         "x": scale(number),
         "from": scale(low),
         "to": scale(high),
-        "y": y_of(place),
+        "y": y_of(index),
     }
 
 
@@ -256,9 +256,9 @@ def _labelled(marks: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Gives each mark a height for its label, so that labels of near marks do not cover each other."""
     taken: list[tuple[float, float]] = []
     for mark in sorted(marks, key=lambda mark: float(mark["y"])):
-        place = float(mark["y"]) + 4
-        while any(abs(place - y) < 11 and abs(mark["x"] - x) < 110 for x, y in taken):
-            place += 1
-        taken.append((mark["x"], place))
-        mark["label_y"] = round(place, 1)
+        label_y = float(mark["y"]) + 4
+        while any(abs(label_y - y) < 11 and abs(mark["x"] - x) < 110 for x, y in taken):
+            label_y += 1
+        taken.append((mark["x"], label_y))
+        mark["label_y"] = round(label_y, 1)
     return marks

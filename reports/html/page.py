@@ -76,7 +76,7 @@ def page(material: Material) -> str:
     from markupsafe import Markup
 
     board, records = material.board, material.records
-    found = columns(board)
+    shown = columns(board)
     anchors = [name for name, card in board.plan.system_cards.items() if card.kind == "anchor"]
     conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
     _, clean = ends(board.plan)
@@ -88,15 +88,15 @@ def page(material: Material) -> str:
         systems=board.plan.systems,
         waiting=int((~records["done"]).sum()),
         sentences=in_words(board),
-        overviews=overviews(board, found),
+        overviews=overviews(board, shown),
         width=WIDTH,
         top=TOP,
-        boards=[_board(board, condition, found) for condition in conditions],
+        boards=[_board(board, condition, shown) for condition in conditions],
         beside=beside_papers(board),
-        conditions=by_condition(board, found),
+        conditions=by_condition(board, shown),
         trends=trends(board) if series(board.plan.system_cards) else [],
         lists=_lists(scores_of_sounds(board), material.exported, anchors),
-        gaps=gap_to_best(board.scores, found, material.facts),
+        gaps=gap_to_best(board.scores, shown, material.facts),
         multiples=multiples(
             [*severity_tables(board), *breakdown_tables(board.scores, material.facts)],
             lambda system: marked(system, board.plan),
@@ -140,12 +140,12 @@ def _value(value: Value) -> dict[str, Any]:
 
 def _clips(material: Material) -> list[dict[str, Any]]:
     scores: dict[str, dict[str, dict[str, float]]] = {}
-    for found in (scores for scores in material.board.scores if scores.value.role != "speed"):  # timed by the batch
-        for system, row in zip(found.systems, found.per_clip(), strict=True):
-            for clip, number in zip(found.clips, row, strict=True):
+    for paired in (scores for scores in material.board.scores if scores.value.role != "speed"):  # timed by the batch
+        for system, row in zip(paired.systems, paired.per_clip(), strict=True):
+            for clip, number in zip(paired.clips, row, strict=True):
                 if math.isfinite(number):
-                    mine = scores.setdefault(f"{found.condition}/{clip}", {}).setdefault(system, {})
-                    mine[found.value.name] = round(float(number), 6)
+                    mine = scores.setdefault(f"{paired.condition}/{clip}", {}).setdefault(system, {})
+                    mine[paired.value.name] = round(float(number), 6)
     return [
         {
             "id": trial.id, "condition": trial.condition, "name": trial.utterance.id,
@@ -162,8 +162,8 @@ def _facts(facts: Facts) -> list[str]:
     return [f"{'nominal ' if name in NOMINAL else ''}{name} {fact}" for name, fact in facts.items()]
 
 
-def _board(board: Board, condition: str, found: Sequence[Column]) -> dict[str, Any]:
-    mine = by_role([column for column in found if column.condition == condition])
+def _board(board: Board, condition: str, shown: Sequence[Column]) -> dict[str, Any]:
+    mine = by_role([column for column in shown if column.condition == condition])
     main = [column for column in mine if column.value.headline or column.value.role in ALWAYS] or mine
     tested = [scores for scores in board.scores if scores.condition == condition and scores.tested]
     rows = [
@@ -224,11 +224,17 @@ def _lists(
     everything: Sequence[PairedScores], exported: Mapping[str, Exported], anchors: Collection[str]
 ) -> list[dict[str, Any]]:
     """Clips with sounds: the most telling ones by three measures of the ranked systems, and all."""
-    told = {t: facts for t, facts in oriented_z_scores(everything, anchors).items() if exported.get(t)}
+    facts_by_trial = {t: facts for t, facts in oriented_z_scores(everything, anchors).items() if exported.get(t)}
     orders = {
-        "Clips with the lowest score of a ranked system": sorted(told, key=lambda trial: told[trial]["worst"])[:LISTED],
-        "Clips on which systems differ most": sorted(told, key=lambda trial: -told[trial]["systems"])[:LISTED],
-        "Clips on which metrics disagree most": sorted(told, key=lambda trial: -told[trial]["metrics"])[:LISTED],
+        "Clips with the lowest score of a ranked system": sorted(
+            facts_by_trial, key=lambda trial: facts_by_trial[trial]["worst"]
+        )[:LISTED],
+        "Clips on which systems differ most": sorted(
+            facts_by_trial, key=lambda trial: -facts_by_trial[trial]["systems"]
+        )[:LISTED],
+        "Clips on which metrics disagree most": sorted(
+            facts_by_trial, key=lambda trial: -facts_by_trial[trial]["metrics"]
+        )[:LISTED],
         "All clips with sounds": [trial for trial, sounds in exported.items() if sounds],
     }
     return [

@@ -120,10 +120,10 @@ def _export(trial: Trial, versions: Mapping[str, Audio], clean: str, put: Callab
     gains = matched_gains(versions)
     loudest = max((1 / gain for gain in gains.values()), default=1.0)
     with ThreadPoolExecutor(default_workers()) as threads:  # the encoder and the transform release Python's lock
-        made = {name: threads.submit(_version, name, versions, gains, clean) for name in versions}
+        versions_made = {name: threads.submit(_version, name, versions, gains, clean) for name in versions}
     exported = {}
     for system, audio in versions.items():
-        name, version = digest(trial.id, system)[:16], made[system].result()
+        name, version = digest(trial.id, system)[:16], versions_made[system].result()
         exported[system] = {
             "file": put(f"{SOUNDS}/{name}.mp3", version.mp3),
             "waveform": put(f"{WAVEFORMS}/{name}.png", version.waveform),

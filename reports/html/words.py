@@ -40,7 +40,7 @@ def transcript_source_of(board: Board) -> TranscriptSource:
     ]
     if not counted:
         return TranscriptSource("", None)
-    _, name = min(counted, key=lambda found: found[0])
+    _, name = min(counted, key=lambda source: source[0])
     try:
         judge = metric(name)
     except RequestError as error:  # a report must be possible without the metrics of its store
@@ -53,18 +53,18 @@ def heard(source: TranscriptSource, plan: Plan, trial: Trial, versions: Mapping[
 
     In a suite with speech the prompts are left out: the text that is scored is not theirs.
     """
-    said = trial.utterance.say if plan.suite.speech else trial.utterance.text
-    if not said or source.metric is None:
+    text = trial.utterance.say if plan.suite.speech else trial.utterance.text
+    if not text or source.metric is None:
         return {}
-    subject = Subject(text=said, language=trial.utterance.language)
+    subject = Subject(text=text, language=trial.utterance.language)
     prompts = ends(plan) if plan.suite.speech else ()
     scored = {version: audio for version, audio in versions.items() if version not in prompts}
-    found = {version: source.metric.words(subject, SharedClip(audio)) for version, audio in scored.items()}
-    return {version: words for version, words in found.items() if words is not None}
+    words_by_version = {version: source.metric.words(subject, SharedClip(audio)) for version, audio in scored.items()}
+    return {version: words for version, words in words_by_version.items() if words is not None}
 
 
 def word_lists(
-    trials: Mapping[str, Trial], found: Mapping[str, Mapping[str, Words]], clean: str, anchors: Collection[str]
+    trials: Mapping[str, Trial], words_by_trial: Mapping[str, Mapping[str, Words]], clean: str, anchors: Collection[str]
 ) -> list[dict[str, Any]]:
     """The clips on which a system adds most word errors to those on the clean version, the worst first.
 
@@ -73,18 +73,20 @@ def word_lists(
     """
 
     def added_errors(name: str) -> int:
-        mine = found[name]
+        mine = words_by_trial[name]
         known = word_errors(mine[clean]) if clean in mine else 0
         return max((word_errors(words) - known for version, words in mine.items() if version not in anchors), default=0)
 
-    worst = sorted((name for name in found if added_errors(name) > 0), key=lambda name: -added_errors(name))[:LISTED]
+    worst = sorted((name for name in words_by_trial if added_errors(name) > 0), key=lambda name: -added_errors(name))[
+        :LISTED
+    ]
     return [
         {
             "id": name,
             "clip": f"{trials[name].condition}: {trials[name].utterance.id}",
             "rows": [
                 {"version": version, "words": words, "wrong": word_errors(words)}
-                for version, words in found[name].items()
+                for version, words in words_by_trial[name].items()
             ],
         }
         for name in worst
@@ -93,4 +95,6 @@ def word_lists(
 
 def word_errors(words: Words) -> int:
     """Number of words that were inserted, left out or replaced."""
-    return sum(max(len(said.split()), len(got.split())) for said, got in words if said != got)
+    return sum(
+        max(len(spoken.split()), len(recognised.split())) for spoken, recognised in words if spoken != recognised
+    )

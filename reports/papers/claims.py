@@ -78,7 +78,7 @@ def claims_table(measured: Sequence[tuple[Board, Sequence[Verdict]]]) -> Table:
 
 def checks_of(source: Paper, claim: Claim) -> list[Check]:
     """The comparisons of a claim, wherever the paper prints both cells."""
-    found = []
+    checks = []
     cells = {(c.table, c.test_set, _name(c), c.metric): c for c in cells_of(source)}
     for table, test_set in dict.fromkeys((c.table, c.test_set) for c in cells_of(source)):
         if table not in claim.table or (claim.test_set and test_set not in claim.test_set):
@@ -88,8 +88,8 @@ def checks_of(source: Paper, claim: Claim) -> list[Check]:
                 for than in claim.than:
                     pair = [cells.get((table, test_set, row, metric)) for row in (better, than)]
                     if pair[0] and pair[1]:
-                        found.append(Check(pair[0], pair[1], source.metric[metric].lower_is_better))
-    return found
+                        checks.append(Check(pair[0], pair[1], source.metric[metric].lower_is_better))
+    return checks
 
 
 def told(claim: Claim, results: list[bool]) -> str:
@@ -107,12 +107,12 @@ def said(results: list[bool]) -> str:
 
 def best_measured(check: Check, measured: Sequence[tuple[Board, Sequence[Verdict]]]) -> Measured | None:
     """The check on whichever board measured it on the most clips; None when none measured both sides alike."""
-    found = [one for board, verdicts in measured for one in _measured(check, board, verdicts)]
-    return max(found, key=lambda one: one.clips, default=None)
+    measured_checks = [one for board, verdicts in measured for one in _measured(check, board, verdicts)]
+    return max(measured_checks, key=lambda one: one.clips, default=None)
 
 
 def _measured(check: Check, board: Board, verdicts: Sequence[Verdict]) -> list[Measured]:
-    made = []
+    checks = []
     for better in (v for v in verdicts if v.published == check.better):
         for than in (v for v in verdicts if v.published == check.than):
             alike = all(getattr(better.cell, what) == getattr(than.cell, what) for what in ("condition", "value_name"))
@@ -121,16 +121,16 @@ def _measured(check: Check, board: Board, verdicts: Sequence[Verdict]) -> list[M
             sure, clips = _surely(board, better, than)
             gain = check.gain(better.cell.value, than.cell.value)
             reasons = tuple(dict.fromkeys((*better.reasons, *than.reasons)))
-            made.append(Measured(better.cell.value, than.cell.value, gain, sure, clips, reasons))
-    return made
+            checks.append(Measured(better.cell.value, than.cell.value, gain, sure, clips, reasons))
+    return checks
 
 
 def _surely(board: Board, first: Verdict, second: Verdict) -> tuple[bool, int]:
     """Whether two cells of a board differ beyond chance, and on how many common clips."""
     for scores in board.scores:
         if (scores.condition, scores.value.name) == (first.cell.condition, first.cell.value_name):
-            found = scores.difference(first.cell.system, second.cell.system)
-            return (found is not None and found.separated), found.difference.clips if found else 0
+            difference = scores.difference(first.cell.system, second.cell.system)
+            return (difference is not None and difference.separated), difference.difference.clips if difference else 0
     return False, 0
 
 

@@ -26,21 +26,21 @@ Cells = dict[PublishedCell, Verdict]
 
 def ledger(boards: Sequence[Board]) -> list[Table]:
     """All published cells, beside whatever the given boards have measured of them; and the papers' claims."""
-    found = [(board, [v for name in papers() for v in verdicts(board, name)]) for board in boards]
-    best = chosen([verdict for _, mine in found for verdict in mine])
+    measured = [(board, [v for name in papers() for v in verdicts(board, name)]) for board in boards]
+    best = chosen([verdict for _, mine in measured for verdict in mine])
     rows = [_row(source, cell, best.get(cell)) for source in papers().values() for cell in cells_of(source)]
     counts = Counter(row[7] for row in rows)
     notes = (f"{len(rows)} published cells: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()),)
-    return [Table("Published cells", COLUMNS, tuple(rows), notes), claims_table(found)]
+    return [Table("Published cells", COLUMNS, tuple(rows), notes), claims_table(measured)]
 
 
 def chosen(everything: Sequence[Verdict]) -> Cells:
     """Each cell's verdict: a comparable one, on most clips; of equals the one that agrees least with the paper."""
     best: Cells = {}
-    for found in everything:
-        known = best.get(found.published)
-        if known is None or _weight(found) > _weight(known):
-            best[found.published] = found
+    for candidates in everything:
+        known = best.get(candidates.published)
+        if known is None or _weight(candidates) > _weight(known):
+            best[candidates.published] = candidates
     return best
 
 
@@ -111,14 +111,14 @@ def suites() -> dict[str, Suite]:
 def suite_beside(cell: PublishedCell) -> str | None:
     """The suite made for a cell's table and test set."""
     for name, definition in suites().items():
-        for place in definition.paper.values():
-            if "-table" in name and _is_place(place, cell):
+        for paper_set in definition.paper.values():
+            if "-table" in name and _is_place(paper_set, cell):
                 return name
     return None
 
 
-def _is_place(place: PaperSet, cell: PublishedCell) -> bool:
-    return (place.paper, place.table, place.test_set) == (cell.paper, cell.table, cell.test_set)
+def _is_place(paper_set: PaperSet, cell: PublishedCell) -> bool:
+    return (paper_set.paper, paper_set.table, paper_set.test_set) == (cell.paper, cell.table, cell.test_set)
 
 
 @cache

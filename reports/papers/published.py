@@ -99,12 +99,12 @@ class PublishedCell(_Table):
 @cache
 def papers() -> dict[str, Paper]:
     """Every paper by name."""
-    found = {}
+    by_name = {}
     for entry in sorted(files(__package__).iterdir(), key=lambda e: e.name):
         if entry.name.endswith(".toml") and entry.name != "decisions.toml":
             paper = Paper.model_validate(tomllib.loads(entry.read_text(encoding="utf-8")))
-            found[paper.paper] = paper
-    return found
+            by_name[paper.paper] = paper
+    return by_name
 
 
 def paper(name: str) -> Paper:
@@ -121,7 +121,7 @@ def cells() -> list[PublishedCell]:
 
 def cells_of(source: Paper) -> list[PublishedCell]:
     """The cells of one paper. Raises RequestError when a row does not fit its header."""
-    found = []
+    paper_cells = []
     for table in source.table:
         for index, (system, variant, *values) in enumerate(table.rows):
             if len(values) != len(table.metrics):
@@ -131,7 +131,7 @@ def cells_of(source: Paper) -> list[PublishedCell]:
             for column, (metric, value) in enumerate(zip(table.metrics, values, strict=True)):
                 if value == ABSENT:
                     continue
-                found.append(
+                paper_cells.append(
                     PublishedCell(
                         paper=source.paper,
                         table=table.id,
@@ -143,4 +143,4 @@ def cells_of(source: Paper) -> list[PublishedCell]:
                         ci95=table.ci95[index] if table.ci95 and column == 0 else None,
                     )
                 )
-    return found
+    return paper_cells

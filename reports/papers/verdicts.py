@@ -61,8 +61,8 @@ class Verdict:
     @property
     def text(self) -> str:
         """The status with everything that belongs to it."""
-        said = self.reasons or self.caveats
-        return f"{self.status}: {'; '.join(said)}" if said else self.status
+        remarks = self.reasons or self.caveats
+        return f"{self.status}: {'; '.join(remarks)}" if remarks else self.status
 
 
 def verdicts(board: Board, name: str) -> list[Verdict]:
@@ -72,22 +72,22 @@ def verdicts(board: Board, name: str) -> list[Verdict]:
     """
     source = paper(name)
     values = {value.name: value for value in board.values()}
-    found = []
+    results = []
     recorded = {trial.condition for trial in board.plan.trials if trial.utterance.degraded is not None}
     counts, left_out = Counter(trial.condition for trial in board.plan.trials), board.plan.left_out
     for cell in board.cells:
-        place = board.plan.suite.paper_set(cell.condition)
-        if place is None or place.paper != name:
+        paper_set = board.plan.suite.paper_set(cell.condition)
+        if paper_set is None or paper_set.paper != name:
             continue
         for published in cells_of(source):
-            if stands_beside(source, published, cell, place, values):
-                found.append(
+            if stands_beside(source, published, cell, paper_set, values):
+                results.append(
                     verdict(
                         source,
                         published,
                         cell,
                         values[cell.value_name],
-                        place,
+                        paper_set,
                         counts[cell.condition],
                         left_out,
                         cell.condition in recorded,
@@ -95,14 +95,14 @@ def verdicts(board: Board, name: str) -> list[Verdict]:
                 )
     conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
     systems = list(dict.fromkeys(published.system for published in cells_of(source)))
-    return sorted(found, key=lambda v: (conditions.index(v.cell.condition), systems.index(v.published.system)))
+    return sorted(results, key=lambda v: (conditions.index(v.cell.condition), systems.index(v.published.system)))
 
 
 def stands_beside(
-    source: Paper, published: PublishedCell, cell: Cell, place: PaperSet, measured: Mapping[str, Value]
+    source: Paper, published: PublishedCell, cell: Cell, paper_set: PaperSet, measured: Mapping[str, Value]
 ) -> bool:
     """Whether a measured cell is the published one's counterpart: test set, table, metric and row."""
-    if published.test_set != place.test_set or place.table not in ("", published.table):
+    if published.test_set != paper_set.test_set or paper_set.table not in ("", published.table):
         return False
     metric = source.metric[published.metric]
     wanted = metric.exact if metric.exact in measured else metric.ours
@@ -110,8 +110,8 @@ def stands_beside(
 
 
 def verdict(
-    source: Paper, published: PublishedCell, cell: Cell, value: Value, place: PaperSet, clips: int, left_out: int = 0,
-    recorded: bool = False,
+    source: Paper, published: PublishedCell, cell: Cell, value: Value, paper_set: PaperSet, clips: int,
+    left_out: int = 0, recorded: bool = False,
 ) -> Verdict:  # fmt: skip
     """What a measured cell says of a published one.
 
@@ -120,14 +120,14 @@ def verdict(
     metric = source.metric[published.metric]
     exact = cell.value_name == metric.exact
     target = cell.system == "target"
-    reasons = [place.differs, "" if target else place.open, "" if exact else metric.differs]
+    reasons = [paper_set.differs, "" if target else paper_set.open, "" if exact else metric.differs]
     own = "@" in cell.system and not cell.system.startswith("published:")
     reasons.append("other checkpoint: the authors published none" if own else "")
     reasons.append("sampled otherwise than the paper does" if "?" in cell.system else "")
     if left_out:
         reasons.append(f"a limit left out {left_out} clips")
-    if place.clips is not None and clips != place.clips:
-        reasons.append(f"{clips} of the published set's {place.clips} clips")
+    if paper_set.clips is not None and clips != paper_set.clips:
+        reasons.append(f"{clips} of the published set's {paper_set.clips} clips")
     if cell.n < cell.planned:
         reasons.append(f"only {cell.n} of {cell.planned} clips have a value")
     by_definition = target and value.ideal is not None
@@ -147,7 +147,7 @@ def verdict(
     else:
         off = abs(cell.value - published.value)
         status = "reproduced" if off <= tolerance else "close" if off <= CLOSE * tolerance else "differs"
-    caveats = (place.caveat, metric.unstated if exact else "")
+    caveats = (paper_set.caveat, metric.unstated if exact else "")
     return Verdict(
         cell=cell,
         published=published,
@@ -167,16 +167,16 @@ def printed_decimals(source: Paper, metric: str) -> int:
 
 def against(board: Board, name: str) -> list[Table]:
     """A table per condition; what a verdict rests on is a note. Raises RequestError for an unknown paper."""
-    found = verdicts(board, name)
+    results = verdicts(board, name)
     tables = []
-    for condition in dict.fromkeys(verdict.cell.condition for verdict in found):
-        mine = once(v for v in found if v.cell.condition == condition)
+    for condition in dict.fromkeys(verdict.cell.condition for verdict in results):
+        mine = once(v for v in results if v.cell.condition == condition)
         notes = list(dict.fromkeys(note for v, _ in mine for note in (*v.reasons, *v.caveats)))
         rows = tuple(_row(v, printed, numbered(v, notes)) for v, printed in mine)
         legend = [f"{number}: {note}" for number, note in enumerate(notes, start=1)]
         legend.append(LEGEND)
-        place = board.plan.suite.paper_set(condition)
-        title = f"{board.plan.suite.name}: {condition}, beside {name} {place.test_set if place else ''}"
+        paper_set = board.plan.suite.paper_set(condition)
+        title = f"{board.plan.suite.name}: {condition}, beside {name} {paper_set.test_set if paper_set else ''}"
         tables.append(Table(title, COLUMNS, rows, tuple(legend)))
     nothing = f"{board.plan.suite.name} stands beside no test set of {name}"
     return tables or [Table(f"{board.plan.suite.name} beside {name}", COLUMNS, (), (nothing,))]
@@ -184,24 +184,24 @@ def against(board: Board, name: str) -> list[Table]:
 
 def against_long(board: Board, name: str) -> list[Table]:
     """The same in one table with every reason spelled out: for programs."""
-    found = verdicts(board, name)
+    results = verdicts(board, name)
     rows = []
-    for condition in dict.fromkeys(verdict.cell.condition for verdict in found):
-        mine = once(v for v in found if v.cell.condition == condition)
+    for condition in dict.fromkeys(verdict.cell.condition for verdict in results):
+        mine = once(v for v in results if v.cell.condition == condition)
         rows += [(condition, *_row(v, printed, v.text)) for v, printed in mine]
     return [Table(f"{board.plan.suite.name} beside {name}", ("condition", *COLUMNS), tuple(rows))]
 
 
-def once(found: Iterable[Verdict]) -> list[tuple[Verdict, str]]:
+def once(results: Iterable[Verdict]) -> list[tuple[Verdict, str]]:
     """A number that two tables print stands once, with the names of both."""
     tables: dict[tuple[str, ...], tuple[Verdict, list[str]]] = {}
-    for v in found:
+    for v in results:
         key = (v.published.system, v.published.variant.partition(", span")[0], v.published.metric, v.cell.system)
         tables.setdefault((*key, f"{v.published.value:g}"), (v, []))[1].append(v.published.table)
     return [(v, ", ".join(names)) for v, names in tables.values()]
 
 
-def _row(verdict: Verdict, tables: str, said: str) -> tuple[str, ...]:
+def _row(verdict: Verdict, tables: str, remark: str) -> tuple[str, ...]:
     published, decimals, difference = verdict.published, verdict.decimals, verdict.difference
     row = ", ".join(part for part in (published.system, published.variant) if part)
     within = "" if verdict.reasons else f" ±{verdict.tolerance:.{decimals}f}"
@@ -214,12 +214,12 @@ def _row(verdict: Verdict, tables: str, said: str) -> tuple[str, ...]:
         f"{published.value:.{decimals}f}",
         DASH if difference is None else f"{difference:+.{decimals}f}{within}",
         tables,
-        said,
+        remark,
     )
 
 
 def numbered(verdict: Verdict, notes: Sequence[str]) -> str:
     """The status with the numbers of the notes that belong to it."""
-    said = [*verdict.reasons, *verdict.caveats]
+    remarks = [*verdict.reasons, *verdict.caveats]
     status = SHORT.get(verdict.status, verdict.status)
-    return f"{status}: {', '.join(str(notes.index(text) + 1) for text in said)}" if said else status
+    return f"{status}: {', '.join(str(notes.index(text) + 1) for text in remarks)}" if remarks else status

@@ -46,15 +46,15 @@ def _shown(first: PairedScores, second: PairedScores, cards: Mapping[str, System
     """The mean correlation over systems, where there is one."""
     from scipy.stats import spearmanr
 
-    found = []
+    correlations = []
     for system in _ranked(first, cards):
         if system not in second.systems:
             continue
         pair = np.array([_by_clip(scores, system, first.clips) for scores in (first, second)])
         known = pair[:, np.isfinite(pair).all(axis=0)]
         if known.shape[1] >= FEWEST and (np.ptp(known, axis=1) > 0).all():
-            found.append(float(spearmanr(*known).statistic))
-    return f"{np.mean(found):.2f}" if found else DASH
+            correlations.append(float(spearmanr(*known).statistic))
+    return f"{np.mean(correlations):.2f}" if correlations else DASH
 
 
 def _by_clip(scores: PairedScores, system: str, clips: Sequence[str]) -> list[float]:

@@ -31,15 +31,17 @@ def results(board: Board) -> list[Table]:
     A system that is significantly better than every other ranked one stands out.
     """
     conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
-    found = columns(board)
+    shown = columns(board)
     return [
-        _condition(board, condition, condition == conditions[-1], [c for c in found if c.condition == condition])
+        _condition(board, condition, condition == conditions[-1], [c for c in shown if c.condition == condition])
         for condition in conditions
     ]
 
 
-def _condition(board: Board, condition: str, last: bool, found: Sequence[Column]) -> Table:
-    winners = {(column.value.name, system) for column in found for system, e in column.entries.items() if e.winner}
+def _condition(board: Board, condition: str, last: bool, all_columns: Sequence[Column]) -> Table:
+    winners = {
+        (column.value.name, system) for column in all_columns for system, e in column.entries.items() if e.winner
+    }
     cells = {(c.system, c.value_name): c for c in board.cells if c.condition == condition}
     measured = [v for v in board.values() if any((s, v.name) in cells for s in board.plan.systems)]
     rows: list[tuple[str, ...]] = []
@@ -58,7 +60,7 @@ def _condition(board: Board, condition: str, last: bool, found: Sequence[Column]
         columns=("system", *(header(value) for value in measured)),
         rows=tuple(rows),
         notes=(
-            *((WINNER,) if bold else ()), *detectable(found), *few_speakers(scored), *few_clips(scored),
+            *((WINNER,) if bold else ()), *detectable(all_columns), *few_speakers(scored), *few_clips(scored),
             *(notes(board) if last else ()),
         ),
         small_print=tuple(small_print(board)) if last else (),
@@ -66,11 +68,11 @@ def _condition(board: Board, condition: str, last: bool, found: Sequence[Column]
     )  # fmt: skip
 
 
-def detectable(found: Sequence[Column]) -> list[str]:
+def detectable(all_columns: Sequence[Column]) -> list[str]:
     """What differences so many clips can show; nothing where no two systems are ranked."""
     shown = [
         f"{c.value.label} {DASH if c.detectable is None else _with_unit(c.value, c.detectable)}"
-        for c in found
+        for c in all_columns
         if any(entry.rank for entry in c.entries.values())
     ]
     return [f"{DETECTABLE}: {', '.join(shown)}"] if shown else []
@@ -149,30 +151,30 @@ def notes(board: Board) -> list[str]:
     """What a reader must know to use the numbers: marks, failures, open decisions."""
     kinds = [card.kind for card in board.plan.system_cards.values()]
     legend = {"anchor": f"{ANCHOR.strip()} anchor", "published": f"{FINISHED.strip()} finished audio of others"}
-    found = [text for kind, text in legend.items() if kind in kinds] + _seen_in_training(board.plan)
-    found += speech(board.plan)
-    found += [
+    texts = [text for kind, text in legend.items() if kind in kinds] + _seen_in_training(board.plan)
+    texts += speech(board.plan)
+    texts += [
         f"{name}: its delay of {1000 * card.delay_s:g} ms, which its card states, was removed"
         for name, card in board.plan.system_cards.items()
         if card.delay_s
     ]
-    found += [
+    texts += [
         f"{name}: its checkpoint is of step {card.steps}: what it makes may be noise"
         for name, card in board.plan.system_cards.items()
         if card.steps is not None and card.steps < EARLY_STEPS
     ]
     waiting = sum(cell.planned - cell.n for cell in board.cells) - sum(board.missing.values())
     if waiting:
-        found.append(f"{waiting} values are planned but not measured (with these versions): run the suite again")
+        texts.append(f"{waiting} values are planned but not measured (with these versions): run the suite again")
     for value in (value for value in board.values() if value.reduction == "rate"):
-        if told := [f"{n} of {system}" for (name, system), n in board.loops.items() if name == value.name]:
-            found.append(
-                f"{value.label}: the recogniser repeated itself on clips ({', '.join(told)}); counted as heard"
+        if looped := [f"{n} of {system}" for (name, system), n in board.loops.items() if name == value.name]:
+            texts.append(
+                f"{value.label}: the recogniser repeated itself on clips ({', '.join(looped)}); counted as heard"
             )
-    found += [*delayed(board), *unreachable_rooms(board.plan), *unlimited_threads(board)]
-    found += [f"no value: {system}: {why}: {where}" for (system, why), where in board.failures.items()]
-    found += [f"open in the paper, our choice: {decision}" for decision in board.plan.suite.open_decisions]
-    return found
+    texts += [*delayed(board), *unreachable_rooms(board.plan), *unlimited_threads(board)]
+    texts += [f"no value: {system}: {why}: {where}" for (system, why), where in board.failures.items()]
+    texts += [f"open in the paper, our choice: {decision}" for decision in board.plan.suite.open_decisions]
+    return texts
 
 
 def unlimited_threads(board: Board) -> list[str]:
@@ -216,11 +218,11 @@ def delayed(board: Board) -> list[str]:
 
 def small_print(board: Board) -> list[str]:
     """What repeats the numbers: systems that are resampled, signatures of the metrics."""
-    found = []
+    lines = []
     for system, card in board.plan.system_cards.items():
         if rate := card.rate:
-            found.append(f"{system} works at {rate / 1000:g} kHz; the engine resamples other rates to it and back")
-    return found + [f"{name}: {signature}" for name, signature in board.plan.signatures.items()]
+            lines.append(f"{system} works at {rate / 1000:g} kHz; the engine resamples other rates to it and back")
+    return lines + [f"{name}: {signature}" for name, signature in board.plan.signatures.items()]
 
 
 def long(board: Board) -> list[Table]:

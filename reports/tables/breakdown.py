@@ -90,13 +90,13 @@ def facts_of(trials: Iterable[Trial]) -> dict[str, Facts]:
 
 def facts(trial: Trial) -> Facts:
     seconds = seconds_of(trial)
-    found: dict[str, Quantity | str] = {} if seconds is None else {"duration": Quantity(seconds, "s", 1)}
+    known: dict[str, Quantity | str] = {} if seconds is None else {"duration": Quantity(seconds, "s", 1)}
     if trial.utterance.speaker:
-        found["speaker"] = trial.utterance.speaker
+        known["speaker"] = trial.utterance.speaker
     if trial.recipe:
         describe = getattr(registry.find("corruptions", trial.recipe.corruption), "severities", None)
-        found |= describe(trial.recipe, seconds) if describe else {}
-    return found
+        known |= describe(trial.recipe, seconds) if describe else {}
+    return known
 
 
 def factors(scores: PairedScores, facts: Mapping[str, Facts]) -> Iterator[Factor]:
@@ -104,9 +104,9 @@ def factors(scores: PairedScores, facts: Mapping[str, Facts]) -> Iterator[Factor
     known = [facts.get(f"{scores.condition}/{clip}", {}) for clip in scores.clips]
     for name in dict.fromkeys(name for clip in known for name in clip):
         column = [clip.get(name) for clip in known]
-        made = _names(name, column) if name == "speaker" else _numbers(name, column)
-        if made and len(made.bins) > 1 and (made.place >= 0).sum() >= FEWEST:
-            yield made
+        factor = _names(name, column) if name == "speaker" else _numbers(name, column)
+        if factor and len(factor.bins) > 1 and (factor.place >= 0).sum() >= FEWEST:
+            yield factor
 
 
 def _numbers(name: str, column: Sequence[Quantity | str | None]) -> Factor | None:
@@ -118,21 +118,21 @@ def _numbers(name: str, column: Sequence[Quantity | str | None]) -> Factor | Non
     levels = np.unique(numbers[usable])
     if len(levels) > LEVELS:
         edges = np.quantile(numbers[usable], np.linspace(0, 1, BINS + 1)[1:-1])
-        place = np.searchsorted(edges, numbers)
-        inside = [numbers[usable & (place == number)] for number in range(BINS)]
+        bin_index = np.searchsorted(edges, numbers)
+        inside = [numbers[usable & (bin_index == number)] for number in range(BINS)]
         bins = [f"{kind.like(part.min()).bare} to {kind.like(part.max())}" for part in inside if len(part)]
-        place = np.searchsorted(np.unique(place[usable]), place)
+        bin_index = np.searchsorted(np.unique(bin_index[usable]), bin_index)
     else:
-        place = np.searchsorted(levels, numbers)
+        bin_index = np.searchsorted(levels, numbers)
         bins = [str(kind.like(level)) for level in levels]
-    return Factor(name, tuple(bins), np.where(usable, place, -1).astype(np.int64), numbers)
+    return Factor(name, tuple(bins), np.where(usable, bin_index, -1).astype(np.int64), numbers)
 
 
 def _names(name: str, column: Sequence[Quantity | str | None]) -> Factor | None:
     """None where most have a single clip: it could not be told from its speaker."""
     names = sorted({str(fact) for fact in column if fact is not None})
-    place = np.array([-1 if fact is None else names.index(str(fact)) for fact in column], dtype=np.int64)
-    return Factor(name, tuple(names), place, None) if (place >= 0).sum() >= 2 * len(names) else None
+    bin_index = np.array([-1 if fact is None else names.index(str(fact)) for fact in column], dtype=np.int64)
+    return Factor(name, tuple(names), bin_index, None) if (bin_index >= 0).sum() >= 2 * len(names) else None
 
 
 def breakdowns(scores: PairedScores, facts: Mapping[str, Facts]) -> Iterator[Breakdown]:
@@ -149,14 +149,14 @@ def breakdowns(scores: PairedScores, facts: Mapping[str, Facts]) -> Iterator[Bre
             label=scores.value.label,
             decimals=scores.value.decimals,
             factor=factor.name,
-            bins=tuple(factor.bins[place] for place in shown),
-            clips=tuple(int(inside[place].sum()) for place in shown),
+            bins=tuple(factor.bins[index] for index in shown),
+            clips=tuple(int(inside[index].sum()) for index in shown),
             means={
-                system: tuple(_known(means[row, place]) for place in shown) for row, system in enumerate(scores.systems)
+                system: tuple(_known(means[row, index]) for index in shown) for row, system in enumerate(scores.systems)
             },
-            intervals={system: tuple(_interval(parts[place], system) for place in shown) for system in scores.systems},
+            intervals={system: tuple(_interval(parts[index], system) for index in shown) for system in scores.systems},
             known={
-                system: tuple(int(np.isfinite(per_clip[row, inside[place]]).sum()) for place in shown)
+                system: tuple(int(np.isfinite(per_clip[row, inside[index]]).sum()) for index in shown)
                 for row, system in enumerate(scores.systems)
             },
             explained={
@@ -171,26 +171,26 @@ def gaps(scores: PairedScores, facts: Mapping[str, Facts], first: str, second: s
     per_clip = scores.per_clip()
     difference = per_clip[a] - per_clip[b]
     common = np.isfinite(difference)
-    found = []
+    rows = []
     for factor in factors(scores, facts):
         inside = [common & (factor.place == number) for number in range(len(factor.bins))]
         apart = np.array([_pooled(scores, a, mask) - _pooled(scores, b, mask) for mask in inside])
         shown = _shown(apart[None]) if factor.numbers is None else range(len(factor.bins))
-        found.append(
+        rows.append(
             Gap(
                 factor.name,
                 explained(factor, difference, least(scores)),
-                tuple(factor.bins[place] for place in shown),
-                tuple(_known(apart[place]) for place in shown),
+                tuple(factor.bins[index] for index in shown),
+                tuple(_known(apart[index]) for index in shown),
             )
         )
-    return found
+    return rows
 
 
 def _shown(means: NDArray[np.float64]) -> list[int]:
     """The bins [system, bin] that stand for all: the lowest and the highest, in this order."""
     present = np.flatnonzero(np.isfinite(means).any(axis=0))
-    order = [int(place) for place in present[np.argsort(np.nanmean(means[:, present], axis=0), kind="stable")]]
+    order = [int(index) for index in present[np.argsort(np.nanmean(means[:, present], axis=0), kind="stable")]]
     return order if len(order) <= SHOWN else [*order[: SHOWN // 2], *order[-SHOWN // 2 :]]
 
 
@@ -221,10 +221,10 @@ def explained(factor: Factor, values: NDArray[np.float64], least: float = 0.0) -
     known = np.isfinite(values) & (factor.place >= 0)
     chosen, count = values[known], int(known.sum())
     if factor.numbers is None:
-        _, place = np.unique(factor.place[known], return_inverse=True)
-        groups = np.bincount(place)
+        _, bin_index = np.unique(factor.place[known], return_inverse=True)
+        groups = np.bincount(bin_index)
         parameters = len(groups)
-        fitted = (np.bincount(place, weights=chosen) / np.maximum(groups, 1))[place]
+        fitted = (np.bincount(bin_index, weights=chosen) / np.maximum(groups, 1))[bin_index]
     else:
         numbers = factor.numbers[known]
         parameters = 2

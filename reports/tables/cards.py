@@ -94,13 +94,13 @@ def _weights(name: str) -> str:
 
 
 def _training(card: SystemCard) -> str:
-    told = []
+    lines = []
     for corpus in card.training:
         facts = [f"{corpus.recordings} recordings"]
         facts += [f"{corpus.hours:.1f} h"] if corpus.hours is not None else []
         facts += [f"{len(corpus.speakers)} speakers"] if corpus.speakers else []
-        told.append(f"{corpus.corpus} ({', '.join([*facts, *corpus.licences])})")
-    return "; ".join(told) or ("not stated" if card.kind == "system" else "nothing")
+        lines.append(f"{corpus.corpus} ({', '.join([*facts, *corpus.licences])})")
+    return "; ".join(lines) or ("not stated" if card.kind == "system" else "nothing")
 
 
 def _unlisted(card: Card) -> str:

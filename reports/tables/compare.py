@@ -49,24 +49,24 @@ def report(board: Board, first: str, second: str) -> list[Table]:
     """
     known = list(dict.fromkeys(system for scores in board.scores for system in scores.systems))
     first, second = named(first, known), named(second, known)
-    made = tables(compared(board.scores, first, second), first, second)
+    result_tables = tables(compared(board.scores, first, second), first, second)
     late = [note for note in delayed(board) if note.startswith((f"{first}: ", f"{second}: "))]
-    told = [replace(table, notes=(*table.notes, *late)) for table in made]
-    return [*told, *_gaps(board, first, second)]
+    annotated = [replace(table, notes=(*table.notes, *late)) for table in result_tables]
+    return [*annotated, *_gaps(board, first, second)]
 
 
 def _gaps(board: Board, first: str, second: str) -> list[Table]:
     facts = facts_of(board.plan.trials)
-    made = []
+    gap_rows = []
     for condition in dict.fromkeys(scores.condition for scores in board.scores):
         here = [s for s in board.scores if s.condition == condition and {first, second} <= set(s.systems)]
         rows = [(s, "", gap) for s in headline_values(here) for gap in gaps(s, facts, first, second) if gap.explained]
         if rows:
-            told = [(value, *rest) for value, _, *rest in significant_rows(rows)]
+            significant = [(value, *rest) for value, _, *rest in significant_rows(rows)]
             none = f"none of {', '.join(dict.fromkeys(s.value.label for s, _, _ in rows))} depends on {names(rows)}"
-            notes = (*((GAP, EXPLAINS) if told else (none, GAP)), *nominal(gap.factor for *_, gap in rows))
-            made.append(Table(f"What A - B depends on: {condition}", DEPENDS, tuple(told), notes))
-    return made
+            notes = (*((GAP, EXPLAINS) if significant else (none, GAP)), *nominal(gap.factor for *_, gap in rows))
+            gap_rows.append(Table(f"What A - B depends on: {condition}", DEPENDS, tuple(significant), notes))
+    return gap_rows
 
 
 def named(name: str, known: Sequence[str]) -> str:
@@ -83,15 +83,17 @@ def named(name: str, known: Sequence[str]) -> str:
 
 def compared(everything: Sequence[PairedScores], first: str, second: str) -> list[Compared]:
     """Every value that both systems have on common clips. Raises RequestError when there is nothing in common."""
-    found = []
+    comparisons = []
     for condition in dict.fromkeys(scores.condition for scores in everything):
         here = [s for s in everything if s.condition == condition and {first, second} <= set(s.systems)]
-        found += _condition(here, (first, second))
-    if not found:
+        comparisons += _condition(here, (first, second))
+    if not comparisons:
         where = {name: sorted({s.condition for s in everything if _scored(s, name)}) for name in (first, second)}
-        places = "; ".join(f"{name} has scores for {', '.join(found) or 'nothing'}" for name, found in where.items())
+        places = "; ".join(
+            f"{name} has scores for {', '.join(conditions) or 'nothing'}" for name, conditions in where.items()
+        )
         raise RequestError(f"{first} and {second} have no clip in common: {places}")
-    return found
+    return comparisons
 
 
 def _scored(scores: PairedScores, system: str) -> bool:
@@ -99,7 +101,7 @@ def _scored(scores: PairedScores, system: str) -> bool:
 
 
 def _condition(everything: Sequence[PairedScores], names: tuple[str, str]) -> list[Compared]:
-    found = []
+    comparisons = []
     for scores in everything:
         systems = [scores.systems.index(name) for name in names]
         clips = scores.sample.common(systems)
@@ -107,23 +109,23 @@ def _condition(everything: Sequence[PairedScores], names: tuple[str, str]) -> li
             continue
         numerator, denominator = scores.sample.sums(systems, clips)
         first, second = (float(value) * scores.factor for value in numerator.sum(1) / denominator.sum(1))
-        found.append(Compared(scores, first, second, int(clips.sum()), scores.difference(*names)))
-    return found
+        comparisons.append(Compared(scores, first, second, int(clips.sum()), scores.difference(*names)))
+    return comparisons
 
 
 def tables(rows: Sequence[Compared], first: str, second: str) -> list[Table]:
     """A table per condition: numbers, and what they say."""
-    made = []
+    result = []
     for condition in dict.fromkeys(row.scores.condition for row in rows):
         mine = [row for row in rows if row.scores.condition == condition]
         who, notes = _who(mine)
-        made.append(
+        result.append(
             Table(
                 f"{first} and {second}: {condition} ({who})", COLUMNS, tuple(map(_row, mine)),
                 (f"A: {first}, B: {second}, on the {who} that both have a value for", *notes),
             )
         )  # fmt: skip
-    return made
+    return result
 
 
 def _who(rows: Sequence[Compared]) -> tuple[str, list[str]]:

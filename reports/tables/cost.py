@@ -45,12 +45,12 @@ def cost(board: Board, costs: Mapping[str, Cost]) -> Table:
                 *(shown_cell(cells.get((name, condition)), quality.decimals) for condition in shown),
             )
         )
-    loads = [made.load for made in costs.values() if made.load is not None]
-    told = f"; {min(loads):.1f} to {max(loads):.1f} processes per core were running" if loads else ""
+    loads = [one.load for one in costs.values() if one.load is not None]
+    load = f"; {min(loads):.1f} to {max(loads):.1f} processes per core were running" if loads else ""
     notes = (
         "RTF: wall-clock seconds of processing per second of sound on this machine, over all clips, never from a cache",
         "RTF alone, CPU: medians of up to three runs of four seconds in a fresh process, wall-clock and CPU time"
-        f"{told}; the machine stands under provenance",
+        f"{load}; the machine stands under provenance",
         "MiB: the most that a fresh process took to load the system and restore four seconds, its packages included",
     )
     columns = (

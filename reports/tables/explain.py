@@ -29,8 +29,8 @@ BEHIND = ("value", "gap", "factor", "explains", "p", "where")
 
 def nominal(factors: Iterable[str]) -> list[str]:
     """What to know of factors that are drawn, not measured."""
-    found = [f"{name} ({NOMINAL[name]})" for name in dict.fromkeys(factors) if name in NOMINAL]
-    return [f"nominal, as drawn: {'; '.join(found)}"] if found else []
+    listed = [f"{name} ({NOMINAL[name]})" for name in dict.fromkeys(factors) if name in NOMINAL]
+    return [f"nominal, as drawn: {'; '.join(listed)}"] if listed else []
 
 
 def headline_values(everything: Sequence[PairedScores]) -> list[PairedScores]:
@@ -44,28 +44,32 @@ def headline_values(everything: Sequence[PairedScores]) -> list[PairedScores]:
 
 
 def breakdown_tables(everything: Sequence[PairedScores], facts: Mapping[str, Facts]) -> list[tuple[Breakdown, Table]]:
-    return [(found, _table(found)) for scores in headline_values(everything) for found in breakdowns(scores, facts)]
+    return [
+        (breakdown, _table(breakdown))
+        for scores in headline_values(everything)
+        for breakdown in breakdowns(scores, facts)
+    ]
 
 
-def _table(found: Breakdown) -> Table:
-    heads = [f"{text} (n={count})" for text, count in zip(found.bins, found.clips, strict=True)]
+def _table(breakdown: Breakdown) -> Table:
+    heads = [f"{text} (n={count})" for text, count in zip(breakdown.bins, breakdown.clips, strict=True)]
     rows = []
-    for system, means in found.means.items():
+    for system, means in breakdown.means.items():
         shown = (
-            DASH if mean is None else f"{mean:.{found.decimals}f}" + (f" (n={n})" if n < count else "")
-            for mean, n, count in zip(means, found.known[system], found.clips, strict=True)
+            DASH if mean is None else f"{mean:.{breakdown.decimals}f}" + (f" (n={n})" if n < count else "")
+            for mean, n, count in zip(means, breakdown.known[system], breakdown.clips, strict=True)
         )
-        told = found.explained.get(system)
-        rows.append((system, *shown, f"{100 * told.share:.0f} %" if told else DASH))
-    title = f"{found.label} by {found.factor}: {found.condition}"
-    if not any(found.explained.values()):
-        return Table(title, ("system", *heads), tuple(row[:-1] for row in rows), tuple(nominal([found.factor])))
-    return Table(title, ("system", *heads, "explains"), tuple(rows), (EXPLAINS, *nominal([found.factor])))
+        explained = breakdown.explained.get(system)
+        rows.append((system, *shown, f"{100 * explained.share:.0f} %" if explained else DASH))
+    title = f"{breakdown.label} by {breakdown.factor}: {breakdown.condition}"
+    if not any(breakdown.explained.values()):
+        return Table(title, ("system", *heads), tuple(row[:-1] for row in rows), tuple(nominal([breakdown.factor])))
+    return Table(title, ("system", *heads, "explains"), tuple(rows), (EXPLAINS, *nominal([breakdown.factor])))
 
 
 def severity_tables(board: Board) -> list[tuple[Breakdown, Table]]:
     """The values that are broken down, over conditions that differ in how severe one distortion is."""
-    found = []
+    tables = []
     for factor in dict.fromkeys(c.factor for c in board.plan.suite.condition if c.factor and c.severity is not None):
         steps = sorted(
             (condition.severity, condition.name)
@@ -76,7 +80,7 @@ def severity_tables(board: Board) -> list[tuple[Breakdown, Table]]:
         here = [scores for scores in headline_values(board.scores) if scores.condition in names]
         for value in dict.fromkeys(scores.value for scores in here):
             cells = {(c.system, c.condition): c for c in board.cells if c.value_name == value.name}
-            made = Breakdown(
+            breakdown = Breakdown(
                 condition="all conditions of it",
                 value=value.name,
                 label=value.label,
@@ -99,8 +103,8 @@ def severity_tables(board: Board) -> list[tuple[Breakdown, Table]]:
                 explained={},
             )
             if len(steps) > 1:
-                found.append((made, _table(made)))
-    return found
+                tables.append((breakdown, _table(breakdown)))
+    return tables
 
 
 def _interval(cell: Cell | None) -> tuple[float, float] | None:
@@ -108,23 +112,23 @@ def _interval(cell: Cell | None) -> tuple[float, float] | None:
 
 
 def gap_to_best(
-    everything: Sequence[PairedScores], found: Sequence[Column], facts: Mapping[str, Facts]
+    everything: Sequence[PairedScores], columns: Sequence[Column], facts: Mapping[str, Facts]
 ) -> list[Table]:  # fmt: skip
     """What each ranked system's gap to the best one of its column depends on: a table per condition."""
-    best = {(column.condition, column.value.name): _best(column) for column in found}
-    made = []
+    best = {(column.condition, column.value.name): _best(column) for column in columns}
+    gap_rows = []
     for condition in dict.fromkeys(scores.condition for scores in everything):
         rows = []
         for scores in headline_values([s for s in everything if s.condition == condition]):
             for system, leader in best[condition, scores.value.name]:
                 here = [gap for gap in gaps(scores, facts, system, leader) if gap.explained]
                 rows += [(scores, f"{system} against {leader}", gap) for gap in here]
-        told = significant_rows(rows)
+        significant = significant_rows(rows)
         if rows:
             none = f"no gap to the best system depends on {names(rows)}"
-            notes = (*((GAP, EXPLAINS) if told else (none, GAP)), *nominal(gap.factor for *_, gap in rows))
-            made.append(Table(condition, BEHIND, told, notes))
-    return made
+            notes = (*((GAP, EXPLAINS) if significant else (none, GAP)), *nominal(gap.factor for *_, gap in rows))
+            gap_rows.append(Table(condition, BEHIND, significant, notes))
+    return gap_rows
 
 
 def _best(column: Column) -> list[tuple[str, str]]:
@@ -138,9 +142,9 @@ def _best(column: Column) -> list[tuple[str, str]]:
 
 def significant_rows(rows: Sequence[tuple[PairedScores, str, Gap]]) -> tuple[tuple[str, ...], ...]:
     """The (value, systems, gap) whose factor matters: value, systems, factor, share, p, and the gap in each bin."""
-    told = [(scores, systems, gap, gap.explained) for scores, systems, gap in rows if gap.explained]
-    corrected = holm([explained.p for *_, explained in told])
-    sure = [(*row, float(p)) for row, p in zip(told, corrected, strict=True) if p < ALPHA]
+    significant = [(scores, systems, gap, gap.explained) for scores, systems, gap in rows if gap.explained]
+    corrected = holm([explained.p for *_, explained in significant])
+    sure = [(*row, float(p)) for row, p in zip(significant, corrected, strict=True) if p < ALPHA]
     return tuple(
         (
             scores.value.label,

@@ -75,7 +75,7 @@ def _table(condition: str, here: pd.DataFrame, heard: Heard, shown: Callable[[st
         )
         for system, mine in here.groupby("system", sort=False)
     ]
-    told = [at for at in range(len(COLUMNS)) if at == 0 or any(row[at] != DASH for row in rows)]
+    kept = [at for at in range(len(COLUMNS)) if at == 0 or any(row[at] != DASH for row in rows)]
     notes = []
     if heard.words:
         notes.append(f"words by {heard.words.name}")
@@ -96,7 +96,7 @@ def _table(condition: str, here: pd.DataFrame, heard: Heard, shown: Callable[[st
             f"ghost: share of the target's pauses that are filled; a dash below {FEWEST_PAUSES} clips with one"
         )
     return Table(
-        condition, tuple(COLUMNS[at] for at in told), tuple(tuple(r[at] for at in told) for r in rows), tuple(notes)
+        condition, tuple(COLUMNS[at] for at in kept), tuple(tuple(r[at] for at in kept) for r in rows), tuple(notes)
     )
 
 
@@ -148,9 +148,9 @@ def _filled(mine: pd.DataFrame, pauses: Value | None) -> str:
     return f"{100 * parts['errors'].sum() / total:.1f}" if total else DASH
 
 
-def _clips(found: Sequence[str], of: int) -> str:
+def _clips(clips: Sequence[str], of: int) -> str:
     """How many clips, and the first of them."""
-    if not found:
+    if not clips:
         return f"0 of {of}"
-    more = ", …" if len(found) > LISTED else ""
-    return f"{len(found)} of {of}: {', '.join(found[:LISTED])}{more}"
+    more = ", …" if len(clips) > LISTED else ""
+    return f"{len(clips)} of {of}: {', '.join(clips[:LISTED])}{more}"

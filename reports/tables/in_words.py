@@ -19,10 +19,10 @@ def in_words(board: Board) -> list[str]:
     Conditions with the most clips come first.
     """
     order = by_clips(board.plan)
-    told = [column for column in columns(board) if column.value.headline and column.value.role != "speed"]
-    told.sort(key=lambda column: order.index(column.condition))
-    several = len({column.condition for column in told}) > 1
-    sentences = [(column.condition, _sentence(column)) for column in told]
+    headline = [column for column in columns(board) if column.value.headline and column.value.role != "speed"]
+    headline.sort(key=lambda column: order.index(column.condition))
+    several = len({column.condition for column in headline}) > 1
+    sentences = [(column.condition, _sentence(column)) for column in headline]
     shown = [f"{condition}, {text}" if several else text for condition, text in sentences if text]
     return shown[:SENTENCES]
 

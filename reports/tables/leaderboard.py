@@ -53,15 +53,15 @@ def columns(board: Board) -> list[Column]:
     cells: dict[tuple[str, str], dict[str, Cell]] = {}
     for cell in board.cells:
         cells.setdefault((cell.condition, cell.value_name), {})[cell.system] = cell
-    made = []
+    listed = []
     for condition in dict.fromkeys(trial.condition for trial in board.plan.trials):
         for value in board.values():
             mine, scores = cells.get((condition, value.name), {}), paired.get((condition, value.name))
             if scores:
-                made.append(column(scores, mine, board.plan.system_cards))
+                listed.append(column(scores, mine, board.plan.system_cards))
             elif mine:
-                made.append(Column(condition, value, {system: Entry(cell) for system, cell in mine.items()}))
-    return made
+                listed.append(Column(condition, value, {system: Entry(cell) for system, cell in mine.items()}))
+    return listed
 
 
 def column(scores: PairedScores, cells: Mapping[str, Cell], cards: Mapping[str, SystemCard]) -> Column:
@@ -89,24 +89,24 @@ def _whole(cell: Cell, known: NDArray[np.bool_]) -> bool:
 
 def _ranked(scores: PairedScores, rows: Sequence[int], entries: Mapping[str, Entry]) -> Column:
     names = [scores.systems[row] for row in rows]
-    found = {(a, b): scores.differences[names[a], names[b]] for a, b in pairs(len(rows))}
-    separated = {pair for pair, tested in found.items() if tested.separated}
+    tests = {(a, b): scores.differences[names[a], names[b]] for a, b in pairs(len(rows))}
+    separated = {pair for pair, tested in tests.items() if tested.separated}
     higher = scores.value.direction == "higher"
     above = np.zeros((len(rows), len(rows)), dtype=bool)
     for a, b in separated:
-        up = (found[a, b].difference.value > 0) == higher
+        up = (tests[a, b].difference.value > 0) == higher
         above[(a, b) if up else (b, a)] = True
     places = ranks(above)
-    made = dict(entries)
-    for place, (system, ties) in enumerate(zip(names, compact_letter_display(len(rows), separated), strict=True)):
-        made[system] = replace(
-            entries[system], rank=places[place], ties=ties, winner=bool(above[place].sum() == len(rows) - 1)
+    ranked = dict(entries)
+    for index, (system, ties) in enumerate(zip(names, compact_letter_display(len(rows), separated), strict=True)):
+        ranked[system] = replace(
+            entries[system], rank=places[index], ties=ties, winner=bool(above[index].sum() == len(rows) - 1)
         )
-    shown = _detectable(scores, list(found.values()))
-    return Column(scores.condition, scores.value, made, shown, len(scores.differences))
+    shown = _detectable(scores, list(tests.values()))
+    return Column(scores.condition, scores.value, ranked, shown, len(scores.differences))
 
 
-def _detectable(scores: PairedScores, found: Sequence[Tested]) -> float | None:
-    shown = [tested.difference.detectable(tested.level) for tested in found]
+def _detectable(scores: PairedScores, tests: Sequence[Tested]) -> float | None:
+    shown = [tested.difference.detectable(tested.level) for tested in tests]
     known = [number for number in shown if number is not None and np.isfinite(number)]
     return float(np.median(known)) * scores.factor if known and len(known) == len(shown) else None

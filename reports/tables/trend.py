@@ -29,8 +29,8 @@ def trends(board: Board, values: list[str] | None = None) -> list[Table]:
     Raises:
         RequestError: No system has two checkpoints in the store, or a value has no trend.
     """
-    found = series(board.plan.system_cards)
-    if not found:
+    by_run = series(board.plan.system_cards)
+    if not by_run:
         raise RequestError(
             "no system has several checkpoints here; run one with: restorebench run SUITE --systems NAME "
             "--checkpoints 'runs/*/step-*.safetensors' --store STORE"
@@ -42,7 +42,7 @@ def trends(board: Board, values: list[str] | None = None) -> list[Table]:
     shown = [s for s in tested if (s.value.name in values if values else s.value.headline)] or tested
     return [
         _table(name, checkpoints, scores)
-        for name, checkpoints in found.items()
+        for name, checkpoints in by_run.items()
         for scores in shown
         if sum(system in scores.systems for system in checkpoints) > 1
     ]

@@ -43,13 +43,13 @@ class Published:
         """The output's file; None where there is none for this clip."""
         if self.folder is not None:
             suffixes = [written for suffix in sorted(AUDIO_SUFFIXES) for written in (suffix, suffix.upper())]
-            found = [self.folder / f"{trial.id}{suffix}" for suffix in suffixes]
+            paths = [self.folder / f"{trial.id}{suffix}" for suffix in suffixes]
         elif trial.utterance.degraded is not None:
             folder, _, file = trial.utterance.degraded.rpartition("/")
-            found = [resolve_uri(f"{folder.rpartition('/')[0]}/{self.name}/{file}")]
+            paths = [resolve_uri(f"{folder.rpartition('/')[0]}/{self.name}/{file}")]
         else:
-            found = []
-        return next((path for path in found if path.is_file()), None)
+            paths = []
+        return next((path for path in paths if path.is_file()), None)
 
     def offers(self, trial: Trial) -> bool:
         return self.place(trial) is not None

@@ -93,9 +93,11 @@ class ShippedCodec:
 
     def __call__(self) -> TargetCodec:
         path = bundled("codec-nano")
-        made = TargetCodec(checkpoint=path)
-        made.card = made.card.model_copy(update=self.card.model_dump(include={"name", "summary", "packages", "extra"}))
-        return made
+        codec = TargetCodec(checkpoint=path)
+        codec.card = codec.card.model_copy(
+            update=self.card.model_dump(include={"name", "summary", "packages", "extra"})
+        )
+        return codec
 
 
 target_codec_nano = ShippedCodec()

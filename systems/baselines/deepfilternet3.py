@@ -48,7 +48,9 @@ def denoise(samples: FloatArray) -> FloatArray:
     """samples [time] at 48 kHz, denoised, of the same length."""
     with denoiser() as state:
         size = int(library().df_get_frame_length(state))
-        return frame_by_frame(samples, size, DELAY, lambda given, made: library().df_process_frame(state, given, made))
+        return frame_by_frame(
+            samples, size, DELAY, lambda given, output: library().df_process_frame(state, given, output)
+        )
 
 
 @contextmanager

@@ -51,8 +51,8 @@ class Gtcrn:
         caches = {name: np.zeros(shape, np.float32) for name, shape in CACHES.items()}
         enhanced = np.empty_like(frames)
         for frame in range(frames.shape[1]):
-            made, *kept = self.network.run(None, {"mix": frames[None, :, frame : frame + 1], **caches})
-            enhanced[:, frame] = made[0, :, 0]
+            output, *kept = self.network.run(None, {"mix": frames[None, :, frame : frame + 1], **caches})
+            enhanced[:, frame] = output[0, :, 0]
             caches = dict(zip(CACHES, kept, strict=True))
         restored = transform.istft(enhanced[..., 0] + 1j * enhanced[..., 1], k1=len(padded))
         return fit(np.real(restored).astype(np.float32), len(samples))

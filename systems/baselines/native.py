@@ -24,7 +24,7 @@ def frame_by_frame(samples: FloatArray, size: int, delay: int, process: Callable
     """
     frames = -(-(len(samples) + delay) // size)
     given = np.pad(samples, (0, frames * size - len(samples))).astype(np.float32)
-    made = np.empty_like(given)
+    output = np.empty_like(given)
     for start in range(0, len(given), size):
-        process(given[start:].ctypes.data_as(Samples), made[start:].ctypes.data_as(Samples))
-    return made[delay : delay + len(samples)]
+        process(given[start:].ctypes.data_as(Samples), output[start:].ctypes.data_as(Samples))
+    return output[delay : delay + len(samples)]

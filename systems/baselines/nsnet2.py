@@ -81,10 +81,10 @@ class NsNet2:
         features = np.log10(np.maximum(np.abs(spectrum) ** 2, MIN_POWER)).astype(np.float32)
         [gains] = self.network.run(None, {self.network.get_inputs()[0].name: features[None]})
         restored = np.fft.irfft(spectrum * np.clip(gains[0], MIN_GAIN, 1), self.variant.size)[:, :length]
-        made = np.zeros(len(padded))
+        output = np.zeros(len(padded))
         for frame, part in enumerate(restored * dual_window(window, hop)):
-            made[frame * hop : frame * hop + length] += part
-        return made[: len(samples)].astype(np.float32)
+            output[frame * hop : frame * hop + length] += part
+        return output[: len(samples)].astype(np.float32)
 
 
 def dual_window(window: NDArray[np.float64], hop: int) -> NDArray[np.float64]:
@@ -93,8 +93,8 @@ def dual_window(window: NDArray[np.float64], hop: int) -> NDArray[np.float64]:
     for start in range(0, len(window), hop):
         part = window[start : start + hop] ** 2
         power[: len(part)] += part
-    made: NDArray[np.float64] = window / np.maximum(np.tile(power, 2)[: len(window)], 1e-12)
-    return made
+    synthesis: NDArray[np.float64] = window / np.maximum(np.tile(power, 2)[: len(window)], 1e-12)
+    return synthesis
 
 
 nsnet2_48k = Variant(48_000, 1024, 6_170_000)

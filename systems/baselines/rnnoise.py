@@ -44,10 +44,13 @@ class RnNoise:
 def denoise(samples: FloatArray) -> FloatArray:
     """samples [time] at 48 kHz, denoised, of the same length."""
     with denoiser() as state:
-        made = frame_by_frame(
-            samples * FULL_SCALE, FRAME, DELAY, lambda given, made: library().rnnoise_process_frame(state, made, given)
+        denoised = frame_by_frame(
+            samples * FULL_SCALE,
+            FRAME,
+            DELAY,
+            lambda given, denoised: library().rnnoise_process_frame(state, denoised, given),
         )
-    return made / FULL_SCALE
+    return denoised / FULL_SCALE
 
 
 @contextmanager

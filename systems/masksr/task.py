@@ -86,10 +86,10 @@ class MaskSrTask(SingleModelTask[MaskSr]):
 
     def columns(self) -> dict[str, Column]:
         """Codes, and what a teacher says where that is worth keeping."""
-        found = {"codes": Column(identity(self.tokenizer_config), levelled=True)}
+        columns = {"codes": Column(identity(self.tokenizer_config), levelled=True)}
         if self.teacher is not None and self.teacher.prepared:
-            found[self.teacher.column] = Column(self.teacher.identity(), self.teacher.levelled)
-        return found
+            columns[self.teacher.column] = Column(self.teacher.identity(), self.teacher.levelled)
+        return columns
 
     @torch.no_grad()
     def features(self, clean: Tensor, column: str) -> Tensor:
@@ -201,8 +201,8 @@ class MaskSrTask(SingleModelTask[MaskSr]):
             "target-codec": self.tokenizer.decode(self.tokenizer.encode(batch["clean"]))[:, :length],
         }
         return [
-            (f"{place}-{name}", Audio(sound[place].float().cpu().numpy(), self.rate))
-            for place in range(len(features))
+            (f"{item}-{name}", Audio(sound[item].float().cpu().numpy(), self.rate))
+            for item in range(len(features))
             for name, sound in sounds.items()
         ]
 

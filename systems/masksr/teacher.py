@@ -176,7 +176,7 @@ class WhisperFeatures(nn.Module):
         import torchaudio
 
         heard = torchaudio.functional.resample(clean, self.rate, HUBERT_RATE).cpu().numpy()
-        frames = [features for _, _, features in sorted(self.encoder.features(list(heard)), key=lambda made: made[:2])]
+        frames = [features for _, _, features in sorted(self.encoder.features(list(heard)), key=lambda part: part[:2])]
         return normalised(torch.from_numpy(np.stack(frames)).to(clean.device))
 
     def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
@@ -275,8 +275,8 @@ def read_kmeans(path: Path) -> np.ndarray:
 
     try:
         with path.open("rb") as file:
-            found = ArraysOnly(str(path), file, ensure_native_byte_order=True).load()
-        return np.asarray(found.cluster_centers_)
+            arrays = ArraysOnly(str(path), file, ensure_native_byte_order=True).load()
+        return np.asarray(arrays.cluster_centers_)
     except Exception as error:  # a broken pickle can raise anything
         raise RequestError(f"{path}: not a k-means estimator in joblib's format ({error}); fetch it again") from error
 

@@ -48,9 +48,9 @@ def blocks(count: int, width: int, heads: int, mlp: int, dropout: float) -> nn.S
 @cache
 def positions(frames: int, width: int, device: torch.device) -> Tensor:
     """Sinusoidal positions [frame, width]: sines in the even channels, cosines in the odd ones."""
-    place = torch.arange(frames, dtype=torch.float64)[:, None]
+    frame = torch.arange(frames, dtype=torch.float64)[:, None]
     rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-math.log(10_000.0) / width))
     table = torch.empty(frames, width, dtype=torch.float64)
-    table[:, 0::2], table[:, 1::2] = (place * rate).sin(), (place * rate).cos()
+    table[:, 0::2], table[:, 1::2] = (frame * rate).sin(), (frame * rate).cos()
     with torch.inference_mode(False):  # what is kept must also serve training
         return table.float().to(device).clone()

@@ -84,14 +84,14 @@ def packed(lengths: Sequence[int]) -> Iterator[list[Piece]]:
     """Windows of 30 s filled with clips one after the other; longer clips are cut at whole windows."""
     size, gap = WINDOW_S * RATE, round(GAP_S * RATE)
     window: list[Piece] = []
-    place = 0
+    offset = 0
     for clip, total in enumerate(lengths):
         for start in range(0, total, size):
             length = min(size, total - start)
-            if window and place + length > size:
+            if window and offset + length > size:
                 yield window
-                window, place = [], 0
-            window.append(Piece(clip, start, length, place))
-            place = -(-(place + length + gap) // HOP) * HOP
+                window, offset = [], 0
+            window.append(Piece(clip, start, length, offset))
+            offset = -(-(offset + length + gap) // HOP) * HOP
     if window:
         yield window

@@ -49,9 +49,9 @@ class HttpSystem:
         if not _is_loopback(parts.hostname):
             raise RequestError(f"http:{address}: audio is sent to this machine only, wanted localhost or 127.0.0.1")
         host = f"[{parts.hostname}]" if ":" in parts.hostname else parts.hostname
-        place = f"{host}:{parts.port or 80}{parts.path.rstrip('/')}"
-        self.url = f"http://{place}"
-        self.card = self._card(f"http:{place}")
+        authority = f"{host}:{parts.port or 80}{parts.path.rstrip('/')}"
+        self.url = f"http://{authority}"
+        self.card = self._card(f"http:{authority}")
 
     def restore(self, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:
         return [self._restore(audio, seed) for audio, seed in zip(batch, seeds, strict=True)]

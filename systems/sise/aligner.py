@@ -80,17 +80,17 @@ def _align(decoder: Any, pcm: bytes, words: list[str]) -> Alignment:
     spoken = _segments(decoder, pcm, words)
     if [word.name for _, word in spoken if _is_word(word)] != words:
         raise AudioError("the transcript does not fit the speech: its end was not reached")
-    said = [(word, decoder.lookup_word(name).split()) for name, word in spoken if _is_word(word)]
-    placed = _segments(decoder, pcm, [PHONE + phone.lower() for _, phones in said for phone in phones])
-    found = iter([interval for _, interval in placed if _is_word(interval)])
+    pronounced = [(word, decoder.lookup_word(name).split()) for name, word in spoken if _is_word(word)]
+    placed = _segments(decoder, pcm, [PHONE + phone.lower() for _, phones in pronounced for phone in phones])
+    intervals = iter([interval for _, interval in placed if _is_word(interval)])
     phones: list[Interval] = []
-    for word, names in said:
-        parts = list(islice(found, len(names)))
+    for word, names in pronounced:
+        parts = list(islice(intervals, len(names)))
         if len(parts) < len(names):  # the second pass ended early
             parts = _evenly(word, len(names))
         labels = ["spn"] * len(names) if word.name in guessed else names
         phones += [Interval(n, part.start, part.end) for n, part in zip(labels, parts, strict=True)]
-    return Alignment(tuple(_in_order(phones)), tuple(word for word, _ in said))
+    return Alignment(tuple(_in_order(phones)), tuple(word for word, _ in pronounced))
 
 
 def _evenly(word: Interval, count: int) -> list[Interval]:
@@ -138,11 +138,11 @@ def _segments(decoder: Any, pcm: bytes, words: list[str]) -> list[tuple[str, Int
     decoder.end_utt()
     if decoder.hyp() is None:
         raise AudioError("the transcript does not fit the speech: no path through its phones")
-    found = []
+    segments = []
     for segment in decoder.seg():
         if segment.word in ("(NULL)", "<s>"):  # steps of the grammar, not stretches of sound
             continue
         name = re.sub(r"\(\d+\)$", "", segment.word)
         interval = Interval(name, segment.start_frame * FRAME_S, (segment.end_frame + 1) * FRAME_S)
-        found.append((segment.word, interval))
-    return found
+        segments.append((segment.word, interval))
+    return segments

@@ -94,8 +94,8 @@ class Factorised(NamedTuple):
         return self.acoustic.commitment_loss + (0 if self.semantic is None else self.semantic.commitment_loss)
 
 
-def _without_losses(made: Quantised) -> Quantised:
-    return made._replace(codebook_loss=0 * made.codebook_loss, commitment_loss=0 * made.commitment_loss)
+def _without_losses(quantised: Quantised) -> Quantised:
+    return quantised._replace(codebook_loss=0 * quantised.codebook_loss, commitment_loss=0 * quantised.commitment_loss)
 
 
 class FactorisedCodec(nn.Module):
@@ -136,8 +136,8 @@ class FactorisedCodec(nn.Module):
 
     def synthesise(self, quantised: Tensor) -> Tensor:
         """Audio [batch, frame * hop] of Z [batch, width, frame]."""
-        made: Tensor = self.decoder(quantised).audio if self.config.frames else self.decoder(quantised)[:, 0]
-        return made
+        audio: Tensor = self.decoder(quantised).audio if self.config.frames else self.decoder(quantised)[:, 0]
+        return audio
 
     def forward(self, audio: Tensor, stages: Tensor | None = None, quantised: bool = True) -> tuple[Tensor, Factorised]:
         """The reconstruction [batch, time] and what the quantisers made. Not `quantised`: the decoder hears h."""

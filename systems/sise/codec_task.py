@@ -76,11 +76,11 @@ class MelLoss(nn.Module):
                 for window, mels in zip(MEL_WINDOWS, MELS, strict=True)
             )
 
-    def forward(self, made: Tensor, wanted: Tensor) -> Tensor:
+    def forward(self, estimate: Tensor, wanted: Tensor) -> Tensor:
         """A scalar for audio [batch, time]."""
-        total = made.new_zeros(())
+        total = estimate.new_zeros(())
         for mel in self.mels:
-            ours, theirs = mel(made).clamp(min=FLOOR).log10(), mel(wanted).clamp(min=FLOOR).log10()
+            ours, theirs = mel(estimate).clamp(min=FLOOR).log10(), mel(wanted).clamp(min=FLOOR).log10()
             total = total + functional.l1_loss(ours, theirs)
         return total
 
@@ -107,7 +107,7 @@ class Generator(nn.Module):
         self, audio: Tensor, stages: Tensor | None, quantised: bool = True
     ) -> tuple[Tensor, Factorised, dict[str, Tensor]]:
         """Reconstruction [batch, time], tokens, and logits by name."""
-        made, factorised = self.codec(audio, stages, quantised)
+        estimate, factorised = self.codec(audio, stages, quantised)
         logits = {}
         if self.phones is not None and factorised.semantic is not None:
             logits["phones"] = self.phones(factorised.semantic.output)
@@ -118,7 +118,7 @@ class Generator(nn.Module):
             logits["phone_probe"] = self.phone_probe(watched["acoustic"])
         for name, probe in self.speaker_probes.items():
             logits[f"speaker_{name}"] = probe(watched[name].mean(2))
-        return made, factorised, logits
+        return estimate, factorised, logits
 
 
 class SiseCodecTask(Task):
@@ -144,11 +144,11 @@ class SiseCodecTask(Task):
             warnings.simplefilter("ignore")
             from dac.model.discriminator import Discriminator
 
-            made: nn.Module = Discriminator(
+            discriminator: nn.Module = Discriminator(
                 rates=[], periods=list(self.weights.periods), fft_sizes=list(self.weights.fft_sizes),
                 sample_rate=self.rate,
             )  # fmt: skip
-            return made
+            return discriminator
 
     def prepare_stream(self, stream: str, recordings: Recordings, folder: Path, progress: Progress) -> None:
         self.labels[stream] = labels_of(
@@ -200,8 +200,8 @@ class SiseCodecTask(Task):
         if self.discriminator is not None:
             values |= self._train_discriminator([m[0].detach() for m in made], [b["clean"] for b in micro_batches])
         self.optimiser.zero_grad()
-        for place, (batch, (sound, factorised, logits)) in enumerate(zip(micro_batches, made, strict=True)):
-            with self.fabric.no_backward_sync(self.wrapped, enabled=place < len(made) - 1):
+        for index, (batch, (sound, factorised, logits)) in enumerate(zip(micro_batches, made, strict=True)):
+            with self.fabric.no_backward_sync(self.wrapped, enabled=index < len(made) - 1):
                 loss, parts = self._losses(batch, sound, factorised, logits)
                 self.fabric.backward(loss / len(made))
             for name, value in parts.items():
@@ -227,21 +227,21 @@ class SiseCodecTask(Task):
         frames = -(-batch["clean"].shape[-1] // self.codec_config.hop)
         places = [int(recording) for recording in batch["recording"]]
         phones = [
-            self.labels[stream].crop(place, float(start), frames, self.codec_config.hop, self.rate)
-            for place, start in zip(places, batch["start"], strict=True)
+            self.labels[stream].crop(recording, float(start), frames, self.codec_config.hop, self.rate)
+            for recording, start in zip(places, batch["start"], strict=True)
         ]
-        speakers = [self.speakers[stream][place] for place in places]
+        speakers = [self.speakers[stream][recording] for recording in places]
         device = batch["clean"].device
         return torch.from_numpy(np.stack(phones)).to(device), torch.tensor(speakers, device=device)
 
     def _losses(
-        self, batch: Batch, made: Tensor, factorised: Factorised, logits: dict[str, Tensor]
+        self, batch: Batch, estimate: Tensor, factorised: Factorised, logits: dict[str, Tensor]
     ) -> tuple[Tensor, Values]:
         clean, weights = batch["clean"], self.weights
         phones, speakers = self.targets(batch, "train")
         values = {
             "phones_known": (phones > UNKNOWN).sum() / (phones >= UNKNOWN).sum().clamp(min=1),
-            "mel": self.mel(made, clean),
+            "mel": self.mel(estimate, clean),
             "codebook": factorised.codebook_loss,
             "commitment": factorised.commitment_loss,
         }
@@ -258,53 +258,53 @@ class SiseCodecTask(Task):
                 loss = loss + masked_cross_entropy(guessed[..., None], speakers[:, None])
                 values[f"speaker_accuracy/{name}"] = accuracy(guessed[..., None], speakers[:, None])
         if self.discriminator is not None:
-            adversarial, feature = self._fool(made, clean)
+            adversarial, feature = self._fool(estimate, clean)
             values |= {"adversarial": adversarial, "feature": feature}
             loss = loss + weights.adversarial * adversarial + weights.feature * feature
         return loss, values
 
-    def _train_discriminator(self, made: list[Tensor], clean: list[Tensor]) -> Values:
+    def _train_discriminator(self, estimates: list[Tensor], clean: list[Tensor]) -> Values:
         """Least squares, summed over discriminators."""
         self.critic_optimiser.zero_grad()
         total = torch.zeros((), device=clean[0].device)
-        for place, (fake, real) in enumerate(zip(made, clean, strict=True)):
-            with self.fabric.no_backward_sync(self.wrapped_critic, enabled=place < len(made) - 1):
+        for index, (fake, real) in enumerate(zip(estimates, clean, strict=True)):
+            with self.fabric.no_backward_sync(self.wrapped_critic, enabled=index < len(estimates) - 1):
                 eval_model = zip(self.wrapped_critic(fake[:, None]), self.wrapped_critic(real[:, None]), strict=True)
                 loss = sum(
                     (f[-1].square().mean() + (1 - r[-1]).square().mean() for f, r in eval_model), start=total * 0
                 )
-                self.fabric.backward(loss / len(made))
-            total = total + loss.detach() / len(made)
+                self.fabric.backward(loss / len(estimates))
+            total = total + loss.detach() / len(estimates)
         self.fabric.clip_gradients(
             self.wrapped_critic, self.critic_optimiser, max_norm=CLIP_DISCRIMINATOR, error_if_nonfinite=False
         )
         self.critic_optimiser.step()
         return {"discriminator": total}
 
-    def _fool(self, made: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    def _fool(self, estimate: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
         """(adversarial, feature matching), each summed over discriminators; no gradient reaches their weights."""
         assert self.discriminator is not None
         self.discriminator.requires_grad_(False)
         try:
-            fake = self.discriminator(made[:, None])
+            fake = self.discriminator(estimate[:, None])
             with torch.no_grad():
                 real = self.discriminator(clean[:, None])
         finally:
             self.discriminator.requires_grad_(True)
-        adversarial, feature = made.new_zeros(()), made.new_zeros(())
+        adversarial, feature = estimate.new_zeros(()), estimate.new_zeros(())
         for ours, theirs in zip(fake, real, strict=True):
             adversarial = adversarial + (1 - ours[-1]).square().mean()
             for mine, its in zip(ours[:-1], theirs[:-1], strict=True):
                 feature = feature + functional.l1_loss(mine, its)
         return adversarial, feature
 
-    def _keep_alive(self, made: Sequence[Factorised], step: int) -> Values:
+    def _keep_alive(self, factorised: Sequence[Factorised], step: int) -> Values:
         codec, moved = self.module.codec, 0
-        pairs: list[tuple[ResidualQuantizer, list[Any]]] = [(codec.acoustic, [m.acoustic for m in made])]
+        pairs: list[tuple[ResidualQuantizer, list[Any]]] = [(codec.acoustic, [m.acoustic for m in factorised])]
         if codec.semantic is not None:
-            pairs.append((codec.semantic, [m.semantic for m in made]))
-        for quantizer, found in pairs:
-            codes, latents = [part.codes for part in found], found[0].latents
+            pairs.append((codec.semantic, [m.semantic for m in factorised]))
+        for quantizer, factorised_codes in pairs:
+            codes, latents = [part.codes for part in factorised_codes], factorised_codes[0].latents
             moved += keep_alive(self.fabric, quantizer, codes, latents, self.config.seed, step)
         return {"revived": torch.tensor(float(moved))}
 
@@ -314,9 +314,9 @@ class SiseCodecTask(Task):
         model = self.eval_model.eval()
         mel, codes, right, known = [], [], {"phones": 0.0, "phone_probe": 0.0}, 0.0
         for batch in batches:
-            made, factorised, logits = model(batch["clean"], None, self.quantised)
+            estimate, factorised, logits = model(batch["clean"], None, self.quantised)
             phones, _ = self.targets(batch, "validation")
-            mel.append(self.mel(made, batch["clean"]))
+            mel.append(self.mel(estimate, batch["clean"]))
             codes.append(factorised.codes)
             speech = phones > UNKNOWN
             known += float(speech.sum())
@@ -335,19 +335,19 @@ class SiseCodecTask(Task):
         return values
 
     def _predictors(self, model: Generator) -> set[str]:
-        made = {"phones": model.phones, "phone_probe": model.phone_probe}
-        return {name for name, module in made.items() if module is not None}
+        predictors = {"phones": model.phones, "phone_probe": model.phone_probe}
+        return {name for name, module in predictors.items() if module is not None}
 
     def _stages(self, codec: FactorisedCodec) -> list[Any]:
         return [stage for quantizer in codec.quantizers() for stage in quantizer]
 
     @torch.no_grad()
     def sample_audio(self, batch: Batch) -> list[tuple[str, Audio]]:
-        made, _ = self.eval_model.eval().codec(batch["clean"], None, self.quantised)
+        decoded, _ = self.eval_model.eval().codec(batch["clean"], None, self.quantised)
         sounds = []
-        for place, (clean, coded) in enumerate(zip(batch["clean"], made, strict=True)):
-            sounds.append((f"{place}-clean", Audio(clean.float().cpu().numpy(), self.rate)))
-            sounds.append((f"{place}-codec", Audio(coded.float().cpu().numpy(), self.rate)))
+        for index, (clean, coded) in enumerate(zip(batch["clean"], decoded, strict=True)):
+            sounds.append((f"{index}-clean", Audio(clean.float().cpu().numpy(), self.rate)))
+            sounds.append((f"{index}-codec", Audio(coded.float().cpu().numpy(), self.rate)))
         return sounds
 
     def state(self) -> dict[str, Any]:

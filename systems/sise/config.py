@@ -101,7 +101,7 @@ class SamplingConfig(_Table):
 
     def steps(self, layers: int) -> tuple[int, ...]:
         """Steps of every token layer. Raises RequestError when their number is another."""
-        made = (self.semantic_steps, *self.acoustic_steps)
-        if len(made) != layers:
-            raise RequestError(f"sampling names steps for {len(made)} token layers, the codec has {layers}")
-        return made
+        steps = (self.semantic_steps, *self.acoustic_steps)
+        if len(steps) != layers:
+            raise RequestError(f"sampling names steps for {len(steps)} token layers, the codec has {layers}")
+        return steps

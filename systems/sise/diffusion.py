@@ -129,6 +129,6 @@ def holed(codes: Tensor, layer: Tensor, masked: Tensor, mask_code: int) -> Tenso
 
     codes [batch, layer, frame], layer [batch], masked [batch, frame] bool.
     """
-    place = torch.arange(codes.shape[1], device=codes.device)[None, :, None]
-    own, later = place == layer[:, None, None], place > layer[:, None, None]
+    index = torch.arange(codes.shape[1], device=codes.device)[None, :, None]
+    own, later = index == layer[:, None, None], index > layer[:, None, None]
     return codes.masked_fill(later | (own & masked[:, None]), mask_code)

@@ -107,13 +107,13 @@ class SiseTask(SingleModelTask[Sise]):
     def _losses(self, model: nn.Module, examples: Batch) -> Values:
         codes, layer, masked = examples["codes"], examples["layer"], examples["masked"]
         first, acoustic = model(examples["degraded"], codes, masked, layer)
-        place = torch.arange(len(codes), device=codes.device)
+        index = torch.arange(len(codes), device=codes.device)
         if acoustic is None:
-            stages = {"tokens": (first, codes[place, layer], masked[:, 1])}
+            stages = {"tokens": (first, codes[index, layer], masked[:, 1])}
         else:
             stages = {
                 "semantic": (first, codes[:, 0], masked[:, 0]),
-                "acoustic": (acoustic, codes[place, 1 + layer], masked[:, 1]),
+                "acoustic": (acoustic, codes[index, 1 + layer], masked[:, 1]),
             }
         values: Values = {}
         for name, (logits, wanted, hidden) in stages.items():
@@ -129,8 +129,8 @@ class SiseTask(SingleModelTask[Sise]):
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:
         model = self.eval_model.eval()
-        found = [self._losses(model, self.to_examples(batch, "validation")) for batch in batches]
-        return {name: torch.stack([values[name] for values in found]).mean() for name in found[0]}
+        losses = [self._losses(model, self.to_examples(batch, "validation")) for batch in batches]
+        return {name: torch.stack([values[name] for values in losses]).mean() for name in losses[0]}
 
     def restorer(self) -> Callable[[Tensor], Tensor]:
         model = self.eval_model.eval()
@@ -156,8 +156,8 @@ class SiseTask(SingleModelTask[Sise]):
             "target-codec": self.codec.decode(self.codec.encode(batch["clean"]))[:, :length],
         }
         return [
-            (f"{place}-{name}", Audio(sound[place].float().cpu().numpy(), self.rate))
-            for place in range(len(codes))
+            (f"{item}-{name}", Audio(sound[item].float().cpu().numpy(), self.rate))
+            for item in range(len(codes))
             for name, sound in sounds.items()
         ]
 

@@ -45,11 +45,14 @@ class TrainedFactorised(TrainedCodec):
             {name: nn.Linear(config.width, MOST_SPEAKERS) for name in ("semantic", "acoustic")}
         )
 
-    def heads(self, made: Factorised | None) -> dict[str, Tensor]:
-        if made is None or made.semantic is None:
+    def heads(self, factorised: Factorised | None) -> dict[str, Tensor]:
+        if factorised is None or factorised.semantic is None:
             return {}
-        watched = {"semantic": made.semantic.output.detach(), "acoustic": made.acoustic.output.detach()}
-        logits = {"phones": self.phones(made.semantic.output), "phone_probe": self.phone_probe(watched["acoustic"])}
+        watched = {"semantic": factorised.semantic.output.detach(), "acoustic": factorised.acoustic.output.detach()}
+        logits = {
+            "phones": self.phones(factorised.semantic.output),
+            "phone_probe": self.phone_probe(watched["acoustic"]),
+        }
         return logits | {
             f"speaker_{name}": self.speaker_probes[name](latents.mean(2))[..., None]
             for name, latents in watched.items()
@@ -74,9 +77,9 @@ class SiseFrameCodecTask(FrameCodecTask):
         return torch.from_numpy(kept).to(batch["clean"].device)
 
     def losses(
-        self, batch: Batch, made: Tensor, logits: Tensor, pitch: Pitch, quantised: Any, heads: dict[str, Tensor]
+        self, batch: Batch, estimate: Tensor, logits: Tensor, pitch: Pitch, quantised: Any, heads: dict[str, Tensor]
     ) -> tuple[Tensor, Values]:
-        total, values = super().losses(batch, made, logits, pitch, quantised, heads)
+        total, values = super().losses(batch, estimate, logits, pitch, quantised, heads)
         if not heads or self.decoder_only:
             return total, values
         phones, speakers = batch["phones"], batch["speaker"][:, None]
@@ -87,8 +90,8 @@ class SiseFrameCodecTask(FrameCodecTask):
             values[f"speaker_accuracy/{name}"] = accuracy(heads[f"speaker_{name}"], speakers)
         return total + self.weights.semantic * values["phones"] + probes, values
 
-    def parts(self, made: Sequence[Factorised]) -> list[list[Any]]:
-        return [[part.semantic for part in made], [part.acoustic for part in made]]
+    def parts(self, factorised: Sequence[Factorised]) -> list[list[Any]]:
+        return [[part.semantic for part in factorised], [part.acoustic for part in factorised]]
 
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:

@@ -87,8 +87,8 @@ class TextGrids:
         self.folder, self.ids, self.phones = folder, ids, phones
 
     def crop(self, recording: int, start_s: float, frames: int, hop: int, rate: int) -> NDArray[np.int64]:
-        found = self.read(recording)
-        return _cut(None if isinstance(found, str) else found, self.phones, start_s, frames, hop, rate)
+        alignment = self.read(recording)
+        return _cut(None if isinstance(alignment, str) else alignment, self.phones, start_s, frames, hop, rate)
 
     def read(self, recording: int) -> Alignment | str:
         """The alignment, or why there is none."""
@@ -122,8 +122,8 @@ def labels_of(
         if not folder.is_dir():
             raise RequestError(f"{config.textgrids}: no such folder of TextGrids ({folder})")
         grids = TextGrids(folder, ids, config.phone_set)
-        places = sorted({round(place) for place in np.linspace(0, len(ids) - 1, min(len(ids), LOOKED_AT))})
-        looked_at = [(ids[place], grids.read(place)) for place in places]
+        places = sorted({round(recording) for recording in np.linspace(0, len(ids) - 1, min(len(ids), LOOKED_AT))})
+        looked_at = [(ids[recording], grids.read(recording)) for recording in places]
         _report(looked_at, config.phone_set, table, required)
         return grids
     results = _aligned(recordings.utterances(), table.with_suffix(".json"), progress)
@@ -134,28 +134,28 @@ def labels_of(
 def _aligned(utterances: Sequence[Utterance], kept: Path, progress: Progress) -> list[Alignment | str]:
     """By the built-in aligner; what `kept` (.json) has is not aligned again."""
     known = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
-    made: dict[str, Alignment | str] = {}
+    alignments: dict[str, Alignment | str] = {}
 
     def steps() -> Iterator[int]:
         for utterance in utterances:
             key = f"pocketsphinx {utterance.uri} {utterance.text or ''}"
-            made[key] = _load(known[key]) if key in known else _align(utterance)
+            alignments[key] = _load(known[key]) if key in known else _align(utterance)
             yield 1
 
     progress("align", len(utterances), steps())
-    write_atomic(kept, json.dumps({key: _dump(value) for key, value in made.items()}).encode())
-    return [made[f"pocketsphinx {u.uri} {u.text or ''}"] for u in utterances]
+    write_atomic(kept, json.dumps({key: _dump(value) for key, value in alignments.items()}).encode())
+    return [alignments[f"pocketsphinx {u.uri} {u.text or ''}"] for u in utterances]
 
 
-def _report(found: Sequence[tuple[str, Alignment | str]], phones: PhoneSet, table: Path, required: bool) -> None:
+def _report(aligned: Sequence[tuple[str, Alignment | str]], phones: PhoneSet, table: Path, required: bool) -> None:
     """Writes the table, says how much has labels, and raises RequestError when the phone set is another one."""
     with open_atomic(table) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("utterance", "why_not"))
-        writer.writerows((clip, result if isinstance(result, str) else "") for clip, result in found)
-    alignments = [result for _, result in found if not isinstance(result, str)]
-    if required and found and not alignments:
-        raise RequestError(f"none of {len(found)} recordings could be aligned, such as: {found[0][1]}")
+        writer.writerows((clip, result if isinstance(result, str) else "") for clip, result in aligned)
+    alignments = [result for _, result in aligned if not isinstance(result, str)]
+    if required and aligned and not alignments:
+        raise RequestError(f"none of {len(aligned)} recordings could be aligned, such as: {aligned[0][1]}")
     share, outside = unknown_share(alignments, phones)
     if share > MOST_UNKNOWN:
         # Unknown phones would all be one class.
@@ -165,8 +165,8 @@ def _report(found: Sequence[tuple[str, Alignment | str]], phones: PhoneSet, tabl
             f"{MOST_UNKNOWN:.0%} may: set phones under [labels] to {' or '.join(NAMED_SETS)}, or to the list of symbols"
         )
     print(
-        f"labels: {len(alignments)} of {len(found)} recordings looked at are aligned, {1 - share:.1%} of their speech "
-        f"has known phones ({table})",
+        f"labels: {len(alignments)} of {len(aligned)} recordings looked at are aligned, {1 - share:.1%} of their "
+        f"speech has known phones ({table})",
         file=sys.stderr,
     )
 

@@ -93,10 +93,10 @@ def unknown_share(alignments: Sequence[Alignment], phones: PhoneSet) -> tuple[fl
     speech = 0.0
     outside: dict[str, float] = {}
     for interval in (interval for alignment in alignments for interval in alignment.phones):
-        found = phones.id(interval.name)
-        if found != SILENCE:
+        phone = phones.id(interval.name)
+        if phone != SILENCE:
             speech += interval.end - interval.start
-        if found == UNKNOWN:
+        if phone == UNKNOWN:
             outside[interval.name] = outside.get(interval.name, 0.0) + interval.end - interval.start
     share = sum(outside.values()) / speech if speech else 0.0
     return share, sorted(outside, key=lambda name: -outside[name])

@@ -49,13 +49,13 @@ def sample_layers(
     """Every layer of one denoiser, [batch, layer, frame]; condition [batch, frame, channel]."""
     batch, frames, _ = condition.shape
     codes = torch.full((batch, denoiser.layers, frames), denoiser.mask_code, device=condition.device)
-    for place, count in enumerate(steps):
-        layer = torch.full((batch,), place, device=codes.device)
+    for number, count in enumerate(steps):
+        layer = torch.full((batch,), number, device=codes.device)
         for step, keep_masked in enumerate(left_masked(frames, count)):
             logits = denoiser(codes, layer, condition)
             draws = draw(rngs, frames, denoiser.codebook_size, config, codes.device)
-            codes[:, place] = reverse_step(
-                logits, codes[:, place], draws, step, count, keep_masked, config, denoiser.mask_code
+            codes[:, number] = reverse_step(
+                logits, codes[:, number], draws, step, count, keep_masked, config, denoiser.mask_code
             )
     return codes
 

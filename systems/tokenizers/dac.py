@@ -67,8 +67,8 @@ class DacTokenizer(nn.Module):
     @torch.no_grad()
     def decode_latents(self, quantised: Tensor) -> Tensor:
         """Odd strides make DAC's transposed convolutions a few samples short: filled up with zeros."""
-        made: Tensor = self.codec.decode(quantised)[:, 0]
-        return nn.functional.pad(made, (0, quantised.shape[-1] * self.hop - made.shape[-1]))
+        audio: Tensor = self.codec.decode(quantised)[:, 0]
+        return nn.functional.pad(audio, (0, quantised.shape[-1] * self.hop - audio.shape[-1]))
 
     @torch.no_grad()
     def quantiser(self) -> list[Codebook]:

@@ -67,20 +67,20 @@ class Discriminators(nn.Module):
 
 
 def discriminator_loss(both: Sequence[Judged]) -> Tensor:
-    """Least squares: clean towards 1, made towards 0. The first half of the batch is clean, the second is made."""
+    """Least squares: clean towards 1, estimate towards 0. The batch is [clean, estimate]."""
     losses = []
-    for judged in both:
-        clean, made = judged.logits.float().chunk(2)
-        losses.append((1 - clean).square().mean() + made.square().mean())
+    for output in both:
+        clean, estimate = output.logits.float().chunk(2)
+        losses.append((1 - clean).square().mean() + estimate.square().mean())
     return torch.stack(losses).mean()
 
 
-def generator_losses(made: Sequence[Judged], clean: Sequence[Judged]) -> tuple[Tensor, Tensor]:
-    """(adversarial, feature matching): made towards 1; mean |difference| of features over their mean |size|."""
-    adversarial = torch.stack([(1 - judged.logits.float()).square().mean() for judged in made]).mean()
+def generator_losses(estimate: Sequence[Judged], clean: Sequence[Judged]) -> tuple[Tensor, Tensor]:
+    """(adversarial, feature matching): estimate towards 1; mean |difference| of features over their mean |size|."""
+    adversarial = torch.stack([(1 - output.logits.float()).square().mean() for output in estimate]).mean()
     distances = [
         functional.l1_loss(ours.float(), theirs.float()) / (theirs.float().abs().mean() + 1e-3)
-        for mine, its in zip(made, clean, strict=True)
+        for mine, its in zip(estimate, clean, strict=True)
         for ours, theirs in zip(mine.features, its.features, strict=True)
     ]
     return adversarial, torch.stack(distances).mean()

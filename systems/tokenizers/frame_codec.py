@@ -32,8 +32,8 @@ class FrameCodec(nn.Module):
         return normal(self.encoder(audio))
 
     def quantise(self, latents: Tensor, stages: Tensor | None = None) -> Quantised:
-        made: Quantised = self.quantizer(latents, stages)
-        return made
+        quantised: Quantised = self.quantizer(latents, stages)
+        return quantised
 
     def quantizers(self) -> list[ResidualQuantizer]:
         return [self.quantizer]
@@ -57,8 +57,8 @@ class FrameCodec(nn.Module):
 
     def decode_latents(self, quantised: Tensor) -> Tensor:
         """Audio [batch, frame * hop] of quantised latents [batch, width, frame]."""
-        made: Tensor = self.decoder(quantised).audio
-        return made
+        audio: Tensor = self.decoder(quantised).audio
+        return audio
 
     def quantiser(self) -> list[Codebook]:
         return self.quantizer.export()

@@ -44,14 +44,14 @@ class TrainedCodec(nn.Module):
     ) -> tuple[Tensor, Tensor, Any, dict[str, Tensor]]:
         """(reconstruction [batch, time], pitch logits, what the quantisers made or None, logits of heads by name)."""
         latents = self.codec.latents(clean)
-        made = None
+        factorised = None
         with torch.autocast(clean.device.type, enabled=False):
             if quantised:
-                made = self.codec.quantise(latents.float(), stages)
-        synthesised = self.codec.decoder(latents if made is None else made.output, pitch, clean)
-        return synthesised.audio[:, : clean.shape[-1]], synthesised.pitch_logits, made, self.heads(made)
+                factorised = self.codec.quantise(latents.float(), stages)
+        synthesised = self.codec.decoder(latents if factorised is None else factorised.output, pitch, clean)
+        return synthesised.audio[:, : clean.shape[-1]], synthesised.pitch_logits, factorised, self.heads(factorised)
 
-    def heads(self, made: Any) -> dict[str, Tensor]:
+    def heads(self, quantised: Any) -> dict[str, Tensor]:
         return {}
 
 
@@ -114,13 +114,15 @@ class FrameCodecTask(Task):
         self.optimiser.zero_grad()
         values: Values = {}
         codes = []
-        for place, batch in enumerate(micro_batches):
-            with self.fabric.no_backward_sync(self.wrapped, enabled=place < len(micro_batches) - 1):
+        for index, batch in enumerate(micro_batches):
+            with self.fabric.no_backward_sync(self.wrapped, enabled=index < len(micro_batches) - 1):
                 pitch = self.pitch(batch["clean"])
-                made, logits, quantised, heads = self.wrapped(batch["clean"], pitch, self.stages(batch), self.quantised)
-                total, parts = self.losses(batch, made, logits, pitch, quantised, heads)
+                estimates, logits, quantised, heads = self.wrapped(
+                    batch["clean"], pitch, self.stages(batch), self.quantised
+                )
+                total, parts = self.losses(batch, estimates, logits, pitch, quantised, heads)
                 if self.discriminators is not None:
-                    adversarial, parts_ = self.compete(made, batch["clean"], min(1.0, step / self.weights.ramp))
+                    adversarial, parts_ = self.compete(estimates, batch["clean"], min(1.0, step / self.weights.ramp))
                     total, parts = total + adversarial, parts | parts_
                 self.fabric.backward(total / len(micro_batches))
             for name, value in parts.items():
@@ -138,26 +140,26 @@ class FrameCodecTask(Task):
 
     def pitch(self, clean: Tensor) -> Pitch:
         """The recording's pitch, and the share of pulses that its periodicity stands for."""
-        found = track(clean, self.rate, self.hop)
-        share = (found.periodicity - VOICED[0]) / (VOICED[1] - VOICED[0])
-        return Pitch(found.hz, share.clamp(0, 1))
+        pitch = track(clean, self.rate, self.hop)
+        share = (pitch.periodicity - VOICED[0]) / (VOICED[1] - VOICED[0])
+        return Pitch(pitch.hz, share.clamp(0, 1))
 
     def stages(self, batch: Batch) -> Tensor | None:
         """Quantiser stages that each clip keeps; None: all."""
         return None
 
     def losses(
-        self, batch: Batch, made: Tensor, logits: Tensor, pitch: Pitch, quantised: Any, heads: dict[str, Tensor]
+        self, batch: Batch, estimate: Tensor, logits: Tensor, pitch: Pitch, quantised: Any, heads: dict[str, Tensor]
     ) -> tuple[Tensor, Values]:
         clean, weights = batch["clean"], self.weights
-        mel, magnitude = self.distance(made, clean)
+        mel, magnitude = self.distance(estimate, clean)
         pitch_entropy, voicing = pitch_loss(logits, pitch)
         values = {
             "mel": mel,
             "magnitude": magnitude,
-            "low_band": loss.low_band(made, clean, self.rate),
-            "phase_advance": loss.phase_advance(made, clean, self.rate),
-            "aligned_phase": loss.aligned_phase(made, clean, pitch.periodicity, self.rate),
+            "low_band": loss.low_band(estimate, clean, self.rate),
+            "phase_advance": loss.phase_advance(estimate, clean, self.rate),
+            "aligned_phase": loss.aligned_phase(estimate, clean, pitch.periodicity, self.rate),
             "pitch": pitch_entropy + voicing,
         }
         if quantised is not None:
@@ -165,21 +167,21 @@ class FrameCodecTask(Task):
         total = torch.stack([getattr(weights, name) * value for name, value in values.items()]).sum()
         return total, values
 
-    def compete(self, made: Tensor, clean: Tensor, strength: float) -> tuple[Tensor, Values]:
+    def compete(self, estimate: Tensor, clean: Tensor, strength: float) -> tuple[Tensor, Values]:
         """One step of the discriminators, then the adversarial and feature losses of the codec."""
-        both = self.wrapped_critics(torch.cat([clean, made.detach()]))
+        both = self.wrapped_critics(torch.cat([clean, estimate.detach()]))
         critic = discriminator_loss(both)
         self.critic_optimiser.zero_grad()
         self.fabric.backward(critic)
         self.fabric.clip_gradients(self.wrapped_critics, self.critic_optimiser, max_norm=10.0, error_if_nonfinite=False)
         self.critic_optimiser.step()
         wanted = [
-            judged._replace(features=[feature.detach().chunk(2)[0] for feature in judged.features]) for judged in both
+            output._replace(features=[feature.detach().chunk(2)[0] for feature in output.features]) for output in both
         ]
         assert self.discriminators is not None
         self.discriminators.requires_grad_(False)
         try:
-            adversarial, feature = generator_losses(self.wrapped_critics(made), wanted)
+            adversarial, feature = generator_losses(self.wrapped_critics(estimate), wanted)
         finally:
             self.discriminators.requires_grad_(True)
         total = strength * (self.weights.adversarial * adversarial + self.weights.feature * feature)
@@ -197,39 +199,39 @@ class FrameCodecTask(Task):
         if self.average is not None:
             self.average.codec.load_state_dict(codec.state_dict())
 
-    def keep_alive(self, made: Sequence[Any], step: int) -> Values:
+    def keep_alive(self, quantised: Sequence[Any], step: int) -> Values:
         moved = 0
-        for quantizer, parts in zip(self.module.codec.quantizers(), self.parts(made), strict=True):
+        for quantizer, parts in zip(self.module.codec.quantizers(), self.parts(quantised), strict=True):
             codes, latents = [part.codes for part in parts], parts[0].latents
             moved += keep_alive(self.fabric, quantizer, codes, latents, self.config.seed, step)
         return {"revived": torch.tensor(float(moved))}
 
-    def parts(self, made: Sequence[Any]) -> list[list[Any]]:
+    def parts(self, quantised: Sequence[Any]) -> list[list[Any]]:
         """What each quantiser made, in the order of `quantizers`."""
-        return [list(made)]
+        return [list(quantised)]
 
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:
         """Distances as at inference: with the pitch that the decoder predicts."""
         codec = self.eval_model.eval().codec
-        found: dict[str, list[Tensor]] = {}
+        by_name: dict[str, list[Tensor]] = {}
         codes = []
         for batch in batches:
             clean = batch["clean"]
             latents = codec.latents(clean)
             quantised = codec.quantise(latents) if self.quantised else None
-            made = codec.decoder(latents if quantised is None else quantised.output)
-            audio = made.audio[:, : clean.shape[-1]]
+            estimate = codec.decoder(latents if quantised is None else quantised.output)
+            audio = estimate.audio[:, : clean.shape[-1]]
             mel, magnitude = self.distance(audio, clean)
             pitch = self.pitch(clean)
             values = {"mel": mel, "magnitude": magnitude, "low_band": loss.low_band(audio, clean, self.rate)}
             values["phase_advance"] = loss.phase_advance(audio, clean, self.rate)
-            values["gross_pitch_error"] = gross_error(codec.decoder.predicted(made.pitch_logits), pitch)
+            values["gross_pitch_error"] = gross_error(codec.decoder.predicted(estimate.pitch_logits), pitch)
             for name, value in values.items():
-                found.setdefault(name, []).append(value)
+                by_name.setdefault(name, []).append(value)
             if quantised is not None:
                 codes.append(quantised.codes)
-        means = {name: torch.stack(values).mean() for name, values in found.items()}
+        means = {name: torch.stack(values).mean() for name, values in by_name.items()}
         if codes:
             used = perplexity(torch.cat(codes), codec.codebook_size)
             means |= {"perplexity": used.mean(), "perplexity_least": used.min()}
@@ -242,18 +244,18 @@ class FrameCodecTask(Task):
 
         def restore(audio: Tensor) -> Tensor:
             latents = codec.latents(audio)
-            made = codec.quantise(latents).output if self.quantised else latents
-            return torch.as_tensor(codec.decoder(made).audio[:, : audio.shape[-1]])
+            features = codec.quantise(latents).output if self.quantised else latents
+            return torch.as_tensor(codec.decoder(features).audio[:, : audio.shape[-1]])
 
         return restore
 
     @torch.no_grad()
     def sample_audio(self, batch: Batch) -> list[tuple[str, Audio]]:
-        made = self.restorer()(batch["clean"])
+        decoded = self.restorer()(batch["clean"])
         sounds = []
-        for place, (clean, coded) in enumerate(zip(batch["clean"], made, strict=True)):
-            sounds.append((f"{place}-clean", Audio(clean.float().cpu().numpy(), self.rate)))
-            sounds.append((f"{place}-codec", Audio(coded.float().cpu().numpy(), self.rate)))
+        for index, (clean, coded) in enumerate(zip(batch["clean"], decoded, strict=True)):
+            sounds.append((f"{index}-clean", Audio(clean.float().cpu().numpy(), self.rate)))
+            sounds.append((f"{index}-codec", Audio(coded.float().cpu().numpy(), self.rate)))
         return sounds
 
     def state(self) -> dict[str, Any]:
@@ -285,8 +287,8 @@ class FrameCodecTask(Task):
         )
 
 
-def gross_error(made: Pitch, wanted: Pitch) -> Tensor:
+def gross_error(estimate: Pitch, wanted: Pitch) -> Tensor:
     """Share of voiced frames whose pitch is off by more than 0.2 in its logarithm (+22 %, -18 %)."""
     voiced = wanted.periodicity > 0.5
-    wrong = ((made.hz / wanted.hz).log().abs() > 0.2) & voiced
+    wrong = ((estimate.hz / wanted.hz).log().abs() > 0.2) & voiced
     return wrong.sum() / voiced.sum().clamp(min=1)

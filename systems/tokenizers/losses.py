@@ -27,9 +27,9 @@ VOICED = 0.6
 TINY = 1e-6
 
 
-def log_l1(made: Tensor, wanted: Tensor, floor: float = FLOOR) -> Tensor:
-    """Mean |log10 made - log10 wanted|, both clamped from below."""
-    return functional.l1_loss(made.clamp(min=floor).log10(), wanted.clamp(min=floor).log10())
+def log_l1(estimate: Tensor, wanted: Tensor, floor: float = FLOOR) -> Tensor:
+    """Mean |log10 estimate - log10 wanted|, both clamped from below."""
+    return functional.l1_loss(estimate.clamp(min=floor).log10(), wanted.clamp(min=floor).log10())
 
 
 class SpectralDistance(nn.Module):
@@ -45,11 +45,11 @@ class SpectralDistance(nn.Module):
             MelScale(mels, rate, n_stft=size // 2 + 1) for size, mels in zip(sizes, MELS, strict=True)
         )
 
-    def forward(self, made: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(self, estimate: Tensor, wanted: Tensor) -> tuple[Tensor, Tensor]:
         """(mel, magnitude) of audio [batch, time], in log10."""
-        mel, magnitude = made.new_zeros(()), made.new_zeros(())
+        mel, magnitude = estimate.new_zeros(()), estimate.new_zeros(())
         for spectrum, scale in zip(self.spectra, self.mels, strict=True):
-            ours, theirs = spectrum(made), spectrum(wanted)
+            ours, theirs = spectrum(estimate), spectrum(wanted)
             mel = mel + log_l1(scale(ours), scale(theirs))
             magnitude = magnitude + log_l1(ours, theirs)
         return mel / len(self.spectra), magnitude / len(self.spectra)
@@ -66,16 +66,16 @@ def bins_below(hz: float, window: int, rate: int) -> int:
     return int(hz / rate * window) + 1
 
 
-def low_band(made: Tensor, wanted: Tensor, rate: int) -> Tensor:
+def low_band(estimate: Tensor, wanted: Tensor, rate: int) -> Tensor:
     """Magnitudes below 1.2 kHz, mean over windows of 40, 80 and 128 ms:
 
     mean |log10 max(|Y|, 1e-3) - log10 max(|X|, 1e-3)| + sum |sqrt|Y| - sqrt|X|| / sum sqrt|X|
     """
-    total = made.new_zeros(())
+    total = estimate.new_zeros(())
     for seconds in LOW_WINDOWS_S:
         window = 2 * round(seconds * rate / 2)
         bins = bins_below(LOW_HZ, window, rate)
-        ours = stft(made, window, bins).abs()
+        ours = stft(estimate, window, bins).abs()
         with torch.no_grad():
             theirs = stft(wanted, window, bins).abs()
         root, root_wanted = (ours + TINY).sqrt(), (theirs + TINY).sqrt()
@@ -84,14 +84,14 @@ def low_band(made: Tensor, wanted: Tensor, rate: int) -> Tensor:
     return total / len(LOW_WINDOWS_S)
 
 
-def phase_advance(made: Tensor, wanted: Tensor, rate: int) -> Tensor:
+def phase_advance(estimate: Tensor, wanted: Tensor, rate: int) -> Tensor:
     """1 - cos between Y[t] conj Y[t-1] and X[t] conj X[t-1] below 1.2 kHz, weighted by sqrt |X[t]|.
 
     Blind to absolute phase, so that few bits can satisfy it; it says whether harmonics are steady and where they lie.
     """
     window = 2 * round(PHASE_WINDOW_S * rate / 2)
     bins = bins_below(LOW_HZ, window, rate)
-    ours = stft(made, window, bins)
+    ours = stft(estimate, window, bins)
     with torch.no_grad():
         theirs = stft(wanted, window, bins)
         weight = theirs[..., 1:].abs().sqrt()
@@ -100,14 +100,14 @@ def phase_advance(made: Tensor, wanted: Tensor, rate: int) -> Tensor:
     return ((1 - (step * step_wanted.conj()).real) * weight).sum() / (weight.sum() + TINY)
 
 
-def aligned_phase(made: Tensor, wanted: Tensor, pulses: Tensor, rate: int) -> Tensor:
+def aligned_phase(estimate: Tensor, wanted: Tensor, pulses: Tensor, rate: int) -> Tensor:
     """1 - cos(Y, X) below 4 kHz in voiced frames, weighted by sqrt |X|; for pulses that are locked to the recording.
 
     pulses [batch, frame]: share of pulses in each codec frame.
     """
     window = 2 * round(PHASE_WINDOW_S * rate / 2)
     bins = bins_below(ALIGNED_HZ, window, rate)
-    ours = stft(made, window, bins)
+    ours = stft(estimate, window, bins)
     with torch.no_grad():
         theirs = stft(wanted, window, bins)
         voiced = functional.interpolate(pulses[:, None], size=theirs.shape[-1], mode="linear") > VOICED

@@ -43,9 +43,9 @@ def track(audio: Tensor, rate: int, hop: int) -> Pitch:
     difference = _difference(pieces, window, longest)
     mean = difference[..., 1:].cumsum(-1) / torch.arange(1, longest + 1, device=audio.device)
     normal = (difference[..., 1:] / mean.clamp(min=1e-9))[..., shortest - 1 :]  # lag `shortest` first
-    place = _first_dip(normal)
-    offset, depth = _parabola(normal, place)
-    hz = rate / (place + offset + shortest)
+    dip = _first_dip(normal)
+    offset, depth = _parabola(normal, dip)
+    hz = rate / (dip + offset + shortest)
     loud = pieces.square().mean(-1).sqrt() > SILENCE
     periodicity = (1 - depth).clamp(0, 1) * loud
     return Pitch(_median(hz.clamp(LOWEST_HZ, HIGHEST_HZ)), periodicity)
@@ -72,14 +72,14 @@ def _first_dip(normal: Tensor) -> Tensor:
     return torch.where(dip.any(-1), first, best)
 
 
-def _parabola(normal: Tensor, place: Tensor) -> tuple[Tensor, Tensor]:
+def _parabola(normal: Tensor, dip: Tensor) -> tuple[Tensor, Tensor]:
     """(offset in lags, value) of the parabola's vertex through a dip and its neighbours."""
-    inside = place.clamp(1, normal.shape[-1] - 2)
+    inside = dip.clamp(1, normal.shape[-1] - 2)
     before, middle, after = (normal.gather(-1, (inside + d)[..., None])[..., 0] for d in (-1, 0, 1))
     bend = before - 2 * middle + after
     offset = torch.where(bend > 1e-9, 0.5 * (before - after) / bend.clamp(min=1e-9), torch.zeros_like(bend))
     offset = offset.clamp(-0.5, 0.5)
-    return offset + (inside - place), middle - 0.25 * (before - after) * offset
+    return offset + (inside - dip), middle - 0.25 * (before - after) * offset
 
 
 def _median(hz: Tensor) -> Tensor:

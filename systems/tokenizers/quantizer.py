@@ -58,11 +58,11 @@ class VectorQuantizer(nn.Module):
     def forward(self, x: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor, Tensor]:
         latents = self.project_in(x)
         codes = self.nearest(latents)
-        found = self.lookup(codes)
-        codebook = (found - latents.detach()).square().mean((1, 2))
-        commitment = (latents - found.detach()).square().mean((1, 2))
+        vectors = self.lookup(codes)
+        codebook = (vectors - latents.detach()).square().mean((1, 2))
+        commitment = (latents - vectors.detach()).square().mean((1, 2))
         # Without a gradient to pass on, the code itself: decoding codes then gives the very same sound.
-        straight_through = latents + (found - latents).detach() if torch.is_grad_enabled() else found
+        straight_through = latents + (vectors - latents).detach() if torch.is_grad_enabled() else vectors
         return self.project_out(straight_through), codes, codebook, commitment, latents
 
     @torch.no_grad()
@@ -110,12 +110,12 @@ class ResidualQuantizer(nn.Module):
         residual, output = x, torch.zeros_like(x)
         codes, latents = [], []
         codebook, commitment = x.new_zeros(()), x.new_zeros(())
-        for place, stage in enumerate(self):
-            made, found, near, close, latent = stage(residual)
-            kept = x.new_ones(len(x)) if stages is None else (stages > place).to(x)
-            residual, output = residual - made, output + made * kept[:, None, None]
+        for stage_index, stage in enumerate(self):
+            quantised, indices, near, close, latent = stage(residual)
+            kept = x.new_ones(len(x)) if stages is None else (stages > stage_index).to(x)
+            residual, output = residual - quantised, output + quantised * kept[:, None, None]
             codebook, commitment = codebook + (near * kept).mean(), commitment + (close * kept).mean()
-            codes.append(found)
+            codes.append(indices)
             latents.append(latent)
         return Quantised(output, torch.stack(codes, 1), codebook, commitment, latents)
 

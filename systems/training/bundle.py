@@ -1,4 +1,4 @@
-"""Training material small enough to travel to a machine with a GPU: speech and noise as Opus, labels and rooms packed.
+"""Training material small enough to travel to a machine with a GPU: speech and noise as Opus, labels and room impulse responses packed.
 
 `pack` splits the recordings over parts, each a folder that stands alone; `unpack` puts any number of them together.
 """
@@ -35,7 +35,7 @@ def pack(material: Material, out: Path, megabytes: float, parts: int, progress: 
 
     Raises RequestError when speech would have to go below 10 kbit/s.
     """
-    made = []
+    folders = []
     for number in range(parts):
         folder = out / f"part-{number}"
         shutil.rmtree(folder, ignore_errors=True)
@@ -43,11 +43,11 @@ def pack(material: Material, out: Path, megabytes: float, parts: int, progress: 
         places = list(range(number, len(material.recordings), parts))
         _pack_labels(material, places, folder)
         left = megabytes * 1e6 - sum(path.stat().st_size for path in folder.iterdir())
-        seconds = sum(material.recordings[place].frames for place in places) * HOP / RATE
+        seconds = sum(material.recordings[index].frames for index in places) * HOP / RATE
         kbps = min(MOST_KBPS, left * 8 / seconds / 1000 * 0.97)
         if kbps < 10:
             raise RequestError(f"{megabytes:g} MB leave {kbps:.1f} kbit/s for speech; allow more, or more parts")
-        groups = _groups([material.recordings[place].frames for place in places])
+        groups = _groups([material.recordings[index].frames for index in places])
         jobs = [
             (material.folder, [places[i] for i in group], folder / f"speech-{n:03d}.opus", kbps)
             for n, group in enumerate(groups)
@@ -59,19 +59,19 @@ def pack(material: Material, out: Path, megabytes: float, parts: int, progress: 
                     yield 1
 
         progress(f"part {number} at {kbps:.1f} kbit/s", len(jobs), steps())
-        made.append(folder)
-    return made
+        folders.append(folder)
+    return folders
 
 
 def _pack_labels(material: Material, places: list[int], folder: Path) -> None:
     frames = np.concatenate([np.arange(material.starts[p], material.starts[p + 1]) for p in places])
     with (folder / "labels.npz").open("wb") as file:
         np.savez_compressed(file, phones=material.phones[frames], units=material.units[frames])
-    rooms = {f"{place:04d}": room.astype(np.float16) for place, room in enumerate(material.rooms)}
-    with (folder / "rooms.npz").open("wb") as file:
-        np.savez_compressed(file, **rooms)  # type: ignore[arg-type]
+    rirs = {f"{index:04d}": rir.astype(np.float16) for index, rir in enumerate(material.rirs)}
+    with (folder / "rirs.npz").open("wb") as file:
+        np.savez_compressed(file, **rirs)  # type: ignore[arg-type]
     write_opus(folder / "noise.opus", np.asarray(material.noise), NOISE_KBPS)
-    listed = [asdict(material.recordings[place]) for place in places]
+    listed = [asdict(material.recordings[index]) for index in places]
     write_atomic(folder / "recordings.json", json.dumps(listed).encode())
 
 
@@ -79,11 +79,11 @@ def _groups(frames: Sequence[int]) -> list[list[int]]:
     """Numbers of recordings, in order, in groups of about ten minutes."""
     groups: list[list[int]] = [[]]
     length = 0
-    for place, count in enumerate(frames):
+    for index, count in enumerate(frames):
         if length > PIECE_S * RATE // HOP:
             groups.append([])
             length = 0
-        groups[-1].append(place)
+        groups[-1].append(index)
         length += count
     return groups
 
@@ -124,7 +124,7 @@ def unpack(parts: Sequence[Path], out: Path, progress: Progress) -> Material:
         save_array(out / f"{name}.npy", np.concatenate([label[name] for label in labels]))
     save_array(out / "speech.npy", speech)
     save_array(out / "noise.npy", _decode(parts[0] / "noise.opus"))
-    with np.load(parts[0] / "rooms.npz") as packed, (out / "rooms.npz").open("wb") as file:
+    with np.load(parts[0] / "rirs.npz") as packed, (out / "rirs.npz").open("wb") as file:
         np.savez(file, **{name: packed[name].astype(np.float32) for name in packed.files})
     write_atomic(out / "recordings.json", json.dumps([asdict(recording) for recording in recordings]).encode())
     return Material(out)

@@ -69,14 +69,14 @@ def header(path: Path, kind: str = "", tables: Sequence[str] = ()) -> dict[str, 
             f"{path}: format {facts.get('format', 'unknown')!r}, wanted {FORMAT!r}, as `train` writes it"
         )
     try:
-        made = {"kind": facts["kind"], "config": json.loads(facts["config"]), "card": json.loads(facts["card"])}
+        content = {"kind": facts["kind"], "config": json.loads(facts["config"]), "card": json.loads(facts["card"])}
     except (KeyError, json.JSONDecodeError) as error:
         raise RequestError(f"{path}: its header is incomplete ({reason(error)}); copy or train it again") from error
-    if kind and made["kind"] != kind:
-        raise RequestError(f"{path}: a checkpoint of kind {made['kind']!r}, wanted {kind!r}")
-    if lacking := [table for table in tables if table not in made["config"]]:
+    if kind and content["kind"] != kind:
+        raise RequestError(f"{path}: a checkpoint of kind {content['kind']!r}, wanted {kind!r}")
+    if lacking := [table for table in tables if table not in content["config"]]:
         raise RequestError(f"{path}: its config lacks {', '.join(lacking)}; it was written by another version")
-    return made
+    return content
 
 
 def training_facts(card: Mapping[str, Any], source: Path) -> dict[str, Any]:

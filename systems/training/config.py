@@ -166,5 +166,5 @@ def parse(model: type[Parsed], table: Mapping[str, Any], where: str) -> Parsed:
 
 def first_fault(error: ValidationError) -> str:
     fault = error.errors()[0]
-    place = ".".join(str(part) for part in fault["loc"])
-    return f"{place}: {fault['msg']}" if place else fault["msg"].removeprefix("Value error, ")
+    field = ".".join(str(part) for part in fault["loc"])
+    return f"{field}: {fault['msg']}" if field else fault["msg"].removeprefix("Value error, ")

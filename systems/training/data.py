@@ -89,8 +89,8 @@ class PairStream(Dataset[dict[str, Any]]):
         """
         item: dict[str, Any] = {"index": index}
         rng = generator(*self.identity, index, attempt)
-        window, place, start_s = self._place(rng)
-        clean, padding = self.recordings[place].crop(start_s, self.config.seconds, self.rate)
+        window, recording_index, start_s = self._place(rng)
+        clean, padding = self.recordings[recording_index].crop(start_s, self.config.seconds, self.rate)
         if not np.any(clean):
             return None
         degraded = clean
@@ -105,7 +105,7 @@ class PairStream(Dataset[dict[str, Any]]):
             item |= self.prepared.features(window, level)
         elif self.config.corruption:
             clean, degraded = self._degrade(rng, clean)
-        where = {"recording": place, "start": start_s, "padding": np.float32(padding)}
+        where = {"recording": recording_index, "start": start_s, "padding": np.float32(padding)}
         item |= where | {"clean": clean, "degraded": degraded}
         return item if self.extras is None else item | self.extras(self.identity[0], index)
 
@@ -114,9 +114,9 @@ class PairStream(Dataset[dict[str, Any]]):
         if self.prepared is not None:
             window = self.prepared.windows[int(rng.integers(len(self.prepared.windows)))]
             return window, window.recording, window.start_s
-        place = int(np.searchsorted(self.ends, rng.uniform(0, self.ends[-1]), side="right"))
-        place = min(place, len(self.recordings) - 1)
-        return None, place, float(rng.uniform(0, max(self.recordings[place].seconds - self.config.seconds, 0.0)))
+        index = int(np.searchsorted(self.ends, rng.uniform(0, self.ends[-1]), side="right"))
+        index = min(index, len(self.recordings) - 1)
+        return None, index, float(rng.uniform(0, max(self.recordings[index].seconds - self.config.seconds, 0.0)))
 
     def _degrade(self, rng: np.random.Generator, clean: FloatArray) -> tuple[FloatArray, FloatArray]:
         if self._corruption is None:

@@ -52,11 +52,11 @@ class Draws:
         self.material, self.data, self.device, self.seed, self.split, self.size = (
             material, data, device, seed, split, batch,
         )  # fmt: skip
-        chosen = [place for place, recording in enumerate(material.recordings) if recording.split == split]
+        chosen = [index for index, recording in enumerate(material.recordings) if recording.split == split]
         if not chosen:
             raise RequestError(f"{material.folder}: no recordings in split {split!r}")
         self.places = np.array(chosen)
-        lengths = np.array([material.recordings[place].frames for place in chosen])
+        lengths = np.array([material.recordings[index].frames for index in chosen])
         self.ends = np.cumsum(lengths) / lengths.sum()
         self.frames = samples_for(data.seconds, RATE) // HOP
         self.time = self.frames * HOP
@@ -111,7 +111,7 @@ class Draws:
     def crops(self, rng: np.random.Generator, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(recording, first frame within it) of crops: every second of speech is as likely as any other."""
         places = self.places[np.searchsorted(self.ends, rng.random(count)).clip(max=len(self.places) - 1)]
-        room = np.array([max(self.material.recordings[place].frames - self.frames, 0) for place in places])
+        room = np.array([max(self.material.recordings[index].frames - self.frames, 0) for index in places])
         return places, np.floor(rng.random(count) * (room + 1)).astype(np.int64)
 
     def cut(self, places: NDArray[np.int64], starts: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
@@ -134,28 +134,28 @@ class Draws:
 
 def labelled(array: NDArray[Any], nothing: int) -> NDArray[np.int64]:
     """Labels as int64, with IGNORED where there is none."""
-    made = np.array(array, dtype=np.int64)
-    made[made == nothing] = IGNORED
-    return made
+    labels = np.array(array, dtype=np.int64)
+    labels[labels == nothing] = IGNORED
+    return labels
 
 
 class Degrader:
     """A registered corruption for whole batches: `voicefixer` in its published order, or `dns`."""
 
     def __init__(self, material: Material, data: DataConfig, device: torch.device, time: int) -> None:
-        corruption = registry.find("corruptions", data.corruption)(**data.options)  # rooms come from the material
+        corruption = registry.find("corruptions", data.corruption)(**data.options)  # RIRs come from the material
         if not isinstance(corruption, VoiceFixer | Dns):
             raise RequestError(f"corruption {data.corruption!r} has no batched form; known: voicefixer, dns")
         if isinstance(corruption, VoiceFixer) and corruption.order != "published":
             raise RequestError("the batched voicefixer knows order = 'published' only")
         self.corruption, self.device, self.time = corruption, device, time
-        rooms = material.rooms
-        longest = max(len(room) for room in rooms)
+        rirs = material.rirs
+        longest = max(len(rir) for rir in rirs)
         self.size = fast_length(time + longest)
-        bank = np.zeros((len(rooms), longest), dtype=np.float32)
-        for place, room in enumerate(rooms):
-            bank[place, : len(room)] = room
-        self.rooms = torch.fft.rfft(torch.from_numpy(bank).to(device), self.size)
+        bank = np.zeros((len(rirs), longest), dtype=np.float32)
+        for index, rir in enumerate(rirs):
+            bank[index, : len(rir)] = rir
+        self.rirs = torch.fft.rfft(torch.from_numpy(bank).to(device), self.size)
         self.noise = torch.from_numpy(np.array(material.noise)).to(device)
         self.coloured = torch.from_numpy(coloured_stretches()).to(device)
         if isinstance(corruption, VoiceFixer):
@@ -168,42 +168,42 @@ class Degrader:
         return self.dns(self.corruption, rng, clean, babble)
 
     def voicefixer(
-        self, law: VoiceFixer, rng: np.random.Generator, clean: Tensor, babble: Tensor
+        self, corruption: VoiceFixer, rng: np.random.Generator, clean: Tensor, babble: Tensor
     ) -> tuple[Tensor, Tensor]:
         count = len(clean)
-        clipped = rng.random(count) < law.p["clip"]
-        ratio = self.column(np.where(clipped, rng.uniform(*law.clip_ratio, size=count), 1.0))
+        clipped = rng.random(count) < corruption.p["clip"]
+        ratio = self.column(np.where(clipped, rng.uniform(*corruption.clip_ratio, size=count), 1.0))
         low, high = clean.amin(1, keepdim=True).clamp(max=0), clean.amax(1, keepdim=True).clamp(min=0)
         degraded = torch.minimum(torch.maximum(clean, ratio * low), ratio * high)
         spectrum = torch.fft.rfft(degraded, self.size)
-        spectrum = self.reverberate(rng, spectrum, law.p["rir"])
+        spectrum = self.reverberate(rng, spectrum, corruption.p["rir"])
         response = self.filters[torch.from_numpy(rng.integers(len(self.filters), size=count)).to(self.device)]
-        filtered = self.column(rng.random(count) < law.p["lowpass"])
+        filtered = self.column(rng.random(count) < corruption.p["lowpass"])
         response = response * filtered + (1 - filtered)
         degraded = torch.fft.irfft(spectrum * response, self.size)[:, : self.time]
         noise = self.sources(rng, count, babble)
-        if law.filter_noise:
+        if corruption.filter_noise:
             noise = torch.fft.irfft(torch.fft.rfft(noise, self.size) * response, self.size)[:, : self.time]
-        snr = rng.uniform(*law.snr_db, size=count)
-        loud = self.column(rng.random(count) < law.p["noise"])
+        snr = rng.uniform(*corruption.snr_db, size=count)
+        loud = self.column(rng.random(count) < corruption.p["noise"])
         degraded = degraded + loud * at_snr(degraded, noise, self.column(snr))
         peak = torch.maximum(clean.abs().amax(1, keepdim=True), degraded.abs().amax(1, keepdim=True))
-        gain = self.column(rng.uniform(*law.gain, size=count)) / peak.clamp(min=TINY)
+        gain = self.column(rng.uniform(*corruption.gain, size=count)) / peak.clamp(min=TINY)
         return clean * gain, degraded * gain
 
-    def dns(self, law: Dns, rng: np.random.Generator, clean: Tensor, babble: Tensor) -> tuple[Tensor, Tensor]:
+    def dns(self, corruption: Dns, rng: np.random.Generator, clean: Tensor, babble: Tensor) -> tuple[Tensor, Tensor]:
         count = len(clean)
-        spectrum = self.reverberate(rng, torch.fft.rfft(clean, self.size), law.p_rir)
+        spectrum = self.reverberate(rng, torch.fft.rfft(clean, self.size), corruption.p_rir)
         degraded = torch.fft.irfft(spectrum, self.size)[:, : self.time]
         noise = self.sources(rng, count, babble)
-        degraded = degraded + at_snr(degraded, noise, self.column(rng.uniform(*law.snr_db, size=count)))
+        degraded = degraded + at_snr(degraded, noise, self.column(rng.uniform(*corruption.snr_db, size=count)))
         rms = degraded.square().mean(1, keepdim=True).sqrt().clamp(min=TINY)
-        gain = self.column(10 ** (rng.uniform(*law.level_dbfs, size=count) / 20)) / rms
+        gain = self.column(10 ** (rng.uniform(*corruption.level_dbfs, size=count) / 20)) / rms
         gain = torch.minimum(gain, CLIP_LEVEL / degraded.abs().amax(1, keepdim=True).clamp(min=TINY))
         return clean * gain, degraded * gain
 
     def reverberate(self, rng: np.random.Generator, spectrum: Tensor, share: float) -> Tensor:
-        chosen = self.rooms[torch.from_numpy(rng.integers(len(self.rooms), size=len(spectrum))).to(self.device)]
+        chosen = self.rirs[torch.from_numpy(rng.integers(len(self.rirs), size=len(spectrum))).to(self.device)]
         wet = self.column(rng.random(len(spectrum)) < share)
         reverberant: Tensor = spectrum * (chosen * wet + (1 - wet))
         return reverberant
@@ -211,15 +211,13 @@ class Degrader:
     def sources(self, rng: np.random.Generator, count: int, babble: Tensor) -> Tensor:
         """Noise [batch, time] of any level."""
         kind = torch.from_numpy(rng.choice(3, p=NOISE_KINDS, size=count)).to(self.device)[:, None]
-        place = torch.arange(self.time, device=self.device)
-        on_first_batch = torch.from_numpy((rng.random(count) * (len(self.noise) - self.time)).astype(np.int64)).to(
-            self.device
-        )
-        recorded = self.noise[on_first_batch[:, None] + place].float() / FULL_SCALE
+        offset = torch.arange(self.time, device=self.device)
+        first = torch.from_numpy((rng.random(count) * (len(self.noise) - self.time)).astype(np.int64)).to(self.device)
+        recorded = self.noise[first[:, None] + offset].float() / FULL_SCALE
         length = self.coloured.shape[1]
         row = torch.from_numpy(rng.integers(len(self.coloured), size=count)).to(self.device)
-        on_first_batch = torch.from_numpy(rng.integers(length, size=count)).to(self.device)
-        coloured = self.coloured[row[:, None], (on_first_batch[:, None] + place) % length]
+        first = torch.from_numpy(rng.integers(length, size=count)).to(self.device)
+        coloured = self.coloured[row[:, None], (first[:, None] + offset) % length]
         mixed = (babble / babble.square().mean(2, keepdim=True).sqrt().clamp(min=TINY)).sum(1)
         noise: Tensor = torch.where(kind == 0, recorded, torch.where(kind == 1, coloured, mixed))
         return noise
@@ -248,7 +246,7 @@ def coloured_stretches() -> NDArray[np.float32]:
     exponents = np.linspace(0.0, 2.0, COLOURED_STRETCHES)
     length = round(COLOURED_S * RATE)
     return np.stack(
-        [Coloured(exponent=e, seed=place).samples(length, RATE) for place, e in enumerate(exponents)]
+        [Coloured(exponent=e, seed=index).samples(length, RATE) for index, e in enumerate(exponents)]
     ).astype(np.float32)
 
 
@@ -257,12 +255,12 @@ def filter_bank(corruption: VoiceFixer, size: int) -> NDArray[np.complex64]:
     impulse = np.zeros(IMPULSE)
     impulse[IMPULSE // 2] = 1.0
     bank = np.zeros((FILTERS, size // 2 + 1), dtype=np.complex64)
-    for place in range(FILTERS):
-        rng = generator("filter bank", place)
+    for index in range(FILTERS):
+        rng = generator("filter bank", index)
         step = draw_step(rng, corruption.bandwidth_hz, corruption.designs)
         response = step.apply(impulse, RATE)
         if rng.random() < corruption.p["resample"]:
             response = step.model_copy(update={"design": "polyphase"}).apply(response, RATE)
         centred = np.roll(np.pad(response, (0, size - IMPULSE)), -(IMPULSE // 2))
-        bank[place] = np.fft.rfft(centred)
+        bank[index] = np.fft.rfft(centred)
     return bank

@@ -88,8 +88,8 @@ def draw(table: Path, picture: Path) -> None:
         left=0.6 / (4.2 * columns), right=1 - 0.1 / (4.2 * columns), bottom=0.5 / (2.9 * height),
         top=1 - 0.35 / (2.9 * height), wspace=0.25, hspace=0.4,
     )  # fmt: skip
-    for place, (title, lines) in enumerate(sorted(panels.items()), start=1):
-        axes = figure.add_subplot(height, columns, place)
+    for number, (title, lines) in enumerate(sorted(panels.items()), start=1):
+        axes = figure.add_subplot(height, columns, number)
         for line, points in sorted(lines.items()):
             steps, values = np.array(points).T
             if line == "train":

@@ -329,9 +329,9 @@ def chain_first(first: Batch, rest: Iterator[Batch]) -> Iterator[Batch]:
 
 def whole_seconds(steps: Iterator[None], total: int) -> Iterator[int]:
     """Seconds gone by, as progress."""
-    start, said = time.monotonic(), 0
+    start, shown = time.monotonic(), 0
     for _ in steps:
         gone = min(total, int(time.monotonic() - start))
-        yield gone - said
-        said = gone
-    yield total - said
+        yield gone - shown
+        shown = gone
+    yield total - shown

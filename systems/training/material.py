@@ -9,7 +9,7 @@ a GPU (`draws.py`). `bundle.py` makes the same folder small enough to copy to an
     units.npy         uint16 [frame], Whisper units (`whisper-base-k500`); 65535 where there are none
     centres.npy       float32 [unit, 512], the k-means centre of each unit
     noise.npy         int16 [sample], the noise recordings concatenated
-    rooms.npz         float32 arrays, one room impulse response each, the direct sound at sample 0 with amplitude 1
+    rirs.npz          float32 arrays, one room impulse response each, the direct sound at sample 0 with amplitude 1
 """
 
 from __future__ import annotations
@@ -62,11 +62,11 @@ class MaterialConfig(BaseModel):
     dev: tuple[CorpusSpec, ...]
     noise: str
     noise_split: str = ""
-    rooms: str
-    rooms_split: str = ""
-    simulated_rooms: int = Field(default=160, ge=0)
+    rirs: str
+    rirs_split: str = ""
+    simulated_rirs: int = Field(default=160, ge=0)
     t60_s: tuple[float, float] = (0.2, 1.2)
-    room_s: float = 0.8
+    rir_s: float = 0.8
     """Longest response that is kept; the rest of the tail is faded out."""
 
 
@@ -104,8 +104,8 @@ class Material:
         path = self.folder / name
         if not path.is_file():
             raise RequestError(f"{path}: no such file; the training material is not whole")
-        made: NDArray[Any] = np.load(path, mmap_mode="r")
-        return made
+        array: NDArray[Any] = np.load(path, mmap_mode="r")
+        return array
 
     @cached_property
     def speech(self) -> NDArray[np.int16]:
@@ -124,23 +124,24 @@ class Material:
         return self._array("noise.npy")
 
     @cached_property
-    def rooms(self) -> list[NDArray[np.float32]]:
-        with np.load(self.folder / "rooms.npz") as file:
+    def rirs(self) -> list[NDArray[np.float32]]:
+        """Room impulse responses, each a float32 [time] array at 16 kHz."""
+        with np.load(self.folder / "rirs.npz") as file:
             return [file[name] for name in sorted(file.files)]
 
-    def clip(self, place: int) -> Audio:
-        """A whole recording."""
-        first, recording = int(self.starts[place]) * HOP, self.recordings[place]
+    def audio(self, index: int) -> Audio:
+        """The whole recording with this index."""
+        first, recording = int(self.starts[index]) * HOP, self.recordings[index]
         samples = self.speech[first : first + recording.samples].astype(np.float32) / np.float32(FULL_SCALE)
         return Audio(samples, RATE)
 
-    def without_phones(self) -> int:
-        """Recordings without a transcript, or with one that did not fit."""
+    def count_without_phones(self) -> int:
+        """Number of recordings without a transcript, or with one that could not be aligned."""
         present = np.add.reduceat(self.phones != NO_PHONE, self.starts[:-1])
         return int((present == 0).sum())
 
-    def card(self) -> list[dict[str, Any]]:
-        """Per corpus of the training split: hours, speakers, licences; for model cards."""
+    def corpora(self) -> list[dict[str, Any]]:
+        """Hours, speakers and licences of each corpus in the training split, for model cards."""
         train = [r for r in self.recordings if r.split == "train"]
         return [
             {
@@ -166,10 +167,10 @@ def gather(config: Path, out: Path, progress: Progress) -> Material:
     if not (out / "noise.npy").is_file():
         noise = [mono(resolve_uri(uri), RATE) for uri in audio_files(wanted.noise, wanted.noise_split)]
         save_array(out / "noise.npy", to_int16(np.concatenate(noise)))
-    if not (out / "rooms.npz").is_file():
-        with open_atomic(out / "rooms.npz") as part, part.open("wb") as file:
-            rooms = {f"{place:04d}": room for place, room in enumerate(_rooms(wanted, progress))}
-            np.savez(file, **rooms)  # type: ignore[arg-type]
+    if not (out / "rirs.npz").is_file():
+        with open_atomic(out / "rirs.npz") as part, part.open("wb") as file:
+            rirs = {f"{index:04d}": rir for index, rir in enumerate(_build_rirs(wanted, progress))}
+            np.savez(file, **rirs)  # type: ignore[arg-type]
     if not (out / "phones.npy").is_file():
         save_array(out / "phones.npy", _align_all(material, texts, progress))
     if not (out / "units.npy").is_file():
@@ -218,22 +219,22 @@ def save_array(path: Path, array: NDArray[Any]) -> None:
         np.save(file, array)
 
 
-def _rooms(wanted: MaterialConfig, progress: Progress) -> list[NDArray[np.float32]]:
-    """Measured responses and simulated ones, as `ReverbStep` applies them, cut to `room_s` with a faded end."""
-    measured = [Measured(uri=uri, sha256="") for uri in audio_files(wanted.rooms, wanted.rooms_split)]
-    responses = [direct_first(mono(resolve_uri(room.uri), RATE)) for room in measured]
+def _build_rirs(wanted: MaterialConfig, progress: Progress) -> list[NDArray[np.float32]]:
+    """Measured and simulated impulse responses, as `ReverbStep` applies them, cut to `rir_s` with a faded end."""
+    measured = [Measured(uri=uri, sha256="") for uri in audio_files(wanted.rirs, wanted.rirs_split)]
+    rirs = [direct_first(mono(resolve_uri(rir.uri), RATE)) for rir in measured]
     scene = Scene(rate=RATE, seconds=4.0, others=())
 
     def steps() -> Iterator[int]:
-        for place in range(wanted.simulated_rooms):
-            room = draw_room(generator("material room", place), scene, wanted.t60_s)
-            responses.append(ReverbStep(rir=room).response(RATE).astype(np.float32))
+        for index in range(wanted.simulated_rirs):
+            room = draw_room(generator("material room", index), scene, wanted.t60_s)
+            rirs.append(ReverbStep(rir=room).response(RATE).astype(np.float32))
             yield 1
 
-    progress("simulate rooms", wanted.simulated_rooms, steps())
-    length = round(wanted.room_s * RATE)
+    progress("simulate rooms", wanted.simulated_rirs, steps())
+    length = round(wanted.rir_s * RATE)
     fade = np.minimum(1.0, np.arange(length, 0, -1) / (0.1 * length)).astype(np.float32)
-    return [room[:length] * (fade[: len(room)] if len(room) >= length else 1) for room in responses]
+    return [rir[:length] * (fade if len(rir) >= length else 1) for rir in rirs]
 
 
 def direct_first(response: FloatArray) -> FloatArray:
@@ -245,14 +246,14 @@ def direct_first(response: FloatArray) -> FloatArray:
 
 def _align_all(material: Material, texts: list[str | None], progress: Progress) -> NDArray[np.uint8]:
     phones = np.full(material.starts[-1], NO_PHONE, dtype=np.uint8)
-    with_text = [place for place, text in enumerate(texts) if text]
+    with_text = [index for index, text in enumerate(texts) if text]
 
     def steps() -> Iterator[int]:
         with process_pool() as pool:
-            jobs = ((material.folder, place, texts[place] or "") for place in with_text)
-            for place, made in zip(with_text, pool.map(_align, jobs, chunksize=16), strict=True):
-                if made is not None:
-                    phones[material.starts[place] : material.starts[place + 1]] = made
+            jobs = ((material.folder, index, texts[index] or "") for index in with_text)
+            for index, labels in zip(with_text, pool.map(_align, jobs, chunksize=16), strict=True):
+                if labels is not None:
+                    phones[material.starts[index] : material.starts[index + 1]] = labels
                 yield 1
 
     progress("align phones", len(with_text), steps())
@@ -264,13 +265,13 @@ def _align(job: tuple[Path, int, str]) -> NDArray[np.uint8] | None:
     from restorebench.systems.sise.aligner import align
     from restorebench.systems.sise.phonemes import PhoneSet, frame_labels
 
-    folder, place, text = job
+    folder, index, text = job
     material = _opened(folder)
     try:
-        alignment = align(material.clip(place), text)
+        alignment = align(material.audio(index), text)
     except AudioError:
         return None
-    frames = material.recordings[place].frames
+    frames = material.recordings[index].frames
     return frame_labels(alignment, PhoneSet(), 0.0, frames, HOP, RATE).astype(np.uint8)
 
 
@@ -296,13 +297,13 @@ def _make_units(material: Material, progress: Progress) -> None:
     features = np.lib.format.open_memmap(
         scratch, mode="w+", dtype=np.float16, shape=(int(material.starts[-1]), CHANNELS)
     )
-    clips = [material.clip(place).samples for place in range(len(material.recordings))]
+    clips = [material.audio(index).samples for index in range(len(material.recordings))]
 
     def steps() -> Iterator[int]:
-        for clip, frame, made in WhisperEncoder().features(clips):
+        for clip, frame, part in WhisperEncoder().features(clips):
             first = int(material.starts[clip]) + frame
-            features[first : first + len(made)] = made
-            yield len(made)
+            features[first : first + len(part)] = part
+            yield len(part)
 
     progress("Whisper features (frames)", int(material.starts[-1]), steps())
     every = max(1, len(features) // CLUSTERED_FRAMES)

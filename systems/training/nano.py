@@ -59,12 +59,12 @@ app = typer.Typer(add_completion=False, help=(__doc__ or "").partition("\n")[0])
 
 @app.command()
 def gather() -> None:
-    """Collect corpora, phones, Whisper units, noise and rooms."""
+    """Collect corpora, phones, Whisper units, noise and room impulse responses."""
     from restorebench.systems.training.material import default_config
     from restorebench.systems.training.material import gather as gathered
 
     material = gathered(default_config(), MATERIAL, plainly)
-    print(f"{material.without_phones()} of {len(material.recordings)} recordings have no phones")
+    print(f"{material.count_without_phones()} of {len(material.recordings)} recordings have no phones")
 
 
 @app.command()
@@ -171,13 +171,13 @@ def _in_process(run: Run, minutes: float, threads: int, material: Path, training
 
 def plainly(stage: str, total: int, steps: Iterator[int]) -> None:
     """A line every half minute: these runs write into log files."""
-    began = said = time.monotonic()
+    began = shown = time.monotonic()
     count = 0
     for step in steps:
         count += step
-        if time.monotonic() - said > 30:
-            said = time.monotonic()
-            print(f"{stage}: {count} of {total} in {said - began:.0f} s", flush=True)
+        if time.monotonic() - shown > 30:
+            shown = time.monotonic()
+            print(f"{stage}: {count} of {total} in {shown - began:.0f} s", flush=True)
     print(f"{stage}: {count} of {total} in {time.monotonic() - began:.0f} s, done", flush=True)
 
 

@@ -79,19 +79,19 @@ def write_shard(
 ) -> Iterator[int]:
     from safetensors.torch import save_file
 
-    made: list[torch.Tensor] = []
+    tensors: list[torch.Tensor] = []
     for start in range(0, len(shard.windows), run.training.batch):
         part = shard.windows[start : start + run.training.batch]
         crops = [full_scale(recordings[w.recording].crop(w.start_s, run.data.seconds, task.rate)[0]) for w in part]
         clean = torch.from_numpy(np.stack(crops)).to(device)
         if shard.column.levelled:
-            made.append(torch.stack([task.features(clean * peak, shard.name) for peak in PEAKS], dim=1).cpu())
+            tensors.append(torch.stack([task.features(clean * peak, shard.name) for peak in PEAKS], dim=1).cpu())
         else:
-            made.append(task.features(clean * PEAKS[LEVEL_OF_THE_REST], shard.name).cpu())
+            tensors.append(task.features(clean * PEAKS[LEVEL_OF_THE_REST], shard.name).cpu())
         yield len(part)
     with open_atomic(shard.path) as file:
         mode = file.stat().st_mode
-        save_file({shard.name: torch.cat(made).contiguous()}, file)
+        save_file({shard.name: torch.cat(tensors).contiguous()}, file)
         file.chmod(mode)  # safetensors lets nobody else read
 
 

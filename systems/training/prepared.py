@@ -46,11 +46,11 @@ class Window:
 
 def windows_of(seconds: Sequence[float] | NDArray[np.float64], window_s: float) -> list[Window]:
     """Non-overlapping windows of recordings of these lengths; a last one shorter than half a window is left out."""
-    made: list[Window] = []
+    windows: list[Window] = []
     for recording, length in enumerate(seconds):
         count = max(1, int(length / window_s + 0.5))
-        made += [Window(len(made) + i, recording, i * window_s) for i in range(count)]
-    return made
+        windows += [Window(len(windows) + i, recording, i * window_s) for i in range(count)]
+    return windows
 
 
 def full_scale(clean: FloatArray) -> FloatArray:
@@ -78,11 +78,11 @@ class Prepared:
 
     def features(self, window: Window, level: int) -> dict[str, Any]:
         """Column -> features of a window at one of `PEAKS`."""
-        found = {}
+        features = {}
         for name, folder in self.folders.items():
             row = _open(folder / shard_name(window.index // SHARD)).get_slice(name)[window.index % SHARD]
-            found[name] = row[level] if self.columns[name].levelled else row
-        return found
+            features[name] = row[level] if self.columns[name].levelled else row
+        return features
 
 
 def shard_name(number: int) -> str:

@@ -33,7 +33,7 @@ def quality(
     clips: Sequence[tuple[Audio, Audio]], restore: Callable[[Tensor], Tensor], device: torch.device
 ) -> dict[str, float]:
     """Means over (clean, degraded) clips that are restored whole. Raises RequestError when a clip has no value."""
-    found: dict[str, list[float]] = {}
+    by_name: dict[str, list[float]] = {}
     metrics = [registry.create("metrics", name) for name in METRICS]
     for clean, degraded in clips:
         restored = restore(torch.from_numpy(degraded.samples)[None].to(device))[0].float().cpu().numpy()
@@ -43,8 +43,8 @@ def quality(
             for name, outcome in metric.score(metric.prepare(subject), [estimate])[0].items():
                 if outcome.value is None:
                     raise RequestError(f"a dev clip has no {name}: {outcome.why}")
-                found.setdefault(name, []).append(outcome.value)
-    means = {name: float(np.mean(values)) for name, values in found.items()}
+                by_name.setdefault(name, []).append(outcome.value)
+    means = {name: float(np.mean(values)) for name, values in by_name.items()}
     return means | {"composite": composite(means)}
 
 

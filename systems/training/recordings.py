@@ -70,8 +70,8 @@ class Recording:
         with _sound(self.uri) as file:
             file.seek(min(start, self.frames))
             read = file.read(count, dtype="float32")
-        made = fit(resample(read, self.rate, rate), samples_for(seconds, rate))
-        return made, 1 - len(read) / count
+        samples = fit(resample(read, self.rate, rate), samples_for(seconds, rate))
+        return samples, 1 - len(read) / count
 
 
 def _sound(uri: str) -> soundfile.SoundFile:
@@ -95,20 +95,20 @@ class _Rows(Sequence[Row]):
     def __init__(self, table: pa.Table) -> None:
         self.table = table
 
-    def row(self, place: int) -> Row:
+    def row(self, index: int) -> Row:
         raise NotImplementedError
 
     def __len__(self) -> int:
         return int(self.table.num_rows)
 
     @overload
-    def __getitem__(self, place: int) -> Row: ...
+    def __getitem__(self, index: int) -> Row: ...
     @overload
-    def __getitem__(self, place: slice) -> list[Row]: ...
-    def __getitem__(self, place: int | slice) -> Row | list[Row]:
-        if isinstance(place, slice):
-            return [self.row(number) for number in range(*place.indices(len(self)))]
-        return self.row(place)
+    def __getitem__(self, index: slice) -> list[Row]: ...
+    def __getitem__(self, index: int | slice) -> Row | list[Row]:
+        if isinstance(index, slice):
+            return [self.row(number) for number in range(*index.indices(len(self)))]
+        return self.row(index)
 
 
 class _Column(_Rows[str]):
@@ -118,8 +118,8 @@ class _Column(_Rows[str]):
         super().__init__(table)
         self.name = name
 
-    def row(self, place: int) -> str:
-        return str(self.table[self.name][place].as_py())
+    def row(self, index: int) -> str:
+        return str(self.table[self.name][index].as_py())
 
 
 class Recordings(_Rows[Recording]):
@@ -135,8 +135,8 @@ class Recordings(_Rows[Recording]):
     def __reduce__(self) -> tuple[Any, ...]:
         return (Recordings, (self.table,)) if self.path is None else (open_list, (self.path,))
 
-    def row(self, place: int) -> Recording:
-        return Recording(*(self.table[name][place].as_py() for name in ("uri", "rate", "frames")))
+    def row(self, index: int) -> Recording:
+        return Recording(*(self.table[name][index].as_py() for name in ("uri", "rate", "frames")))
 
     @property
     def any_archived(self) -> bool:
@@ -203,15 +203,15 @@ def require_not_held_out(run: RunConfig, clips: Iterable[tuple[str, str, str, st
     """
     named = re.compile(rf"(?:^|/)({'|'.join(map(re.escape, run.data.held_out))})_\d{{3}}")
     held = {*run.data.held_out}
-    found = [
+    held_out = [
         clip
         for corpus, clip, uri, who in clips
         if named.search(clip) or named.search(uri) or (corpus == "vctk" and who in held)
     ]
-    if found and run.data.held_out:
+    if held_out and run.data.held_out:
         raise RequestError(
-            f"{run.name}: {len(found)} recordings are of speakers that test sets hold out ({found[0]}); leave them "
-            "out, or set held_out = [] under [data]"
+            f"{run.name}: {len(held_out)} recordings are of speakers that test sets hold out ({held_out[0]}); leave "
+            "them out, or set held_out = [] under [data]"
         )
     _require_noise_not_held_out(run)
 
@@ -224,9 +224,9 @@ def _require_noise_not_held_out(run: RunConfig) -> None:
     files = audio_files(folder, str(run.data.options.get("noise_split", "")))
     top = PurePosixPath(folder.rstrip("/")).name
     below = {name: f"{top}{name.removeprefix(folder)}".lower() for name in files}
-    if found := [name for name, path in below.items() if any(word in path for word in run.data.held_out_noise)]:
+    if held_out := [name for name, path in below.items() if any(word in path for word in run.data.held_out_noise)]:
         raise RequestError(
-            f"{run.name}: {len(found)} noises are of a test set ({found[0]}); remove them, or set "
+            f"{run.name}: {len(held_out)} noises are of a test set ({held_out[0]}); remove them, or set "
             "held_out_noise = [] under [data]"
         )
 
@@ -241,7 +241,7 @@ def open_list(path: Path) -> Recordings:
 
 def _listed(corpora: Sequence[CorpusSpec], progress: Progress) -> pa.Table:
     rows: list[dict[str, Any]] = []
-    found = [
+    listed = [
         (spec.reader, utterance)
         for spec in corpora
         for utterance in registry.create("corpora", spec.reader, **spec.options).utterances()
@@ -251,8 +251,8 @@ def _listed(corpora: Sequence[CorpusSpec], progress: Progress) -> pa.Table:
 
     def steps() -> Iterator[int]:
         with ThreadPoolExecutor(READERS) as pool:
-            made = pool.map(_read_or_why, (utterance for _, utterance in found))
-            for (corpus, utterance), recording in zip(found, made, strict=True):
+            read = pool.map(_read_or_why, (utterance for _, utterance in listed))
+            for (corpus, utterance), recording in zip(listed, read, strict=True):
                 if isinstance(recording, str):
                     unreadable.append(recording)
                 else:
@@ -260,12 +260,12 @@ def _listed(corpora: Sequence[CorpusSpec], progress: Progress) -> pa.Table:
                     rows.append({"corpus": corpus, **texts, "rate": recording.rate, "frames": recording.frames})
                 yield 1
 
-    progress("list recordings", len(found), steps())
+    progress("list recordings", len(listed), steps())
     if unreadable:
-        told = f"{len(unreadable)} of {len(found)} recordings cannot be trained on: {'; '.join(unreadable[:SHOWN])}"
-        if len(unreadable) > MOST_UNREADABLE * len(found):
-            raise RequestError(f"{told}; at most {MOST_UNREADABLE:.0%} may: mend or remove them")
-        print(f"training: {told}", file=sys.stderr)
+        why = f"{len(unreadable)} of {len(listed)} recordings cannot be trained on: {'; '.join(unreadable[:SHOWN])}"
+        if len(unreadable) > MOST_UNREADABLE * len(listed):
+            raise RequestError(f"{why}; at most {MOST_UNREADABLE:.0%} may: mend or remove them")
+        print(f"training: {why}", file=sys.stderr)
     return pa.Table.from_pylist(rows, SCHEMA)
 
 

@@ -97,13 +97,15 @@ class CorpusSource:
     def corpora(self) -> list[dict[str, Any]]:
         """As a model's card names them, once each, without their hours."""
         columns = {name: self.recordings.column(name) for name in ("corpus", "speaker", "licence")}
-        found: dict[str, dict[str, Any]] = {}
+        corpora: dict[str, dict[str, Any]] = {}
         for corpus, speaker, licence in zip(*columns.values(), strict=True):
-            entry = found.setdefault(corpus, {"corpus": corpus, "recordings": 0, "speakers": set(), "licences": set()})
+            entry = corpora.setdefault(
+                corpus, {"corpus": corpus, "recordings": 0, "speakers": set(), "licences": set()}
+            )
             entry["recordings"] += 1
             entry["speakers"] |= {speaker} - {""}
             entry["licences"] |= {licence} - {""}
-        return [e | {"speakers": sorted(e["speakers"]), "licences": sorted(e["licences"])} for e in found.values()]
+        return [e | {"speakers": sorted(e["speakers"]), "licences": sorted(e["licences"])} for e in corpora.values()]
 
     def licences(self) -> list[str]:
         return sorted(set(self.recordings.column("licence")) - {""})
@@ -116,7 +118,9 @@ class MaterialSource:
         """Raises RequestError when the material is not there."""
         self.run, self.device = run, device
         self.material = Material(Path(run.data.material))
-        require_not_held_out(run, ((made.corpus, made.id, "", made.speaker) for made in self.material.recordings))
+        require_not_held_out(
+            run, ((recording.corpus, recording.id, "", recording.speaker) for recording in self.material.recordings)
+        )
         self.train = Draws(self.material, run.data, device, run.seed, "train", run.training.batch)
         size = min(run.training.batch, run.training.validation_clips)
         self.dev = Draws(self.material, run.data, device, run.seed, "dev", size)
@@ -135,7 +139,7 @@ class MaterialSource:
         return self.dev.clips(self.run.training.quality_clips, DEV_S)
 
     def card(self) -> list[dict[str, Any]]:
-        return self.material.card()
+        return self.material.corpora()
 
     def licences(self) -> list[str]:
-        return sorted({licence for corpus in self.material.card() for licence in corpus["licences"]})
+        return sorted({licence for corpus in self.material.corpora() for licence in corpus["licences"]})

@@ -146,8 +146,8 @@ class SingleModelTask(Task, Generic[Model]):
         self.wrapped.train()
         self.optimiser.zero_grad()
         values: Values = {}
-        for place, example in enumerate(examples):
-            with self.fabric.no_backward_sync(self.wrapped, enabled=place < len(examples) - 1):
+        for index, example in enumerate(examples):
+            with self.fabric.no_backward_sync(self.wrapped, enabled=index < len(examples) - 1):
                 loss, parts = self.losses(self.wrapped, example, self.fabric.world_size / total)
                 self.fabric.backward(loss)
             for name, value in parts.items():

@@ -9,7 +9,7 @@ import pytest
 
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import resample
-from restorebench.benchmark.components import component_of, why_not
+from restorebench.benchmark.components import system_of, why_not
 from restorebench.benchmark.contracts import Supplied, System
 from restorebench.benchmark.run.restore import restore_audio
 from restorebench.benchmark.types import Audio, Pair, Trial, Utterance
@@ -33,7 +33,7 @@ def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
         name = f"{name}@{made}"
     if why := why_not("systems", name):
         pytest.skip(f"{name}: {why}")
-    component = component_of(name)
+    component = system_of(name)
     assert isinstance(component, System)
     return component
 
@@ -110,10 +110,10 @@ def test_anchors_and_finished_audio_are_supplied(speech: Audio) -> None:
     pair = Pair(reference=speech, degraded=Audio(speech.samples * np.float32(0.5), speech.rate))
     clip = Trial("s", "c", Utterance(id="x", uri="x.wav"), None, "key")
     for name, wanted in (("target", pair.reference), ("unprocessed", pair.degraded)):
-        anchor = component_of(name)
+        anchor = system_of(name)
         assert isinstance(anchor, Supplied)
         assert anchor.supply(clip, pair) is wanted
-    assert not component_of("published:Nobody").offers(clip)  # type: ignore[union-attr]
+    assert not system_of("published:Nobody").offers(clip)  # type: ignore[union-attr]
 
 
 def test_inputs_are_not_changed(system: System, speech: Audio) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from restorebench.benchmark.audio import read
-from restorebench.benchmark.components import component_of, why_not
+from restorebench.benchmark.components import system_of, why_not
 from restorebench.benchmark.contracts import System
 from restorebench.benchmark.run.restore import restore_audio
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.material
 def baseline(name: str) -> System:
     if why := why_not("systems", name):
         pytest.skip(f"{name}: {why}")
-    found = component_of(name)
+    found = system_of(name)
     assert isinstance(found, System)
     return found
 

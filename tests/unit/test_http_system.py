@@ -13,7 +13,7 @@ import pytest
 import soundfile
 
 import restorebench as rb
-from restorebench.benchmark.components import component_of
+from restorebench.benchmark.components import system_of
 from restorebench.benchmark.errors import AudioError, RequestError
 from restorebench.benchmark.types import Audio
 from restorebench.systems.served.http import HttpSystem
@@ -65,7 +65,7 @@ def address() -> Iterator[str]:
 
 
 def test_it_restores_and_its_card_is_the_servers(address: str) -> None:
-    system = component_of(f"http:{address}")
+    system = system_of(f"http:{address}")
     assert (system.card.version, system.card.identity, system.card.rate) == (3, "abc", 16_000)
     given = Audio(np.linspace(-0.5, 0.5, 160, dtype=np.float32), 16_000)
     made = system.restore([given, given], [0, 1])  # type: ignore[union-attr]
@@ -77,7 +77,7 @@ def test_it_restores_and_its_card_is_the_servers(address: str) -> None:
 
 def test_it_follows_nobody_elsewhere(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Audio stays on this machine, whatever the server answers."""
-    system = component_of(f"http:{address}")
+    system = system_of(f"http:{address}")
     monkeypatch.setattr(Model, "moved", "http://192.0.2.1/restore")
     with pytest.raises(AudioError, match="answers 307"):
         system.restore([Audio(np.ones(160, np.float32), 16_000)], [0])  # type: ignore[union-attr]
@@ -109,7 +109,7 @@ def test_the_conformance_suite_speaks_to_it(address: str) -> None:
 )
 def test_what_cannot_be_asked_is_one_line(name: str, says: str) -> None:
     with pytest.raises(RequestError, match=says) as caught:
-        component_of(name)
+        system_of(name)
     assert "\n" not in str(caught.value)
 
 
@@ -117,5 +117,5 @@ def test_what_cannot_be_asked_is_one_line(name: str, says: str) -> None:
 def test_a_card_that_is_none(address: str, card: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Model, "card", card)
     with pytest.raises(RequestError, match="/card is no card") as caught:
-        component_of(f"http:{address}")
+        system_of(f"http:{address}")
     assert "\n" not in str(caught.value)

@@ -13,7 +13,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from restorebench.benchmark import registry  # noqa: E402
-from restorebench.benchmark.components import component_of, why_not  # noqa: E402
+from restorebench.benchmark.components import system_of, why_not  # noqa: E402
 from restorebench.benchmark.errors import RequestError  # noqa: E402
 from restorebench.benchmark.plan.keys import system_identity  # noqa: E402
 from restorebench.benchmark.types import Audio, Pair, Trial, Utterance  # noqa: E402
@@ -89,7 +89,7 @@ def test_target_codec_is_the_codec_alone(tmp_path: Path, speech: Audio) -> None:
     from restorebench.systems.tokenizers.choose import load_frame_codec
 
     path = trained(tmp_path / "codec", run_config(FRAME_CODEC))
-    anchor = component_of(f"target-codec@{path}")
+    anchor = system_of(f"target-codec@{path}")
     pair = Pair(reference=speech, degraded=Audio(np.zeros_like(speech.samples), speech.rate))
     made = anchor.supply(CLIP, pair)  # type: ignore[union-attr]
     codec = load_frame_codec(path)
@@ -109,13 +109,13 @@ def test_target_dac_needs_its_weights() -> None:
 def test_sampling_options_stand_in_the_name(tmp_path: Path, speech: Audio) -> None:
     """So that a dev set can choose the guidance, as the paper does."""
     path = random_checkpoint(tmp_path / "a.safetensors")
-    plain, weak = component_of(f"masksr@{path}"), component_of(f"masksr@{path}?guidance=0&iterations=2")
+    plain, weak = system_of(f"masksr@{path}"), system_of(f"masksr@{path}?guidance=0&iterations=2")
     assert (weak.sampling.guidance, weak.sampling.iterations) == (0.0, 2)  # type: ignore[union-attr]
     assert plain.sampling.iterations == 4  # type: ignore[union-attr]
     assert system_identity(plain, CLIP) != system_identity(weak, CLIP)
-    sise = component_of(f"sise@{random_sise(tmp_path / 's.safetensors')}?acoustic_steps=2+1&top_k=3")
+    sise = system_of(f"sise@{random_sise(tmp_path / 's.safetensors')}?acoustic_steps=2+1&top_k=3")
     assert (sise.sampling.acoustic_steps, sise.sampling.top_k) == ((2, 1), 3)  # type: ignore[union-attr]
     with pytest.raises(RequestError, match=r"sampling.*guidence"):
-        component_of(f"masksr@{path}?guidence=1")
-    nano = component_of("masksr2-nano?iterations=3")
+        system_of(f"masksr@{path}?guidence=1")
+    nano = system_of("masksr2-nano?iterations=3")
     assert nano.sampling.iterations == 3  # type: ignore[union-attr]

@@ -53,7 +53,7 @@ def material(tmp_path: Path) -> Material:
     save_array(folder / "noise.npy", to_int16(rng.normal(scale=0.05, size=60 * RATE).astype(np.float32)))
     room = (rng.normal(size=8000) * np.exp(-np.arange(8000) / 1500)).astype(np.float32)
     room[0] = 1.0
-    with (folder / "rooms.npz").open("wb") as file:
+    with (folder / "rirs.npz").open("wb") as file:
         np.savez(file, **{"0000": room})
     (folder / "recordings.json").write_text(json.dumps([asdict(recording) for recording in recordings]))
     return Material(folder)
@@ -74,23 +74,23 @@ def test_a_batch_is_decided_by_its_name(material: Material) -> None:
 
 
 def test_recordings_without_phones_are_counted(material: Material) -> None:
-    assert material.without_phones() == 0
+    assert material.count_without_phones() == 0
     phones = np.load(material.folder / "phones.npy")
     phones[material.starts[1] : material.starts[3]] = NO_PHONE
     save_array(material.folder / "phones.npy", phones)
-    assert Material(material.folder).without_phones() == 2
+    assert Material(material.folder).count_without_phones() == 2
 
 
 def test_crops_and_labels_are_of_the_same_frames(material: Material) -> None:
     batch = draws(material, corruption="").batch(0)
     for row in range(8):
         place, first = int(batch["recording"][row]), round(float(batch["start"][row]) * RATE / HOP)
-        on_first_batch = int(material.starts[place]) + first
-        clip = material.speech[on_first_batch * HOP : (on_first_batch + 50) * HOP].astype(np.float64)
+        first_frame = int(material.starts[place]) + first
+        clip = material.speech[first_frame * HOP : (first_frame + 50) * HOP].astype(np.float64)
         made = batch["clean"][row].double().numpy()
         gain = np.dot(made, clip) / np.dot(clip, clip)
         assert np.allclose(made, gain * clip, atol=1e-3)
-        wanted = material.units[on_first_batch : on_first_batch + 50].astype(np.int64)
+        wanted = material.units[first_frame : first_frame + 50].astype(np.int64)
         assert np.array_equal(batch["units"][row].numpy(), np.where(wanted == NO_UNIT, -100, wanted))
 
 
@@ -142,18 +142,18 @@ def test_an_unknown_corruption_is_refused(material: Material) -> None:
 
 
 def test_a_bundle_comes_back_in_place(material: Material, tmp_path: Path) -> None:
-    """Opus keeps lengths and places; labels, rooms and splits are exact but for half precision."""
+    """Opus keeps lengths and places; labels, RIRs and splits are exact but for half precision."""
     parts = pack(material, tmp_path / "bundle", 1.0, 2, quietly)
     assert sum(path.stat().st_size for part in parts for path in part.iterdir()) < 2e6
     back = unpack(parts, tmp_path / "back", quietly)
     order = [*range(0, 6, 2), *range(1, 6, 2)]
     assert [r.id for r in back.recordings] == [material.recordings[place].id for place in order]
     for mine, place in enumerate(order):
-        first, second = back.clip(mine).samples, material.clip(place).samples
+        first, second = back.audio(mine).samples, material.audio(place).samples
         assert np.corrcoef(first, second)[0, 1] > 0.95
     frames = np.concatenate([np.arange(material.starts[p], material.starts[p + 1]) for p in order])
     assert np.array_equal(back.units, material.units[frames])
-    assert np.allclose(back.rooms[0], material.rooms[0], atol=1e-3)
+    assert np.allclose(back.rirs[0], material.rirs[0], atol=1e-3)
     with pytest.raises(RequestError, match="kbit/s for speech"):
         pack(material, tmp_path / "small", 0.1, 1, quietly)
 

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from restorebench.benchmark.audio import read, write_float
-from restorebench.benchmark.components import component_of
+from restorebench.benchmark.components import system_of
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.folders import degrade
 from restorebench.benchmark.folders.restore import restore_files
@@ -58,8 +58,8 @@ def test_a_missing_output_is_a_failure_not_a_smaller_table(outputs: Path, tmp_pa
 
 def test_what_is_no_folder_of_outputs_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"is no folder; wanted one with CONDITION/ID\.wav"):
-        component_of(f"published:X@{tmp_path / 'nowhere'}")
+        system_of(f"published:X@{tmp_path / 'nowhere'}")
     with pytest.raises(RequestError, match="wanted a name, and a folder after @"):
-        component_of("published:.hidden")
+        system_of("published:.hidden")
     with pytest.raises(RequestError, match="has no sound for any clip of demo"):
         make_plan(load_suite("demo"), [f"published:X@{tmp_path}"], ["lsd"], limit=1)

@@ -71,13 +71,13 @@ class Archives:
             )
 
 
-def _note(suffix: str, content: bytes, place: str) -> dict[str, Any]:
+def _note(suffix: str, content: bytes, where: str) -> dict[str, Any]:
     """What stands beside a clip. Raises RequestError for what is not UTF-8, or no JSON object."""
     try:
         text = content.decode("utf-8-sig")
-        found = {"text": text.strip()} if suffix == ".txt" else json.loads(text)
+        note = {"text": text.strip()} if suffix == ".txt" else json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise RequestError(f"{place}: cannot be read ({error}); wanted a text, or a JSON object") from error
-    if not isinstance(found, dict):
-        raise RequestError(f"{place}: wanted a JSON object with `text`, `speaker` and `language`")
-    return found
+        raise RequestError(f"{where}: cannot be read ({error}); wanted a text, or a JSON object") from error
+    if not isinstance(note, dict):
+        raise RequestError(f"{where}: wanted a JSON object with `text`, `speaker` and `language`")
+    return note

@@ -210,8 +210,8 @@ def _below(tops: Sequence[str], member: str) -> str:
     return ""
 
 
-def _require(found: bool, tops: Sequence[str], names: Iterable[str], path: Path) -> None:
-    if not found:
+def _require(any_file: bool, tops: Sequence[str], names: Iterable[str], path: Path) -> None:
+    if not any_file:
         seen = sorted({name.removeprefix("./").partition("/")[0] for name in names})
         raise RequestError(f"{path}: holds {', '.join(seen[:5]) or 'nothing'}; wanted {' or '.join(tops)}")
 
@@ -229,19 +229,19 @@ def _unzip(path: Path, tops: Sequence[str], folder: Path, room: _Room) -> Iterat
 
 
 def _untar(path: Path, tops: Sequence[str], folder: Path, room: _Room) -> Iterator[int]:
-    done, found, names = 0, False, set()
+    done, seen, names = 0, False, set()
     with path.open("rb") as file, tarfile.open(fileobj=file) as archive:
         for member in archive:
             below = _below(tops, member.name)
             names.add(member.name.removeprefix("./").partition("/")[0])
             if below and member.isfile():
-                found = True
+                seen = True
                 room.take(member.size, path)
                 archive.extract(member.replace(name=below), folder, filter="data")
             yield file.tell() - done
             done = file.tell()
         require_end(archive)
-        _require(found, tops, names, path)
+        _require(seen, tops, names, path)
 
 
 def require_end(archive: tarfile.TarFile) -> None:
@@ -286,6 +286,6 @@ def subtract(folder: Path) -> None:
         noise = noisy.astype(np.int32) - clean.astype(np.int32)
         if np.abs(noise).max(initial=0) >= 2**15:
             raise RequestError(f"{path.name}: noise beyond full scale; wanted a noisy version of {beside}")
-        made = folder / NOISE / f"{path.stem}.flac"
-        made.parent.mkdir(exist_ok=True)
-        soundfile.write(made, noise << 16, rate, "PCM_24")
+        noise_path = folder / NOISE / f"{path.stem}.flac"
+        noise_path.parent.mkdir(exist_ok=True)
+        soundfile.write(noise_path, noise << 16, rate, "PCM_24")

@@ -31,12 +31,12 @@ class Manifest:
         self.split = split
 
     def utterances(self) -> list[Utterance]:
-        found = []
+        utterances = []
         for folder in self.under:
             listed = rows(path=folder, kind="speech", split=self.split)
             if not listed:
                 raise RequestError(f"manifest.csv lists no speech under {folder} in split {self.split!r}")
-            found += listed
+            utterances += listed
         return [
             Utterance(
                 id=row["item"],
@@ -46,5 +46,5 @@ class Manifest:
                 speaker=row["speaker"],
                 licence=row["licence"],
             )
-            for row in found
+            for row in utterances
         ]

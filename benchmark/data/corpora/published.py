@@ -22,7 +22,7 @@ class Published:
                 f"no published tasks named {', '.join(sorted(unknown))}; known: {', '.join(sorted(known))}"
             )
         targets = {row["item"]: row for row in listed if row["system"] == "target"}
-        found = [
+        utterances = [
             Utterance(
                 id=row["item"].partition("/")[2],
                 uri=f"data:{targets[row['item']]['path']}" if row["item"] in targets else None,
@@ -36,9 +36,9 @@ class Published:
             for row in listed
             if row["system"] == "unprocessed" and (self.tasks is None or row["item"].partition("/")[0] in self.tasks)
         ]
-        if not found:
+        if not utterances:
             raise RequestError("manifest.csv lists no published clips; set RESTOREBENCH_DATA to a folder that has them")
-        return found
+        return utterances
 
 
 def _speaker(item: str) -> str:

@@ -31,14 +31,14 @@ class SeedTts:
             self._utterance(line.rstrip("\r"), f"{lines}, line {number}") for number, line in listed if line.strip()
         ]
 
-    def _utterance(self, line: str, place: str) -> Utterance:
+    def _utterance(self, line: str, where: str) -> Utterance:
         fields = line.split("|")
         if len(fields) not in (4, 5):
-            raise RequestError(f"{place}: {len(fields)} fields; wanted 4 or 5, separated by |")
-        clip, prompt_text, prompt, said = fields[:4]
+            raise RequestError(f"{where}: {len(fields)} fields; wanted 4 or 5, separated by |")
+        clip, prompt_text, prompt, target_text = fields[:4]
         uri = f"{self.root}/{self.language}/{prompt}"
         if not resolve_uri(uri).is_file():
-            raise RequestError(f"{place}: its prompt is not at {resolve_uri(uri)}; run: {command('seedtts')}")
+            raise RequestError(f"{where}: its prompt is not at {resolve_uri(uri)}; run: {command('seedtts')}")
         degraded = f"{self.spoken}/unprocessed/{clip}.wav" if self.spoken else None
         if degraded and not resolve_uri(degraded).is_file():
             raise RequestError(
@@ -50,8 +50,8 @@ class SeedTts:
             uri=uri,
             degraded=degraded,
             sha256=sha256_if_readable(resolve_uri(degraded or uri)),
-            text=said if self.spoken else prompt_text,
-            say=None if self.spoken else said,
+            text=target_text if self.spoken else prompt_text,
+            say=None if self.spoken else target_text,
             language=self.language,
             speaker=clip.partition("-")[0],
             licence=LICENCES.get(self.language, "see the SeedTTS test set"),

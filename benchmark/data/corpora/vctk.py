@@ -30,7 +30,7 @@ class Vctk:
         audio = resolve_uri(f"{self.root}/wav48_silence_trimmed")
         if not audio.is_dir():
             raise RequestError(f"VCTK 0.92 is not at {audio}; run: {command('vctk')}")
-        found = []
+        utterances = []
         named = self.speakers or tuple(sorted(path.name for path in audio.iterdir() if path.is_dir()))
         for speaker in (name for name in named if name not in self.without):
             paths = sorted((audio / speaker).glob(f"{speaker}_*_mic1.flac"))
@@ -45,7 +45,7 @@ class Vctk:
             for path in paths[: self.per_speaker]:
                 clip = path.stem.removesuffix("_mic1")
                 text = texts / f"{clip}.txt"
-                found.append(
+                utterances.append(
                     Utterance(
                         id=clip,
                         uri=f"{self.root}/wav48_silence_trimmed/{speaker}/{path.name}",
@@ -55,4 +55,4 @@ class Vctk:
                         licence="CC BY 4.0 (VCTK 0.92)",
                     )
                 )
-        return found
+        return utterances

@@ -40,8 +40,8 @@ class Remote:
                     path, np.clip(np.round(clip * FULL_SCALE), -FULL_SCALE, FULL_SCALE - 1) / FULL_SCALE, rate
                 )
                 torch.manual_seed(seed)
-                made = self.toolkit(input_path=str(path), online_write=False)
-                restored.append(np.asarray(made, np.float32).reshape(-1))
+                output = self.toolkit(input_path=str(path), online_write=False)
+                restored.append(np.asarray(output, np.float32).reshape(-1))
         return None, restored
 
     def _load(self) -> None:
@@ -50,10 +50,10 @@ class Remote:
         from clearvoice import ClearVoice
 
         with tempfile.TemporaryDirectory() as folder:
-            place = Path(folder, "checkpoints", self.network)
-            place.mkdir(parents=True)
-            (place / "last_best_checkpoint.pt").symlink_to(Path(self.checkpoint).resolve())
-            (place / "last_best_checkpoint").write_text("last_best_checkpoint.pt\n", encoding="utf-8")
+            path = Path(folder, "checkpoints", self.network)
+            path.mkdir(parents=True)
+            (path / "last_best_checkpoint.pt").symlink_to(Path(self.checkpoint).resolve())
+            (path / "last_best_checkpoint").write_text("last_best_checkpoint.pt\n", encoding="utf-8")
             before = Path.cwd()
             os.chdir(folder)
             try:
@@ -69,7 +69,7 @@ class Remote:
 
 def require_whole(wanted: dict[str, Any], stored: dict[str, Any]) -> None:
     """Raises ValueError for a checkpoint that lacks weights of the network: the package would leave those random."""
-    found = {key.removeprefix("module."): value.shape for key, value in stored.items()}
-    lacking = [key for key, value in wanted.items() if found.get(key.removeprefix("module.")) != value.shape]
+    shapes = {key.removeprefix("module."): value.shape for key, value in stored.items()}
+    lacking = [key for key, value in wanted.items() if shapes.get(key.removeprefix("module.")) != value.shape]
     if lacking:
         raise ValueError(f"the checkpoint has no {lacking[0]} of the network's shape, and lacks {len(lacking)} weights")

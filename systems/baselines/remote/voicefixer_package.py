@@ -50,8 +50,8 @@ class Remote:
     def _restore(self, clip: Array) -> Array:
         # The package cuts its output at both ends to the input's length; from one that is a sample longer it cuts all.
         given = np.append(clip, np.float32(0)) if len(clip) % HOP == HOP - 1 else clip
-        made = np.asarray(self.model.restore_inmem(given, cuda=False, mode=0), np.float32).reshape(-1)
-        return made[: len(clip)]
+        restored = np.asarray(self.model.restore_inmem(given, cuda=False, mode=0), np.float32).reshape(-1)
+        return restored[: len(clip)]
 
 
 def require_whole(network: Any, stored: dict[str, Any], prefix: str = "") -> None:
@@ -66,8 +66,8 @@ def home_with(checkpoints: dict[str, str]) -> Iterator[None]:
     """A home folder with the checkpoints: importing the package downloads those that it does not find there."""
     before = {name: os.environ.get(name) for name in ("HOME", "USERPROFILE")}
     with tempfile.TemporaryDirectory() as home:
-        for place, path in checkpoints.items():
-            link = Path(home, ".cache", "voicefixer", place)
+        for target, path in checkpoints.items():
+            link = Path(home, ".cache", "voicefixer", target)
             link.parent.mkdir(parents=True)
             link.symlink_to(path)
         os.environ.update(dict.fromkeys(before, home))
