@@ -19,8 +19,8 @@ from restorebench.benchmark.components import (
     metric_card,
     require_weights,
     resolve_metrics,
-    runnable_system_names,
     runnable_system,
+    runnable_system_names,
 )
 from restorebench.benchmark.conformance.check_system import Conformance
 from restorebench.benchmark.conformance.check_system import check_system as run_checks

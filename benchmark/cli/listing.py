@@ -6,7 +6,7 @@ import re
 from dataclasses import replace
 
 from restorebench.benchmark import registry, suite
-from restorebench.benchmark.components import system_of, metric_card, why_not
+from restorebench.benchmark.components import metric_card, system_of, why_not
 from restorebench.benchmark.conformance import sensitivity as sensitivities
 from restorebench.benchmark.contracts import Card, MetricCard, SynthesizerCard, SystemCard
 from restorebench.benchmark.core.progress import Progress

@@ -9,11 +9,11 @@ from itertools import groupby
 from restorebench.benchmark import registry
 from restorebench.benchmark.audio import header
 from restorebench.benchmark.components import (
-    system_of,
     metric_card,
     require_weights,
     resolve_metrics,
     synthesizer_card,
+    system_of,
 )
 from restorebench.benchmark.contracts import Corpus, Corruption, MetricCard, Scene, Supplied
 from restorebench.benchmark.core.seeds import generator, integer

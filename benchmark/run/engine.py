@@ -11,7 +11,7 @@ from itertools import groupby
 from typing import Any, TypeVar
 
 from restorebench.benchmark import registry
-from restorebench.benchmark.components import system_of, synthesizer_card
+from restorebench.benchmark.components import synthesizer_card, system_of
 from restorebench.benchmark.contracts import Card, Supplied
 from restorebench.benchmark.core.atomic import sweep
 from restorebench.benchmark.core.pool import Workers

@@ -1,4 +1,6 @@
-"""Training material small enough to travel to a machine with a GPU: speech and noise as Opus, labels and room impulse responses packed.
+"""Packs training material so that it is small enough to copy to a machine with a GPU.
+
+Speech and noise are Opus; labels and room impulse responses are compressed arrays.
 
 `pack` splits the recordings over parts, each a folder that stands alone; `unpack` puts any number of them together.
 """
