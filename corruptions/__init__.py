@@ -3,6 +3,8 @@
 BUILTIN = {
     "clipping": "clipping:Clipping",
     "dns": "dns:Dns",
+    "duration": "edge:Duration",
+    "edge": "edge:Edge",
     "level": "level:Level",
     "lowpass": "lowpass:LowPassing",
     "noise": "noise:Noise",

@@ -24,6 +24,11 @@ class StepChain:
         """What was drawn, by factor; of a factor that several steps have, the last one's."""
         return {name: q for step in steps_of(recipe) for name, q in step.severities(seconds).items()}
 
+    @staticmethod
+    def keeps_words(recipe: Recipe) -> bool:
+        """Whether the target still says the clip's text."""
+        return all(step.keeps_words for step in steps_of(recipe))
+
     def render(self, recipe: Recipe, clean: Audio) -> Pair:
         sounds = Sounds(clean.samples.astype(np.float64), clean.samples.astype(np.float64), clean.rate)
         for step in steps_of(recipe):

@@ -146,7 +146,7 @@ def _sounds(uri: str, offset: float, seconds: float, channel: int | None) -> boo
         return True
 
 
-def _voice(rng: np.random.Generator, scene: Scene, uri: str) -> Recording:
+def draw_voice(rng: np.random.Generator, scene: Scene, uri: str) -> Recording:
     """A stretch of a clip, or of any other one where that clip is silent throughout."""
     try:
         return recording(rng, (uri,), scene.seconds)
@@ -164,7 +164,7 @@ def draw_noise(rng: np.random.Generator, scene: Scene, noise: str, split: str) -
             raise RequestError("babble is made of other clips of the corpus, and there are none; name a noise folder")
         count = min(BABBLE_VOICES, len(scene.others))
         chosen = rng.choice(len(scene.others), size=count, replace=False)
-        return Babble(voices=tuple(_voice(rng, scene, scene.others[int(i)]) for i in chosen))
+        return Babble(voices=tuple(draw_voice(rng, scene, scene.others[int(i)]) for i in chosen))
     if noise in COLOURS:
         return Coloured(exponent=COLOURS[noise], seed=int(rng.integers(2**31)))
     return recording(rng, audio_files(noise, split), scene.seconds)

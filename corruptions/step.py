@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,6 +41,8 @@ class Step(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+    keeps_words: ClassVar[bool] = True
+    """Whether the target still says the clip's text."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:

@@ -7,6 +7,7 @@ BUILTIN = {
     "dnsmos": "dnsmos:Dnsmos",
     "dnsmos@full": "dnsmos:DnsmosFull",
     "ghost": "ghost:Ghost",
+    "level_error": "level:LevelError",
     "lsd": "lsd:Lsd",
     "lsd@aligned": "aligned:LsdAligned",
     "lsd@active": "lsd:LsdActive",

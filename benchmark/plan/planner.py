@@ -31,7 +31,7 @@ from restorebench.benchmark.plan.keys import (
 )
 from restorebench.benchmark.plan.plan import Job, Plan
 from restorebench.benchmark.suite import Condition, Suite
-from restorebench.benchmark.types import Trial, Utterance
+from restorebench.benchmark.types import Recipe, Trial, Utterance
 
 FIRST_DRAW = 0
 """Number of the draw, a part of the random stream's name. A condition draws one recipe per clip, so it is always 0."""
@@ -156,8 +156,15 @@ def _degraded(
         rng = generator(suite.draws or suite.base or suite.name, utterance.id, condition.name, FIRST_DRAW)
         # A clip whose header cannot be read keeps its place; the run records why it has no sound.
         recipe = corruption.draw(rng, scene) if scene else None
-        key = rendered_trial_key(corruption.card.version, utterance, recipe)
-        yield Trial(suite.name, condition.name, utterance, recipe, key)
+        clip = utterance if recipe is None or keeps_words(corruption, recipe) else replace(utterance, text=None)
+        key = rendered_trial_key(corruption.card.version, clip, recipe)
+        yield Trial(suite.name, condition.name, clip, recipe, key)
+
+
+def keeps_words(corruption: Corruption, recipe: Recipe) -> bool:
+    """Whether the target of a recipe still says the clip's text; a corruption without such a method keeps it."""
+    keeps = getattr(corruption, "keeps_words", None)
+    return keeps is None or bool(keeps(recipe))
 
 
 def scene_of(utterance: Utterance, corpus: Sequence[Utterance]) -> Scene | None:
