@@ -149,6 +149,17 @@ def test_a_copy_is_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     assert not (tmp_path / "voicebank-demand" / "noise").exists(), "nothing is written into the user's copy"
 
 
+@pytest.mark.parametrize("above", ["", "LibriSpeech", "test-clean/LibriSpeech"])
+def test_a_copy_is_found_within_its_folder(above: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An unpacked archive has LibriSpeech/test-clean; a public repository has one more folder around it."""
+    monkeypatch.setenv("RESTOREBENCH_DATA", str(tmp_path / "data"))
+    monkeypatch.setitem(CORPORA, "librispeech-test-clean", small("librispeech-test-clean"))
+    copy = tmp_path / "copy" / above / "test-clean"
+    FAKES["librispeech-test-clean"].write(copy)
+    linked = fetch.import_copy("librispeech-test-clean", tmp_path / "copy", quietly)
+    assert linked.resolve() == copy.resolve()
+
+
 @pytest.mark.parametrize("name", FETCHED)
 def test_a_broken_archive_leaves_no_corpus(name: str, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Where the owner publishes no checksum, the archive's own format tells."""

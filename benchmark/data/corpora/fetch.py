@@ -98,12 +98,23 @@ def import_copy(name: str, source: Path, progress: Progress) -> Path:
             _make(name, lambda folder: _unpack_all(entry, source, folder, progress))
         elif entry.derived:
             _make(name, lambda folder: _link_children(source, folder))
-        elif lack := missing_files(entry, source):
-            names = ", ".join(archive.name for archive in entry.archives)
-            raise RequestError(f"{lack}; a folder with its archives would do too: {names}" if names else lack)
         else:
-            target.symlink_to(source.resolve(), target_is_directory=True)
+            copy = _copy_within(entry, source)
+            if lack := missing_files(entry, copy):
+                names = ", ".join(archive.name for archive in entry.archives)
+                raise RequestError(f"{lack}; a folder with its archives would do too: {names}" if names else lack)
+            target.symlink_to(copy.resolve(), target_is_directory=True)
         return target
+
+
+def _copy_within(entry: CorpusEntry, source: Path) -> Path:
+    """The folder of a copy: `source`, or a folder in it that has the corpus's name.
+
+    A copy of LibriSpeech test-clean is found in CORPUS, LibriSpeech/CORPUS and anything/LibriSpeech/CORPUS.
+    """
+    parts = Path(entry.folder).parts
+    inside = [folder for tail in (parts[-1], entry.folder, f"*/{entry.folder}") for folder in sorted(source.glob(tail))]
+    return next((folder for folder in inside if folder.is_dir() and not missing_files(entry, folder)), source)
 
 
 @contextmanager
