@@ -72,6 +72,8 @@ class SystemCard(Card):
     """True for a system that has no public weights: the user names its checkpoint, as in `masksr2-s@FILE`."""
     argument: str = ""
     """The argument that must follow the system's name after a colon, as in `http:HOST:PORT`; "" if there is none."""
+    elsewhere: str = ""
+    """How to run a system that RestoreBench cannot run; "" for every other system."""
     deviations: str = ""
     """How the system deviates from its paper, and the setting that restores the paper's version."""
     training: tuple[TrainingCorpus, ...] = ()

@@ -54,7 +54,7 @@ class Pages(SimpleHTTPRequestHandler):
 def serving(folder: Path, handler: type[SimpleHTTPRequestHandler] = Ranged) -> Iterator[str]:
     """The address of a server of `folder`."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01), daemon=True)
     thread.start()
     try:
         yield f"http://127.0.0.1:{server.server_port}"

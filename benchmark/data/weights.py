@@ -110,7 +110,8 @@ def fetch(name: str, progress: Progress = silent) -> Path:
         except RequestError as error:
             failures.append(str(error))
     else:
-        tried = "; then ".join(failures) or f"nobody publishes it for {platform.system()} on {platform.machine()}"
+        nobody = f"nobody publishes it for {platform.system()} on {platform.machine()}"
+        tried = "; then ".join(failures) or entry.by_hand or nobody
         raise RequestError(
             f"weights {name} could not be fetched: {tried}; "
             f"or put {entry.path} into a folder and set RESTOREBENCH_WEIGHTS to it"

@@ -17,12 +17,7 @@ def system_card(card: SystemCard, failures: Sequence[str] | None = None) -> Tabl
     return _table(
         card,
         [
-            (
-                "kind",
-                {"anchor": "anchor, supplied and not ranked", "published": "finished audio of others"}.get(
-                    card.kind, "system, run by the benchmark"
-                ),
-            ),
+            ("kind", _kind(card)),
             ("rate", f"{card.rate} Hz" if card.rate else "any"),
             ("parameters", f"{card.parameters:,}" if card.parameters else "not stated"),
             ("delay", f"{1000 * card.delay_s:g} ms, removed by the engine" if card.delay_s else "none"),
@@ -31,8 +26,7 @@ def system_card(card: SystemCard, failures: Sequence[str] | None = None) -> Tabl
             ("deviations from the paper", card.deviations or "nothing known"),
             ("trained on", _training(card)),
             ("training steps", f"{card.steps:,}" if card.steps else "not stated"),
-            ("availability", _openness(card)),
-            *_requirements(card),
+            *(_run_elsewhere(card) if card.elsewhere else [("availability", _openness(card)), *_requirements(card)]),
             (
                 "cost",
                 f"{card.cost:g} s of one CPU core per second of audio" if card.cost else "negligible or not measured",
@@ -40,6 +34,18 @@ def system_card(card: SystemCard, failures: Sequence[str] | None = None) -> Tabl
             ("known failures", "not checked" if failures is None else "; ".join(failures) or "none in this run"),
         ],
     )
+
+
+def _kind(card: SystemCard) -> str:
+    if card.kind == "anchor":
+        return "anchor, supplied and not ranked"
+    if card.kind == "published":
+        return "finished audio of others"
+    return "system, run in its owner's program" if card.elsewhere else "system, run by the benchmark"
+
+
+def _run_elsewhere(card: SystemCard) -> list[tuple[str, str]]:
+    return [("licence of the code", card.licence), ("how to run it", card.elsewhere)]
 
 
 def metric_card(card: MetricCard) -> Table:

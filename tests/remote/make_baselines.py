@@ -4,13 +4,11 @@ python make_baselines.py NAME FOLDER
 """
 
 import os
+import struct
 import sys
 from pathlib import Path
 
-import torch
-
 NETWORKS = {"frcrn": "FRCRN_SE_16K", "mossformer2": "MossFormer2_SE_48K", "mossformergan": "MossFormerGAN_SE_16K"}
-torch.manual_seed(0)
 
 
 def demucs(folder: Path) -> None:
@@ -60,9 +58,84 @@ def dccrn(folder: Path) -> None:
     torch.save(stored, folder / "DCCRNet_Libri1Mix_enhsingle_16k.bin")
 
 
+SPECTROGRAM = {"sde": "ouve", "theta": 1.5, "sigma_min": 0.05, "sigma_max": 0.5, "base_dir": "/data"}
+
+
+def sgmse(folder: Path) -> None:
+    """As Lightning's checkpoints of the authors' training scripts hold it, class of the data module included."""
+    from sgmse.data_module import SpecsDataModule
+    from sgmse.model import ScoreModel
+
+    model = ScoreModel("ncsnpp", data_module_cls=SpecsDataModule, **SPECTROGRAM)
+    stored = {"hyper_parameters": dict(model.hparams), "state_dict": model.state_dict(), "ema": model.ema.state_dict()}
+    torch.save(stored, folder / "train_vb_29nqe0uh_epoch=115.ckpt")
+
+
+def storm(folder: Path) -> None:
+    """No package has StoRM's class: our own, whose output equals that of the authors' code (systems/README.md)."""
+    sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "systems" / "baselines" / "remote"))
+    from sgmse.data_module import SpecsDataModule
+    from sgmse_package import Regeneration
+    from torch_ema import ExponentialMovingAverage
+
+    sizes = {"backbone_denoiser": "ncsnpp", "backbone_score": "ncsnpp", "condition": "both"}
+    settings = {**SPECTROGRAM, **sizes, "data_module_cls": SpecsDataModule}
+    model = Regeneration(settings)
+    average = ExponentialMovingAverage(model.parameters(), decay=0.999).state_dict()
+    torch.save({"hyper_parameters": settings, "state_dict": model.state_dict(), "ema": average}, folder / "storm.ckpt")
+
+
+def field(number: int, value: bytes | str | int) -> bytes:
+    """One field of a protocol buffer: a number as varint, anything else with its length before it."""
+
+    def varint(left: int) -> bytes:
+        return bytes([left]) if left < 128 else bytes([left % 128 + 128]) + varint(left // 128)
+
+    if isinstance(value, int):
+        return varint(8 * number) + varint(value)
+    content = value.encode() if isinstance(value, str) else value
+    return varint(8 * number + 2) + varint(len(content)) + content
+
+
+def dpdfnet(folder: Path) -> None:
+    """The official signature and metadata, around a network that halves each frame and keeps its state.
+
+    The package has no class to draw random weights for, and its environment no writer of ONNX.
+    """
+
+    def tensor(name: str, *shape: int) -> bytes:
+        dimensions = b"".join(field(1, field(1, size)) for size in shape)
+        return field(1, name) + field(2, field(1, field(1, 1) + field(2, dimensions)))
+
+    def node(operation: str, inputs: list[str], output: str) -> bytes:
+        return field(1, b"".join(field(1, name) for name in inputs) + field(2, output) + field(4, operation))
+
+    spectrum, state = (1, 1, 161, 2), 4
+    half = field(2, 1) + field(8, "half") + field(9, struct.pack("<f", 0.5))
+    graph = node("Mul", ["spec", "half"], "spec_e") + node("Identity", ["state_in"], "state_out") + field(2, "halves")
+    graph += field(5, half) + field(11, tensor("spec", *spectrum)) + field(11, tensor("state_in", state))
+    graph += field(12, tensor("spec_e", *spectrum)) + field(12, tensor("state_out", state))
+    facts = {"state_size": "4", "erb_norm_state_size": "2", "spec_norm_state_size": "2"}
+    facts |= {"erb_norm_init": "0,0", "spec_norm_init": "0,0"}
+    model = field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 13))
+    model += b"".join(field(14, field(1, key) + field(2, value)) for key, value in facts.items())
+    (folder / "dpdfnet8.onnx").write_bytes(model)
+
+
 name, where = sys.argv[1], Path(sys.argv[2])
 where.mkdir(parents=True, exist_ok=True)
+if name != "dpdfnet8":  # its environment has no torch
+    import torch
+
+    torch.manual_seed(0)
 if name in NETWORKS:
     clearvoice(where, NETWORKS[name])
 else:
-    {"demucs-dns64": demucs, "voicefixer": voicefixer, "dccrn-libri1mix": dccrn}[name](where)
+    {
+        "demucs-dns64": demucs,
+        "voicefixer": voicefixer,
+        "dccrn-libri1mix": dccrn,
+        "dpdfnet8": dpdfnet,
+        "sgmse-vbdmd": sgmse,
+        "storm": storm,
+    }[name](where)

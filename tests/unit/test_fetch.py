@@ -61,30 +61,40 @@ def pack(name: str, root: Path, site: Path) -> dict[str, Path]:
     return made
 
 
+@pytest.fixture(scope="module")
+def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Every corpus in `packed`, and its archives in `site`."""
+    folder = tmp_path_factory.mktemp("archives")
+    (folder / "site").mkdir()
+    for name in FETCHED:
+        pack(name, folder / "packed" / name, folder / "site")
+    return folder
+
+
 @pytest.fixture
-def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+def site(archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Every corpus's archives on a server, with their true checksums in the catalogue; the data folder is empty."""
+    for part in ("packed", "site"):
+        shutil.copytree(archives / part, tmp_path / part)
     folder = tmp_path / "site"
-    folder.mkdir()
     monkeypatch.setenv("RESTOREBENCH_DATA", str(tmp_path / "data"))
     monkeypatch.setattr(Ranged, "cut", None)
     Ranged.asked.clear()
     with serving(folder) as address:
         for name in FETCHED:
-            packed = pack(name, tmp_path / "packed" / name, folder)
-            archives = tuple(
+            served = tuple(
                 replace(
                     archive,
                     url=f"{address}/{archive.name}",
                     bytes=0,
                     # VoiceBank's owner publishes md5, the others sha256 or nothing.
                     checksum=hashlib.new(
-                        "md5" if name == "voicebank-demand" else "sha256", packed[archive.name].read_bytes()
+                        "md5" if name == "voicebank-demand" else "sha256", (folder / archive.name).read_bytes()
                     ).hexdigest(),
                 )
                 for archive in CORPORA[name].archives
             )
-            monkeypatch.setitem(CORPORA, name, replace(small(name), archives=archives))
+            monkeypatch.setitem(CORPORA, name, replace(small(name), archives=served))
         yield folder
 
 

@@ -1,0 +1,84 @@
+"""Restorers that run in their owners' programs: what they are, how to run them, and how their outputs become rows.
+
+None of them has a package that RestoreBench could install into an environment (checked 2026-11): they need the owner's
+repository, weights from its address, or, for SELM, an implementation that nobody has published.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NoReturn
+
+from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.errors import RequestError
+
+
+@dataclass(frozen=True)
+class Elsewhere:
+    """A system that only has a card. Creating it says how to run it."""
+
+    card: SystemCard
+
+    def __call__(self) -> NoReturn:
+        raise RequestError(not_run_here(self.card))
+
+
+def not_run_here(card: SystemCard) -> str:
+    """How to get a row of a system that RestoreBench does not run."""
+    return (
+        f"{card.name} is not run by RestoreBench; {card.elsewhere}; put its outputs into FOLDER, named as the degraded "
+        f"clips, and name the row published:{card.name}@FOLDER"
+    )
+
+
+def _elsewhere(name: str, rate: int, summary: str, source: str, licence: str, how: str) -> Elsewhere:
+    return Elsewhere(
+        SystemCard(
+            name=name,
+            version=1,
+            summary=summary,
+            source=source,
+            licence=licence,
+            rate=rate,
+            stochastic=True,
+            elsewhere=how,
+        )
+    )
+
+
+resemble_enhance = _elsewhere(
+    "resemble-enhance", 44_100, "Resemble Enhance, 44.1 kHz: a denoiser, then conditional flow matching",
+    "Resemble AI 2023; resemble-enhance 0.0.1", "MIT",
+    "in an environment of its own (its package wants torch 2.1.1): pip install resemble-enhance; "
+    "resemble-enhance DEGRADED FOLDER",
+)  # fmt: skip
+sidon = _elsewhere(
+    "sidon", 48_000, "Sidon, 48 kHz: a w2v-BERT 2.0 feature predictor and a vocoder, for cleansing TTS corpora",
+    "Nakata et al. 2025, arXiv 2509.17052", "MIT",
+    "weights and program: huggingface.co/sarulab-speech/sidon-v0.1 (TorchScript)",
+)  # fmt: skip
+metis_se = _elsewhere(
+    "metis-se", 24_000, "Metis for enhancement, 24 kHz: masked generation of semantic tokens, then MaskGCT's codec",
+    "Wang et al. 2025, arXiv 2502.03128", "CC BY-NC 4.0",
+    "program: github.com/open-mmlab/Amphion, models/tts/metis; weights: huggingface.co/amphion/metis",
+)  # fmt: skip
+anyenhance = _elsewhere(
+    "anyenhance", 44_100, "AnyEnhance, 44.1 kHz: masked generation of DAC tokens with self-critic; CCF AATC's baseline",
+    "Zhang et al. 2025, arXiv 2501.15417", "not stated",
+    "program: github.com/viewfinder-annn/anyenhance-v1-ccf-aatc; it has no weights: train it, then python infer.py",
+)  # fmt: skip
+flowse_urgent = _elsewhere(
+    "bsrnn-flowse-urgent", 48_000, "BSRNN with flow matching, up to 48 kHz: the URGENT challenge's generative baseline",
+    "URGENT 2026, track 1", "Apache-2.0",
+    "program and weights: github.com/urgent-challenge/urgent2026_challenge_track1",
+)  # fmt: skip
+tfgridnet_urgent = _elsewhere(
+    "tf-gridnet-urgent", 48_000, "TF-GridNet, up to 48 kHz: the URGENT challenge's discriminative baseline",
+    "URGENT 2024 and 2025; Wang et al. 2023", "Apache-2.0",
+    "program and weights: github.com/urgent-challenge/urgent2025_challenge (ESPnet)",
+)  # fmt: skip
+selm = _elsewhere(
+    "selm", 16_000, "SELM, 16 kHz: a language model of WavLM tokens, then a vocoder; a row of MaskSR2's Table IV",
+    "Wang et al. 2024, arXiv 2312.09747", "not stated",
+    "nobody published code or weights; MaskSR2's Table IV quotes the numbers of its paper",
+)  # fmt: skip
