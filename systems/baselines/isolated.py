@@ -6,14 +6,16 @@ What each package does to a number is told in its worker's code (`remote/`). Non
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
 from restorebench.benchmark.contracts import SystemCard
 from restorebench.benchmark.data.locations import file_sha256
 from restorebench.benchmark.data.weights import fetch
+from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.isolation.environments import Environment, locked_requirements
 from restorebench.benchmark.isolation.remote import CALL_LIMIT_S, Remote
 from restorebench.benchmark.types import Audio
@@ -37,11 +39,23 @@ class IsolatedSystem:
     """Argument of the worker, and the name of the weights whose path it gets."""
     settings: tuple[tuple[str, str], ...] = field(default=())
     """Further arguments of the worker; those that change the output are part of the card's identity."""
+    options: tuple[tuple[str, str], ...] = ()
+    """Settings that the system's name may change, as in `storm?steps=10`, and the pattern that their values match."""
     seconds_per_second: float = MAX_SECONDS_PER_AUDIO_SECOND
     """Processing time allowed per second of audio."""
 
-    def __call__(self) -> IsolatedSystem:
-        return self
+    def __call__(self, options: Mapping[str, str] | None = None) -> IsolatedSystem:
+        """The system, with other settings where options name them. Raises RequestError for an unknown one."""
+        patterns = dict(self.options)
+        for name, value in (options or {}).items():
+            if not re.fullmatch(patterns.get(name, "(?!)"), value):
+                known = ", ".join(f"{option}={pattern}" for option, pattern in patterns.items()) or "no option"
+                raise RequestError(f"{self.card.name}: {name}={value}; wanted {known}")
+        if not options:
+            return self
+        settings = {**dict(self.settings), **options}
+        identity = _identity(self.card.identity.partition(" ")[0], settings)
+        return replace(self, card=self.card.model_copy(update={"identity": identity}), settings=tuple(settings.items()))
 
     def restore(self, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:
         limit_s = CALL_LIMIT_S + self.seconds_per_second * sum(audio.seconds for audio in batch)
@@ -62,6 +76,11 @@ class IsolatedSystem:
 def _remote(script: str, requirements: tuple[str, ...], settings: tuple[tuple[str, str], ...]) -> Remote:
     """One worker per system and process."""
     return Remote(Environment(requirements), SCRIPTS_FOLDER / script, dict(settings))
+
+
+def _identity(code: str, settings: Mapping[str, str]) -> str:
+    """What the cache key has of a worker's code and settings."""
+    return f"{code} {' '.join(f'{name}={value}' for name, value in settings.items())}"
 
 
 def _script(package: str) -> tuple[str, tuple[str, ...], str]:
@@ -172,6 +191,7 @@ def _score_based(
     name: str, steps: int, parameters: int, seconds_per_second: float, summary: str, source: str
 ) -> IsolatedSystem:
     settings = {"model": name.partition("-")[0], "steps": str(steps), "corrector": "ald", "snr": "0.5"}
+    options = (("steps", "[1-9][0-9]{0,3}"), ("corrector", "ald|none"), ("snr", r"[0-9]*\.?[0-9]+"))
     card = SystemCard(
         name=name,
         version=1,
@@ -179,14 +199,14 @@ def _score_based(
         source=source,
         rate=16_000,
         environment=_SGMSE_LOCK,
-        identity=f"{_SGMSE_CODE} {' '.join(f'{key}={value}' for key, value in settings.items())}",
+        identity=_identity(_SGMSE_CODE, settings),
         weights=(name,),
         parameters=parameters,
         stochastic=True,
         cost=50.0,
         deviations="not the model of MaskSR2's Table IV: its numbers are those of the SELM paper, which trained again",
     )
-    return IsolatedSystem(card, _SGMSE, (("checkpoint", name),), tuple(settings.items()), seconds_per_second)
+    return IsolatedSystem(card, _SGMSE, (("checkpoint", name),), tuple(settings.items()), options, seconds_per_second)
 
 
 _SGMSE_SOURCE = "Richter et al. 2023; sgmse 0.1.2 with the settings of its enhancement.py"

@@ -41,3 +41,22 @@ def test_a_new_environment_is_a_new_identity() -> None:
     after = system_identity(IsolatedSystem(changed, system.script, system.weights, system.settings), trial)
     assert "clearvoice==0.1.2+lock=" in before
     assert before != after
+
+
+def test_sampling_options_are_part_of_the_identity_and_reach_the_worker() -> None:
+    """Diffusion of 10 steps is another system than diffusion of 30; no option reaches a package that has none."""
+    default, short = registry.create("systems", "sgmse-vbdmd"), registry.create("systems", "sgmse-vbdmd?steps=10")
+    assert dict(default.settings)["steps"] == "30"
+    assert dict(short.settings)["steps"] == "10"
+    assert {"steps=30", "corrector=ald", "snr=0.5"} <= set(default.card.identity.split())
+    assert "steps=10" in short.card.identity
+    for wrong in ("sgmse-vbdmd?steps=0", "sgmse-vbdmd?corrector=langevin", "storm?stpes=3", "frcrn?steps=1"):
+        with pytest.raises(RequestError, match="wanted"):
+            registry.create("systems", wrong)
+
+
+def test_a_system_of_another_program_says_how_to_run_it(cli: Cli) -> None:
+    done = cli("run", "demo", "--systems", "sidon", "--metrics", "lsd", "--limit", "1", "--store", "s")
+    assert done.returncode == 2
+    assert "huggingface.co/sarulab-speech/sidon-v0.1" in done.stderr
+    assert "published:sidon@FOLDER" in done.stderr
