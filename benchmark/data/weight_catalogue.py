@@ -248,6 +248,22 @@ CATALOGUE: dict[str, Weights] = {
     "dpdfnet8-48khz": Weights(
         "dpdfnet/dpdfnet8_48khz_hr.onnx", f"{_DPDFNET_URL}/dpdfnet8_48khz_hr.onnx", "", 15_000_000, "Apache-2.0"
     ),
+    "pocket-tts-model": Weights(
+        "pocket-tts/model.safetensors",
+        "",
+        "",
+        440_000_000,
+        "CC BY 4.0, terms to accept",
+        by_hand="accept the terms at https://huggingface.co/kyutai/pocket-tts: languages/english/model.safetensors",
+    ),
+    "pocket-tts-tokenizer": Weights(
+        "pocket-tts/tokenizer.json",
+        "https://huggingface.co/kyutai/pocket-tts-without-voice-cloning/resolve/"
+        "00eac05ed3d16bdc3f6b5d598874019c34a89214/languages/english/tokenizer.json",
+        "",
+        200_000,
+        "CC BY 4.0",
+    ),
     "sgmse-vbdmd": Weights(
         "sgmse/train_vb_29nqe0uh_epoch=115.ckpt",
         f"{_GOOGLE_DRIVE}&id=1_H3EXvhcYBhOZ9QNUcD5VZHc6ktrRbwQ",

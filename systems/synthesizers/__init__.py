@@ -2,4 +2,5 @@
 
 BUILTIN = {
     "hibari": "hibari:Hibari",
+    "pocket-tts": "pocket_tts:PocketTts",
 }
