@@ -116,7 +116,7 @@ def restore(samples: ArrayLike, rate: int, system: str, seed: int = 0) -> NDArra
         samples: Degraded sound [time], full scale ±1.
         rate: In Hz; the sound is resampled to the system's rate and back.
         system: A system's name, with a checkpoint where it needs one: `masksr2-s@FILE`.
-        seed: Random seed; only systems that sample use it.
+        seed: Random seed; only systems that generate speech by random sampling use it.
 
     Weights that the system needs are downloaded when they are not here.
 
@@ -147,10 +147,10 @@ def check_system(
         system: A registered name, a function `(samples, rate) -> samples`, or a `System`.
         rate: Rate of the checks in Hz, for a function; default: 16 and 48 kHz.
         long: Always test ten minutes of speech in one call; by default only if it should take less than a minute.
-        progress: Called for the stage.
+        progress: Called once, with the checks as its steps.
 
     Returns:
-        One finding per check and rate; `faults` are those that a user should mend.
+        One finding per check and rate; `faults` are those that the system's author should fix.
 
     Raises:
         RequestError: An unknown or unusable name.
@@ -196,8 +196,8 @@ def degrade(samples: ArrayLike, rate: int, corruption: str = "voicefixer", seed:
         ['clip']
     """
     audio = _audio(samples, rate)
-    drawn_by: Corruption = registry.create("corruptions", corruption, **options)
-    recipe = drawn_by.draw(generator("degrade", corruption, seed), Scene(rate=rate, seconds=audio.seconds))
+    created: Corruption = registry.create("corruptions", corruption, **options)
+    recipe = created.draw(generator("degrade", corruption, seed), Scene(rate=rate, seconds=audio.seconds))
     pair = render(recipe, audio)
     assert pair.reference is not None
     return Degraded(pair.degraded.samples, pair.reference.samples, recipe)
@@ -224,7 +224,7 @@ def evaluate(
         suite: A suite, its name, or a path to a .toml file.
         store: Folder of results; made when absent.
         beside: Registered systems to measure as well, on the same clips; ignored where `system` is None.
-        synthesizer: In a suite with speech, who speaks with the restored clips as prompts; default: the suite's own.
+        synthesizer: In a suite with speech, the TTS system that gets restored clips as prompts; default: the suite's.
         metrics: Names of metrics; default: the suite's, as far as they can be used here.
         limit: Use only the first `limit` clips of the corpus.
         workers: Processes for registered systems and scoring; default: one per core.
@@ -234,7 +234,7 @@ def evaluate(
     Default systems and metrics that cannot be used here are left out, each with a warning that says why.
 
     Returns:
-        The results of this suite, everything that earlier runs put into the store included.
+        All results of this suite in the store, including those of earlier runs.
 
     Raises:
         RequestError: An unknown or unusable name, an absent corpus, a store that cannot be made.
@@ -267,11 +267,11 @@ def _execute_inline(
     """Runs registered systems in worker processes and Python objects in this process; then scores all of them."""
     opened = open_or_make(store)
     run(replace(plan, metric_cards={}, signatures={}), opened, workers, progress, retry_failed)
-    for name, restorer in objects.items():
-        jobs = restore_inline(restorer, name, plan.suite, plan.trials, opened, progress)
+    for name, system in objects.items():
+        jobs = restore_inline(system, name, plan.suite, plan.trials, opened, progress)
         if plan.suite.speech:
             jobs = [speech_job(job, plan.suite.synthesizer) for job in jobs]
-        plan = replace(plan, system_cards={**plan.system_cards, name: restorer.card}, jobs=(*plan.jobs, *jobs))
+        plan = replace(plan, system_cards={**plan.system_cards, name: system.card}, jobs=(*plan.jobs, *jobs))
     if retry_failed:
         forget_failed_speech(plan, opened)
         forget_failed_scores(plan, opened)

@@ -18,7 +18,7 @@ STEPS: dict[str, type[Step]] = {}
 
 @dataclass(frozen=True, eq=False)
 class Sounds:
-    """A pair in the making: reference and degraded [time] in double precision, at one rate in Hz."""
+    """A pair while steps are applied: reference and degraded [time] in double precision, at one rate in Hz."""
 
     reference: Samples
     degraded: Samples
@@ -29,7 +29,9 @@ class Sounds:
 
 
 class Step(BaseModel):
-    """One effect. Subclasses implement `apply`, or `on_pair` where both sounds change; `name` is theirs in JSON.
+    """One effect. Subclasses implement `apply`, or `on_pair` where both sounds change.
+
+    The field `name` identifies the subclass in JSON.
 
     Example:
         >>> class InvertStep(Step):
@@ -42,7 +44,7 @@ class Step(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
     keeps_words: ClassVar[bool] = True
-    """Whether the target still says the clip's text."""
+    """Whether the clip's text is still a correct transcript of the reference after this step."""
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:

@@ -2,7 +2,8 @@
 
 Source: Stahl & Gamper, "Distillation and Pruning for Scalable Self-Supervised Representation-Based Speech Quality
 Assessment", ICASSP 2025; microsoft/Distill-MOS v0.9.1 (variant 7) for the order of operations. 16 kHz; windows of
-7.68 s at most 1 s apart, evenly spread, each scaled to a peak of 1; shorter clips are padded with silence at the end.
+7.68 s, evenly spread with a hop of at most 1 s, each scaled to a peak of 1; shorter clips are padded with
+silence at the end.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from restorebench.benchmark.types import FloatArray, Outcome
 
 RATE, WINDOW, MAX_HOP = 16_000, 122_880, 16_000
 BATCH = 4
-"""Windows of one pass: bounds memory on long clips."""
+"""Windows per network call; limits memory on long clips."""
 
 
 def windows(samples: FloatArray) -> FloatArray:

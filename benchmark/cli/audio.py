@@ -1,4 +1,4 @@
-"""Commands on audio: degrade, verify, restore, train."""
+"""Commands on audio: degrade, verify, speech, restore, check-system, train."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from restorebench.benchmark.cli.options import (
     Wide,
     Workers_,
     _print,
-    _say,
+    _print_result,
+    _print_status,
     _stored_plan,
-    _tell,
     _workers,
 )
 
@@ -41,8 +41,8 @@ def degrade(
     trials = list(trials_of(load_suite(suite), limit))
     faults = test_set.write(trials, out, _workers(workers), show)
     for fault in faults:
-        _say(fault)
-    _say(f"wrote {len(trials) - len(faults)} of {len(trials)} pairs to {out}")
+        _print_status(fault)
+    _print_status(f"wrote {len(trials) - len(faults)} of {len(trials)} pairs to {out}")
     raise typer.Exit(1 if faults else 0)
 
 
@@ -56,14 +56,14 @@ def verify(folder: Annotated[Path, typer.Argument(readable=False, help="Folder t
 
     clip_count, faults = test_set.verify(folder)
     for fault in faults:
-        _tell(fault)
-    _tell(f"{clip_count} clips, {len(faults)} faults")
+        _print_result(fault)
+    _print_result(f"{clip_count} clips, {len(faults)} faults")
     raise typer.Exit(1 if faults else 0)
 
 
 @app.command(epilog="Example: restorebench speech demo-store --suite demo-tts --out spoken")
 def speech(
-    store: Annotated[Path, typer.Argument(readable=False, help="A store with a suite of speech.")],
+    store: Annotated[Path, typer.Argument(readable=False, help="A store with a suite that synthesizes speech.")],
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
 ) -> None:
@@ -77,8 +77,8 @@ def speech(
     require_folder(out)
     written, missing = write_speech(*_stored_plan(store, suite), out)
     for line in missing:
-        _say(line)
-    _say(f"wrote {written} sounds to {out}, {len(missing)} are missing")
+        _print_status(line)
+    _print_status(f"wrote {written} sounds to {out}, {len(missing)} are missing")
     raise typer.Exit(1 if missing else 0)
 
 
@@ -89,7 +89,7 @@ def restore(
     system: Annotated[str, typer.Option(help="Name of a system.")],
     checkpoint: Annotated[
         Path | None,
-        typer.Option(readable=False, help="Weights of a system without public weights: --system NAME@FILE."),
+        typer.Option(readable=False, help="Weights, for a system without public ones; the same as --system NAME@FILE."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed, for systems that generate speech by random sampling.")] = 0,
 ) -> None:
@@ -100,8 +100,8 @@ def restore(
     name = f"{system}@{checkpoint}" if checkpoint else system
     written, faults = restore_files(source, target, name, seed, show)
     for fault in faults:
-        _say(fault)
-    _say(f"restored {written} of {written + len(faults)} files to {target}")
+        _print_status(fault)
+    _print_status(f"restored {written} of {written + len(faults)} files to {target}")
     raise typer.Exit(1 if faults else 0)
 
 
@@ -122,16 +122,18 @@ def check_system(
 
     conformance = check(system, long=long, progress=show)
     _print([conformance.table()], form, wide)
-    _say(f"{system}: {len(conformance.faults)} faults" if conformance.faults else f"{system}: no fault")
+    _print_status(f"{system}: {len(conformance.faults)} faults" if conformance.faults else f"{system}: no fault")
     raise typer.Exit(1 if conformance.faults else 0)
 
 
 @app.command(epilog="Example: restorebench train nano/codec-16k --minutes 15")
 def train(
     config: Annotated[str, typer.Argument(help="A path to a .toml file, or the name of a bundled one: nano/masksr2.")],
-    out: Annotated[Path | None, typer.Option(help="Folder of the run; default: runs/NAME for group/NAME.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of the run; default: runs/ and the last part of CONFIG.")
+    ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in this folder from its last checkpoint.")
+        bool, typer.Option("--resume", help="Continue the run in the folder of --out from its last checkpoint.")
     ] = False,
     prepare: Annotated[
         bool, typer.Option("--prepare", help="Extract codes and teacher targets ahead of training, then stop.")
@@ -150,9 +152,9 @@ def train(
     folder = out or Path("runs") / Path(config).name.removesuffix(".toml")
     require_folder(folder)
     if prepare:
-        _say(f"prepared features: {prepare_features(config, folder, show)}")
+        _print_status(f"prepared features: {prepare_features(config, folder, show)}")
     else:
         trained = train_model(config, folder, resume, minutes, show)
-        _say(f"checkpoint: {trained.checkpoint}  (curve.png, log.csv, audio/, tensorboard/ beside it)")
+        _print_status(f"checkpoint: {trained.checkpoint}  (curve.png, log.csv, audio/, tensorboard/ beside it)")
         if trained.done < trained.planned:
-            _say(f"stopped at step {trained.done} of {trained.planned}; add --resume to go on")
+            _print_status(f"stopped at step {trained.done} of {trained.planned}; add --resume to go on")

@@ -12,7 +12,7 @@ from restorebench.benchmark.errors import RequestError
 if TYPE_CHECKING:
     from restorebench.benchmark.types import Table
 
-from restorebench.benchmark.cli.options import Format, Format_, Verbose, Wide, _print, _say, _stored_plan
+from restorebench.benchmark.cli.options import Format, Format_, Verbose, Wide, _print, _print_status, _stored_plan
 
 app = typer.Typer()
 
@@ -20,16 +20,21 @@ app = typer.Typer()
 @app.command(epilog="Example: restorebench gate demo-store --baseline baseline.json")
 def gate(
     store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
-    baseline: Annotated[Path, typer.Option(help="The committed file to judge against.")],
-    system: Annotated[str, typer.Option(help="The store's system; default: the baseline's, whatever checkpoint.")] = "",
+    baseline: Annotated[Path, typer.Option(help="Baseline file, to compare with or to write.")],
+    system: Annotated[str, typer.Option(help="System to judge; default: the baseline's, any checkpoint.")] = "",
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
-    update_baseline: Annotated[bool, typer.Option("--update-baseline", help="Write the file from this store.")] = False,
-    reason: Annotated[str, typer.Option(help="Why the baseline changes; kept in it.")] = "",
-    margin: Annotated[list[str] | None, typer.Option(help="VALUE=NUMBER, for the new file; may be repeated.")] = None,
+    update_baseline: Annotated[bool, typer.Option("--update-baseline", help="Write it from this store.")] = False,
+    reason: Annotated[str, typer.Option(help="Why the baseline changes; recorded in the file.")] = "",
+    margin: Annotated[
+        list[str] | None, typer.Option(help="VALUE=NUMBER: its margin in the new baseline; repeatable.")
+    ] = None,
     value: Annotated[list[str] | None, typer.Option(help="Guard this value only; may be repeated.")] = None,
     condition: Annotated[list[str] | None, typer.Option(help="Guard this condition only; may be repeated.")] = None,
     allow_less: Annotated[
-        bool, typer.Option("--allow-less", help="Accept a new file that guards less, or clips without a value.")
+        bool,
+        typer.Option(
+            "--allow-less", help="Write the baseline even if it guards less than before or some clips have no value."
+        ),
     ] = False,
     junit: Annotated[Path | None, typer.Option(help="Also write a JUnit file.")] = None,
     summary: Annotated[Path | None, typer.Option(help="Also append a Markdown summary to this file.")] = None,
@@ -54,13 +59,13 @@ def gate(
         return
     if margin or reason or value or condition or allow_less:
         raise RequestError(
-            "--margin, --reason, --value, --condition and --allow-less belong to --update-baseline; "
-            "the file says what is judged"
+            "--margin, --reason, --value, --condition and --allow-less are only for --update-baseline; "
+            "without it, the baseline file decides what is compared"
         )
 
-    def put(table: Table, xml: bytes) -> None:
+    def write_reports(table: Table, junit_xml: bytes) -> None:
         if junit:
-            write_atomic(junit, xml)
+            write_atomic(junit, junit_xml)
         if summary:
             with summary.open("a", encoding="utf-8") as file:
                 file.write(markdown([table]))
@@ -69,9 +74,9 @@ def gate(
         verdict = judge(*_stored_plan(store, suite), read_baseline(baseline), system)
     except Exception as error:
         why = str(error) if isinstance(error, RequestError) else f"cannot judge: {reason_of(error)}"
-        put(report.cannot_judge_table(why), report.cannot_judge_junit(why))
+        write_reports(report.cannot_judge_table(why), report.cannot_judge_junit(why))
         raise RequestError(why) from error
-    put(report.table(verdict), report.junit(verdict))
+    write_reports(report.table(verdict), report.junit(verdict))
     _print([report.table(verdict)], form, wide, verbose)
     raise typer.Exit(verdict.exit_code)
 
@@ -87,17 +92,20 @@ def _update_baseline(
     conditions: list[str],
     allow_less: bool,
 ) -> None:
-    """Writes the gate's file. What is not named stays as the earlier file has it."""
+    """Writes the baseline file with the scores of this store.
+
+    System, values, conditions and margins that are not given are those of the earlier file.
+    """
     from restorebench.benchmark.gate import baseline
 
     old = baseline.read_baseline(path) if path.is_file() else None
     if not reason.strip() or not (system or old):
         raise RequestError("--update-baseline needs --reason TEXT, and --system NAME for a new file")
     opened, plan = _stored_plan(store, suite)
-    named = baseline.margins_of(margin)
-    margins = {**(old.margins if old else {}), **named}
+    given_margins = baseline.margins_of(margin)
+    margins = {**(old.margins if old else {}), **given_margins}
     chosen = system or baseline.successor(plan.systems, old.system if old else "")
-    new, holes = baseline.baseline_of(
+    new, without_value = baseline.baseline_of(
         opened,
         plan,
         chosen,
@@ -106,12 +114,12 @@ def _update_baseline(
         values or (old.values if old else ()),
         conditions or (list(old.clips) if old else ()),
     )
-    if unused := sorted(set(named) - set(new.margins)):
+    if unused := sorted(set(given_margins) - set(new.margins)):
         raise RequestError(f"--margin {unused[0]}: not among the guarded values: {', '.join(new.margins)}")
-    less = [*(baseline.dropped(old, new) if old else []), *holes]
-    if less and not allow_less:
-        raise RequestError(f"not guarded: {'; '.join(less)}; if that is meant, add --allow-less")
+    unguarded = [*(baseline.dropped(old, new) if old else []), *without_value]
+    if unguarded and not allow_less:
+        raise RequestError(f"not guarded: {'; '.join(unguarded)}; if that is meant, add --allow-less")
     baseline.write_baseline(path, new)
-    for line in less:
-        _say(f"not guarded: {line}")
-    _say(f"{path}: {new.system}, {', '.join(new.margins)}")
+    for line in unguarded:
+        _print_status(f"not guarded: {line}")
+    _print_status(f"{path}: {new.system}, {', '.join(new.margins)}")

@@ -12,7 +12,7 @@ from restorebench.benchmark.errors import RequestError
 if TYPE_CHECKING:
     pass
 
-from restorebench.benchmark.cli.options import Format, Format_, Listed, Verbose, Wide, _print, _say
+from restorebench.benchmark.cli.options import Format, Format_, Listed, Verbose, Wide, _print, _print_status
 
 app = typer.Typer()
 
@@ -78,7 +78,7 @@ def env(
 
     if prune:
         for key in environments.prune(named_environments()):
-            _say(f"removed {key}")
+            _print_status(f"removed {key}")
     _print([environments_table()], form, wide, verbose)
 
 
@@ -101,9 +101,11 @@ def data_fetch(
     for name in names:
         if name in CORPORA:
             corpus = corpora.entry_of(name)
-            _say(f"{corpus.title}: {corpus.bytes / 1e9:.1f} GB, licence {corpus.licence}, to {corpora.folder_of(name)}")
+            _print_status(
+                f"{corpus.title}: {corpus.bytes / 1e9:.1f} GB, licence {corpus.licence}, to {corpora.folder_of(name)}"
+            )
         else:
-            _say(weights.described(name))
+            _print_status(weights.described(name))
     for name in names:
         if name not in CORPORA:
             typer.echo(weights.fetch(name, show))

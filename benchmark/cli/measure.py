@@ -26,7 +26,7 @@ from restorebench.benchmark.cli.options import (
     Workers_,
     _names,
     _print,
-    _say,
+    _print_status,
     _stored_plan,
     _workers,
 )
@@ -122,20 +122,22 @@ def run(
 
         definition = spoken_by(load_suite(suite), synthesizer)
         measured = _names(metrics) or (definition.paper_metrics if profile is Profile.paper else None)
-        fetch_weights(definition, _names(systems), measured, _say, show)
+        fetch_weights(definition, _names(systems), measured, _print_status, show)
     systems = _with_checkpoints(systems, checkpoints) if checkpoints else systems
     planned = _plan(suite, systems, metrics, limit, profile, synthesizer)
     part = Shard.parse(shard) if shard else WHOLE
     done = execute(planned, store, _workers(workers), show, retry_failed, part)
     if shard:
         clips = len(part.of(planned).trials)
-        _say(f"shard {shard}: {clips} of {len(planned.trials)} clips; next: restorebench store merge")
+        _print_status(f"shard {shard}: {clips} of {len(planned.trials)} clips; next: restorebench store merge")
         return
     _board(store, planned.suite.name, None, form, wide, verbose, store / "board.html")
-    _say(f"results: {store}  (board.html, records.csv, timings.csv, provenance.json; audio in pairs/ and restored/)")
+    _print_status(
+        f"results: {store}  (board.html, records.csv, timings.csv, provenance.json; audio in pairs/ and restored/)"
+    )
     records = planned_records(planned, done)
     if len(records) and records["value"].isna().all():
-        _say(f"no value of {planned.suite.name} could be measured: {records['why'].mode().iloc[0]}")
+        _print_status(f"no value of {planned.suite.name} could be measured: {records['why'].mode().iloc[0]}")
         raise typer.Exit(1)
 
 
@@ -167,7 +169,7 @@ def score(
 
         opened, plan = _stored_plan(store, suite)
         count = import_scores(opened, plan, table, metric, lower_is_better)
-        _say(f"{count} values of {metric} taken over; restorebench board {store}")
+        _print_status(f"{count} values of {metric} taken over; restorebench board {store}")
         return
     if estimates is None or out is None:
         raise RequestError("wanted --estimates DIR and --out FILE, or --import FILE; see restorebench score --help")
@@ -190,12 +192,14 @@ def score(
             scored.to_parquet(part, index=False)
     kept.forget()
     for row in scored[scored["hint"].notna()].to_dict("records") if "hint" in scored else ():
-        _say(f"{row['id']}: {row['hint']}")
+        _print_status(f"{row['id']}: {row['hint']}")
     errors = [column for column in scored if str(column).endswith(".error")]
     failed = scored[scored[errors].notna().any(axis=1)] if errors else scored.iloc[:0]
     for row in failed.to_dict("records"):
-        _say(f"{row['id']}: " + "; ".join(dict.fromkeys(str(row[c]) for c in errors if isinstance(row[c], str))))
-    _say(f"{len(scored)} clips, {len(failed)} with errors: {out}")
+        _print_status(
+            f"{row['id']}: " + "; ".join(dict.fromkeys(str(row[c]) for c in errors if isinstance(row[c], str)))
+        )
+    _print_status(f"{len(scored)} clips, {len(failed)} with errors: {out}")
     raise typer.Exit(1 if len(failed) else 0)
 
 
@@ -209,5 +213,5 @@ def _plan(suite: str, systems: str, metrics: str, limit: int | None, profile: Pr
         spoken_by(load_suite(suite), synthesizer), chosen, measured, limit, paper_metrics=profile is Profile.paper
     )
     for name, why in unusable.items():
-        _say(f"without {name}: {why}")
+        _print_status(f"without {name}: {why}")
     return planned

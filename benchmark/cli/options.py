@@ -113,12 +113,12 @@ def writable(text: str, encoding: str) -> str:
     return text
 
 
-def _tell(text: str) -> None:
+def _print_result(text: str) -> None:
     """Prints a line of a result to standard output."""
     typer.echo(writable(printable(text), sys.stdout.encoding or "utf-8"))
 
 
-def _say(text: str) -> None:
+def _print_status(text: str) -> None:
     """Prints to standard error."""
     typer.echo(printable(text), err=True)
 

@@ -18,9 +18,9 @@ from restorebench.benchmark.cli.options import (
     Wide,
     _names,
     _print,
-    _say,
+    _print_result,
+    _print_status,
     _stored_plan,
-    _tell,
 )
 from restorebench.benchmark.errors import RequestError
 
@@ -118,7 +118,7 @@ def log(
     opened, plan = _stored_plan(store, suite)
     runs = tracked_runs(make_board(plan, opened))
     for name, write in chosen.items():
-        _say(f"{name}: {len(runs)} runs in {write(runs, out / name)}")
+        _print_status(f"{name}: {len(runs)} runs in {write(runs, out / name)}")
 
 
 @app.command(epilog="Example: restorebench report demo-store --out demo-report")
@@ -145,7 +145,7 @@ def report(
     records = planned_records(plan, opened)
     sounds, costs = versions_of_clip(opened, plan), costs_of(opened, plan)
     page = write_report(board_of(plan, records), records, sounds, facts, costs, out, show, clips)
-    _say(f"report: {page}")
+    _print_status(f"report: {page}")
 
 
 @app.command(epilog="Example: restorebench notebook demo-store --out demo.ipynb")
@@ -161,7 +161,7 @@ def notebook(
     require_file(out)
     _, plan = _stored_plan(store, suite)
     write_notebook(store, plan.suite.name, out)
-    _say(f"notebook: {out}")
+    _print_status(f"notebook: {out}")
 
 
 @app.command(epilog="Example: restorebench ledger demo-store --format csv > ledger.csv")
@@ -213,10 +213,10 @@ def _board(
     _print([replace(table, notes=(*notes, *table.notes)) for table in shown], form, wide, verbose)
     if form is Format.csv:  # which has no place for notes
         for note in notes:
-            _say(note)
+            _print_status(note)
     if not against and form is Format.terminal:
         for sentence in in_words(new_board):
-            _tell(sentence)
+            _print_result(sentence)
 
 
 def _hub_benchmark(store: Path, suite: str) -> None:
@@ -235,9 +235,9 @@ def _hub_results(store: Path, suite: str, dataset: str, system: str, notes: Sequ
     text, left_out = eval_results(make_board(plan, opened), dataset, system)
     typer.echo(text, nl=False)
     for note in notes:
-        _say(note)
+        _print_status(note)
     for value in left_out:
-        _say(f"not listed: {value}")
+        _print_status(f"not listed: {value}")
 
 
 @submit_app.command("pack", epilog="Example: restorebench submit pack results --out our-model.rbz")
@@ -252,7 +252,7 @@ def submit_pack(
     from restorebench.benchmark.store.pack import pack
 
     require_file(out)
-    _say(f"{out}: sha256 {pack(store, out, audio, show)}; publish this number beside the file")
+    _print_status(f"{out}: sha256 {pack(store, out, audio, show)}; publish this number beside the file")
 
 
 @submit_app.command("check", epilog="Example: restorebench submit check our-model.rbz")
@@ -267,9 +267,11 @@ def submit_check(
     for file in packs:
         with TemporaryDirectory(prefix="restorebench-") as folder:
             held = contents(file, Path(folder))
-        _say(f"{file}: whole, sha256 {held.sha256}")
-        _say(f"  {', '.join(held.suites)}; {', '.join(held.systems)}")
-        _say(f"  {held.values} values, {held.failed} failed, {held.missing} not measured, {held.sounds} sounds")
+        _print_status(f"{file}: whole, sha256 {held.sha256}")
+        _print_status(f"  {', '.join(held.suites)}; {', '.join(held.systems)}")
+        _print_status(
+            f"  {held.values} values, {held.failed} failed, {held.missing} not measured, {held.sounds} sounds"
+        )
 
 
 @store_app.command("merge", epilog="Example: restorebench store merge part-1 part-2 --out results")
@@ -284,4 +286,4 @@ def store_merge(
 
     merged = merge(stores, out, show)
     write_tables(merged)
-    _say(f"merged {len(stores)} stores into {out}; next: restorebench board {out}")
+    _print_status(f"merged {len(stores)} stores into {out}; next: restorebench board {out}")

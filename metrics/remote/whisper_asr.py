@@ -15,12 +15,12 @@ BATCH = 16
 
 class Remote:
     def __init__(self, checkpoint: str) -> None:
-        """checkpoint: an official `.pt` file (dims and model_state_dict), loaded when something is to be heard."""
+        """checkpoint: an official `.pt` file (dims and model_state_dict), loaded at the first `transcribe`."""
         self.checkpoint = checkpoint
         self.model: Any = None
 
     def transcribe(self, clips: list[Array], language: str) -> tuple[list[str], list[Array]]:
-        """Words of 16 kHz clips [time]. Raises ValueError beyond 30 s, where Whisper would be cut."""
+        """Transcripts of 16 kHz clips [time], and no arrays. Raises ValueError for a clip longer than 30 s."""
         import torch
         import whisper
 
@@ -34,7 +34,7 @@ class Remote:
         )
         texts: list[str] = []
         for start in range(0, len(clips), BATCH):
-            # One spectrogram at a time: its floor is relative to the loudest place of all that it is given.
+            # One clip per spectrogram: Whisper clamps it relative to the maximum of its whole input, a batch's too.
             mels = [self._mel(clip) for clip in clips[start : start + BATCH]]
             texts += [result.text.strip() for result in whisper.decode(self.model, torch.stack(mels), options)]
         return texts, []

@@ -18,35 +18,36 @@ from restorebench.reports.papers.published import Paper, PublishedCell, cells_of
 from restorebench.reports.papers.verdicts import Verdict, verdicts
 
 COLUMNS = ("paper", "table", "test set", "system", "value", "published", "measured", "status", "missing")
-ORDER = ("reproduced", "close", "differs", "by definition", "not comparable", "not measured")
-"""Statuses, the strongest agreement with the paper first."""
-
-Cells = dict[PublishedCell, Verdict]
+STATUSES = ("reproduced", "close", "differs", "by definition", "not comparable", "not measured")
+"""Every status: verdicts on a system first, from agreement to disagreement, then those that say nothing of a system."""
 
 
 def ledger(boards: Sequence[Board]) -> list[Table]:
     """All published cells, beside whatever the given boards have measured of them; and the papers' claims."""
     measured = [(board, [v for name in papers() for v in verdicts(board, name)]) for board in boards]
-    best = chosen([verdict for _, mine in measured for verdict in mine])
+    best = verdict_per_cell([verdict for _, mine in measured for verdict in mine])
     rows = [_row(source, cell, best.get(cell)) for source in papers().values() for cell in cells_of(source)]
     counts = Counter(row[7] for row in rows)
     notes = (f"{len(rows)} published cells: " + ", ".join(f"{n} {status}" for status, n in counts.most_common()),)
     return [Table("Published cells", COLUMNS, tuple(rows), notes), claims_table(measured)]
 
 
-def chosen(everything: Sequence[Verdict]) -> Cells:
-    """Each cell's verdict: a comparable one, on most clips; of equals the one that agrees least with the paper."""
-    best: Cells = {}
-    for candidates in everything:
-        known = best.get(candidates.published)
-        if known is None or _weight(candidates) > _weight(known):
-            best[candidates.published] = candidates
-    return best
+def verdict_per_cell(every: Sequence[Verdict]) -> dict[PublishedCell, Verdict]:
+    """One verdict per cell: a comparable one if there is one, then the one measured on the most clips.
+
+    Among equals, the one that agrees least with the paper.
+    """
+    selected: dict[PublishedCell, Verdict] = {}
+    for verdict in every:
+        other = selected.get(verdict.published)
+        if other is None or _rank(verdict) > _rank(other):
+            selected[verdict.published] = verdict
+    return selected
 
 
-def _weight(verdict: Verdict) -> tuple[int, int, int]:
-    comparable = {"not measured": 0, "not comparable": 1}.get(verdict.status, 2)
-    return comparable, verdict.cell.n, ORDER.index(verdict.status)
+def _rank(verdict: Verdict) -> tuple[int, int, int]:
+    comparability = {"not measured": 0, "not comparable": 1}.get(verdict.status, 2)
+    return comparability, verdict.cell.n, STATUSES.index(verdict.status)
 
 
 def _row(source: Paper, cell: PublishedCell, verdict: Verdict | None) -> tuple[str, ...]:
@@ -67,23 +68,23 @@ def _row(source: Paper, cell: PublishedCell, verdict: Verdict | None) -> tuple[s
 
 
 def missing(source: Paper, cell: PublishedCell) -> str:
-    """What a user must get or do to measure a cell as the paper did; "" when only the run is missing."""
-    metric = source.metric[cell.metric]
-    if not metric.ours:
-        return metric.differs
-    name = suite_beside(cell)
+    """What a user must get or do to measure a cell as the paper did; the command to run if only the run is missing."""
+    published_metric = source.metric[cell.metric]
+    if not published_metric.ours:
+        return published_metric.differs
+    name = suite_for(cell)
     if name is None:
-        return "no suite stands beside this test set"
-    lacking = [corpus for corpus in suites()[name].corpus.fetch if absent(corpus)]
+        return "no suite reproduces this table and test set"
+    lacking = [corpus for corpus in suites()[name].corpus.fetch if is_incomplete(corpus)]
     lacks = [f"corpora: {command(' '.join(lacking))}" if lacking else ""]
-    judge = metric_of(metric.exact or metric.ours)
-    if lack := _unusable("metrics", judge):
-        lacks.append(f"{judge}: {lack}")
-    lacks.append(_row_missing(source, cell))
+    metric_name = metric_of(published_metric.exact or published_metric.ours)
+    if lack := _unusable("metrics", metric_name):
+        lacks.append(f"{metric_name}: {lack}")
+    lacks.append(_missing_of_system(source, cell))
     return "; ".join(dict.fromkeys(lack for lack in lacks if lack)) or f"restorebench run {name}"
 
 
-def _row_missing(source: Paper, cell: PublishedCell) -> str:
+def _missing_of_system(source: Paper, cell: PublishedCell) -> str:
     names = source.ours(cell)
     if not names:
         return f"{cell.system} is not in the registry"
@@ -99,7 +100,7 @@ def _unusable(kind: registry.Kind, name: str) -> str:
 
 
 @cache
-def absent(corpus: str) -> bool:
+def is_incomplete(corpus: str) -> bool:
     return bool(fetch.missing_files(CORPORA[corpus], fetch.folder_of(corpus)))
 
 
@@ -108,16 +109,16 @@ def suites() -> dict[str, Suite]:
     return {name: suite.load_suite(name) for name in suite.known()}
 
 
-def suite_beside(cell: PublishedCell) -> str | None:
+def suite_for(cell: PublishedCell) -> str | None:
     """The suite made for a cell's table and test set."""
     for name, definition in suites().items():
         for paper_set in definition.paper.values():
-            if "-table" in name and _is_place(paper_set, cell):
+            if "-table" in name and _holds_cell(paper_set, cell):
                 return name
     return None
 
 
-def _is_place(paper_set: PaperSet, cell: PublishedCell) -> bool:
+def _holds_cell(paper_set: PaperSet, cell: PublishedCell) -> bool:
     return (paper_set.paper, paper_set.table, paper_set.test_set) == (cell.paper, cell.table, cell.test_set)
 
 

@@ -1,4 +1,4 @@
-"""From a checkpoint file to a model and its tokenizer, both whole and in evaluation mode."""
+"""Loads a checkpoint file as a model and its tokenizer, both frozen and in evaluation mode."""
 
 from __future__ import annotations
 
@@ -22,23 +22,25 @@ from restorebench.systems.training.config import parse
 
 def load_model(path: Path) -> tuple[MaskSr, Any]:
     """Raises RequestError for a file that is broken, of another kind, or whose tokenizer is not the one of training."""
-    kept = checkpoint.read(path, "masksr")
-    tokenizer = _tokenizer(kept, path)
-    if tokenizer.rate != kept.config["rate"]:
-        raise RequestError(f"{path}: trained at {kept.config['rate']} Hz, its tokenizer works at {tokenizer.rate} Hz")
-    model = MaskSr(parse(ModelConfig, kept.config["model"], f"{path}: model"), tokenizer.hop, tokenizer.quantiser())
-    checkpoint.fill(model, kept.part("model."), path)
+    saved = checkpoint.read(path, "masksr")
+    tokenizer = _tokenizer(saved, path)
+    if tokenizer.rate != saved.config["rate"]:
+        raise RequestError(f"{path}: trained at {saved.config['rate']} Hz, its tokenizer works at {tokenizer.rate} Hz")
+    model = MaskSr(parse(ModelConfig, saved.config["model"], f"{path}: model"), tokenizer.hop, tokenizer.quantiser())
+    checkpoint.fill(model, saved.part("model."), path)
     return frozen(model), tokenizer
 
 
-def _tokenizer(kept: checkpoint.Checkpoint, path: Path) -> Any:
-    facts = kept.config["tokenizer"]
-    if "bundled" in facts:
-        return shipped_codec(facts["bundled"], facts["codes"], path)
-    if "frame-codec" in facts:
-        return frame_codec(facts["frame-codec"], kept.part("tokenizer."), path)
-    config = TokenizerConfig(name=facts["name"])
+def _tokenizer(saved: checkpoint.Checkpoint, path: Path) -> Any:
+    tokenizer_config = saved.config["tokenizer"]
+    if "bundled" in tokenizer_config:
+        return shipped_codec(tokenizer_config["bundled"], tokenizer_config["codes"], path)
+    if "frame-codec" in tokenizer_config:
+        return frame_codec(tokenizer_config["frame-codec"], saved.part("tokenizer."), path)
+    config = TokenizerConfig(name=tokenizer_config["name"])
     tokenizer = tokenizer_of(config)
-    if (seen := identity(config)) != facts["identity"]:
-        raise RequestError(f"{path}: trained with the tokenizer {facts['identity']}, here is {seen}")
+    if (identity_here := identity(config)) != tokenizer_config["identity"]:
+        raise RequestError(
+            f"{path}: trained with the tokenizer {tokenizer_config['identity']}; this installation has {identity_here}"
+        )
     return tokenizer

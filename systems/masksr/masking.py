@@ -11,20 +11,26 @@ from numpy.typing import NDArray
 BoolArray = NDArray[np.bool_]
 
 
-def left_masked(total: int, iterations: int) -> list[int]:
-    """Codes still masked after iteration 1, 2, ...: floor(total cos(pi i / 2S)), and none after the last."""
+def masked_counts(total: int, iterations: int) -> list[int]:
+    """Number of codes still masked after each iteration.
+
+    It is floor(total cos(pi i / (2 iterations))) after iteration i, and 0 after the last one.
+    """
     counts = [math.floor(total * math.cos(math.pi * i / (2 * iterations))) for i in range(1, iterations)]
     return [*counts, 0]
 
 
 def training_mask(rng: np.random.Generator, codebooks: int, frames: int, span: int = 1) -> BoolArray:
-    """A mask [codebook, frame] for one training clip: r ~ U(0, 1), of which cos(pi r / 2) is hidden."""
+    """A mask [codebook, frame] for one training clip.
+
+    It hides the share cos(pi r / 2) of the codes, with r ~ U(0, 1); with spans, about that share.
+    """
     total = codebooks * frames
     count = max(1, round(total * math.cos(math.pi * rng.random() / 2)))
     masked = np.zeros(total, dtype=bool)
     masked[rng.permutation(total)[:count]] = True
-    tokens = masked.reshape(codebooks, frames)
-    return tokens if span == 1 else np.stack([_span_row(rng, int(row.sum()), frames, span) for row in tokens])
+    token_mask = masked.reshape(codebooks, frames)
+    return token_mask if span == 1 else np.stack([_span_row(rng, int(row.sum()), frames, span) for row in token_mask])
 
 
 def _span_row(rng: np.random.Generator, count: int, frames: int, span: int) -> BoolArray:
@@ -33,22 +39,22 @@ def _span_row(rng: np.random.Generator, count: int, frames: int, span: int) -> B
     if count == frames:
         row[:] = True
     elif count > 0:
-        for start in rng.permutation(frames)[: span_starts(round(100 * count / frames), frames, span)]:
+        for start in rng.permutation(frames)[: span_start_count(round(100 * count / frames), frames, span)]:
             row[start : start + span] = True
     return row
 
 
 @cache
-def span_starts(percent: int, frames: int, span: int) -> int:
+def span_start_count(percent: int, frames: int, span: int) -> int:
     """The least number of random span starts that hides `percent` of the frames on average; at least one.
 
     u starts hide 1 - C(T - L, u) / C(T, u) of T frames (MAGNeT §3.1).
     """
-    visible, starts = 1.0, 0
-    while 1 - visible < percent / 100 and starts < frames - span:
-        visible *= (frames - span - starts) / (frames - starts)
-        starts += 1
-    return max(1, starts)
+    visible, count = 1.0, 0
+    while 1 - visible < percent / 100 and count < frames - span:
+        visible *= (frames - span - count) / (frames - count)
+        count += 1
+    return max(1, count)
 
 
 def span_index(frames: int, span: int) -> NDArray[np.int64]:

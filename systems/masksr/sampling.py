@@ -16,7 +16,7 @@ from torch import Tensor
 
 from restorebench.systems.masksr.config import SamplingConfig
 from restorebench.systems.masksr.generator import Generator
-from restorebench.systems.masksr.masking import left_masked, span_index
+from restorebench.systems.masksr.masking import masked_counts, span_index
 from restorebench.systems.tokenizers.tokenizer import Codebook
 
 
@@ -57,7 +57,7 @@ def sample(
     )
     vectors = generator.embedding.code_vectors()
     spans = int(span_index(frames, span)[-1]) + 1
-    remaining = left_masked(generator.codebooks * frames, config.iterations)
+    remaining = masked_counts(generator.codebooks * frames, config.iterations)
     for iteration, keep_masked in enumerate(remaining):
         hidden = guided_hidden(generator, codes, features, config.guidance, vectors)
         draws = draw(rngs, generator.codebooks, frames, spans, features.device)

@@ -20,7 +20,7 @@ Logits = Callable[[Tensor], Tensor]
 """From a layer's tokens [batch, frame] to logits [batch, frame, code]."""
 
 
-def left_masked(frames: int, steps: int) -> list[int]:
+def masked_counts(frames: int, steps: int) -> list[int]:
     """Tokens still masked after step 1, 2, ...: floor(L sin(pi / 2 (1 - n / S))), and none after the last."""
     counts = [math.floor(frames * math.sin(0.5 * math.pi * (1 - step / steps))) for step in range(1, steps)]
     return [*counts, 0]
@@ -51,7 +51,7 @@ def sample_layers(
     codes = torch.full((batch, denoiser.layers, frames), denoiser.mask_code, device=condition.device)
     for number, count in enumerate(steps):
         layer = torch.full((batch,), number, device=codes.device)
-        for step, keep_masked in enumerate(left_masked(frames, count)):
+        for step, keep_masked in enumerate(masked_counts(frames, count)):
             logits = denoiser(codes, layer, condition)
             draws = draw(rngs, frames, denoiser.codebook_size, config, codes.device)
             codes[:, number] = reverse_step(

@@ -47,7 +47,7 @@ RATE, HOP = 16_000, 320
 NO_PHONE, NO_UNIT = 255, 65_535
 FULL_SCALE = 32_767
 CLUSTERED_FRAMES = 100_000
-"""Number of evenly spread frames that k-means is fitted to."""
+"""k-means is fitted to every n-th frame, with n the largest that leaves at least this many, or to all frames."""
 ALIKE = 1e-3
 """Channels whose samples differ by less than this share of full scale are one signal with rounding noise."""
 Split = Literal["train", "dev"]
@@ -67,7 +67,7 @@ class MaterialConfig(BaseModel):
     simulated_rirs: int = Field(default=160, ge=0)
     t60_s: tuple[float, float] = (0.2, 1.2)
     rir_s: float = 0.8
-    """Longest response that is kept; the rest of the tail is faded out."""
+    """Seconds that each response is cut to; the last tenth of a cut response is faded out."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +89,7 @@ class Material:
     """The arrays of a folder that `gather` or `bundle.unpack` made."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises RequestError when the folder is not there or not whole."""
+        """Raises RequestError when the folder is missing or incomplete."""
         if not (folder / "recordings.json").is_file():
             raise RequestError(f"{folder}: no training material; run: make train-material (or unpack a bundle)")
         self.folder = folder
@@ -103,7 +103,7 @@ class Material:
     def _array(self, name: str) -> NDArray[Any]:
         path = self.folder / name
         if not path.is_file():
-            raise RequestError(f"{path}: no such file; the training material is not whole")
+            raise RequestError(f"{path}: no such file; the training material is incomplete")
         array: NDArray[Any] = np.load(path, mmap_mode="r")
         return array
 
@@ -156,9 +156,10 @@ class Material:
 
 
 def gather(config: Path, out: Path, progress: Progress) -> Material:
-    """Collects the material of a config into `out`; every array that is there already stays.
+    """Collects the material of a config into `out`. Files that `out` already holds are not made again.
 
-    Raises RequestError when a corpus is not here or a recording cannot be read.
+    speech.npy belongs to recordings.json, and centres.npy to units.npy: each pair is made together.
+    Raises RequestError when a corpus is missing, and AudioError for a recording that cannot be used.
     """
     wanted: MaterialConfig = parse(MaterialConfig, tomllib.loads(config.read_text(encoding="utf-8")), str(config))
     out.mkdir(parents=True, exist_ok=True)
@@ -179,7 +180,10 @@ def gather(config: Path, out: Path, progress: Progress) -> Material:
 
 
 def _gather_speech(wanted: MaterialConfig, out: Path, progress: Progress) -> list[str | None]:
-    """Writes speech.npy and recordings.json; the transcripts, in the same order."""
+    """Writes speech.npy and recordings.json unless recordings.json exists.
+
+    Returns the transcripts in the order of the recordings.
+    """
     listed = [(split, spec, u) for split, specs in (("train", wanted.speech), ("dev", wanted.dev)) for spec in specs
               for u in registry.create("corpora", spec.reader, **spec.options).utterances() if u.uri]  # fmt: skip
     if not (out / "recordings.json").is_file():
@@ -203,11 +207,16 @@ def _gather_speech(wanted: MaterialConfig, out: Path, progress: Progress) -> lis
 
 
 def mono(path: Path, rate: int) -> FloatArray:
-    """A recording [time] at `rate`; channels that are alike count as one. Raises AudioError for others."""
-    samples, seen = soundfile.read(path, dtype="float32", always_2d=True)
-    if len(samples) == 0 or np.any(np.abs(samples - samples[:, :1]) > ALIKE):
-        raise AudioError(f"{path}: {samples.shape[1]} different channels, {len(samples)} samples; wanted mono sound")
-    return resample(np.ascontiguousarray(samples[:, 0]), seen, rate)
+    """A recording [time] at `rate`. Raises AudioError when the file is unreadable or empty, or its channels differ."""
+    try:
+        samples, file_rate = soundfile.read(path, dtype="float32", always_2d=True)
+    except soundfile.LibsndfileError as error:
+        raise AudioError(f"{path}: {error}") from error
+    if len(samples) == 0:
+        raise AudioError(f"{path}: holds no samples")
+    if np.any(np.abs(samples - samples[:, :1]) > ALIKE):
+        raise AudioError(f"{path}: {samples.shape[1]} channels that differ; wanted mono")
+    return resample(np.ascontiguousarray(samples[:, 0]), file_rate, rate)
 
 
 def to_int16(samples: FloatArray) -> NDArray[np.int16]:
@@ -222,7 +231,7 @@ def save_array(path: Path, array: NDArray[Any]) -> None:
 def _build_rirs(wanted: MaterialConfig, progress: Progress) -> list[NDArray[np.float32]]:
     """Measured and simulated impulse responses, as `ReverbStep` applies them, cut to `rir_s` with a faded end."""
     measured = [Measured(uri=uri, sha256="") for uri in audio_files(wanted.rirs, wanted.rirs_split)]
-    rirs = [direct_first(mono(resolve_uri(rir.uri), RATE)) for rir in measured]
+    rirs = [start_at_peak(mono(resolve_uri(rir.uri), RATE)) for rir in measured]
     scene = Scene(rate=RATE, seconds=4.0, others=())
 
     def steps() -> Iterator[int]:
@@ -237,8 +246,8 @@ def _build_rirs(wanted: MaterialConfig, progress: Progress) -> list[NDArray[np.f
     return [rir[:length] * (fade if len(rir) >= length else 1) for rir in rirs]
 
 
-def direct_first(response: FloatArray) -> FloatArray:
-    """From the largest peak on, which becomes 1."""
+def start_at_peak(response: FloatArray) -> FloatArray:
+    """The response from its largest peak on, scaled so that this peak is 1."""
     peak = int(np.argmax(np.abs(response)))
     from_peak: FloatArray = (response[peak:] / response[peak]).astype(np.float32)
     return from_peak
@@ -306,9 +315,9 @@ def _make_units(material: Material, progress: Progress) -> None:
             yield len(part)
 
     progress("Whisper features (frames)", int(material.starts[-1]), steps())
-    every = max(1, len(features) // CLUSTERED_FRAMES)
-    seen = torch.from_numpy(features[::every].astype(np.float32))
-    centres = kmeans(seen, UNITS, torch.Generator().manual_seed(0))
+    stride = max(1, len(features) // CLUSTERED_FRAMES)
+    fitted_features = torch.from_numpy(features[::stride].astype(np.float32))
+    centres = kmeans(fitted_features, UNITS, torch.Generator().manual_seed(0))
     units = [
         nearest_centre(torch.from_numpy(features[i : i + 8192].astype(np.float32))[None], centres)[0].numpy()
         for i in range(0, len(features), 8192)

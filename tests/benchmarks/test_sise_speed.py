@@ -19,7 +19,7 @@ pytest.importorskip("dac", reason="needs the extra `dac`")
 from restorebench.systems.sise.codec import FactorisedCodec  # noqa: E402
 from restorebench.systems.sise.config import CodecConfig, DiffusionConfig, SamplingConfig  # noqa: E402
 from restorebench.systems.sise.diffusion import Denoiser, Sise  # noqa: E402
-from restorebench.systems.sise.sampling import left_masked, sample_layers  # noqa: E402
+from restorebench.systems.sise.sampling import masked_counts, sample_layers  # noqa: E402
 from tests.benchmarks.test_masksr_speed import DEVICES, seconds  # noqa: E402
 from tests.oracles import literal_sise  # noqa: E402
 
@@ -115,7 +115,7 @@ def literal_layers(
     tokens = torch.full((denoiser.layers, frames), mask)
     gumbel = torch.distributions.Gumbel(torch.tensor(0.0), torch.tensor(1.0))
     for layer, count in enumerate(steps):
-        for step in range(len(left_masked(frames, count))):
+        for step in range(len(masked_counts(frames, count))):
 
             def one(layer: int = layer, step: int = step, count: int = count) -> None:
                 logits = literal.logits(tokens, layer, condition)

@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from restorebench.systems.masksr.config import ModelConfig, SamplingConfig  # noqa: E402
-from restorebench.systems.masksr.masking import left_masked, span_index  # noqa: E402
+from restorebench.systems.masksr.masking import masked_counts, span_index  # noqa: E402
 from restorebench.systems.masksr.model import MaskSr  # noqa: E402
 from restorebench.systems.masksr.sampling import Draws, guided_hidden, noise_std, step  # noqa: E402
 from restorebench.systems.masksr.task import MaskSrTask  # noqa: E402
@@ -48,7 +48,7 @@ def test_sampling_step(iteration: int, guidance: float, span: int) -> None:
     slow = literal(fast)
     rng = np.random.default_rng(iteration)
     audio = torch.from_numpy(rng.normal(scale=0.1, size=FRAMES * HOP - 40).astype(np.float32))
-    counts = [CODEBOOKS * FRAMES, *left_masked(CODEBOOKS * FRAMES, 20)]
+    counts = [CODEBOOKS * FRAMES, *masked_counts(CODEBOOKS * FRAMES, 20)]
     spans = span_index(FRAMES, span)
     hidden = np.zeros((CODEBOOKS, FRAMES), bool)
     order = rng.permutation(CODEBOOKS * (spans[-1] + 1))

@@ -11,7 +11,7 @@ pytest.importorskip("dac", reason="needs the extra `dac`")
 from restorebench.systems.sise.config import CodecConfig, DiffusionConfig, SamplingConfig  # noqa: E402
 from restorebench.systems.sise.diffusion import Denoiser, Sise  # noqa: E402
 from restorebench.systems.sise.diffusion_task import SiseTask  # noqa: E402
-from restorebench.systems.sise.sampling import draw, left_masked, reverse_step  # noqa: E402
+from restorebench.systems.sise.sampling import draw, masked_counts, reverse_step  # noqa: E402
 from restorebench.systems.training.data import PairStream, collate  # noqa: E402
 from restorebench.systems.training.loop import launch_fabric  # noqa: E402
 from restorebench.systems.training.recordings import recordings_of  # noqa: E402
@@ -76,7 +76,7 @@ def test_reverse_step(step: int, confidence: str) -> None:
     rng = np.random.default_rng(step)
     tokens = torch.from_numpy(rng.integers(0, 40, (1, 3, frames)))
     tokens[:, 2] = 40
-    before = frames if step == 0 else left_masked(frames, 15)[step - 1]
+    before = frames if step == 0 else masked_counts(frames, 15)[step - 1]
     tokens[0, 1, torch.from_numpy(rng.permutation(frames)[:before])] = 40
     condition = torch.randn(1, frames, 64 + 32)
     with torch.inference_mode():
@@ -84,7 +84,7 @@ def test_reverse_step(step: int, confidence: str) -> None:
         slow = literal(model.acoustic, 2).logits(tokens[0], 1, condition[0].double())
         assert torch.allclose(logits[0].double(), slow, atol=1e-5)
         draws = draw([np.random.default_rng(9)], frames, 40, sampling, tokens.device)
-        made = reverse_step(logits, tokens[:, 1], draws, step, 15, left_masked(frames, 15)[step], sampling, 40)
+        made = reverse_step(logits, tokens[:, 1], draws, step, 15, masked_counts(frames, 15)[step], sampling, 40)
     wanted = literal_sise.reverse_step(
         slow, tokens[0, 1], draws[0][0], draws[1][0], step, 15, 40, 20, 1.5, confidence == "all"
     )

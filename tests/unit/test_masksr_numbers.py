@@ -10,7 +10,7 @@ import pytest
 torch = pytest.importorskip("torch")
 
 from restorebench.systems.masksr.config import ModelConfig, SamplingConfig  # noqa: E402
-from restorebench.systems.masksr.masking import left_masked, span_starts, training_mask  # noqa: E402
+from restorebench.systems.masksr.masking import masked_counts, span_start_count, training_mask  # noqa: E402
 from restorebench.systems.masksr.model import MaskSr, parameters, without_head  # noqa: E402
 from restorebench.systems.masksr.sampling import noise_std, sample_codes  # noqa: E402
 from restorebench.systems.masksr.teacher import SpectrumTeacher  # noqa: E402
@@ -53,7 +53,7 @@ def test_bins_of_the_spectral_targets() -> None:
 
 
 def test_cosine_schedule() -> None:
-    counts = left_masked(3105, 20)
+    counts = masked_counts(3105, 20)
     assert counts == LEFT
     fixed = -np.diff([3105, *counts])
     assert fixed.sum() == 3105
@@ -64,7 +64,7 @@ def test_cosine_schedule() -> None:
 def test_schedule_ends_at_zero_for_any_size() -> None:
     for total in (1, 2, 17, 200, 3105):
         for steps in (1, 2, 3, 20, 100):
-            counts = left_masked(total, steps)
+            counts = masked_counts(total, steps)
             assert len(counts) == steps
             assert counts[-1] == 0
             assert counts == sorted(counts, reverse=True)
@@ -88,7 +88,7 @@ def test_noise_falls_from_two_to_zero() -> None:
     ],
 )
 def test_span_starts(span: int, starts: list[int]) -> None:
-    assert [span_starts(percent, 345, span) for percent in (25, 50, 75, 90, 99)] == starts
+    assert [span_start_count(percent, 345, span) for percent in (25, 50, 75, 90, 99)] == starts
 
 
 @pytest.mark.parametrize(("span", "starts", "rate"), [(5, 45, 0.502), (5, 84, 0.751), (4, 101, 0.749)])

@@ -12,7 +12,7 @@ torch = pytest.importorskip("torch")
 
 from restorebench.benchmark.types import Audio  # noqa: E402
 from restorebench.systems.masksr.config import ModelConfig, SamplingConfig  # noqa: E402
-from restorebench.systems.masksr.masking import left_masked  # noqa: E402
+from restorebench.systems.masksr.masking import masked_counts  # noqa: E402
 from restorebench.systems.masksr.model import MaskSr  # noqa: E402
 from restorebench.systems.masksr.rows import masksr  # noqa: E402
 from restorebench.systems.masksr.sampling import draw, guided_hidden, lowest_spans, noise_std, sample, step  # noqa: E402
@@ -64,7 +64,7 @@ def test_known_codes_stay_and_none_is_left_masked(model: MaskSr, span: int, scor
     spans = math.ceil(FRAMES / span)
     codes = torch.full((2, CODEBOOKS, FRAMES), SIZE)
     generators = rngs(1, 2)
-    for iteration, left in enumerate(left_masked(CODEBOOKS * FRAMES, 20)):
+    for iteration, left in enumerate(masked_counts(CODEBOOKS * FRAMES, 20)):
         with torch.no_grad():
             hidden = guided_hidden(model.generator, codes, features(2), 1.0)
         draws = draw(generators, CODEBOOKS, FRAMES, spans, codes.device)

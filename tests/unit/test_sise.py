@@ -17,7 +17,7 @@ from restorebench.systems.sise.config import CodecConfig, DiffusionConfig, Sampl
 from restorebench.systems.sise.diffusion import Sise, holed, mask_share  # noqa: E402
 from restorebench.systems.sise.diffusion_task import layer_mask  # noqa: E402
 from restorebench.systems.sise.load import load_codec  # noqa: E402
-from restorebench.systems.sise.sampling import draw, left_masked, reverse_step, sample, sample_layers  # noqa: E402
+from restorebench.systems.sise.sampling import draw, masked_counts, reverse_step, sample, sample_layers  # noqa: E402
 from tests.tiny import SISE, SISE_CODEC, SISE_CODEC_RUN, random_sise, run_config, trained  # noqa: E402
 
 STRIDES = [((2, 4, 5, 5), (5, 5, 4, 2)), ((2, 2, 4, 5), (5, 4, 2, 2)), ((2, 4, 5, 8), (8, 5, 4, 2)),
@@ -36,9 +36,9 @@ def diffusion(semantic: bool = True) -> Sise:
 
 
 def test_sine_schedules() -> None:
-    assert left_masked(320, 15) == [318, 313, 304, 292, 277, 258, 237, 214, 188, 160, 130, 98, 66, 33, 0]
-    assert left_masked(320, 10) == [316, 304, 285, 258, 226, 188, 145, 98, 50, 0]
-    assert left_masked(320, 1) == [0]
+    assert masked_counts(320, 15) == [318, 313, 304, 292, 277, 258, 237, 214, 188, 160, 130, 98, 66, 33, 0]
+    assert masked_counts(320, 10) == [316, 304, 285, 258, 226, 188, 145, 98, 50, 0]
+    assert masked_counts(320, 1) == [0]
     assert mask_share(torch.tensor([0.0, 1 / 3, 1.0])).tolist() == pytest.approx([0.0, 0.5, 1.0])
 
 
@@ -144,7 +144,7 @@ def test_fixed_tokens_stay_and_none_is_left_masked(semantic: bool) -> None:
     with torch.inference_mode():
         heard = model.encode(torch.randn(2, 3000))
         tokens = torch.full((2, heard.shape[1]), model.first.mask_code)
-        for step, keep in enumerate(left_masked(heard.shape[1], 5)):
+        for step, keep in enumerate(masked_counts(heard.shape[1], 5)):
             grid = torch.full((2, model.first.layers, heard.shape[1]), model.first.mask_code)
             grid[:, 0] = tokens
             logits = model.first(grid, torch.zeros(2, dtype=torch.long), heard)
