@@ -55,5 +55,5 @@ def test_restored_speech_is_better_and_the_gate_passes(cli: Cli, tmp_path: Path)
             assert means.loc[system, value] > means.loc["unprocessed", value] + 0.1
             assert better[value] == system
         assert better["lsd"] == system
-    eval_model = cli("gate", "store", "--baseline", GATE)
-    assert eval_model.returncode == 0, eval_model.stdout + eval_model.stderr
+    gate = cli("gate", "store", "--baseline", GATE)
+    assert gate.returncode == 0, gate.stdout + gate.stderr

@@ -129,13 +129,13 @@ def test_the_verdict_of_a_cell(value: float | None, n: int, planned: int, system
         if (c.test_set, c.system, c.metric) == ("dns2020-no-reverb", "Unprocessed", "dnsmos.ovl")
     ]  # fmt: skip
     place = load_suite("masksr2-table4-no-reverb").paper["recorded"]
-    eval_model = make_plan(load_suite("demo"), ["target"], ["dnsmos"]).metric_cards["dnsmos"].values[2]
+    ovl = make_plan(load_suite("demo"), ["target"], ["dnsmos"]).metric_cards["dnsmos"].values[2]
     low, high = (None, None) if value is None else (value - 0.05, value + 0.05)
     cell = Cell("s", "recorded", system, "dnsmos.ovl", "x", value, low, high, n, planned)
-    found = verdict(source, published, cell, eval_model, place, planned, recorded=True)
+    found = verdict(source, published, cell, ovl, place, planned, recorded=True)
     assert found.text == wanted
     assert found.tolerance == pytest.approx(0.01)
-    drawn = verdict(source, published, cell, eval_model, place, planned)
+    drawn = verdict(source, published, cell, ovl, place, planned)
     assert drawn.tolerance == pytest.approx(2**0.5 * 0.05 if value else 0.01), "both sets of clips vary"
 
 
