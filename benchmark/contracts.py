@@ -46,12 +46,12 @@ class CorruptionCard(Card):
 
 
 class TrainingCorpus(BaseModel):
-    """A corpus that a system was trained on, as far as its checkpoint says."""
+    """A corpus that a system was trained on, according to its checkpoint or its paper."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     corpus: str
-    recordings: int
+    recordings: int | None = None
     hours: float | None = None
     speakers: tuple[str, ...] = ()
     """Speaker names as in the corpus; empty where the checkpoint does not list them."""
@@ -77,7 +77,7 @@ class SystemCard(Card):
     deviations: str = ""
     """How the system deviates from its paper, and the setting that restores the paper's version."""
     training: tuple[TrainingCorpus, ...] = ()
-    """Training corpora according to the checkpoint; boards mark systems trained on speakers of the test set."""
+    """Training corpora; boards mark a system that was trained on the test set's speakers or corpus."""
     steps: int | None = None
     """Number of training steps according to the checkpoint; a board has a note when there were few."""
 

@@ -32,6 +32,8 @@ KEYWORDS_OR_PLACES = ("noise", "rir", "texts")
 
 class CorpusSpec(_Table):
     reader: str
+    name: str = ""
+    """Name of the corpus in the cards of systems, as in `LibriSpeech`: boards mark systems that were trained on it."""
     options: dict[str, Any] = Field(default_factory=dict)
     rate: int | None = Field(default=None, ge=8000, le=768_000)
     """Rate in Hz to which clips are resampled before they are degraded; None keeps each file's rate."""

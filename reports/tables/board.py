@@ -20,7 +20,7 @@ WINNER = (
     "bold: significantly better than every other system that is ranked (paired tests, Holm over the column's pairs)"
 )
 DETECTABLE = "differences that these clips show with 80 % power (median over pairs, at the corrected level)"
-ANCHOR, FINISHED, KNOWN_SPEAKERS = " ⚓", " ▪", " ‡"
+ANCHOR, FINISHED, SEEN_IN_TRAINING = " ⚓", " ▪", " ‡"
 EARLY_STEPS = 1000
 """Of training, before which nothing of this project's kinds makes speech."""
 
@@ -115,15 +115,22 @@ def shown_cell(cell: Cell | None, decimals: int) -> str:
 
 
 def marked(system: str, plan: Plan) -> str:
-    """Anchors and finished audio are marked, since they were supplied, not run; so is who trained on these speakers."""
+    """A system's name with marks: anchor, finished audio, trained on these speakers or on this corpus."""
     kind = {"anchor": ANCHOR, "published": FINISHED}.get(plan.system_cards[system].kind, "")
-    return system + kind + (KNOWN_SPEAKERS if known_speakers(system, plan) else "")
+    return system + kind + (SEEN_IN_TRAINING if known_speakers(system, plan) or known_corpus(system, plan) else "")
 
 
 def known_speakers(system: str, plan: Plan) -> list[str]:
     """Speakers of the plan's clips whose names are among those that the system was trained on."""
     trained = {speaker for corpus in plan.system_cards[system].training for speaker in corpus.speakers}
     return sorted(trained & {trial.utterance.speaker for trial in plan.trials})
+
+
+def known_corpus(system: str, plan: Plan) -> str:
+    """The training corpus of a system that has the name of the suite's corpus and lists no speakers; "" without one."""
+    name = plan.suite.corpus.name
+    corpora = (c for c in plan.system_cards[system].training if name and c.corpus.startswith(name) and not c.speakers)
+    return next((corpus.corpus for corpus in corpora), "")
 
 
 def speech(plan: Plan) -> list[str]:
@@ -139,8 +146,15 @@ def speech(plan: Plan) -> list[str]:
 
 def _seen_in_training(plan: Plan) -> list[str]:
     tested = len({trial.utterance.speaker for trial in plan.trials})
-    return [
-        f"{KNOWN_SPEAKERS.strip()} {system} was trained on speakers with the names of {len(known)} of the {tested} "
+    mark = SEEN_IN_TRAINING.strip()
+    by_corpus = [
+        f"{mark} {system} was trained on {corpus}, and these clips are of {plan.suite.corpus.name}; "
+        "whether it was trained on their speakers is not stated"
+        for system in plan.systems
+        if (corpus := known_corpus(system, plan))
+    ]
+    return by_corpus + [
+        f"{mark} {system} was trained on speakers with the names of {len(known)} of the {tested} "
         f"speakers of these clips ({', '.join(known[:5])}{', ...' if len(known) > 5 else ''})"
         for system in plan.systems
         if (known := known_speakers(system, plan))

@@ -102,10 +102,11 @@ def _weights(name: str) -> str:
 def _training(card: SystemCard) -> str:
     lines = []
     for corpus in card.training:
-        facts = [f"{corpus.recordings} recordings"]
+        facts = [f"{corpus.recordings} recordings"] if corpus.recordings is not None else []
         facts += [f"{corpus.hours:.1f} h"] if corpus.hours is not None else []
         facts += [f"{len(corpus.speakers)} speakers"] if corpus.speakers else []
-        lines.append(f"{corpus.corpus} ({', '.join([*facts, *corpus.licences])})")
+        facts += corpus.licences
+        lines.append(f"{corpus.corpus} ({', '.join(facts)})" if facts else corpus.corpus)
     return "; ".join(lines) or ("not stated" if card.kind == "system" else "nothing")
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache
 
-from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.contracts import SystemCard, TrainingCorpus
 from restorebench.benchmark.data.weights import fetch
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Audio, FloatArray
@@ -37,6 +37,7 @@ class DeepFilterNet3:
         rate=48_000,
         weights=("deepfilternet3-model", "deepfilternet3-runtime"),
         parameters=2_130_000,
+        training=(TrainingCorpus(corpus="DNS Challenge 2022"), TrainingCorpus(corpus="VCTK, part of it")),
         cost=0.3,
     )
 

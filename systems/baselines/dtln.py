@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from restorebench.benchmark.audio import fit
-from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.contracts import SystemCard, TrainingCorpus
 from restorebench.benchmark.types import Audio, FloatArray
 from restorebench.systems.baselines.onnx import session
 
@@ -31,6 +31,7 @@ class Dtln:
         rate=16_000,
         weights=("dtln-1", "dtln-2"),
         parameters=987_000,
+        training=(TrainingCorpus(corpus="DNS Challenge 2020"),),
         cost=0.1,
     )
 

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from restorebench.benchmark.audio import fit
-from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.contracts import SystemCard, TrainingCorpus
 from restorebench.benchmark.types import Audio, FloatArray
 from restorebench.systems.baselines.onnx import session
 
@@ -31,6 +31,7 @@ class Gtcrn:
         rate=16_000,
         weights=("gtcrn",),
         parameters=48_200,
+        training=(TrainingCorpus(corpus="DNS Challenge 2021"),),
         cost=0.05,
     )
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import cache
 from pathlib import Path
 
-from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.contracts import SystemCard, TrainingCorpus
 from restorebench.benchmark.data.locations import file_sha256
 from restorebench.benchmark.data.weights import fetch
 from restorebench.benchmark.errors import RequestError
@@ -23,6 +23,8 @@ from restorebench.benchmark.types import Audio
 SCRIPTS_FOLDER = Path(__file__).parent / "remote"
 MAX_SECONDS_PER_AUDIO_SECOND = 60.0
 """Processing time allowed per second of audio unless a system says otherwise; beyond it a worker is taken as hung."""
+SECONDS_OF_DIFFUSION = 600.0
+"""Processing time allowed per second of audio for a sampler of up to a hundred network evaluations."""
 
 
 @dataclass(frozen=True)
@@ -78,6 +80,10 @@ def _remote(script: str, requirements: tuple[str, ...], settings: tuple[tuple[st
     return Remote(Environment(requirements), SCRIPTS_FOLDER / script, dict(settings))
 
 
+def _corpora(*names: str) -> tuple[TrainingCorpus, ...]:
+    return tuple(TrainingCorpus(corpus=name) for name in names)
+
+
 def _identity(code: str, settings: Mapping[str, str]) -> str:
     """What the cache key has of a worker's code and settings."""
     return f"{code} {' '.join(f'{name}={value}' for name, value in settings.items())}"
@@ -107,6 +113,7 @@ voicefixer = IsolatedSystem(
         identity=_VOICEFIXER_CODE,
         weights=("voicefixer-analysis", "voicefixer-vocoder"),
         parameters=111_000_000,
+        training=_corpora("VCTK, without its test speakers", "AISHELL-3", "HQ-TTS"),
         cost=1.0,
         deviations="none; the package cuts its output at both ends, which moves it by up to 5 ms",
     ),
@@ -115,11 +122,11 @@ voicefixer = IsolatedSystem(
 )
 
 
-def _demucs(name: str, corpora: str) -> IsolatedSystem:
+def _demucs(name: str, *corpora: str) -> IsolatedSystem:
     card = SystemCard(
         name=f"demucs-{name}",
         version=1,
-        summary=f"DEMUCS denoiser, 16 kHz, causal, 64 channels, trained on {corpora}",
+        summary=f"DEMUCS denoiser, 16 kHz, causal, 64 channels, trained on {' and '.join(corpora)}",
         source="Défossez et al. 2020; denoiser 0.1.5",
         licence="CC BY-NC 4.0",
         rate=16_000,
@@ -127,14 +134,15 @@ def _demucs(name: str, corpora: str) -> IsolatedSystem:
         identity=_DENOISER_CODE,
         weights=(f"demucs-{name}",),
         parameters=33_533_569,
+        training=_corpora(*corpora),
         cost=0.5,
         deviations="MaskSR2 does not say which checkpoint it used",
     )
     return IsolatedSystem(card, _DENOISER, (("checkpoint", f"demucs-{name}"),))
 
 
-demucs_dns64 = _demucs("dns64", "the DNS challenge's corpus")
-demucs_master64 = _demucs("master64", "the DNS challenge's corpus and Valentini's")
+demucs_dns64 = _demucs("dns64", "DNS Challenge 2020")
+demucs_master64 = _demucs("master64", "DNS Challenge 2020", "VCTK (VoiceBank-DEMAND)")
 
 
 def _clearvoice(
@@ -179,6 +187,7 @@ dccrn = IsolatedSystem(
         identity=_ASTEROID_CODE,
         weights=("dccrn-libri1mix",),
         parameters=3_670_000,
+        training=_corpora("LibriSpeech (Libri1Mix)"),
         cost=0.3,
         deviations="DCCRN's authors published no weights; SISE's row was trained on other mixtures (D39)",
     ),
@@ -188,7 +197,7 @@ dccrn = IsolatedSystem(
 
 
 def _score_based(
-    name: str, steps: int, parameters: int, seconds_per_second: float, summary: str, source: str
+    name: str, steps: int, parameters: int, corpora: tuple[str, ...], summary: str, source: str
 ) -> IsolatedSystem:
     settings = {"model": name.partition("-")[0], "steps": str(steps), "corrector": "ald", "snr": "0.5"}
     options = (("steps", "[1-9][0-9]{0,3}"), ("corrector", "ald|none"), ("snr", r"[0-9]*\.?[0-9]+"))
@@ -202,20 +211,23 @@ def _score_based(
         identity=_identity(_SGMSE_CODE, settings),
         weights=(name,),
         parameters=parameters,
+        training=_corpora(*corpora),
         stochastic=True,
         cost=50.0,
         deviations="not the model of MaskSR2's Table IV: its numbers are those of the SELM paper, which trained again",
     )
-    return IsolatedSystem(card, _SGMSE, (("checkpoint", name),), tuple(settings.items()), options, seconds_per_second)
+    return IsolatedSystem(card, _SGMSE, (("checkpoint", name),), tuple(settings.items()), options, SECONDS_OF_DIFFUSION)
 
 
 _SGMSE_SOURCE = "Richter et al. 2023; sgmse 0.1.2 with the settings of its enhancement.py"
-sgmse_vbdmd = _score_based("sgmse-vbdmd", 30, 65_590_822, 600.0, "SGMSE+ trained on VoiceBank-DEMAND", _SGMSE_SOURCE)
+sgmse_vbdmd = _score_based(
+    "sgmse-vbdmd", 30, 65_590_822, ("VCTK (VoiceBank-DEMAND)",), "SGMSE+ trained on VoiceBank-DEMAND", _SGMSE_SOURCE
+)
 sgmse_wsj0chime3 = _score_based(
-    "sgmse-wsj0chime3", 30, 65_590_822, 600.0, "SGMSE+ trained on WSJ0-CHiME3", _SGMSE_SOURCE
+    "sgmse-wsj0chime3", 30, 65_590_822, ("WSJ0",), "SGMSE+ trained on WSJ0-CHiME3", _SGMSE_SOURCE
 )
 storm = _score_based(
-    "storm", 50, 55_118_388, 600.0, "StoRM: a denoiser, then diffusion from its output",
+    "storm", 50, 55_118_388, (), "StoRM: a denoiser, then diffusion from its output",
     "Lemercier et al. 2023; sp-uhh/storm @257e963 with the settings of its enhancement.py",
 )  # fmt: skip
 

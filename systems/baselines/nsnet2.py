@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.contracts import SystemCard, TrainingCorpus
 from restorebench.benchmark.types import Audio, FloatArray
 from restorebench.systems.baselines.onnx import session
 
@@ -50,6 +50,7 @@ class Variant:
             rate=self.rate,
             weights=(name,),
             parameters=self.parameters,
+            training=(TrainingCorpus(corpus="DNS Challenge 2020"),),
             cost=0.07,
         )
 

@@ -69,6 +69,23 @@ def test_a_system_that_was_trained_on_tested_speakers_is_marked(store: Store) ->
         assert sum(f"1 of the 3 speakers of these clips ({tested})" in note for note in table.notes) == marks
 
 
+@pytest.mark.parametrize(
+    ("corpus", "speakers", "marks"),
+    [("LibriSpeech (Libri1Mix)", (), 1), ("LibriSpeech", ("somebody",), 0), ("DNS Challenge 2020", (), 0)],
+)
+def test_a_system_that_was_trained_on_the_clips_corpus_is_marked(
+    corpus: str, speakers: tuple[str, ...], marks: int, store: Store
+) -> None:
+    """Where the speakers are listed, they decide."""
+    [plan] = store.plans()
+    trained = TrainingCorpus(corpus=corpus, speakers=speakers)
+    cards = plan.system_cards | {"target": plan.system_cards["target"].model_copy(update={"training": (trained,)})}
+    suite = plan.suite.model_copy(update={"corpus": plan.suite.corpus.model_copy(update={"name": "LibriSpeech"})})
+    [table] = results(board(replace(plan, suite=suite, system_cards=cards), store))
+    assert [row[0] for row in table.rows if "‡" in row[0]] == ["target ⚓ ‡"] * marks
+    assert sum(f"target was trained on {corpus}, and these clips are of LibriSpeech" in n for n in table.notes) == marks
+
+
 @pytest.mark.parametrize(("steps", "told"), [(18, 1), (800_000, 0), (None, 0)])
 def test_a_checkpoint_of_a_few_steps_is_told(steps: int | None, told: int, store: Store) -> None:
     [plan] = store.plans()
