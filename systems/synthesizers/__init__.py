@@ -3,4 +3,5 @@
 BUILTIN = {
     "hibari": "hibari:Hibari",
     "pocket-tts": "pocket_tts:PocketTts",
+    "qwen3-tts": "qwen3_tts:Qwen3Tts",
 }
