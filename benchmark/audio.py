@@ -1,4 +1,4 @@
-"""The one reader, writer and resampler, and the one rule that turns seconds into samples.
+"""Reads, writes and resamples audio, and converts seconds to numbers of samples.
 
 Rendered test sets are rounded to 24 bits, so that a FLAC file holds exactly the rendered samples and a rounding
 difference between two machines' arithmetic does not change the hash. Outputs of systems are kept as 32-bit float.
@@ -38,8 +38,8 @@ def samples_for(seconds: float, rate: int) -> int:
 def read(path: Path, channel: int | None = None) -> Audio:
     """Decodes a mono file, or one channel of a file with several channels.
 
-    Raises AudioError for a file that is missing, not audio, truncated or empty, has an unusual rate, samples that are
-    not finite, or several channels when none is named, or lacks the named channel.
+    Raises AudioError for a file that is missing, not audio, truncated or empty; that has an unusual rate, samples that
+    are not finite, or several channels if `channel` is None; or that does not have the channel.
     """
     try:
         if not path.exists():
@@ -72,7 +72,7 @@ def read(path: Path, channel: int | None = None) -> Audio:
 
 
 def header(path: Path) -> Any:
-    """soundfile's facts of a file: samplerate, channels, frames, duration. Raises AudioError, AwayError.
+    """The header's data from soundfile: samplerate, channels, frames, duration. Raises AudioError, AwayError.
 
     A pipe is refused: opening one would wait for a writer.
     """

@@ -1,4 +1,4 @@
-"""Looks up systems, synthesizers and metrics by name, and says why one cannot be used on this machine."""
+"""Looks up systems, synthesizers and metrics by name, and gives the reason if one cannot be used here."""
 
 from __future__ import annotations
 

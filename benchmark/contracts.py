@@ -60,7 +60,7 @@ class TrainingCorpus(BaseModel):
 
 class SystemCard(Card):
     kind: Literal["system", "anchor", "published"] = "system"
-    """A system runs and sees only degraded audio; anchors and published folders are supplied by the engine."""
+    """A system runs on degraded audio only; the sounds of anchors and published folders are used as they are."""
     rate: int | None = None
     """Sampling rate in Hz of the system; the engine resamples its input and output. None: it accepts any rate."""
     delay_s: float = Field(default=0.0, ge=0)
@@ -112,7 +112,7 @@ class Value(BaseModel):
     headline: bool = False
     """Whether a report that shows one value per role shows this one."""
     stand_in: bool = False
-    """Whether the value replaces that of a scorer that needs weights: reports prefer another value of the same role."""
+    """Whether the value is a substitute for a paper's scorer: reports prefer another value of the same role."""
     margin: float | None = None
     """Default non-inferiority margin of the gate, in the value's unit; None: a baseline has to name one."""
     limit: float | None = None
@@ -142,14 +142,14 @@ class MetricCard(Card):
 
 
 class Clip(Protocol):
-    """One sound as metrics see it: decoded once, and each derived view computed once."""
+    """One sound for metrics: it is decoded once, and each derived representation is computed once."""
 
     @property
     def audio(self) -> Audio: ...
 
     @property
     def seconds(self) -> float | None:
-        """Processing time that the sound took; None when it was supplied rather than made."""
+        """Seconds of processing in which a system made the sound; None where not timed, as for supplied sounds."""
         ...
 
     def at(self, rate: int) -> FloatArray:
@@ -183,7 +183,7 @@ class Metric(Protocol):
     card: MetricCard
 
     def prepare(self, subject: Subject) -> Any:
-        """Reference-side work, done once per clip."""
+        """The data that `score` needs of the subject, computed once per clip."""
         ...
 
     def score(self, prepared: Any, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
@@ -192,21 +192,21 @@ class Metric(Protocol):
 
 
 Words = Sequence[tuple[str, str]]
-"""A transcript beside what was said, in order: (said, heard) passages, equal or not; "" where one side has nothing."""
+"""A reference text aligned with a transcript: (text, transcript) passages in order; "" where one has no words."""
 
 
 @runtime_checkable
 class Transcribes(Protocol):
-    """A metric that counts errors of a recogniser, and keeps what the recogniser heard."""
+    """A metric that counts errors of a recogniser, and keeps the recogniser's transcripts."""
 
     def words(self, subject: Subject, estimate: Clip) -> Words | None:
-        """The kept transcript beside the text; None where none is kept. Never runs the recogniser."""
+        """The text aligned with the kept transcript; None without a kept transcript. Never runs the recogniser."""
         ...
 
 
 @runtime_checkable
 class System(Protocol):
-    """A restorer. It never sees the target, the recipe or the clip's name."""
+    """A restorer. It has no access to the target, the recipe or the clip's name."""
 
     card: SystemCard
 
@@ -240,9 +240,9 @@ class SynthesizerCard(Card):
     languages: tuple[str, ...] = ("en",)
     """ISO 639-1 codes of the languages that it speaks."""
     clones: bool = True
-    """Whether it speaks in the prompt's voice. One that does not is a control: its scores ignore the prompts."""
+    """Whether it speaks in the prompt's voice. One that does not is a control: its scores do not depend on prompts."""
     prompt_changes: str = ""
-    """What it does to a prompt before its model hears it (a cut, a level, denoising); "" if nothing."""
+    """How it changes a prompt before it runs its model (a cut, a level, denoising); "" if it does not."""
     watermark: bool = False
     """Whether its speech has a watermark."""
 

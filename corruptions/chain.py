@@ -21,12 +21,12 @@ class StepChain:
 
     @staticmethod
     def severities(recipe: Recipe, seconds: float | None) -> dict[str, Quantity]:
-        """What was drawn, by factor; of a factor that several steps have, the last one's."""
+        """Factor -> drawn severity; the last step's where several steps have the same factor."""
         return {name: q for step in steps_of(recipe) for name, q in step.severities(seconds).items()}
 
     @staticmethod
     def keeps_words(recipe: Recipe) -> bool:
-        """Whether the target still says the clip's text."""
+        """Whether the clip's text is still a correct transcript of the target."""
         return all(step.keeps_words for step in steps_of(recipe))
 
     def render(self, recipe: Recipe, clean: Audio) -> Pair:
@@ -43,7 +43,7 @@ def steps_of(recipe: Recipe) -> list[Step]:
     """The typed steps of a recipe.
 
     Raises:
-        ValueError: A step is unknown, or has other fields than the recipe says (pydantic's ValidationError).
+        ValueError: A step is unknown, or its fields in the recipe are invalid (pydantic's ValidationError).
     """
     unknown = [step["name"] for step in recipe.steps if step["name"] not in STEPS]
     if unknown:

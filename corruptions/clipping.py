@@ -1,4 +1,4 @@
-"""Clipping: samples beyond a share of the extreme are cut off. No gain is restored."""
+"""Clipping: samples are limited to a share of the extreme value, without make-up gain."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Inputs that need no restoration or contain no speech, and clips of unusual length: what a restorer does with them.
+"""Inputs that need no restoration or contain no speech, and clips of unusual length.
 
 - `nothing`: the clip as it is; the target is the same clip.
 - `silence`: digital silence; the target is the same.
@@ -6,8 +6,8 @@
 - `two-talkers`: the clip and a second talker at equal RMS level; the target contains both.
 - `duration`: the clip cut, or repeated end to end, to a length; the target likewise.
 
-Where the words of the clip are no longer what is said (all but `nothing`), the trial has no text: no error rate can be
-computed against it.
+In all cases but `nothing`, the clip's text is no transcript of the target. The trial then has no text, and no error
+rate is computed.
 """
 
 from __future__ import annotations

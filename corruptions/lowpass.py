@@ -80,9 +80,9 @@ def stft_hard(samples: Samples, rate: int, cutoff_hz: float) -> Samples:
 
 
 def polyphase(samples: Samples, rate: int, cutoff_hz: float) -> Samples:
-    """Down to twice the cutoff and back with polyphase filters.
+    """Resamples to twice the cutoff and back with polyphase filters.
 
-    The low rate is rounded to 100 Hz: odd rate pairs would need filters of some 400 000 taps.
+    The low rate is a multiple of 100 Hz: rates without a large common divisor need filters of some 400 000 taps.
     """
     from scipy import signal
 

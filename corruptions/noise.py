@@ -53,7 +53,7 @@ class NoiseStep(Step):
 
 
 def noise_gain(speech: Samples, noise: Samples, rate: int, snr_db: float, law: SnrDefinition) -> float:
-    """The factor that brings the noise to the ratio; 0 when noise or speech is silent."""
+    """The factor that scales the noise to the ratio; 0 for silent noise and, except for `voicefixer`, silent speech."""
     down = 10 ** (-snr_db / 20)
     if not np.any(noise):
         return 0.0

@@ -50,7 +50,7 @@ class PacketLoss(StepChain):
 
     def draw(self, rng: np.random.Generator, scene: Scene) -> Recipe:
         loss = uniform(rng, self.loss)
-        # Leaving a burst with 1/burst, entering with the rate that makes `loss` the stationary share.
+        # A burst ends with probability 1/burst and begins with the one that makes `loss` the stationary share.
         leave = 1 / self.burst
         enter = min(1.0, leave * loss / (1 - loss))
         packets = ceil(scene.seconds / self.packet_s)

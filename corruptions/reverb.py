@@ -47,8 +47,8 @@ class ReverbStep(Step):
     target: Target = "dry"
     """early: the reference gets the RIR's first 50 ms after the peak (decision D33)."""
     limited: bool = False
-    """Scale the pair's wet side to a peak of 0.98 where it would pass 0.99, as VoiceFixer does: a measured room whose
-    direct sound has the level of the dry target raises the level by 5 to 32 dB."""
+    """Scale the wet signal to a peak of 0.98 where its peak exceeds 0.99, as VoiceFixer does: a measured RIR raises the
+    level by 5 to 32 dB if its direct sound has the level of the dry target."""
 
     def severities(self, seconds: float | None) -> dict[str, Quantity]:
         t60_s = getattr(self.rir, "t60_s", None)
@@ -84,7 +84,7 @@ def convolve(samples: Samples, rir: Samples) -> Samples:
 def draw_rir(
     rng: np.random.Generator, scene: Scene, rir: str, split: str, t60_s: tuple[float, float]
 ) -> Measured | Room | WhamrRoom:
-    """A file of the folder `rir`, or a simulated room: `simulated` for the nominal T60, `whamr` as WHAMR!'s scripts."""
+    """A file of the folder `rir`, or a simulated room if `rir` is `simulated` or `whamr` (as in WHAMR!'s scripts)."""
     if rir in SIMULATED:
         return draw_room(rng, scene, t60_s, SIMULATED[rir])
     files = audio_files(rir, split)

@@ -29,12 +29,12 @@ class _Shoebox(BaseModel):
 
     @property
     def sabine(self) -> float:
-        """24 ln(10) V / (c S T60), at most 1."""
+        """Sabine's absorption 24 ln(10) V / (c S T60), at most 0.999."""
         return min(0.999, self._wanted_absorption)
 
     @property
     def reaches_t60(self) -> bool:
-        """Whether walls can absorb as much as the nominal T60 asks for; else the room is more reverberant."""
+        """Whether the nominal T60 needs an absorption below 1; otherwise the room is more reverberant."""
         return self._wanted_absorption < 1
 
     @property
@@ -76,7 +76,7 @@ class WhamrRoom(_Shoebox):
 
 
 SIMULATED_KINDS: dict[str, type[Room] | type[WhamrRoom]] = {"room": Room, "whamr-room": WhamrRoom}
-"""By what a recipe calls them."""
+"""Room types by their `kind` in recipes."""
 
 
 @lru_cache(maxsize=8)
@@ -103,7 +103,7 @@ def simulate(room: Room | WhamrRoom, rate: int, highpass: bool) -> Samples:
 def draw_room(
     rng: np.random.Generator, scene: Scene, t60_s: tuple[float, float], like: type[Room] | type[WhamrRoom] = Room
 ) -> Room | WhamrRoom:
-    """A room of 5-10 × 5-10 × 3-4 m, microphone near its middle, source 0.66-2 m away."""
+    """A room of 5-10 × 5-10 × 3-4 m, microphone near its middle, source at 0.66-2 m horizontal distance."""
     size = (float(rng.uniform(5, 10)), float(rng.uniform(5, 10)), float(rng.uniform(3, 4)))
     microphone = (
         size[0] / 2 + float(rng.uniform(-0.2, 0.2)),

@@ -93,10 +93,10 @@ def load(uri: str, sha256: str, rate: int, channel: int | None = None) -> Sample
 
 
 def recording(rng: np.random.Generator, files: Sequence[str], seconds: float) -> Recording:
-    """One of the files, from a random place on; from a place where it sounds, if the stretch is digital silence.
+    """A random file from a random offset, or from a non-zero sample where the drawn stretch is digital silence.
 
-    Silence cannot be brought to a ratio: the clip would stay clean under a recipe that says otherwise. A file that is
-    silent throughout is passed over. Raises AudioError naming one when so many draws find nothing else.
+    Silence cannot be scaled to an SNR: the clip would stay clean although its recipe has noise. Files that are silent
+    throughout are skipped. Raises AudioError naming one of them when `DRAWS` draws find no other file.
     """
     for _ in range(DRAWS):
         uri = files[int(rng.integers(len(files)))]
@@ -127,7 +127,7 @@ def _channels(path: Path) -> int:
 
 
 def _sounds(uri: str, offset: float, seconds: float, channel: int | None) -> bool:
-    """Whether a stretch has a sample that is not zero. What cannot be read is told when it is rendered."""
+    """Whether a stretch has a non-zero sample. True for a file that cannot be read: rendering reports it."""
     import soundfile
 
     path = resolve_uri(uri)
@@ -147,7 +147,7 @@ def _sounds(uri: str, offset: float, seconds: float, channel: int | None) -> boo
 
 
 def draw_voice(rng: np.random.Generator, scene: Scene, uri: str) -> Recording:
-    """A stretch of a clip, or of any other one where that clip is silent throughout."""
+    """A stretch of the clip `uri`, or of a random other clip where `uri` is silent throughout."""
     try:
         return recording(rng, (uri,), scene.seconds)
     except AudioError:
@@ -155,7 +155,7 @@ def draw_voice(rng: np.random.Generator, scene: Scene, uri: str) -> Recording:
 
 
 def draw_noise(rng: np.random.Generator, scene: Scene, noise: str, split: str) -> Recording | Coloured | Babble:
-    """A noise source. `noise` is a folder, a colour, `babble`, or `synthetic`: coloured or babble, as they come."""
+    """A noise source. `noise` is a folder, a colour, `babble`, or `synthetic`: a random colour or babble."""
     if noise == "synthetic":
         kinds = [*COLOURS, "babble"] if len(scene.others) >= BABBLE_VOICES else list(COLOURS)
         noise = kinds[int(rng.integers(len(kinds)))]

@@ -1,6 +1,6 @@
-"""Non-overlapping windows of many clips through one function: a long file needs no more memory than a short one.
+"""Restoration in non-overlapping windows, so that a model needs no more memory for a long file than for a short one.
 
-A window's seed comes from its clip's seed and its place, so neither batch nor order changes what is sampled.
+A window's seed is derived from its clip's seed and its start, so neither batch nor order changes what is sampled.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 JOINED_S = 40.0
-"""Longest stretch that a codec on frames decodes at once."""
+"""Longest stretch that a codec with `seamless` decodes at once."""
 GROUP = {"cpu": 1, "cuda": 16}
-"""Windows decoded together. On a CPU one window fills the cores."""
+"""Windows sampled together. On a CPU one window uses all cores."""
 
 
 def device() -> str:
-    """Where models run. Part of a restoration's identity: devices round differently, and sampling shows it."""
+    """The device of the models. Part of a restoration's identity: rounding differs by device and affects sampling."""
     if not Path("/proc/driver/nvidia").exists() and shutil.which("nvidia-smi") is None:
         return "cpu"  # without a driver, importing torch to ask it would take seconds
     import torch
@@ -42,7 +42,7 @@ class Window(NamedTuple):
 
 
 Sample = Callable[[Sequence[Window]], "Tensor"]
-"""What windows become before they are sound: codes or latents [window, channel, frame]."""
+"""Windows -> codes or latents [window, channel, frame]."""
 Decode = Callable[["Tensor"], "Tensor"]
 """Samples [piece, time] of codes or latents [piece, channel, frame]."""
 
@@ -52,14 +52,14 @@ def restore_windows(
 ) -> list[Audio]:
     """Restored clips of the inputs' lengths.
 
-    Windows of `length` samples, always `group` of them sampled together. `joined` windows of a clip that follow each
-    other are decoded as one stretch, so that the sound has no seam between them.
+    Clips are cut into windows of `length` samples, of which exactly `group` are sampled together. Each `joined`
+    consecutive windows of a clip are decoded together, so that there is no discontinuity between them.
     """
     restored: list[list[Tensor]] = [[] for _ in batch]
     windows = _windows(batch, length)
     silent = Window(0, 0, np.zeros(length, dtype=np.float32))
     while part := list(islice(windows, group)):
-        full = [*part, *[silent] * (group - len(part))]  # kernels round by shape: every group has the same
+        full = [*part, *[silent] * (group - len(part))]  # rounding depends on the shape, so every group has the same
         for window, output in zip(part, sample(full), strict=False):
             restored[window.clip].append(output)
     return [

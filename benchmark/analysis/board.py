@@ -1,4 +1,4 @@
-"""Reduces records to table cells: one number per planned value, the counts of its values, and a confidence interval.
+"""Reduces records to table cells: a score for each condition, system and value, with counts and a confidence interval.
 
 A cell has the number of planned and of measured values, so a failed clip shows as a difference between the two. The
 intervals come from the paired samples (paired_scores.py), so that every page shows the same intervals.
@@ -26,7 +26,7 @@ FEWEST_PAUSES = 5
 
 @dataclass(frozen=True)
 class Board:
-    """Everything that a report shows of a plan."""
+    """The contents of a report on a plan."""
 
     plan: Plan
     cells: tuple[Cell, ...]
@@ -36,11 +36,11 @@ class Board:
     missing: dict[str, int]
     """System -> number of values that were tried and failed."""
     scores: tuple[PairedScores, ...] = ()
-    """The paired samples that the cells sum up."""
+    """The paired samples from which the cells are computed."""
     loops: Mapping[tuple[str, str], int] = field(default_factory=dict)
-    """(value, system) -> clips on which a recogniser repeated itself."""
+    """(value, system) -> number of clips on which a recogniser repeated itself."""
     delays: Mapping[str, float] = field(default_factory=dict)
-    """System -> its median delay against the reference in ms, where that is `DELAYED_MS` or more."""
+    """System -> its median delay against the reference in ms; only delays of `DELAYED_MS` or more in size."""
 
     def values(self) -> list[Value]:
         """The columns, in the order of the plan's metrics."""

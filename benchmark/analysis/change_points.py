@@ -12,9 +12,9 @@ from restorebench.benchmark.analysis.paired_tests import Sample, influences
 from restorebench.benchmark.analysis.resampling import Array
 
 LEVEL = 0.001
-"""A corrected p below which a shift is reported: a series is looked at again after every new checkpoint."""
+"""A shift is reported if its corrected p is below this; low, because every new checkpoint repeats the test."""
 ROUNDING = 1e-9
-"""Shifts below this share of the scores are rounding errors of equal scores."""
+"""A shift of at most this fraction of the largest absolute score is a rounding error."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class ChangePoint:
     place: int
     """Index of the first checkpoint after the shift."""
     shift: float
-    """Mean score of the checkpoints after it minus that of those before it, up to the neighbouring change points."""
+    """Mean score after the shift minus mean score before it, over the part of the series that was split here."""
     p: float
     """Corrected over the places at which the shift could be (Bonferroni)."""
 
@@ -32,14 +32,14 @@ class ChangePoint:
 def change_points(sample: Sample, level: float = LEVEL) -> list[ChangePoint]:
     """Shifts in a series, by binary segmentation with paired tests.
 
-    The series is split where the means before and after differ most for the number of checkpoints on both sides (the
-    CUSUM statistic), if that difference is significant (Student's t of the clusters' influences). Each part is split
-    again in the same way.
+    The series is split where the difference of the means before and after, weighted by the number of checkpoints on
+    both sides (the CUSUM statistic), is largest, if that difference is significant (Student's t of the clusters'
+    influences). Each part is split again in the same way.
 
     Args:
         sample: Scores of the checkpoints, in the order of training, on the same clips; clips without a value for one
             of the checkpoints are left out.
-        level: Largest corrected p of a reported shift.
+        level: Shifts with a corrected p below this level are reported.
 
     Returns:
         Change points by place.

@@ -1,9 +1,9 @@
 """Confidence intervals of one score, from the influence of each cluster on the score.
 
-An interval is the hull of two: Student's t, which suits roughly normal or symmetric scores, and the bootstrap t (Efron
-& Tibshirani 1993, chapter 12.5), which suits skewed scores. Either interval alone has too low a coverage in the other's
-cases: Student's t 82 % for lognormal scores of 8 clips, the bootstrap t 85 % for 30 differences of which 15 % are not
-zero. Percentile and BCa intervals cover less than either.
+An interval is the hull of two intervals: Student's t, for roughly normal or symmetric scores, and the bootstrap t
+(Efron & Tibshirani 1993, chapter 12.5), for skewed scores. Either one alone has too low a coverage for the scores
+that suit the other: Student's t 82 % for lognormal scores of 8 clips, the bootstrap t 85 % for 30 differences of which
+15 % are not zero. Percentile and BCa intervals cover less than either.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ CONFIDENCE = 0.95
 BOOTSTRAPPED = 5
 """Smallest number of clusters for which the bootstrap t is computed."""
 FEWEST_APART = 4
-"""An interval needs this many clusters without the most common score: fewer do not show how scores spread."""
+"""An interval needs this many clusters whose score is not the most common one (of fewer than 5, all but one)."""
 FEW = 12
 """Number of clusters below which the coverage of an interval is under 90 % for strongly skewed scores."""
 
@@ -72,7 +72,7 @@ def standard_error(influence: Array) -> Array:
 
 
 def clusters_apart(scores: Array) -> int:
-    """How many clusters [cluster] do not share the most common score."""
+    """Number of clusters whose score is not the most common one; scores [cluster]."""
     scale = float(np.abs(scores).max()) if len(scores) else 0.0
     _, counts = np.unique(np.round(scores / (scale or 1.0), 9), return_counts=True)
     return int(counts.sum() - counts.max()) if len(counts) else 0

@@ -23,7 +23,7 @@ MIN_SPEAKERS = 8
 
 
 RARE = 2
-"""Largest mean number of errors per clip with errors for which errors are treated as independent of each other."""
+"""Errors are treated as independent if the clips that have errors have at most this many on average."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +47,7 @@ class Tested:
 
 @dataclass(frozen=True, eq=False)
 class PairedScores:
-    """One value of one condition: what was planned, system by clip."""
+    """Scores of one value in one condition [system, clip]; NaN where a planned score is missing."""
 
     condition: str
     value: Value
@@ -68,7 +68,7 @@ class PairedScores:
 
     @property
     def tested(self) -> bool:
-        """Whether differences are tested: not those of cost, which is measured once for a batch of clips."""
+        """Whether differences are tested; not for values of speed, which are measured once for a batch of clips."""
         return self.value.role != "speed"
 
     @cached_property
@@ -143,7 +143,7 @@ class PairedScores:
         return min(max(edge * self.factor, low), high)
 
     def known(self, system: str) -> int:
-        """How many values a system has: clips, times their seeds."""
+        """Number of a system's values over all clips and seeds."""
         return int(self.seeds[self.systems.index(system)].sum()) if system in self.systems else 0
 
     def per_clip(self) -> NDArray[np.float64]:
@@ -152,7 +152,7 @@ class PairedScores:
             return np.asarray(self.sample.numerator / self.sample.denominator * self.factor)
 
     def oriented_z_scores(self) -> NDArray[np.float64]:
-        """Scores [system, clip] turned so that more is better, in standard deviations of the value."""
+        """z-scores [system, clip] over all systems and clips, negated where a lower value is better."""
         values = self.per_clip()
         spread = np.nanstd(values) or 1.0
         centred = (values - np.nanmean(values)) / spread
@@ -165,7 +165,7 @@ class PairedScores:
 
 
 def paired_scores(plan: Plan, rows: pd.DataFrame) -> Iterator[PairedScores]:
-    """Every (condition, value) with at least one measured number, from the plan's records (`planned_records`)."""
+    """Paired samples of each condition and value with a measured number, from a plan's records (`planned_records`)."""
     speakers = {(trial.condition, trial.utterance.id): trial.utterance.speaker for trial in plan.trials}
     for condition in dict.fromkeys(trial.condition for trial in plan.trials):
         here = rows[rows["condition"] == condition]
@@ -185,7 +185,7 @@ def paired(
     known = rows[rows["value"].notna()]
     if value.reduction == "rate":
         parts = known["components"].map(json.loads)
-        parts = parts[parts.map(lambda c: c["total"] > 0)]  # 0 of 0 counts nothing
+        parts = parts[parts.map(lambda c: c["total"] > 0)]  # a rate with a total of 0 is undefined
         known = known.loc[parts.index]
         numerator, denominator = parts.map(lambda c: float(c["errors"])), parts.map(lambda c: float(c["total"]))
     else:

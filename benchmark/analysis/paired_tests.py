@@ -49,10 +49,10 @@ class Difference:
         """The smallest true difference that is significant with 80 % power for this number of clusters.
 
         Args:
-            level: A difference is significant if its p is below: 0.05 divided by the number of pairs in the correction.
+            level: A difference is significant if its p is below this: 0.05, or 0.05 / number of pairs (Holm).
 
         Returns:
-            The difference, in the score's unit; None where no outcome of so few clusters has such a p.
+            The difference, in the score's unit; None where so few clusters cannot give a p below `level`.
         """
         if self.clusters < 2 or smallest_p(self.clusters) >= level:
             return None
@@ -125,13 +125,13 @@ def score_interval(sample: Sample, system: int, draws: Draws) -> Interval | None
 
 
 def influences(numerator: Array, denominator: Array) -> Array:
-    """Each cluster's influence on the scores [system, cluster]: their mean is 0, their spread is the score's error."""
+    """Influence of each cluster on the scores [system, cluster]: mean 0; `standard_error` gives the scores' errors."""
     scores = numerator.sum(1, keepdims=True) / denominator.sum(1, keepdims=True)
     return np.asarray((numerator - scores * denominator) / denominator.mean(1, keepdims=True))
 
 
 def pairwise(sample: Sample, wanted: Sequence[tuple[int, int]], draws: Draws) -> dict[tuple[int, int], Difference]:
-    """Every wanted pair of systems on its common clips; pairs without common clips are left out.
+    """The difference of each wanted pair of systems on its common clips; pairs without common clips are left out.
 
     Pairs with the same common clips are computed together.
     """

@@ -18,14 +18,14 @@ DRAWS = 10_000
 EXACT = 13
 """Clusters up to which every sign pattern is tried."""
 KEPT = 4
-"""Draw matrices in each cache: a condition needs one per number of clusters, which missing scores change."""
+"""Number of matrices in each cache; a condition needs one per number of clusters, which depends on missing scores."""
 TINY = 1e-12
 """Variance below which resampled clusters count as equal (their t is infinite)."""
 
 
 def resampling(rng: np.random.Generator, clusters: int, draws: int = DRAWS) -> Counts:
     """How often each cluster is drawn: [draw, cluster], rows sum to the number of clusters."""
-    counts = np.empty((draws, clusters), dtype=np.uint8)  # of n picks none repeats 256 times
+    counts = np.empty((draws, clusters), dtype=np.uint8)  # in practice, no cluster is drawn 256 times
     for start in range(0, draws, CHUNK):
         rows = counts[start : start + CHUNK]
         flat = rng.integers(clusters, size=rows.shape) + clusters * np.arange(len(rows))[:, None]
@@ -42,7 +42,7 @@ def signs(rng: np.random.Generator, clusters: int, draws: int = DRAWS) -> Counts
 
 
 def products(draws: Counts, columns: Array) -> NDArray[np.float32]:
-    """[draw, cluster] times [cluster, column], piece by piece: memory does not grow with the number of clips."""
+    """[draw, cluster] times [cluster, column], in pieces, so that few draws at a time are 32-bit float."""
     wide = columns.astype(np.float32)
     pieces = range(0, len(draws), CHUNK)
     return np.concatenate([draws[start : start + CHUNK].astype(np.float32) @ wide for start in pieces])
@@ -51,7 +51,7 @@ def products(draws: Counts, columns: Array) -> NDArray[np.float32]:
 def bootstrap_t(counts: Counts, influence: Array) -> Array:
     """t of resampled clusters [draw, comparison]: their mean influence [comparison, cluster] over its standard error.
 
-    Infinite where a draw holds equal clusters only.
+    Infinite where all clusters of a draw have the same influence, 0 where that influence is 0.
     """
     clusters = influence.shape[1]
     scale = np.sqrt((influence**2).mean(1, keepdims=True))

@@ -23,7 +23,7 @@ class SeedVariance:
 
 
 def seed_variance(scores: Array) -> SeedVariance | None:
-    """Components of scores [clip, seed]; None for a single seed or clip."""
+    """Variance components of scores [clip, seed]; None for a single seed or clip."""
     clips, seeds = scores.shape
     if clips < 2 or seeds < 2:
         return None

@@ -11,7 +11,7 @@ from scipy.special import stdtr  # scipy.stats takes a second to import
 from restorebench.benchmark.analysis.resampling import Array, Counts, products
 
 ALPHA = 0.05
-"""A p below which chance does not explain a difference."""
+"""Significance level: a difference with a p below it is significant."""
 
 
 def permutation(flips: Counts, differences: Array) -> Array:
@@ -42,7 +42,7 @@ def bootstrapped(studentised: Array, observed: Array, differences: Array) -> Arr
 
 
 def _beyond_the_draws(p: Array, reached: Array, differences: Array) -> Array:
-    """Replaces p by Student's t where no draw reached the observed value, if that p is smaller.
+    """Replaces p by the p of Student's t where no draw reached the observed value and Student's p is smaller.
 
     The correction over hundreds of pairs needs p below 1 / draws.
     """
@@ -65,7 +65,7 @@ def one_sided(p: float, towards: bool) -> float:
 
 
 def holm(p: Sequence[float] | Array) -> Array:
-    """Holm's adjusted p: calling those below 0.05 significant makes any error in at most 5 % of the tables."""
+    """Holm's adjusted p: with those below 0.05 called significant, the family-wise error rate is at most 5 %."""
     p = np.asarray(p, dtype=np.float64)
     order = np.argsort(p)
     stepped = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
@@ -77,7 +77,8 @@ def holm(p: Sequence[float] | Array) -> Array:
 def ranks(above: NDArray[np.bool_]) -> list[tuple[int, int]]:
     """Best and worst rank of each system, 1 the best, from `above` [system, system]: first significantly above second.
 
-    With tests that keep the family error, all ranks hold at once (Mogstad, Romano, Shaikh & Wilhelm 2024).
+    With tests that control the family-wise error rate, the rank ranges are simultaneous confidence sets
+    (Mogstad, Romano, Shaikh & Wilhelm 2024).
     """
     better, worse = above.sum(axis=0), above.sum(axis=1)
     return [(1 + int(b), len(above) - int(w)) for b, w in zip(better, worse, strict=True)]

@@ -18,7 +18,7 @@ from restorebench.benchmark.types import Table
 
 
 def examine() -> list[Table]:
-    """What is here, what is missing, and what to do about it."""
+    """Tables of what is installed, what is missing, and how to get it."""
     return [_machine(), _components(), environments_table(), weights_table(), corpora_table(), _suites()]
 
 
@@ -44,14 +44,14 @@ def _components() -> Table:
 
 
 def named_environments() -> dict[Environment, list[str]]:
-    """Environments that registered components ask for, with their names."""
+    """Environment -> names of the registered components that run in it."""
     kinds: tuple[registry.Kind, ...] = ("systems", "metrics")
     cards = [(name, registry.card(kind, name)) for kind in kinds for name in registry.targets_by_name(kind)]
     return environments.used_by((name, card.environment) for name, card in cards)
 
 
 def environments_table() -> Table:
-    """Every environment that is named or lies in the cache: who uses it, how large it is."""
+    """A table of the environments that components name or that the cache contains, with their sizes and users."""
     named, here = named_environments(), {built.key: built for built in environments.installed()}
     rows = []
     for environment, users in named.items():
@@ -88,7 +88,7 @@ def corpora_table() -> Table:
 
 
 def size(count: int) -> str:
-    """Bytes for people."""
+    """A number of bytes with a readable unit, such as 1.2 MB."""
     unit, name = next((u, n) for u, n in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB"), (1, "B")) if count >= u or u == 1)
     return f"{count / unit:.3g} {name}"
 

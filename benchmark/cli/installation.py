@@ -17,21 +17,21 @@ from restorebench.benchmark.cli.options import Format, Format_, Listed, Verbose,
 app = typer.Typer()
 
 
-data_app = typer.Typer(help="Corpora and weights: see what there is, fetch it.", no_args_is_help=True)
+data_app = typer.Typer(help="List and fetch corpora and weights.", no_args_is_help=True)
 
 
 @app.command("list", epilog="Example: restorebench list metrics --format csv")
 def list_(
-    what: Annotated[Listed | None, typer.Argument(help="What to list; all kinds when left out.")] = None,
+    what: Annotated[Listed | None, typer.Argument(help="What to list; default: all but papers and decisions.")] = None,
     sensitivity: Annotated[
         bool,
-        typer.Option("--sensitivity", help="For metrics: measure how far level, delay, rate and length move them."),
+        typer.Option("--sensitivity", help="For metrics: measure how level, delay, rate and length change scores."),
     ] = False,
     form: Format_ = Format.terminal,
     wide: Wide = False,
     verbose: Verbose = False,
 ) -> None:
-    """List systems, metrics, corruptions, suites, every published cell of the papers, or our decisions on them."""
+    """List systems, metrics, corruptions, synthesizers, suites, published cells, or our decisions on the papers."""
     from restorebench.benchmark.cli import listing
 
     if sensitivity:
@@ -67,12 +67,12 @@ def doctor(form: Format_ = Format.terminal, wide: Wide = False) -> None:
 
 @app.command(epilog="Example: restorebench env --prune")
 def env(
-    prune: Annotated[bool, typer.Option("--prune", help="Remove what no component names any more.")] = False,
+    prune: Annotated[bool, typer.Option("--prune", help="Remove environments that no component uses.")] = False,
     form: Format_ = Format.terminal,
     wide: Wide = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show the environments of components whose packages clash with ours; they are made at the first use."""
+    """Show the separate environments of components with conflicting packages; each is built at its first use."""
     from restorebench.benchmark.cli.doctor import environments_table, named_environments
     from restorebench.benchmark.isolation import environments
 
@@ -89,7 +89,7 @@ def data_fetch(
         Path | None, typer.Option("--from", help="A folder that holds the corpus, or its archives, already.")
     ] = None,
 ) -> None:
-    """Fetch weights or a corpus: prints size and licence, goes on where it was cut off, checks the hash."""
+    """Fetch weights or corpora: prints size and licence, resumes an interrupted download, checks the hash."""
     from restorebench.benchmark.core.progress import show
     from restorebench.benchmark.data import weights
     from restorebench.benchmark.data.corpora import fetch as corpora

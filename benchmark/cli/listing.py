@@ -18,7 +18,7 @@ from restorebench.reports.tables import cards
 
 
 def table(kind: str) -> Table:
-    """One kind as a table."""
+    """The table for one kind of `restorebench list`, such as `systems`."""
     makers = {
         "systems": _systems,
         "metrics": _metrics,
@@ -46,7 +46,7 @@ def card(name: str) -> Table:
 
 
 def sensitivity(progress: Progress) -> Table:
-    """How far level, delay, rate and length move the metrics that can be used here."""
+    """A table of how level, delay, rate and length change the scores of the metrics that can be measured here."""
     names = [name for name, metric in _cards("metrics") if isinstance(metric, MetricCard)]
     why = {name: reason for name in names if (reason := _unmeasured(name))}
     rows, failed = sensitivities.sensitivities([n for n in names if n not in why], progress)
@@ -72,7 +72,7 @@ def _systems() -> Table:
     for name, card in _cards("systems"):
         assert isinstance(card, SystemCard)
         why = why_not("systems", name)
-        if not why:  # a checkpoint's header says more than the class
+        if not why:  # the card of the created system includes facts from its checkpoint
             card = system_of(name).card
         rate = f"{card.rate} Hz" if card.rate else "any"
         trained = ", ".join(dict.fromkeys(corpus.corpus for corpus in card.training))

@@ -1,7 +1,7 @@
-"""The command line. Each command is a thin layer over a function of the same name that Python can call.
+"""The command line. Each command is a thin layer over functions that Python can call.
 
-Exit codes: 0 done, 1 the thing asked about failed, 2 the request cannot be carried out. Imports are inside the
-commands, so that `--help` answers at once.
+Exit codes: 0 done, 1 done with a negative result (such as a failed check), 2 the request cannot be carried out.
+Imports are inside the commands, so that `--help` answers at once.
 """
 
 from __future__ import annotations
@@ -53,17 +53,17 @@ def about(
 
 
 class Stopped(BaseException):
-    """Ctrl-C, or SIGTERM. Not KeyboardInterrupt, which Typer would turn into a bare exit code."""
+    """Raised on Ctrl-C or SIGTERM instead of KeyboardInterrupt, which Typer would turn into a bare exit code."""
 
 
 def _stop(number: int, _: object) -> None:
     for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, signal.SIG_IGN)  # one is enough: a second must not interrupt the clearing up
+        signal.signal(one, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
     raise Stopped(number)
 
 
 def main() -> None:
-    """The `restorebench` command: expected errors are one line, the traceback is on --debug."""
+    """The `restorebench` command: an error is printed as one line, or with --debug as a traceback."""
     debug = "--debug" in sys.argv
     if "--offline" in sys.argv:
         os.environ["RESTOREBENCH_OFFLINE"] = "1"  # workers and environments inherit it

@@ -36,7 +36,7 @@ app = typer.Typer()
 
 
 def _with_checkpoints(systems: str, pattern: str) -> str:
-    """The named systems, those that run from a checkpoint once for each file of a pattern.
+    """The named systems; those that run from a checkpoint are repeated with each file that matches the pattern.
 
     Raises RequestError when no file or no system fits.
     """
@@ -68,7 +68,7 @@ def plan(
     suite: Annotated[str, typer.Argument(help="A suite's name, or a path to a .toml file.")],
     systems: Names = "",
     metrics: Names = "",
-    store: Annotated[Path | None, typer.Option(help="Count what this store holds already.")] = None,
+    store: Annotated[Path | None, typer.Option(help="Store whose results count as cached.")] = None,
     synthesizer: Synthesizer_ = "",
     profile: Profile_ = Profile.embedded,
     limit: Limit = None,
@@ -99,18 +99,18 @@ def run(
     limit: Limit = None,
     workers: Workers_ = None,
     checkpoints: Annotated[
-        str, typer.Option(help="Files, as in 'runs/*/step-*.safetensors': each named system with each of them.")
+        str, typer.Option(help="Files, as 'runs/*/step-*.safetensors': systems that take a checkpoint run with each.")
     ] = "",
     shard: Annotated[str, typer.Option(help="Only part NUMBER/COUNT of the clips; see `store merge`.")] = "",
     retry_failed: Annotated[bool, typer.Option(help="Try clips again that failed in an earlier run.")] = False,
     fetch: Annotated[
-        bool, typer.Option("--fetch", help="First fetch the weights that rows and metrics need; says sizes, licences.")
+        bool, typer.Option("--fetch", help="First fetch the weights of systems and metrics; prints sizes and licences.")
     ] = False,
     form: Format_ = Format.terminal,
     wide: Wide = False,
     verbose: Verbose = False,
 ) -> None:
-    """Degrade, restore and score a suite, then print its board. What the store holds already is not done again."""
+    """Degrade, restore and score a suite, then print its board. Results that the store has are reused."""
     from restorebench.benchmark.core.progress import show
     from restorebench.benchmark.plan.shard import WHOLE, Shard
     from restorebench.benchmark.run.execute import execute
@@ -152,15 +152,15 @@ def score(
     texts: Annotated[Path | None, typer.Option(readable=False, help="CSV with the columns id,text.")] = None,
     language: Annotated[str, typer.Option(help="Language of the transcripts.")] = "en",
     workers: Workers_ = None,
-    table: Annotated[Path | None, typer.Option("--import", help="CSV system,id,value of a judge elsewhere.")] = None,
-    metric: Annotated[str, typer.Option(help="With --import: name of that judge, e.g. sesqa.")] = "",
+    table: Annotated[Path | None, typer.Option("--import", help="CSV system,id,value of an external metric.")] = None,
+    metric: Annotated[str, typer.Option(help="With --import: name of that metric, e.g. sesqa.")] = "",
     lower_is_better: Annotated[bool, typer.Option("--lower-is-better", help="With --import.")] = False,
-    store: Annotated[Path | None, typer.Option(help="With --import: the store that the scores enter.")] = None,
+    store: Annotated[Path | None, typer.Option(help="With --import: store to add the scores to.")] = None,
     suite: Annotated[str, typer.Option(help="With --import: which suite of the store; default: the latest.")] = "",
 ) -> None:
     """Score a folder of finished audio. Clips that cannot be scored get an error in their row; exit code 1 then.
 
-    With --import, take over scores that were made elsewhere: they stand in the store under their own name.
+    With --import, add scores that were computed elsewhere to a store, as values of the metric named by --metric.
     """
     if table is not None:
         if not metric or store is None:
@@ -169,7 +169,7 @@ def score(
 
         opened, plan = _stored_plan(store, suite)
         count = import_scores(opened, plan, table, metric, lower_is_better)
-        _print_status(f"{count} values of {metric} taken over; restorebench board {store}")
+        _print_status(f"{count} values of {metric} imported; next: restorebench board {store}")
         return
     if estimates is None or out is None:
         raise RequestError("wanted --estimates DIR and --out FILE, or --import FILE; see restorebench score --help")
@@ -204,7 +204,7 @@ def score(
 
 
 def _plan(suite: str, systems: str, metrics: str, limit: int | None, profile: Profile, synthesizer: str = "") -> Plan:
-    """The plan; what is left out of the suite's defaults is said."""
+    """The plan. Prints which defaults of the suite are left out, and why."""
     from restorebench.benchmark.run.defaults import plan_of_suite
     from restorebench.benchmark.suite import load_suite, spoken_by
 

@@ -55,11 +55,11 @@ class Listed(StrEnum):
 
 
 Names = Annotated[str, typer.Option(help="Comma-separated names.")]
-Synthesizer_ = Annotated[str, typer.Option(help="In a suite with speech: who speaks with the restored prompts.")]
+Synthesizer_ = Annotated[str, typer.Option(help="In a suite with speech: synthesizer for the restored prompts.")]
 Store_ = Annotated[Path, typer.Option(help="Folder of results; made when absent.")]
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N clips of the corpus.")]
 Workers_ = Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")]
-Profile_ = Annotated[Profile, typer.Option(help="Whose metrics: those that run anywhere, or the papers' own scorers.")]
+Profile_ = Annotated[Profile, typer.Option(help="Default metrics: those that run anywhere, or the papers' scorers.")]
 Format_ = Annotated[Format, typer.Option("--format", help="How to print.")]
 Wide = Annotated[bool, typer.Option("--wide", help="On a terminal: every column, whatever its width.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="On a terminal: signatures and other small print too.")]
@@ -96,11 +96,11 @@ PLAIN: dict[str, str | int | None] = {
     "§": "section ",
     "…": "...",
 }
-"""What stands for a sign that an output cannot hold."""
+"""Replacements for characters that are not in the encoding of an output."""
 
 
 def writable(text: str, encoding: str) -> str:
-    """The text, with plain signs where the encoding lacks one of its own.
+    """The text; if the encoding lacks one of its characters, with `PLAIN` applied and question marks for the rest.
 
     >>> writable("OVL ↑ 2.9 – é", "ascii")
     'OVL ^ 2.9 - ?'
@@ -124,7 +124,7 @@ def _print_status(text: str) -> None:
 
 
 def _stored_plan(store: Path, suite: str) -> tuple[Store, Plan]:
-    """The plan of a suite, by default of the latest one."""
+    """The opened store and its plan of a suite; by default, of the latest suite."""
     from restorebench.benchmark.store.store import open_store, plan_of
 
     opened = open_store(store)

@@ -1,7 +1,7 @@
 """Pytest fixtures: `restorebench_gate(store, baseline)` fails the test when a score regressed,
 `restorebench_check(system)` when a system breaks the contract.
 
-They are found by pytest through an entry point; nothing of restorebench is imported before a test asks for it.
+Pytest finds them through an entry point; the engine is imported only when a test calls one of them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ def restorebench_gate() -> Gate:
 
 @pytest.fixture(scope="session")
 def restorebench_check() -> Check:
-    """Called with a system (a name, a function or an object); fails with its faults, except those of `allow`."""
+    """Called with a system (a name, a function or an object); fails if a check not in `allow` finds a fault."""
 
     def judge(system: Any, rate: int | None = None, allow: Sequence[str] = (), long: bool = False) -> None:
         from restorebench import check_system

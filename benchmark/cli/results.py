@@ -28,7 +28,7 @@ app = typer.Typer()
 store_app = typer.Typer(help="Stores of results: merge those of several machines.", no_args_is_help=True)
 
 
-submit_app = typer.Typer(help="Hand results on in one file: pack a store, check a pack.", no_args_is_help=True)
+submit_app = typer.Typer(help="Share results as one file: pack a store, check a pack.", no_args_is_help=True)
 
 
 @app.command(epilog="Example: restorebench board demo-store --against masksr2 --format md")
@@ -40,14 +40,14 @@ def board(
         ),
     ],
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
-    against: Annotated[str | None, typer.Option(help="Paper to stand beside: masksr2 or sise.")] = None,
+    against: Annotated[str | None, typer.Option(help="Paper to compare with: masksr2 or sise.")] = None,
     form: Annotated[BoardFormat, typer.Option("--format", help="How to print.")] = BoardFormat.terminal,
     dataset: Annotated[str, typer.Option(help="For hf-eval-results: OWNER/NAME of the benchmark on the Hub.")] = "",
     system: Annotated[str, typer.Option(help="For hf-eval-results: the row that is the model.")] = "",
     wide: Wide = False,
     verbose: Verbose = False,
 ) -> None:
-    """Print the board of a store, or of several people's packs; with --against, cells beside the published ones.
+    """Print the board of a store, or of several stores and packs; with --against, beside the published cells.
 
     For the Hugging Face Hub: hf-eval-results is a file of a model's folder .eval_results, hf-eval-yaml the eval.yaml
     of the benchmark's dataset.
@@ -75,7 +75,7 @@ def compare(
     wide: Wide = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say which of two systems is better on their common clips, by how much, and how sure that is."""
+    """Show which of two systems is better on their common clips, and by how much, with intervals and p."""
     from restorebench.benchmark.analysis.board import board as make_board
     from restorebench.reports.tables.compare import report as compare_tables
 
@@ -92,7 +92,7 @@ def trend(
     wide: Wide = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say how a system's values develop over its checkpoints: means, changes on the same clips, shifts."""
+    """Show how a system's scores change over its checkpoints: means, changes on the same clips, shifts."""
     from restorebench.benchmark.analysis.board import board as make_board
     from restorebench.reports.tables.trend import trends
 
@@ -107,7 +107,7 @@ def log(
     out: Annotated[Path, typer.Option(help="Folder in which the trackers keep their files.")] = Path("logs"),
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
 ) -> None:
-    """Hand the board's values to experiment trackers, with the training step of each checkpoint."""
+    """Write the board's values to experiment trackers, with the training step of each checkpoint."""
     from restorebench.benchmark.analysis.board import board as make_board
     from restorebench.reports.trackers import tracker
     from restorebench.reports.trackers.runs import tracked_runs
@@ -126,7 +126,7 @@ def report(
     store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
     out: Annotated[Path, typer.Option(help="Folder to write to; an earlier report in it is replaced.")],
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
-    clips: Annotated[int, typer.Option(min=0, help="Keep the sounds of so many clips.")] = 60,
+    clips: Annotated[int, typer.Option(min=0, help="Number of clips whose sounds are kept.")] = 60,
 ) -> None:
     """Write an HTML report: leaderboard, clips to listen to, breakdowns, failures. It opens from disk, offline."""
     from restorebench.benchmark.analysis.board import board_of
@@ -154,7 +154,7 @@ def notebook(
     out: Annotated[Path, typer.Option(help="The .ipynb file to write; it is executed.")],
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
 ) -> None:
-    """Write an executed notebook with the tables and plots of a store, for going on by hand."""
+    """Write an executed notebook with the tables and plots of a store, for further analysis."""
     from restorebench.benchmark.core.outputs import require_file
     from restorebench.reports.notebook import notebook as write_notebook
 
@@ -211,7 +211,7 @@ def _board(
             page, FORMATS[Format.html](tables.results(new_board) if for_programs or against else shown).encode()
         )
     _print([replace(table, notes=(*notes, *table.notes)) for table in shown], form, wide, verbose)
-    if form is Format.csv:  # which has no place for notes
+    if form is Format.csv:  # CSV has no place for notes
         for note in notes:
             _print_status(note)
     if not against and form is Format.terminal:
@@ -259,7 +259,7 @@ def submit_pack(
 def submit_check(
     packs: Annotated[list[Path], typer.Argument(readable=False, help="Files that `submit pack` wrote.")],
 ) -> None:
-    """Check that packs are whole and unchanged, and tell what they hold. They stay self-reported."""
+    """Check that packs are complete and unchanged, and show their contents. The results remain self-reported."""
     from tempfile import TemporaryDirectory
 
     from restorebench.benchmark.store.pack import contents
@@ -276,8 +276,8 @@ def submit_check(
 
 @store_app.command("merge", epilog="Example: restorebench store merge part-1 part-2 --out results")
 def store_merge(
-    stores: Annotated[list[Path], typer.Argument(readable=False, help="Stores, as those of `run --shard`.")],
-    out: Annotated[Path, typer.Option(help="The store to write; one that exists is added to.")],
+    stores: Annotated[list[Path], typer.Argument(readable=False, help="Stores, such as those of `run --shard`.")],
+    out: Annotated[Path, typer.Option(help="The store to write; an existing store is extended.")],
 ) -> None:
     """Merge stores into one. Where one has a result and another a failure of the same clip, the result is kept."""
     from restorebench.benchmark.core.progress import show

@@ -67,7 +67,7 @@ def check_system(system: System, long: bool = False, progress: Progress = silent
 
 
 def ten_minutes(subject: Subject, always: bool) -> Finding:
-    """Ten minutes of speech in one call."""
+    """The finding for ten minutes of speech in one call; "not told" if it would take too long."""
     try:
         start = time.perf_counter()
         given = sounds.speech(subject.rate)

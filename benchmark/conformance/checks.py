@@ -35,7 +35,7 @@ Verdict = Literal["ok", "fault", "not told"]
 
 @dataclass(frozen=True)
 class Finding:
-    """What one check saw."""
+    """The verdict of one check and what it measured."""
 
     check: str
     verdict: Verdict
@@ -153,7 +153,7 @@ def _tail(subject: Subject) -> tuple[Verdict, str]:
 
 @check("clipping")
 def _clipping(subject: Subject) -> tuple[Verdict, str]:
-    """Speech 12 dB above full scale, as it arrives in float files."""
+    """Restores speech 12 dB above full scale, which float files can contain."""
     output = subject.restore(sounds.speech(subject.rate) * np.float32(8))
     if not np.isfinite(output).all():
         return "fault", "samples that are not finite for input above full scale"

@@ -1,6 +1,6 @@
-"""How much a metric's values move when a sound changes in a way that listeners hardly mind: level, delay, rate, length.
+"""How much a metric's values change with the level, delay, rate and length of a sound.
 
-Measured on degraded clips of the bundled suite: what a metric says of a changed clip, minus what it says of the clip.
+Measured on degraded clips of the bundled suite: the score of a changed clip minus the score of the unchanged clip.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ CHANGES: dict[str, Callable[[Audio], Audio]] = {
     "1 s of silence after": lambda audio: Audio(np.pad(audio.samples, (0, audio.rate)), audio.rate),
     "second half gone": lambda audio: Audio(audio.samples[: len(audio.samples) // 2], audio.rate),
 }
-"""Name -> what is done to the degraded clip; the reference stays."""
+"""Name -> function that changes the degraded clip; the reference is not changed."""
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,9 @@ class Sensitivity:
 
     value: Value
     plain: float
-    """The number of the unchanged clips, as boards show it: a mean, or the pooled rate."""
+    """The score over the unchanged clips, as boards show it: a mean, or the pooled rate."""
     changes: Mapping[str, float | None]
-    """Change -> number of the changed clips minus `plain`; None where a clip cannot be scored."""
+    """Change -> score over the changed clips minus `plain`; None where a clip cannot be scored."""
     why: Mapping[str, str]
     """Change -> why a clip cannot be scored."""
 
@@ -123,7 +123,7 @@ def _sensitivity(name: str, subjects: Sequence[tuple[Subject, Audio]]) -> list[S
 
 
 def _reduced(value: Value, outcomes: Sequence[Outcome]) -> float | str:
-    """The clips' number as boards show it, or why a clip has none: a rate is pooled, anything else is a mean."""
+    """The score over the clips as boards show it (the pooled rate or the mean), or why a clip has none."""
     numbers = [outcome.value for outcome in outcomes if outcome.value is not None]
     if len(numbers) < len(outcomes):
         return next(outcome.why for outcome in outcomes if outcome.value is None)
@@ -136,7 +136,7 @@ def _reduced(value: Value, outcomes: Sequence[Outcome]) -> float | str:
 
 
 def table(measured: Sequence[Sensitivity], left_out: Mapping[str, str], clips: int = CLIPS) -> Table:
-    """A row for each value. left_out: metric -> why it was not measured; clips: on how many it was measured."""
+    """A row for each value. left_out: metric -> why it was not measured; clips: number of clips."""
     rows = []
     for one in measured:
         decimals = one.value.decimals

@@ -16,7 +16,7 @@ PEAK = 0.5
 
 @cache
 def speech(rate: int, clip: int = 0) -> FloatArray:
-    """Clean speech [time] of about 3 s with a peak of 0.5; three clips by three voices."""
+    """Clean speech [time] of about 3 s with a peak of 0.5; `clip` (0 to 2) selects one of three speakers."""
     sound = read(BUNDLE / f"{CLIPS[clip]}.flac")
     samples = resample(sound.samples, sound.rate, rate)
     scaled: FloatArray = (samples * (PEAK / np.abs(samples).max())).astype(np.float32)

@@ -1,4 +1,4 @@
-"""Files that are either absent or complete, whatever happens meanwhile."""
+"""Writes files so that they are either absent or complete, even if the process is killed."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def write_atomic(path: Path, data: bytes) -> None:
 
 
 def sweep(folder: Path) -> None:
-    """Removes the parts that killed processes left in a folder, a day old or more."""
+    """Removes part files of a folder that are more than a day old: killed processes left them."""
     for part in folder.glob(f".*{PART}"):
         with suppress(OSError):
             if time.time() - part.stat().st_mtime > LEFT_OVER_S:

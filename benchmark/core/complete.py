@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 ENDLESS = 0x7F000000
-"""Lengths of this size or more, and 0, are placeholders of writers to streams and pipes, which know no length."""
+"""A length of 0, or of this or more and over twice the file's size, is a placeholder of a streamed file."""
 OGG_PAGE = 65_307
 """Largest size of an OGG page in bytes."""
 XING_AT = 4 * 1024

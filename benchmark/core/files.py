@@ -14,9 +14,10 @@ LEFT_BEHIND = frozenset({"Thumbs.db", "desktop.ini"})
 def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
     """Files below a folder with one of the suffixes (lower case), sorted.
 
-    Symbolic links to folders are followed, except links to a folder that contains them; behind a link, each folder is
-    listed once. Hidden files and folders (names that begin with a dot, such as `.ipynb_checkpoints` and AppleDouble's
-    `._x.wav`) are left out. A broken link is listed, so that the code that reads it reports it by name.
+    Symbolic links to folders are followed, except links to a folder that contains them; below a link, a folder
+    that was listed already is left out. Hidden files and folders (names that begin with a dot, such as
+    `.ipynb_checkpoints` and AppleDouble's `._x.wav`) are left out. A broken link is listed, so that the code that reads
+    it reports it by name.
     """
     paths: list[Path] = []
     walked: set[str] = set()
@@ -34,7 +35,7 @@ def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
 
 
 def visible(paths: Iterable[Path]) -> list[Path]:
-    """The paths, sorted, without hidden ones and what desktops leave behind."""
+    """The paths, sorted, without hidden files and files of desktop programs (`LEFT_BEHIND`)."""
     kept = []
     for path in paths:
         if path.name.startswith(".") or path.name in LEFT_BEHIND:
@@ -45,7 +46,7 @@ def visible(paths: Iterable[Path]) -> list[Path]:
 
 
 def _leads_back(path: Path, top: Path) -> bool:
-    """Whether a folder below `top` is a link to one of those that lead to it, or to one above `top`."""
+    """Whether `path` is a link to `top`, to a folder above `top`, or to a folder between `top` and `path`."""
     if path == top or not path.is_symlink():
         return False
     real, root = os.path.realpath(path), os.path.realpath(top)
@@ -56,5 +57,5 @@ def _leads_back(path: Path, top: Path) -> bool:
 
 
 def _behind_a_link(path: Path, top: Path) -> bool:
-    """Whether one of the folders between `top` and a folder is a link: links to links would never end."""
+    """Whether a folder between `top` and `path` is a link: below one, links could form an endless cycle."""
     return any(above.is_symlink() for above in path.parents if above != top and top in above.parents)

@@ -1,4 +1,4 @@
-"""Spawned worker processes that each use one thread, and a map over units that survives a dying worker."""
+"""Spawned worker processes that each use one thread, and a map over units that goes on when a worker dies."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def end_with(parent: int) -> None:
 
 
 def process_pool(count: int | None = None) -> ProcessPoolExecutor:
-    """Spawned processes that end with this one."""
+    """A pool of spawned processes, which end when this process ends."""
     context = multiprocessing.get_context("spawn")
     return ProcessPoolExecutor(count, mp_context=context, initializer=begin_worker, initargs=(os.getpid(),))
 
@@ -97,7 +97,7 @@ class Workers:
         if self._pool is None:
             return
         if failed is not None:
-            # Units are written whole, so open ones can be dropped; waiting for them would look like a hang.
+            # Results are written atomically, so unfinished units can be dropped; waiting would look like a hang.
             for process in list((self._pool._processes or {}).values()):
                 process.terminate()
         self._pool.shutdown(wait=True, cancel_futures=True)
@@ -116,8 +116,8 @@ class Workers:
     ) -> Iterator[Result]:
         """Results in order of completion.
 
-        A unit whose worker dies is tried once more in `pieces`, each alone; a piece that kills its worker again is
-        handed to `died`, so that only the clips at fault are lost.
+        When a worker dies, all unfinished units in the pool are tried again in `pieces`, one at a time; a piece whose
+        worker dies is passed to `died`, so that only the clips at fault are lost.
         """
         with single_threaded_children():
             yield from self._map(work, list(units), died, pieces)
@@ -149,7 +149,7 @@ class Workers:
                 yield died(unit, f"{MAY_PASS}the worker process died ({DEATHS}), twice")
 
     def _completed(self, futures: Collection[Future[Result]]) -> set[Future[Result]]:
-        """Waits until some of the futures are done; these. Raises RequestError when the pool's manager thread has died.
+        """Waits for the first finished futures; returns them. Raises RequestError if the pool's manager thread died.
 
         Where the machine allows no more threads, that thread dies without an error, and the futures would never end.
         """

@@ -15,13 +15,13 @@ PLAIN_INTERVAL_S = 10.0
 
 
 def silent(stage: str, total: int, steps: Iterator[int]) -> None:
-    """Runs a stage without a word."""
+    """Runs a stage without showing its progress."""
     for _ in steps:
         pass
 
 
 def show(stage: str, total: int, steps: Iterator[int]) -> None:
-    """Runs a stage and shows its rate and remaining time on standard error; nothing for an empty stage."""
+    """Runs a stage and shows its progress and remaining time on standard error; nothing for an empty stage."""
     from rich.console import Console
 
     screen = Console(stderr=True, highlight=False)  # results alone go to standard output

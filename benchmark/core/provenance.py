@@ -31,7 +31,7 @@ def versions() -> dict[str, str]:
 def commit() -> str:
     """The commit of a source checkout, with `+dirty` when files differ from the commit; "" for an installed package.
 
-    The variable RESTOREBENCH_COMMIT, if set, replaces it: for a copy of the files without the git history.
+    If the variable RESTOREBENCH_COMMIT is set, its value is returned, for a copy of the files without git history.
     """
     if named := os.environ.get("RESTOREBENCH_COMMIT"):
         return named
@@ -60,7 +60,7 @@ def processor() -> str:
 
 
 def collect() -> dict[str, Any]:
-    """Everything, as JSON."""
+    """The provenance of a result: versions, commit, Python, operating system and processor, as JSON values."""
     return {
         "versions": versions(),
         "commit": commit(),

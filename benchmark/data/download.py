@@ -18,7 +18,7 @@ Progress = Callable[[str, int, Iterator[int]], None]
 
 
 def offline() -> bool:
-    """$RESTOREBENCH_OFFLINE: nothing is fetched, whatever is missing is an error."""
+    """Whether $RESTOREBENCH_OFFLINE is set (and not 0): then nothing is downloaded; a missing file is an error."""
     return os.environ.get("RESTOREBENCH_OFFLINE", "") not in ("", "0")
 
 

@@ -40,7 +40,7 @@ class Member:
 
 
 def archived(location: str) -> Member | None:
-    """The member that a location names, or None for a file of its own."""
+    """The archive member that a location names, or None if the location is not within an archive."""
     match = ARCHIVED.fullmatch(location)
     return Member(match["archive"], int(match["offset"]), int(match["size"])) if match else None
 
@@ -54,14 +54,14 @@ def data_folder() -> Path | None:
 
 
 def users_data_folder() -> Path:
-    """Where `data fetch` puts corpora when nobody named a folder."""
+    """The folder into which `data fetch` puts corpora when `data_folder` finds none."""
     import platformdirs
 
     return platformdirs.user_data_path("restorebench") / "data"
 
 
 def resolve_uri(location: str) -> Path:
-    """The path behind a location.
+    """The file path of a location.
 
     Raises RequestError when the data folder is needed and absent, or for a member of an archive.
     """
@@ -91,7 +91,7 @@ def _splits(root: Path) -> dict[str, str]:
 
 
 def audio_files(folder: str, split: str = "") -> tuple[str, ...]:
-    """Locations of the audio files below a folder, sorted. With `split`, only those that the data manifest puts there.
+    """Locations of the audio files below a folder, sorted. With `split`, only files that the manifest has in it.
 
     Raises RequestError when the folder is absent or holds no audio.
     """
@@ -117,9 +117,9 @@ def _audio_names(path: Path, head: str, split: str, root: Path | None) -> tuple[
 
 
 def file_sha256(path: Path) -> str:
-    """Hash of a file's bytes; computed again when its size or time of change differs.
+    """SHA-256 of a file, cached; computed again when the file's size or modification time has changed.
 
-    Raises AwayError for what cannot be reached, AudioError for what is no regular file: a pipe would never end.
+    Raises AwayError if the file cannot be read, and AudioError if it is not a regular file, such as a pipe.
     """
     try:
         facts = path.stat()

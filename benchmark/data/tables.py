@@ -1,4 +1,4 @@
-"""Reads CSV tables written by people strictly: a formatting mistake raises an error and cannot change a number."""
+"""Strict reader of hand-written CSV tables: a formatting mistake raises an error and cannot change a number."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def read_csv(path: Path, wanted: Collection[str]) -> list[dict[str, str]]:
         wanted: Columns that must be there; there may be more.
 
     Raises:
-        RequestError: The file or a column is missing, another encoding, a row with more or fewer fields than the header
-            (a comma within an unquoted text), a quotation mark that is not closed. The line is named.
+        RequestError: The file or a column is missing, the encoding is not UTF-8, a row has more or fewer fields than
+            the header (a comma within an unquoted text), or a quotation mark is not closed.
     """
     columns = ",".join(wanted)
     if not path.is_file():
         raise RequestError(f"{path}: no such file; wanted a CSV with the columns {columns}")
-    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)  # lines end as in files, not at U+2028
+    reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)  # lines end at \n or \r, not at U+2028
     rows: list[dict[str, str]] = []
     try:
         header = next(reader, [])

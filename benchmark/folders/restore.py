@@ -17,7 +17,7 @@ from restorebench.benchmark.run.restore import restore_audio
 def restore_files(
     source: Path, target: Path, system: str, seed: int = 0, progress: Progress = silent
 ) -> tuple[int, list[str]]:
-    """Files written, and what went wrong with the others. Raises RequestError when nothing can be done."""
+    """The number of files written, and the error lines. Raises RequestError for an error that affects all files."""
     component = runnable_system(system)
     pairs, faults = _pairs(source, target)
     written: list[Path] = []
@@ -39,7 +39,7 @@ def restore_files(
 
 
 def _pairs(source: Path, target: Path) -> tuple[list[tuple[Path, Path]], list[str]]:
-    """(input, output) of every file, and inputs that cannot have an output of their own."""
+    """(input, output) of every file, and an error line for each id that several inputs share."""
     (require_folder if source.is_dir() else require_file)(target)
     if not source.is_dir():
         if not source.is_file():

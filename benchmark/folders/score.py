@@ -89,7 +89,7 @@ def score_files(
         def steps() -> Iterator[int]:
             for row in pool.map(score_file, todo, _died, metric_by_metric):
                 clip = str(row["id"])
-                yield int(clip not in rows)  # a clip whose worker died comes back metric by metric
+                yield int(clip not in rows)  # a clip whose worker died gives a row per metric
                 rows.setdefault(clip, {}).update(row)
                 if kept and keys[clip]:
                     kept.add(keys[clip], rows[clip])
@@ -120,7 +120,7 @@ def metric_by_metric(unit: FileUnit) -> list[FileUnit]:
 
 
 def table(rows: Sequence[dict[str, object]], names: Sequence[str]) -> pd.DataFrame:
-    """The rows in order of id, columns in the promised order."""
+    """The rows sorted by id, with the columns in the order that `score_files` documents."""
     values = [value.name for name in names for value in metric_card(name).values]
     frame = pd.DataFrame(rows).sort_values("id", ignore_index=True)
     errors = [c for name in names if (c := f"{name}.error") in frame and frame[c].notna().any()]
@@ -199,7 +199,7 @@ def score_file(unit: FileUnit) -> dict[str, object]:
 
 
 def hints_of(estimate: SharedClip | str, reference: SharedClip | None) -> list[str]:
-    """What is likely to be wrong with a file whose scores are bad, in words."""
+    """Messages about samples that look like 16-bit integers, and about a delay against the reference."""
     if isinstance(estimate, str):
         return []
     hints = []

@@ -4,7 +4,7 @@
     prompts/UTT.wav       the clean prompts
     SYSTEM/UTT.wav        speech with the prompt that SYSTEM restored (`unprocessed`: degraded, `target`: clean)
 
-Of several conditions, each has such a folder of its own.
+If there are several conditions, each has its own folder with this layout.
 
 Source: BytedanceSpeech/seed-tts-eval; SISE Table 2.
 """
@@ -28,9 +28,9 @@ PROMPTS = "prompts"
 
 
 def write_speech(store: Store, plan: Plan, out: Path) -> tuple[int, list[str]]:
-    """Writes all speech of a plan's first seed; returns the number of sounds, and a line for each that is missing.
+    """Writes the speech of each system's first seed; returns the number of system outputs written, and error lines.
 
-    Raises RequestError for a plan without speech, and for systems or texts that the layout cannot name.
+    Raises RequestError for a plan without speech, systems that would share a folder, or a text that contains `|`.
     """
     if not plan.suite.speech:
         raise RequestError(f"{plan.suite.name} has no speech; suites with speech have a synthesizer")

@@ -1,4 +1,4 @@
-"""The gate's committed file: one system's scores, clip by clip, what they were measured with, and their margins."""
+"""The gate's baseline file: one system's scores per clip, margins, metric signatures and package versions."""
 
 from __future__ import annotations
 
@@ -119,13 +119,13 @@ def baseline_of(
 
 
 def default_margins(plan: Plan) -> dict[str, float]:
-    """The margins that the plan's values come with."""
+    """The margins that the metric cards of a plan give for their values."""
     values = [value for card in plan.metric_cards.values() for value in card.values]
     return {value.name: value.margin for value in values if value.margin is not None}
 
 
 def holes(rows: pd.DataFrame) -> list[str]:
-    """Records without a value: "VALUE on CONDITION: clips: why"."""
+    """A line per value and condition with missing scores: "VALUE on CONDITION: clips: why"."""
     without = []
     for (condition, name), group in rows[rows["value"].isna()].groupby(["condition", "value_name"], sort=False):
         clips = list(dict.fromkeys(group["utterance"]))
@@ -134,7 +134,7 @@ def holes(rows: pd.DataFrame) -> list[str]:
 
 
 def dropped(old: Baseline, new: Baseline) -> list[str]:
-    """What the old baseline guards and the new one would not."""
+    """A line per value and condition that the new baseline lacks, altogether or for some clips of the old one."""
     missing = []
     for condition, values in old.clips.items():
         for name, clips in values.items():
@@ -147,7 +147,7 @@ def dropped(old: Baseline, new: Baseline) -> list[str]:
 
 
 def listed(names: Sequence[str]) -> str:
-    """The first three of some names."""
+    """The first three names, and the number of further names, as text."""
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
 
 
@@ -182,7 +182,7 @@ def _of_row(known: Sequence[str], name: str) -> list[str]:
 
 
 def require_done(rows: pd.DataFrame) -> None:
-    """Raises RequestError when planned values were not measured yet: an interrupted run is neither good nor bad."""
+    """Raises RequestError when planned values were not measured yet: an interrupted run cannot be judged."""
     waiting = rows[~rows["done"]]
     if len(waiting):
         names = listed(list(dict.fromkeys(waiting["value_name"])))
@@ -218,7 +218,7 @@ def signature_of(plan: Plan, value: str) -> str:
 
 
 def margins_of(texts: Sequence[str]) -> dict[str, float]:
-    """`VALUE=NUMBER` texts. Raises RequestError for any other."""
+    """Value -> margin, from `VALUE=NUMBER` texts. Raises RequestError for any other text."""
     margins = {}
     for text in texts:
         name, _, number = text.partition("=")

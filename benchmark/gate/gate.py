@@ -1,13 +1,13 @@
 """A regression gate: a store against a committed baseline, paired on the same clips.
 
-A value fails when it is significantly worse than the baseline *and* worse by more than its margin: a tiny difference
-that many clips make certain is no regression, and neither is a large one that chance explains. The tests are one-sided
-sign flips, corrected over the gate's values (Holm). A clip, or one of its seeds, that had a value and has none now
-fails too. Clips are flipped one by one, not by speaker: the question is this set, not other speakers.
+A value fails when it is significantly worse than the baseline *and* worse by more than its margin: neither a tiny but
+significant difference nor a large one that is not significant is a regression. The tests are one-sided sign-flip tests
+with Holm correction over the gate's values. A value also fails if a clip, or one of its seeds, had a score and has none
+now. Signs are flipped per clip, not per speaker: the conclusion is about these clips, not about other speakers.
 
 A mean can hide a single bad clip, so each clip is checked too. A clip is "broken", and the value fails, if the clip is
-worse by more than ten margins (error rates: by more than 50 points, since one misheard word of a short clip proves
-nothing) and its difference is an outlier among those of all clips.
+worse by more than ten margins (error rates: by more than 50 points, since one wrong word in a short clip is no
+evidence) and its difference is an outlier among those of all clips.
 """
 
 from __future__ import annotations
@@ -67,14 +67,14 @@ class GatedValue:
     p: float = 1.0
     """One-sided, corrected."""
     lost: tuple[str, ...] = ()
-    """Clips that had more values than they have now."""
+    """Clips with fewer scored seeds than in the baseline."""
     lost_why: str = ""
     broken: tuple[str, ...] = ()
     """Clips that became far worse than the others did."""
     changed: int = 0
-    """Clips whose score is another than before."""
+    """Number of clips whose score differs from the baseline."""
     tested: int = 1
-    """Values of the gate, which p is corrected over."""
+    """Number of tests over which p is corrected."""
 
     @property
     def fails(self) -> bool:
@@ -224,7 +224,7 @@ def clip_limit(value: Value, margin: float) -> float:
 
 
 def _broken(differences: NDArray[np.float64], least: float) -> NDArray[np.intp]:
-    """Places of clips that stand out, by how much worse [clip] each became; the worst first."""
+    """Indices of outliers among the clips' `differences` that also exceed `least`; the largest difference first."""
     middle = float(np.median(differences))
     spread = 1.4826 * float(np.median(np.abs(differences - middle)))
     limit = max(least, middle + BROKEN_SPREADS * spread)

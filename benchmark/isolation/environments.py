@@ -1,8 +1,8 @@
 """Separate Python environments, built by uv, for components whose packages conflict with those of this project.
 
-A card's `environment` is a list of requirements. Its environment is in a folder named by a hash of list, Python version
-and platform. `ready.json` in it is written last, so an interrupted build is never used. A file lock prevents two
-processes from building the same environment at once.
+A card's `environment` is a list of requirements. They are installed in a folder named by a hash of the list, the Python
+version and the platform. The file `ready.json` is written last, so an interrupted build is never used. A file lock
+prevents two processes from building the same environment at once.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from filelock import FileLock
 
 USERS = "users"
-"""Folder of an environment with one lock file for each process that uses it."""
+"""Subfolder of an environment with lock files, one for each use by a process."""
 READY = "ready.json"
 KEY_DIGITS = 16
 LAST_LINES = 12
@@ -101,7 +101,7 @@ def build(environments: Iterable[Environment], progress: Callable[[str, int, Ite
 
 
 def require(environment: Environment) -> Path:
-    """The environment's Python, built if need be. Raises RequestError with the resolver's own words."""
+    """The path of the environment's Python; builds the environment if necessary. Raises RequestError if that fails."""
     if environment.is_ready:
         return environment.python
     from filelock import FileLock
@@ -134,7 +134,7 @@ def _build(environment: Environment) -> None:
 
 
 def _install(uv: str, environment: Environment) -> None:
-    """Installs with hash checks if hashes.txt lists every requirement; otherwise by version only, and numpy as well."""
+    """Installs the requirements and numpy; with hash checks if hashes.txt lists every requirement."""
     install = ("pip", "install", "--python", str(environment.python))
     hashed = with_hashes(environment.requirements)
     if hashed is None:
@@ -143,7 +143,7 @@ def _install(uv: str, environment: Environment) -> None:
     lock = environment.folder / "lock.txt"
     lock.write_text("".join(f"{line}\n" for line in hashed), encoding="utf-8")
     _uv_run(uv, *install, "--require-hashes", "--no-deps", "--requirement", str(lock))
-    # Nothing, where the list is whole: a list of another package may leave out what its packages need.
+    # Installs what the requirements lack: numpy, or dependencies that a third-party component does not list.
     _uv_run(uv, *install, "numpy", *environment.requirements)
 
 
@@ -235,7 +235,7 @@ def prune(keep: Iterable[Environment]) -> list[str]:
 
 
 def used_by(cards: Iterable[tuple[str, Sequence[str]]]) -> dict[Environment, list[str]]:
-    """Environments that cards ask for, with the names that ask."""
+    """Environments that cards require, each with the names of the components that require it."""
     used: dict[Environment, list[str]] = {}
     for name, requirements in cards:
         if requirements:

@@ -17,7 +17,7 @@ def known() -> dict[str, list[str]]:
 
 
 def with_hashes(requirements: Sequence[str]) -> list[str] | None:
-    """The requirements as pip's `--require-hashes` wants them; None when one of them is no package of our locks."""
+    """The requirements in the format of pip's `--require-hashes`; None when `hashes.txt` lacks one of them."""
     hashes_by_requirement = [known().get(requirement.partition(";")[0].strip(), []) for requirement in requirements]
     if not all(hashes_by_requirement):
         return None

@@ -138,7 +138,7 @@ class Remote:
         python = self.environment.python
         kept = environment_of_a_worker(os.environ)
         # -I keeps the script's folder off the import path: its modules must not hide packages of the same name.
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the worker
+        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the worker runs
         self._process = subprocess.Popen(
             [str(python), "-I", "-u", str(MAIN)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
             env=kept, start_new_session=True,

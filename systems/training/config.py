@@ -30,22 +30,22 @@ class DataConfig(_Table):
     seconds: float = Field(default=4.0, gt=0)
     """Length of a training crop; short recordings are padded with zeros on the right."""
     material: str = ""
-    """Folder of training material in memory (`material.py`), seen from the working folder; then `speech` and
-    `validation` are its own splits, and crops are degraded on the device that trains."""
+    """Folder of in-memory training material (`material.py`), relative to the working folder. It replaces `speech` and
+    `validation` by its own splits, and crops are degraded on the training device."""
     speech: tuple[CorpusSpec, ...] = ()
     validation: tuple[CorpusSpec, ...] = ()
     held_out: tuple[str, ...] = VCTK_HELD_OUT
     """VCTK speakers of test sets: a corpus with one of their files is refused. Empty: any may be trained on."""
     held_out_noise: tuple[str, ...] = ("demand",)
-    """Parts of names of noises that test sets hold out: a noise folder with such a file is refused. Empty: any may be
-    trained on."""
+    """Lower-case substrings of the paths of noise files that test sets hold out: a noise folder with such a file is
+    refused. Empty: any may be trained on."""
     corruption: str = "voicefixer"
     """"" for a task that takes clean speech only."""
     options: dict[str, Any] = Field(default_factory=dict)
     """Of the corruption."""
     prepared: str = ""
-    """Folder of codes and teacher targets extracted ahead of training (`--prepare`), seen from the run's folder. Runs
-    can share it: those with one tokenizer share its codes, those with one teacher its targets."""
+    """Folder of codes and teacher targets extracted ahead of training (`--prepare`), relative to the run's folder.
+    Runs can share it: runs with the same tokenizer share codes, runs with the same teacher share targets."""
     workers: int = Field(default=1, ge=0)
 
 
@@ -62,14 +62,14 @@ class TrainingConfig(_Table):
     """Steps of linear warm-up."""
     decay: Literal["constant", "cosine", "exponential"] = "constant"
     horizon: Literal["steps", "minutes"] = "steps"
-    """What a cosine runs over: the steps, or the minutes that the run is given, where a machine's speed is not known
-    beforehand. Steps give the same weights every time, minutes do not."""
+    """Time axis of a cosine or exponential decay: the steps, or the minutes given to the run, for machines of unknown
+    speed. Only `steps` gives the same weights every time."""
     final: float = Field(default=0.0, ge=0, le=1)
-    """Share of the rate that a cosine or an exponential ends at."""
+    """Final learning rate of a cosine or exponential decay, as a share of `rate`."""
     clip: float = Field(default=0.0, ge=0)
     """Largest norm of the gradient; 0: unlimited."""
     ema: float = Field(default=0.0, ge=0, lt=1)
-    """Decay of the moving average of the weights that is validated and saved, shorter in the first steps; 0: none."""
+    """Decay of the moving average of the weights, which is validated and saved; smaller in the first steps; 0: none."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     log_every: int = Field(default=10, ge=1)
     validate_every: int = Field(default=200, ge=1)
@@ -105,7 +105,7 @@ class RunConfig(_Table):
 
 
 def known() -> list[str]:
-    """Names of the bundled configs, e.g. `nano/masksr2`; a file that begins with _ is only extended by others."""
+    """Names of the bundled configs, e.g. `nano/masksr2`; files whose name begins with _ are left out."""
     return sorted(p.relative_to(CONFIGS).with_suffix("").as_posix() for p in CONFIGS.rglob("[!_]*.toml"))
 
 
@@ -117,7 +117,7 @@ def bundled(name: str) -> Path:
 
 
 def training_command(checkpoint: Path) -> str:
-    """How a checkpoint that is not there is made: with the bundled config that its folder is named after."""
+    """The command that makes a missing checkpoint, with the bundled config that its folder is named after."""
     named = [name for name in known() if name.rpartition("/")[2] == checkpoint.parent.name]
     return " or ".join(f"restorebench train {name}" for name in named or ["CONFIG"])
 
@@ -147,7 +147,7 @@ def read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
 
 
 def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
-    """Both tables; where both have a key, `above` wins, and tables are merged in turn."""
+    """The union of two tables: a key of both has the value of `above`; nested tables are merged likewise."""
     both = {
         key: merged(below[key], value) if isinstance(value, dict) and isinstance(below[key], dict) else value
         for key, value in above.items()
@@ -157,7 +157,7 @@ def merged(below: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
 
 
 def parse(model: type[Parsed], table: Mapping[str, Any], where: str) -> Parsed:
-    """A table as its type. Raises RequestError naming the field, in one line."""
+    """The table validated as `model`. Raises RequestError naming the field, in one line."""
     try:
         return model.model_validate(table)
     except ValidationError as error:

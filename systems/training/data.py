@@ -1,8 +1,8 @@
-"""Training pairs made on the fly: crop, degrade, settle. Item i is the same on every machine, whoever asks for it.
+"""Training pairs made on the fly: crop, degrade, settle. Item i is the same on every machine and in every process.
 
 Crops are drawn by duration, so that each second of speech is as likely as any other. With prepared features the crops
-are the windows that were extracted. A pair is made as without them; then both sides are lowered, by less than 4 dB, to
-the next level that the window's codes were extracted at, so that inputs are as loud as on the fly and at inference.
+are the extracted windows. A crop is degraded as usual; then both sides are lowered by less than 4 dB to the next level
+at which codes were extracted, so that the levels of inputs stay close to those at inference.
 """
 
 from __future__ import annotations
@@ -36,11 +36,11 @@ Extras = Callable[[str, int], dict[str, Any]]
 """(stream, index of an item) -> arrays that join the batch; made by the workers, so it must pickle."""
 ATTEMPTS = 20
 FIRST_DRAWS, MOST_MISSED = 50, 0.2
-"""After so many draws, the share of unreadable ones that ends a run."""
+"""Number of draws after which a larger share of unreadable ones ends a run, and that share."""
 
 
 class PairStream(Dataset[dict[str, Any]]):
-    """Item `index` of the stream `name`; the seed, the name and the index decide it alone."""
+    """The items of the stream `name`; an item is determined by the seed, the name and its index alone."""
 
     def __init__(
         self, config: DataConfig, rate: int, recordings: Recordings, seed: int, name: str,
@@ -52,7 +52,7 @@ class PairStream(Dataset[dict[str, Any]]):
         self.config, self.rate, self.recordings, self.identity = config, rate, recordings, (name, seed)
         self.ends = np.cumsum(recordings.seconds)
         self.prepared, self.extras = prepared, extras
-        # Babble is mixed from files of their own; clips within archives are read by training alone.
+        # Babble is mixed from plain files only: corruptions cannot read clips within archives.
         self.others: Sequence[str] = () if recordings.any_archived else recordings.uris
         self._corruption: Corruption | None = None
         self.unreadable: set[str] = set()
@@ -70,7 +70,7 @@ class PairStream(Dataset[dict[str, Any]]):
         raise AudioError(f"in a row {ATTEMPTS} {why}")
 
     def _skipped(self, why: str) -> str:
-        """Speech, noise and rooms that cannot be read are passed over, and each is named once.
+        """Prints why a draw is skipped, each reason once, and returns the reason.
 
         Raises AudioError when they are a large share of what was drawn.
         """
@@ -128,7 +128,7 @@ class PairStream(Dataset[dict[str, Any]]):
 
 
 def indices(start: int, batch: int, accumulate: int, rank: int, world: int) -> Iterator[list[int]]:
-    """Micro-batches from step `start` on. A step's items do not depend on how many processes share them."""
+    """Item indices of a process's micro-batches from step `start` on. The n items of step s begin at index s * n."""
     micro = start * accumulate
     while True:
         first = (micro * world + rank) * batch
@@ -137,7 +137,7 @@ def indices(start: int, batch: int, accumulate: int, rank: int, world: int) -> I
 
 
 class _Guarded(Dataset[dict[str, Any] | str]):
-    """Items, or one line that says what is wrong: an exception would lose itself in a worker's traceback."""
+    """Items, or a one-line reason where one fails: DataLoader would add a worker's traceback to an exception."""
 
     def __init__(self, stream: PairStream) -> None:
         self.stream = stream
@@ -173,5 +173,5 @@ def collate(items: list[dict[str, Any]]) -> Batch:
 
 def _begin_worker(_: int) -> None:
     torch.set_num_threads(1)
-    # A worker that is told to end may still be sending a batch, and a thread within torch while Python ends aborts it.
+    # A worker may still be sending a batch when it ends, and a torch thread that runs while Python ends aborts it.
     atexit.register(os._exit, 0)

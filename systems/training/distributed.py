@@ -1,4 +1,4 @@
-"""The little that a task says to the other processes of a run."""
+"""Communication between the processes of a distributed run."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ def take_from_first(tensors: Iterable[Tensor]) -> None:
 
 
 def shutdown() -> None:
-    """Ends the process group and its threads; for when nothing that talked through it is in use any more.
+    """Ends the process group and its threads; to be called when nothing uses the group any more.
 
-    A model wrapped for several processes holds the group, and a thread of it that still runs while Python ends may
-    abort the process.
+    A model wrapped for several processes keeps the group in use, and a thread of the group that still runs while
+    Python ends may abort the process.
     """
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         gc.collect()

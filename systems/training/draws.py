@@ -1,9 +1,9 @@
 """Training batches drawn from material in memory, degraded on the device that trains.
 
-Every random choice is a small array drawn on the CPU by a named generator (seed, stream, step), so a batch is the same
-whoever asks for it and resuming is exact; what is heavy (convolution, filtering, mixing) runs as batched tensor
-operations. The corruption's own ranges and probabilities are read off the registered corruption, and its filters are
-sampled by rendering impulses through them.
+Every random choice is a small array drawn on the CPU by a generator seeded by (seed, split, batch number), so a batch
+is the same in every process and resuming is exact; convolution, filtering and mixing run as batched tensor operations.
+Ranges and probabilities are those of the registered corruption, and a bank of its filters is sampled as impulse
+responses.
 """
 
 from __future__ import annotations
@@ -31,11 +31,11 @@ from restorebench.systems.training.data import Batch
 from restorebench.systems.training.material import FULL_SCALE, HOP, NO_PHONE, NO_UNIT, RATE, Material, Split
 
 IGNORED = -100
-"""A target that teaches nothing."""
+"""Target class that the losses ignore."""
 CLEAN_GAIN_DB = (-14.0, 6.0)
-"""Level changes of clean crops, for what learns without a corruption."""
+"""Range of the random gain of clean crops where no corruption is configured."""
 NOISE_KINDS = (0.65, 0.25, 0.1)
-"""How often noise is a recording, coloured, or babble."""
+"""Probabilities of recorded noise, coloured noise and babble."""
 COLOURED_STRETCHES, COLOURED_S = 16, 20.0
 FILTERS, IMPULSE = 384, 4096
 PEAK = 0.999
@@ -43,7 +43,7 @@ TINY = 1e-9
 
 
 class Draws:
-    """The stream `name` of a run: batch number n is decided by (seed, name, n)."""
+    """The batches of a split: batch n is determined by (seed, split, n)."""
 
     def __init__(
         self, material: Material, data: DataConfig, device: torch.device, seed: int, split: Split, batch: int
@@ -99,7 +99,7 @@ class Draws:
         return batch | {"clean": clean, "degraded": degraded}
 
     def clips(self, count: int, seconds: float) -> list[tuple[Audio, Audio]]:
-        """(clean, degraded) crops of another length, the same each time, each from a recording that fills it."""
+        """At most `count` (clean, degraded) crops of `seconds` without padding, the same each time."""
         longer = self.data.model_copy(update={"seconds": seconds})
         batch = Draws(self.material, longer, torch.device("cpu"), self.seed, self.split, count).batch(0)
         return [
@@ -242,7 +242,7 @@ def fast_length(least: int) -> int:
 
 
 def coloured_stretches() -> NDArray[np.float32]:
-    """Noise from white to brown, [stretch, time]; a stretch has no seam."""
+    """Noise from white to brown, [stretch, time]; each stretch repeats without a discontinuity."""
     exponents = np.linspace(0.0, 2.0, COLOURED_STRETCHES)
     length = round(COLOURED_S * RATE)
     return np.stack(
@@ -251,7 +251,7 @@ def coloured_stretches() -> NDArray[np.float32]:
 
 
 def filter_bank(corruption: VoiceFixer, size: int) -> NDArray[np.complex64]:
-    """Transfer functions [filter, size / 2 + 1] of the corruption's low-passes, from its own draws and code."""
+    """Transfer functions [filter, size / 2 + 1] of low-pass filters, drawn and applied by the corruption's code."""
     impulse = np.zeros(IMPULSE)
     impulse[IMPULSE // 2] = 1.0
     bank = np.zeros((FILTERS, size // 2 + 1), dtype=np.complex64)

@@ -1,4 +1,4 @@
-"""What a run leaves behind to look at: log.csv, curve.png, TensorBoard events, and validation audio."""
+"""Records of a run for inspection: log.csv, curve.png, TensorBoard events, and validation audio."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from restorebench.benchmark.types import Audio
 
 COLUMNS = ("step", "seconds", "split", "name", "value")
 SMOOTHING = 50
-"""Points of a training curve that are averaged for the picture."""
+"""Largest number of points in the running mean of a drawn training curve."""
 DRAW_INTERVAL_S = 60.0
-"""Between two pictures of a running training: one takes seconds when it has many panels."""
+"""Shortest time between two drawings of the curves: drawing many panels takes seconds."""
 
 
 class Log:

@@ -1,7 +1,8 @@
-"""The training loop: Fabric for devices and precision, a task for everything about the model.
+"""The training loop: Fabric handles devices and precision, a task defines the model, its losses and its checkpoint.
 
-Randomness is named (seed, step, item), so a resumed run continues bit for bit, and how many processes share a step
-changes no draw. `torchrun --nproc-per-node N restorebench train ...` runs it on N devices.
+Generators are seeded by the run's seed and the step, batch or item, so a resumed run continues bit for bit, and the
+drawn pairs do not depend on how many processes share a step. `torchrun --nproc-per-node N restorebench train ...` runs
+it on N devices.
 """
 
 from __future__ import annotations
@@ -87,7 +88,7 @@ def launch_fabric(run: RunConfig) -> Any:
 
 
 class Session:
-    """One stretch of a run, from `done` steps on."""
+    """One session of a run: training from step `done` until the run ends or is interrupted."""
 
     def __init__(
         self, run: RunConfig, task: Task, fabric: Any, out: Path, source: Source, done: int, minutes: float | None
@@ -104,7 +105,7 @@ class Session:
 
     @property
     def seconds(self) -> float:
-        """Of training, earlier stretches included."""
+        """Seconds of training, those before a resume included."""
         return (self.log.seconds_before if self.log is not None else 0.0) + time.monotonic() - self.start
 
     def go(self, progress: Progress) -> None:
@@ -125,7 +126,7 @@ class Session:
 
     @contextmanager
     def interrupts_at_step_ends(self) -> Iterator[None]:
-        """The first Ctrl-C or SIGTERM ends the run after the open step, with a checkpoint; a second one at once."""
+        """The first Ctrl-C or SIGTERM ends the run after the current step, with a checkpoint; a second one at once."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -180,7 +181,7 @@ class Session:
                 return
 
     def finite(self, values: dict[str, float]) -> dict[str, float]:
-        """The values. Raises RequestError when one is not finite: the last checkpoint stays as it is."""
+        """The same values. Raises RequestError when one is not finite, so that no checkpoint is written."""
         broken = sorted(name for name, value in values.items() if not math.isfinite(value))
         if broken:
             raise RequestError(
@@ -190,7 +191,7 @@ class Session:
         return values
 
     def any_process(self, says: bool) -> bool:
-        """Whether one of them does: a signal may reach a single process, and all have to stop at the same step."""
+        """Whether `says` is true in any process: a signal may reach only one, and all have to stop at the same step."""
         if self.fabric.world_size == 1:
             return says
         count = self.fabric.all_reduce(torch.tensor(float(says), device=self.fabric.device), reduce_op="sum")
@@ -198,7 +199,7 @@ class Session:
         return bool(count > 0)
 
     def out_of_time(self) -> bool:
-        """Asked of the first process alone, so that all stop at the same step. The first validation does not count."""
+        """Whether the first process's time is over: all stop at the same step. The first validation is not counted."""
         over = self.minutes is not None and time.monotonic() - self.first_step > 60 * self.minutes
         return bool(self.fabric.broadcast(over))
 
@@ -217,7 +218,7 @@ class Session:
             self.log.add(self.done, self.seconds, split, values)
 
     def validate(self) -> None:
-        """Every process validates all clips: no process waits for another's audio, and no value is averaged twice."""
+        """Every process validates all clips, so values need no averaging; only the first makes audio and `quality`."""
         if not self.validation:
             return
         self.latest = {name: float(value) for name, value in self.task.validate(self.validation).items()}
@@ -267,21 +268,24 @@ class Session:
 
 
 def machine(device: torch.device, processes: int) -> str:
-    """What it was trained on: GPU or processor, and how much of it."""
+    """The hardware of a run: number and name of the GPUs, or the processor with processes x threads."""
     if device.type == "cuda":
         return f"{processes} x {torch.cuda.get_device_name(device)}"
     return f"{provenance.processor()}, {processes} x {torch.get_num_threads()} threads"
 
 
 def conditions(run: RunConfig, task: Task, world: int) -> dict[str, Any]:
-    """What a step depends on beside the config. How many processes share its clips is left open: it changes rounding,
-    and how many clips batch normalisation sees at once."""
+    """What a step depends on besides the config. The number of processes that share its clips may change, although it
+    affects rounding, dropout and the number of clips per batch normalisation."""
     clips = run.training.batch * run.training.accumulate * world
     return {"features": task.features_identity(), "clips of a step": clips}
 
 
 def load_state(out: Path, run: RunConfig, task: Task, resume: bool, world: int) -> int:
-    """Steps done already. Raises RequestError when the folder holds a run that was not asked for, or another one."""
+    """Loads the task's state, if there is one, and returns the steps done.
+
+    Raises RequestError when the folder holds a run without `resume`, none with it, or a run with other settings.
+    """
     path = out / "state.pt"
     if not path.is_file():
         if resume:
@@ -328,7 +332,7 @@ def chain_first(first: Batch, rest: Iterator[Batch]) -> Iterator[Batch]:
 
 
 def whole_seconds(steps: Iterator[None], total: int) -> Iterator[int]:
-    """Seconds gone by, as progress."""
+    """Progress in seconds: the whole seconds since the previous value."""
     start, shown = time.monotonic(), 0
     for _ in steps:
         gone = min(total, int(time.monotonic() - start))

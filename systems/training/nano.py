@@ -6,7 +6,8 @@
     python -m restorebench.systems.training.nano train --minutes 600      material/nano -> runs/
     python -m restorebench.systems.training.nano publish --out FOLDER     runs/ -> checkpoints that ship
 
-Codecs come first, models of their codes after them; decoders learn on beside those, since they change no code.
+Codecs are trained before the models of their codes; a codec's decoder can be trained further at the same time as these
+models, since it does not change the codes.
 """
 
 from __future__ import annotations
@@ -50,9 +51,9 @@ PLAN = (
     Run("masksr", 0.12, 64, second=True),
     Run("sise-wo-dis", 0.08, 64, second=True),
 )
-"""In order of worth."""
+"""In order of priority."""
 FIRST_SHARE = 0.33
-"""Of the minutes on a GPU: for the codecs, before everything else starts."""
+"""Share of the minutes on a GPU that codecs are trained for, before the other runs start."""
 
 app = typer.Typer(add_completion=False, help=(__doc__ or "").partition("\n")[0])
 
@@ -70,7 +71,7 @@ def gather() -> None:
 @app.command()
 def pack(
     megabytes: Annotated[float, typer.Option(help="Largest size of a part.")] = 60.0,
-    parts: Annotated[int, typer.Option(min=1, help="Parts that stand alone.")] = 1,
+    parts: Annotated[int, typer.Option(min=1, help="Number of self-contained parts.")] = 1,
 ) -> None:
     """Pack the material for a machine with a GPU."""
     from restorebench.systems.training.bundle import pack as packed
@@ -94,9 +95,9 @@ def train(
     threads: Annotated[int, typer.Option(min=1, help="CPU threads of a run.")] = 1,
     material: Annotated[Path, typer.Option(help="Training material.")] = MATERIAL,
     only: Annotated[str, typer.Option(help="Names of runs, separated by commas.")] = "",
-    side_by_side: Annotated[bool | None, typer.Option(help="Default: where there is a GPU.")] = None,
+    side_by_side: Annotated[bool | None, typer.Option(help="Train at the same time; default: only on a GPU.")] = None,
 ) -> None:
-    """Train what is missing, or go on with what is there; CPU runs take the lowest priority."""
+    """Start or resume the runs; when run one after the other, at the lowest CPU priority."""
     import torch
 
     gpu = torch.cuda.is_available()
@@ -112,7 +113,7 @@ def train(
 
 @app.command()
 def publish(out: Annotated[Path, typer.Option(help="Folder of the checkpoints.")]) -> None:
-    """Write the runs' checkpoints as they ship: half precision, codecs apart from the models of their codes."""
+    """Write the runs' checkpoints for distribution: in half precision, with codecs in separate files."""
     from restorebench.systems.training.publish import publish as published
 
     for path in published(RUNS, out):
@@ -142,7 +143,7 @@ def _side_by_side(chosen: list[Run], minutes: float, threads: int, material: Pat
 
 
 def _beside(parent: int, *arguments: Any) -> None:
-    """A run in a process of its own, which ends with its parent; Ctrl-C reaches it, and it leaves a checkpoint."""
+    """One run in a child process, which ends with its parent; on Ctrl-C the run saves a checkpoint and stops."""
     end_with(parent)
     _in_process(*arguments)
 
@@ -155,7 +156,7 @@ def _in_process(run: Run, minutes: float, threads: int, material: Path, training
 
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = True  # every step has the same shapes
-    torch.backends.cudnn.allow_tf32 = False  # the quantiser's lookup, the one part that is not in bfloat16
+    torch.backends.cudnn.allow_tf32 = False  # the quantiser's lookup runs outside autocast, in float32
     started = time.monotonic()
     config = load_config(f"nano/{run.name}")
     config = config.model_copy(

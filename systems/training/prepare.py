@@ -1,7 +1,7 @@
 """Extracts codes and teacher targets ahead of training (MaskSR2 §III-A): `restorebench train CONFIG --prepare`.
 
-Shards are written whole, so an interrupted extraction goes on where it stopped; with torchrun each process takes every
-n-th shard. What another run has prepared with the same tokenizer or teacher is taken over.
+Shards are written atomically, so an interrupted extraction continues where it stopped; with torchrun each process takes
+every n-th shard. Features that another run prepared in the same folder with the same tokenizer or teacher are reused.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from restorebench.systems.training.recordings import Recordings, speech_of
 from restorebench.systems.training.task import Progress, Task, make_task
 
 LEVEL_OF_THE_REST = LEVELS // 4
-"""The level at which columns are extracted that do not depend on it."""
+"""The level at which columns that do not depend on the level are extracted."""
 
 
 @dataclass(frozen=True)
@@ -96,7 +96,7 @@ def write_shard(
 
 
 def folders_of(run: RunConfig, task: Task, recordings: Recordings, out: Path) -> dict[str, Path]:
-    """Column -> the folder of its shards, whose name carries what decides them: windows, levels, tokenizer, teacher."""
+    """Column -> folder of its shards, named by a hash of windows, levels, and the column's tokenizer or teacher."""
     columns = [recordings.column(name) for name in ("uri", "rate", "frames")]
     facts = [f"{uri} {rate} {frames}" for uri, rate, frames in zip(*columns, strict=True)]
     return {

@@ -1,7 +1,7 @@
 """Features extracted ahead of training: windows of the corpus in shards, a folder for each column of features.
 
-A folder's name carries what decides its features, so that runs which share a tokenizer share its codes, whatever their
-teachers are.
+A folder's name contains a hash of what determines its features, so that runs with the same tokenizer share codes even
+if their teachers differ.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ SHARD = 256
 """Windows per shard."""
 STEP_DB, LEVELS = 4.0, 10
 PEAKS = tuple(10 ** (-STEP_DB * step / 20) for step in range(LEVELS))
-"""Levels that a window is prepared at, as peaks of the clean side. Codes of another level are other codes, and how loud
-the clean side of a pair is depends on what was done to the degraded one: its peak is drawn too."""
+"""Levels at which a window is prepared, as peaks of the clean side. Codes depend on the level, and the clean side of a
+pair gets its level from the corruption that is drawn during training."""
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class Column:
 
 @dataclass(frozen=True)
 class Window:
-    """`seconds` of a recording from `start_s` on. Features of whole files could not be cut at any sample: the grids of
-    codec and teacher meet only every 5.12 s."""
+    """`data.seconds` of a recording from `start_s` on. Features of complete files could be cut only every 5.12 s, where
+    the frames of codec and teacher coincide."""
 
     index: int
     recording: int
@@ -45,7 +45,7 @@ class Window:
 
 
 def windows_of(seconds: Sequence[float] | NDArray[np.float64], window_s: float) -> list[Window]:
-    """Non-overlapping windows of recordings of these lengths; a last one shorter than half a window is left out."""
+    """Non-overlapping windows of recordings, at least one each; a remainder shorter than half a window is left out."""
     windows: list[Window] = []
     for recording, length in enumerate(seconds):
         count = max(1, int(length / window_s + 0.5))

@@ -1,7 +1,7 @@
-"""Turns the runs of `nano train` into the checkpoints that ship with the package: half precision, codecs apart.
+"""Turns the runs of `nano train` into the package's checkpoints: half precision, codecs in separate files.
 
-A model of codes names its codec (`bundled`) and the digest of what makes the codes (`codes`): a decoder may learn on,
-an encoder or a quantiser may not.
+The config of a model of codes contains its codec's name (`bundled`) and a digest of the codec without its decoder
+(`codes`): the decoder may be trained further, the encoder and the quantiser may not.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ class Shipped:
     name: str
     """Of the file, without suffix."""
     runs: tuple[str, ...]
-    """Runs that make it, the best first; the first one that exists counts."""
+    """Runs in order of preference; the first one with a checkpoint is used."""
     codec: str = ""
     """The shipped codec of a model of codes."""
 
@@ -36,7 +36,7 @@ PREFIXES = {"masksr": "tokenizer.", "sise": "codec."}
 
 
 def publish(runs: Path, out: Path) -> list[Path]:
-    """Writes what the runs have; the files written."""
+    """Writes a checkpoint for each entry of `SHIPPED` that has a run; returns the paths."""
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for shipped in SHIPPED:

@@ -1,4 +1,4 @@
-"""How restored dev clips sound while a model trains, by the metrics that the board uses.
+"""Scores of restored dev clips during training, by metrics that the board uses.
 
 Cross-entropy and mel distance do not rank models (systems/README.md): the checkpoint that is kept is the one whose
 restored clips score best.
@@ -24,7 +24,7 @@ METRICS = ("dnsmos", "lsd")
 
 
 def composite(values: dict[str, float]) -> float:
-    """DNSMOS OVL + P.808 - LSD: two estimates of quality, and one distance that keeps them honest."""
+    """DNSMOS OVL + P.808 - LSD: two estimates of quality, and a distance to the reference to check them."""
     return values["dnsmos.ovl"] + values["dnsmos.p808"] - values["lsd"]
 
 
@@ -32,7 +32,7 @@ def composite(values: dict[str, float]) -> float:
 def quality(
     clips: Sequence[tuple[Audio, Audio]], restore: Callable[[Tensor], Tensor], device: torch.device
 ) -> dict[str, float]:
-    """Means over (clean, degraded) clips that are restored whole. Raises RequestError when a clip has no value."""
+    """Mean of each metric over the restored (clean, degraded) clips. Raises RequestError when a clip has no value."""
     by_name: dict[str, list[float]] = {}
     metrics = [registry.create("metrics", name) for name in METRICS]
     for clean, degraded in clips:

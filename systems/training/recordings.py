@@ -1,7 +1,7 @@
-"""The recordings that a run trains on, listed once: a run that starts again must not open every file of a corpus.
+"""The recordings that a run trains on, listed once, so that a resumed run need not open every file of a corpus.
 
-The list is a table beside the run's log, `recordings-train.arrow`. It is memory-mapped, so that ten million rows cost
-a process next to nothing. Recordings that cannot be read are left out, counted and named.
+The list is a table beside the run's log, `recordings-train.arrow`. It is memory-mapped, so that ten million rows use
+almost no memory of a process. Recordings that cannot be read are left out; their number and the first few are printed.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from restorebench.benchmark.types import FloatArray, Utterance
 from restorebench.systems.training.config import RunConfig
 
 MOST_UNREADABLE = 0.05
-"""Share of unreadable recordings beyond which a corpus is not what its reader expects."""
+"""Largest accepted share of unreadable recordings."""
 SHOWN = 3
 READERS = 16
 """Headers that are read at the same time."""
@@ -51,7 +51,7 @@ class Recording:
 
     @classmethod
     def of(cls, utterance: Utterance) -> Recording:
-        """Raises AudioError for what is not mono, empty, or cannot be read."""
+        """Raises AudioError for a file that is empty, not mono, or cannot be read."""
         assert utterance.uri is not None
         with _sound(utterance.uri) as file:
             if file.channels != 1 or file.frames <= 0:
@@ -75,7 +75,7 @@ class Recording:
 
 
 def _sound(uri: str) -> soundfile.SoundFile:
-    """A file, or a member of an archive, which is read where it lies. Raises AudioError."""
+    """The opened file, or member of an archive, which is not unpacked. Raises AudioError."""
     try:
         if member := archived(uri):
             with resolve_uri(member.archive).open("rb") as archive:
@@ -181,9 +181,9 @@ def recordings_of(corpora: Sequence[CorpusSpec], kept: Path | None, progress: Pr
 
 
 def speech_of(run: RunConfig, out: Path, progress: Progress) -> Recordings:
-    """What a run trains on, listed beside its log.
+    """The recordings that a run trains on; their list is stored beside the run's log.
 
-    Raises RequestError for speech of a test set's speaker too, whose files VCTK names p360_001 and so on.
+    Raises RequestError also for recordings of speakers and noise that test sets hold out.
     """
     kept = out / "recordings-train.arrow"
     recordings = recordings_of(run.data.speech, kept, progress)
@@ -191,7 +191,7 @@ def speech_of(run: RunConfig, out: Path, progress: Progress) -> Recordings:
         columns = (recordings.column(name) for name in ("corpus", "id", "uri", "speaker"))
         require_not_held_out(run, zip(*columns, strict=True))
     except RequestError:
-        kept.unlink(missing_ok=True)  # the next start sees what was removed
+        kept.unlink(missing_ok=True)  # so that the next start lists the corpora again
         raise
     return recordings
 
@@ -199,7 +199,8 @@ def speech_of(run: RunConfig, out: Path, progress: Progress) -> Recordings:
 def require_not_held_out(run: RunConfig, clips: Iterable[tuple[str, str, str, str]]) -> None:
     """Raises RequestError when a clip (corpus, id, location, speaker) is of a speaker that test sets hold out.
 
-    VCTK names its files p360_001 and so on, in an archive too; other corpora have speakers of the same names.
+    VCTK's file names (p360_001) are refused in every corpus and archive. Speaker names are compared for VCTK only, as
+    other corpora have speakers of the same names.
     """
     named = re.compile(rf"(?:^|/)({'|'.join(map(re.escape, run.data.held_out))})_\d{{3}}")
     held = {*run.data.held_out}
@@ -217,7 +218,7 @@ def require_not_held_out(run: RunConfig, clips: Iterable[tuple[str, str, str, st
 
 
 def _require_noise_not_held_out(run: RunConfig) -> None:
-    """DEMAND is the noise of VoiceBank-DEMAND's test set, and parts of it are in collections such as DNS's."""
+    """Raises RequestError for a noise folder with held-out files: collections such as DNS's contain parts of DEMAND."""
     folder = str(run.data.options.get("noise", ""))
     if not run.data.held_out_noise or not ("/" in folder or folder.startswith("data:")):
         return

@@ -34,18 +34,18 @@ class Source(Protocol):
         ...
 
     def dev_clips(self) -> Pairs:
-        """Whole clips of unseen speakers, to be restored and scored. Raises RequestError where there are none."""
+        """Crops of the validation speech, to be restored and scored. Raises RequestError where there is none."""
         ...
 
     def card(self) -> list[dict[str, Any]]:
-        """What the speech is, for the model's card."""
+        """The training corpora, for the model's card."""
         ...
 
     def licences(self) -> list[str]: ...
 
 
 class CorpusSource:
-    """Corpora through readers: every crop is read, degraded and cut by worker processes."""
+    """Corpora through readers: worker processes read and degrade each crop."""
 
     def __init__(self, run: RunConfig, task: Task, device: torch.device, out: Path, progress: Progress) -> None:
         """Raises RequestError when a corpus is not here, or its first item cannot be made."""
@@ -54,7 +54,7 @@ class CorpusSource:
         task.prepare_stream("train", self.recordings, out, progress)
         prepared = prepared_for(run, task, self.recordings, out) if run.data.prepared else None
         self.stream = PairStream(run.data, task.rate, self.recordings, run.seed, "train", prepared, task.extras())
-        self.stream[0]  # what is wrong with the data is said before anything is written
+        self.stream[0]  # faults of the data are reported before training starts
         self._validation = self._make_validation()
 
     def batches(self, done: int, rank: int, world: int) -> Iterator[Batch]:

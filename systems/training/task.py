@@ -1,4 +1,4 @@
-"""What the loop trains: a task knows its model, its losses and its checkpoint; the loop knows steps, time and files."""
+"""What the loop trains: a task defines model, losses and checkpoint; the loop handles steps, time and files."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 class Task(ABC):
-    """Made from a config alone; `setup` hands it to Fabric. `rate` is that of the audio in its batches."""
+    """Made from a config alone; `setup` sets up its models with Fabric. `rate` is the sampling rate of its batches."""
 
     kind: ClassVar[str]
     rate: int
     elapsed: float | None = None
-    """Share of the run's minutes that are over, where the learning rate follows them; set by the loop."""
+    """Elapsed share of the run's minutes, set by the loop where the learning rate depends on it; else None."""
     started_from: Mapping[str, Any] | None = None
     """Name, steps, minutes, machine and commit of the checkpoint that it took up, for the card."""
 
@@ -42,11 +42,11 @@ class Task(ABC):
         self.config = config
 
     def prepare_stream(self, stream: str, recordings: Recordings, folder: Path, progress: Progress) -> None:  # noqa: B027
-        """Called before anything is read from a stream (`train`, `validation`), with its recordings in the order that
-        a batch's `recording` counts. `folder` is the run's."""
+        """Called for corpora before anything is read from a stream (`train`, `validation`). A batch's `recording` is an
+        index of `recordings`; `folder` is the run's folder."""
 
     def extras(self) -> Extras | None:
-        """What workers add to each item by its index alone."""
+        """The function that workers call to add arrays to an item by its index, or None."""
         return None
 
     @abstractmethod
@@ -78,7 +78,7 @@ class Task(ABC):
         """What inference needs, without a card."""
 
     def restorer(self) -> Callable[[Tensor], Tensor]:
-        """Audio [batch, time] in, restored audio of the same shape out: what validation scores. Raises RequestError."""
+        """Function from audio [batch, time] to restored audio of the same shape, for `quality`. Raises RequestError."""
         raise RequestError(f"{self.config.name}: a {self.kind} restores nothing that could be scored")
 
     def columns(self) -> dict[str, Column]:
@@ -90,7 +90,7 @@ class Task(ABC):
         raise NotImplementedError(column)
 
     def features_identity(self) -> str:
-        """What decides every target of a step: tokenizer and teacher."""
+        """Identity of the tokenizer and the teacher, which determine every target of a step."""
         return ""
 
     def place(self, device: torch.device) -> None:  # noqa: B027
@@ -121,15 +121,15 @@ class SingleModelTask(Task, Generic[Model]):
         return batch
 
     def count(self, examples: Batch) -> Tensor:
-        """How many terms the main loss sums over; it is divided by the count of all processes and micro-batches."""
+        """Number of terms in the main loss; the loss is divided by the total over processes and micro-batches."""
         return torch.tensor(len(examples["clean"]), device=examples["clean"].device)
 
     @abstractmethod
     def losses(self, model: nn.Module, examples: Batch, share: Tensor) -> tuple[Tensor, Values]:
         """The loss to minimise and values to log.
 
-        `share` turns a sum over these examples' terms into their part of the mean over all (times the number of
-        processes, over which gradients are averaged).
+        `share` scales a sum over these examples' terms to their part of the mean over all processes and micro-batches,
+        times the number of processes, since gradients are averaged over processes.
         """
 
     def after_step(self, examples: Sequence[Batch], step: int) -> Values:
@@ -191,7 +191,11 @@ def learning_rate(training: TrainingConfig, step: int, elapsed: float | None = N
 
 
 def ema_copy(module: Model) -> Model:
-    """A deep copy. DAC's weight-normalised layers hold a weight with a history, which is made anew in each pass."""
+    """A deep copy.
+
+    The weights of DAC's weight-normalised layers are detached first, since torch cannot copy them with their gradient
+    graph; each forward pass computes them anew.
+    """
     for part in module.modules():
         if "weight_g" in part._parameters:
             part.weight = part.weight.detach()  # type: ignore[operator]

@@ -1,6 +1,6 @@
 """Speech in uncompressed tar archives, listed without unpacking: Emilia's layout, or any layout of WebDataset.
 
-A clip is a sound and, beside it, a `.json` of the same name with `text`, `speaker` and `language`, or a `.txt`.
+A clip is an audio file; a `.json` of the same name gives its `text`, `speaker` and `language`, or a `.txt` its text.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Utterance
 
 LARGEST_NOTE = 1_000_000
-"""Bytes of a clip's text or description."""
+"""Size in bytes above which a clip's `.json` or `.txt` is ignored."""
 
 
 class Archives:
     """A corpus for training only: clips within an archive cannot be restored or scored, and have no checksum."""
 
     def __init__(self, path: str, language: str = "en", licence: str = "") -> None:
-        """path: a folder of .tar files. language: of clips whose description names none."""
+        """path: a folder of .tar files. language: the language of clips whose `.json` gives none."""
         self.path, self.language, self.licence = path, language, licence
 
     def utterances(self) -> list[Utterance]:
@@ -72,7 +72,7 @@ class Archives:
 
 
 def _note(suffix: str, content: bytes, where: str) -> dict[str, Any]:
-    """What stands beside a clip. Raises RequestError for what is not UTF-8, or no JSON object."""
+    """The content of a clip's `.txt` or `.json`. Raises RequestError if it is not UTF-8, or the JSON is no object."""
     try:
         text = content.decode("utf-8-sig")
         note = {"text": text.strip()} if suffix == ".txt" else json.loads(text)

@@ -1,4 +1,4 @@
-"""The corpora of the papers' tables: where each lies below the data folder, what a whole copy holds, how to get one.
+"""Corpora for the papers' tables and for training: folder, files of a complete copy, and where to get a copy.
 
 Archives are fetched by `restorebench data fetch NAME`; a corpus without an address is taken from a copy (`--from DIR`).
 Checksums are the owners' or those that torchaudio pins; "" where none is published.

@@ -1,6 +1,6 @@
-"""Gets corpora: archives are fetched in resumable form, verified, unpacked aside and named only when they are whole.
+"""Downloads corpora: archives are verified and unpacked into a temporary folder, which is renamed when complete.
 
-An existing copy is linked, not copied. `--from` also takes a folder that holds the archives themselves.
+Interrupted downloads are resumed. `--from DIR` links an existing copy, or unpacks the archives in DIR.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def folder_of(name: str) -> Path:
 
 
 def missing_files(entry: CorpusEntry, folder: Path) -> str:
-    """What a copy lacks, in words; "" when it is whole."""
+    """A message about the files that a copy lacks; "" when the copy is complete."""
     for pattern, wanted in entry.holds.items():
         files = list(folder.glob(pattern))
         if len(files) < wanted:
@@ -110,7 +110,7 @@ def import_copy(name: str, source: Path, progress: Progress) -> Path:
 def _copy_within(entry: CorpusEntry, source: Path) -> Path:
     """The folder of a copy: `source`, or a folder in it that has the corpus's name.
 
-    A copy of LibriSpeech test-clean is found in CORPUS, LibriSpeech/CORPUS and anything/LibriSpeech/CORPUS.
+    For LibriSpeech test-clean, that folder is test-clean, LibriSpeech/test-clean or */LibriSpeech/test-clean.
     """
     parts = Path(entry.folder).parts
     inside = [folder for tail in (parts[-1], entry.folder, f"*/{entry.folder}") for folder in sorted(source.glob(tail))]
@@ -119,7 +119,7 @@ def _copy_within(entry: CorpusEntry, source: Path) -> Path:
 
 @contextmanager
 def _locked(name: str) -> Iterator[Path]:
-    """The corpus's folder, under a lock; what an earlier, unfinished try left is removed."""
+    """Yields the corpus's folder with its lock held; a partly unpacked folder of an earlier attempt is removed."""
     from filelock import FileLock
 
     target = folder_of(name)
@@ -134,7 +134,7 @@ def _part(target: Path) -> Path:
 
 
 def _make(name: str, fill: Callable[[Path], None]) -> None:
-    """Fills a folder aside and names it when it is whole."""
+    """Fills a temporary folder, which is renamed to the corpus's folder when it is complete."""
     entry, target = entry_of(name), folder_of(name)
     part = _part(target)
     part.mkdir()
@@ -183,7 +183,7 @@ class _Room:
         self.limit = self.left = LARGEST * entry.bytes
 
     def take(self, size: int, path: Path) -> None:
-        """Raises RequestError when there is none left."""
+        """Subtracts `size` bytes. Raises RequestError when the limit is exceeded."""
         self.left -= size
         if self.left < 0:
             raise RequestError(
@@ -256,7 +256,7 @@ def _untar(path: Path, tops: Sequence[str], folder: Path, room: _Room) -> Iterat
 
 
 def require_end(archive: tarfile.TarFile) -> None:
-    """Raises ReadError for a damaged or cut archive: tarfile ends silently at a damaged header.
+    """Raises ReadError for a damaged or truncated archive: tarfile stops at a damaged header without an error.
 
     A complete archive has at least one block of zeros, and only zeros, after its last member.
     """

@@ -1,4 +1,4 @@
-"""Recorded sets with finished outputs: `published/TASK/SYSTEM/ITEM.flac`, where `unprocessed` is the degraded input.
+"""Test sets with published outputs: `published/TASK/SYSTEM/ITEM.flac`; SYSTEM `unprocessed` is the degraded input.
 
 The task is the condition. A task without a `target` folder has no references.
 """
@@ -42,6 +42,6 @@ class Published:
 
 
 def _speaker(item: str) -> str:
-    """VCTK names carry the speaker; the other sets do not say."""
+    """The speaker in a VCTK file name; "" for other sets, whose names do not contain the speaker."""
     name = item.partition("/")[2]
     return name.partition("_")[0] if "_mic1" in name else ""
