@@ -26,7 +26,7 @@ CASES = [
     (["score", "--estimates", ".", "--metrics", "wer@pocketsphinx", "--out", "x.csv"], "--texts"),
     (["restore", "nowhere.wav", "out.wav", "--system", "spectral-gate"], "no such file"),
     (["restore", ".", "out", "--system", "target"], "supplied, not run"),
-    (["data", "fetch", "gtcrm"], "did you mean gtcrn?"),
+    (["data", "fetch", "gtcrm"], "did you mean gtcrn, storm?"),
 ]
 
 
