@@ -7,6 +7,8 @@ Both scale a clip by its peak before restoration and back after it.
 
 from __future__ import annotations
 
+from argparse import Namespace
+from pathlib import PosixPath
 from typing import Any
 
 import numpy as np
@@ -30,6 +32,11 @@ STORM_NETWORKS = {
 """StoRM's names of NCSN++ sizes, as differences from its default."""
 CONDITIONS = {"noisy": (True, False), "post_denoiser": (False, True), "both": (True, True)}
 """Which of (noisy, denoised) spectrogram StoRM's score network sees beside the diffusion state."""
+
+
+NUMBERS = (np.core.multiarray.scalar, np.dtype, np.dtypes.Float64DType)  # type: ignore[attr-defined]
+HARMLESS = (SpecsDataModule, Namespace, PosixPath, *NUMBERS)
+"""Classes beside tensors that a checkpoint of Lightning may name: settings and numbers, which run no code."""
 
 
 class Remote:
@@ -72,12 +79,10 @@ class Remote:
 
 
 def read(path: str) -> dict[str, Any]:
-    """A checkpoint without running code that it may contain. Raises ValueError when it names other classes."""
-    if unknown := set(torch.serialization.get_unsafe_globals_in_checkpoint(path)) - {
-        "sgmse.data_module.SpecsDataModule"
-    }:
-        raise ValueError(f"{path} names {', '.join(sorted(unknown))}; wanted a checkpoint of the authors' scripts")
-    with torch.serialization.safe_globals([SpecsDataModule]):
+    """A checkpoint, read without running code that it may contain. Raises ValueError when it names other classes."""
+    with torch.serialization.safe_globals(list(HARMLESS)):
+        if unknown := torch.serialization.get_unsafe_globals_in_checkpoint(path):
+            raise ValueError(f"{path} names {', '.join(sorted(unknown))}; wanted a checkpoint of the authors' scripts")
         stored: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     if lacking := [name for name in ("hyper_parameters", "state_dict", "ema") if name not in stored]:
         raise ValueError(f"{path} lacks {', '.join(lacking)} weights or settings")
