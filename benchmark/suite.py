@@ -21,7 +21,7 @@ class _Table(BaseModel):
 
 
 LONGEST_SHOWN = 40
-"""Characters of a suite's and of a synthesizer's name in the name of the suite with that synthesizer."""
+"""Characters of the suite's name, and of the synthesizer's, that are kept in the name made by `spoken_by`."""
 Name = Annotated[str, Field(pattern=r"^[.]*[\w@-][\w.@-]*$", max_length=100)]
 """Name of a suite or condition; restricted to characters that are safe in file names."""
 PLACES = ("root", "path", "folder", "list", "spoken")
@@ -64,7 +64,7 @@ class PaperSet(_Table):
     table: str = ""
     """The paper's table, where several tables use the test set; "" all of them."""
     clips: int | None = None
-    """Clips of the published set; a run on another number is a subset."""
+    """Number of clips of the published set; scores on any other number of clips are not comparable."""
     differs: str = ""
     """Why no number on this condition may be compared with the published numbers; "" if they may be compared."""
     open: str = ""
@@ -93,11 +93,11 @@ class Suite(_Table):
     synthesizer: str = ""
     """Name of the synthesizer, in a suite with speech; "": a run names it."""
     base: str = ""
-    """Name of the suite of which this is the speech of another synthesizer: clips and seeds are that suite's."""
+    """Name of the suite from which this one differs only in the synthesizer: clips and seeds are that suite's."""
     seeds: tuple[Annotated[int, Field(ge=0)], ...] = Field(default=(0,), min_length=1)
     limit: int | None = Field(default=None, ge=1)
     paper: dict[str, PaperSet] = Field(default_factory=dict)
-    """Condition name (`*`: every condition) -> the published test set with whose numbers it is compared."""
+    """Condition name (`*`: every condition) -> the published test set whose numbers are shown for comparison."""
     open_decisions: tuple[str, ...] = ()
     """What the paper leaves open, and what we chose."""
 
@@ -122,8 +122,8 @@ class Suite(_Table):
 def spoken_by(suite: Suite, synthesizer: str) -> Suite:
     """A suite with speech of the given synthesizer ("": the suite's own). Raises RequestError.
 
-    Its name contains a synthesizer that is not the suite's own, so that results of several do not mix. Degraded clips
-    and seeds stay the suite's, so that all synthesizers hear the same prompts.
+    With a synthesizer other than the suite's own, the name of the result contains the synthesizer's, so that results do
+    not mix. Degraded clips and seeds stay the suite's, so that all synthesizers get the same prompts.
     """
     if not suite.speech:
         if synthesizer:

@@ -17,7 +17,7 @@ FloatArray = NDArray[np.float32]
 
 
 class Quantity(float):
-    """A number that knows its unit and how many decimals of it are shown.
+    """A number with its unit and the number of decimals that are shown.
 
     Example:
         >>> str(Quantity(12.34, "dB", 1))
@@ -41,7 +41,7 @@ class Quantity(float):
         return f"{float(self):.{self.decimals}f}"
 
     def like(self, number: float) -> Quantity:
-        """Another number of the same kind."""
+        """Another number with the same unit and decimals."""
         return Quantity(number, self.unit, self.decimals)
 
 
@@ -97,7 +97,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a corruption drew: plain JSON that renders the same samples anywhere."""
+    """What a corruption drew, as plain JSON; rendering it gives the same samples on every machine."""
 
     corruption: str
     steps: tuple[Json, ...]
@@ -129,7 +129,7 @@ class Trial:
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A clean reference (None where none exists) and its degraded version, of equal rate and length."""
+    """A clean reference (None where none exists) and its degraded version; if rendered, of equal rate and length."""
 
     reference: Audio | None
     degraded: Audio

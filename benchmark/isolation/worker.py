@@ -1,7 +1,7 @@
 """The worker process of `remote.py`, a script for the Python of an isolated environment; it imports only numpy.
 
-Reads frames from standard input and answers on standard output: 8 bytes of length, a JSON head of that length, then
-the arrays that the head describes. Whatever the component prints goes to standard error.
+Reads frames from standard input and writes frames to standard output. A frame is the length of a JSON head in 8 bytes,
+the head, then the arrays that the head describes. Whatever the component prints goes to standard error.
 """
 
 from __future__ import annotations
@@ -48,14 +48,14 @@ def main() -> None:
 
 
 def end_with_parent(parent: int) -> None:
-    """Ends this process when the parent has ended: while a call runs, nothing would notice the closed pipe."""
+    """Ends this process when the parent has ended; the main thread does not read the closed pipe during a call."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
 
 
 def load(path: str, settings: dict[str, Any]) -> Any:
-    """The `Remote` of the component's file."""
+    """An instance of the class `Remote` in the component's file."""
     spec = importlib.util.spec_from_file_location("remote_component", path)
     assert spec is not None
     assert spec.loader is not None

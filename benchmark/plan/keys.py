@@ -26,14 +26,14 @@ from restorebench.benchmark.types import Recipe, Trial, Utterance
 
 def recorded_trial_key(utterance: Utterance) -> str:
     """Key of a trial whose degraded sound is a recording."""
-    # Two files that cannot be read are two clips.
+    # Two unreadable files must have different keys.
     degraded = utterance.sha256 or f"unread {utterance.degraded}"
     clean = (sha256_if_readable(resolve_uri(utterance.uri)) or f"unread {utterance.uri}") if utterance.uri else ""
     return digest("recorded", degraded, clean, *_rate(utterance))
 
 
 def rendered_trial_key(corruption_version: int, utterance: Utterance, recipe: Recipe | None) -> str:
-    """Key of a trial whose degraded sound is rendered; without a recipe, of a clip whose header cannot be read."""
+    """Key of a trial whose degraded sound is rendered; recipe: None for an unreadable, empty or multichannel clip."""
     drawn = recipe.to_json() if recipe else "unreadable"
     clean = utterance.sha256 or f"unread {utterance.uri}"  # two unreadable files must have different keys
     return digest(str(corruption_version), clean, drawn, *_rate(utterance))
@@ -82,9 +82,9 @@ def speech_key(prompt: str, identity: str, utterance: Utterance, seed: int) -> s
 
 
 def signature(card: MetricCard, synthesizer: str = "") -> str:
-    """name@version, the definition, how lengths are fitted, and the packages and weights that compute a metric.
+    """The signature of a metric: name@version, definition, length rule, and the packages and weights that compute it.
 
-    synthesizer: name of the synthesizer whose speech is scored; "" where restorations are.
+    synthesizer: name of the synthesizer whose speech is scored; "" where restorations are scored.
     """
     fitted = f"length=reference±{1000 * LENGTH_TOLERANCE_S:g}ms" if card.conforms else ""
     versions = "+".join([*versions_of(card.packages), *_locked(card)])
@@ -96,16 +96,16 @@ def signature(card: MetricCard, synthesizer: str = "") -> str:
 
 
 def score_key(job: Job, card: MetricCard, signature: str) -> str:
-    """Key of a metric's values for one restoration; those of a metric that reads the transcript depend on it."""
+    """Key of a metric's values for one restoration; text and language are part of it if the metric needs the text."""
     spoken = (job.text or "", job.trial.utterance.language) if "text" in card.needs else ()
     return digest(job.trial.suite, job.trial.id, job.key, str(job.draw), signature, *spoken)
 
 
 def _locked(card: Card) -> list[str]:
-    """The first package of a component's own environment and the hash of all; nothing for a component without one."""
+    """First requirement of a component's own environment, and a hash of all requirements; empty if it has none."""
     return [f"{card.environment[0]}+lock={Environment(card.environment).lock}"] if card.environment else []
 
 
 def versions_of(packages: Sequence[str]) -> list[str]:
-    """`name=version` of installed distributions. Raises PackageNotFoundError for one that is not."""
+    """`name=version` of installed distributions. Raises PackageNotFoundError for one that is not installed."""
     return [f"{name}={importlib.metadata.version(name)}" for name in packages]

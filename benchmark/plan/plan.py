@@ -1,6 +1,6 @@
-"""The plan: the list of everything that a run is to measure (`planner.py` makes it).
+"""The plan: the trials, systems and metrics of a run (made by `planner.py`).
 
-The number of values in a table cell is counted from the plan, never from the files that a system wrote.
+The planned number of values in a table cell is counted from the plan, never from the files that a system wrote.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Job:
     key: str
     """Key of the sound that is scored."""
     prompt: str = ""
-    """Key of the restoration, where a synthesizer speaks with it as its prompt; `key` is then that of the speech."""
+    """In a suite with speech: key of the restoration that is the prompt; `key` is then the key of the speech."""
     synthesizer: str = ""
     """The synthesizer's name; "" where the restoration itself is scored."""
 
     @property
     def restoration(self) -> Job:
-        """The job that restores the clip: this one, or the one that makes its prompt."""
+        """The job that restores the clip: this job, or for speech the job whose output is the prompt."""
         return replace(self, key=self.prompt, prompt="", synthesizer="") if self.prompt else self
 
     @property
@@ -62,7 +62,7 @@ class Plan:
     jobs: tuple[Job, ...]
     """Every planned restoration, grouped by system."""
     left_out: int = 0
-    """Clips of the suite that a limit left out."""
+    """Number of the suite's clips that are left out because of the run's `limit`."""
 
     @property
     def systems(self) -> tuple[str, ...]:
@@ -106,7 +106,7 @@ class Plan:
     @cached_property
     def trials_digest(self) -> str:
         parts = [part for trial in self.trials for part in (trial.id, trial.key)]
-        if self.suite.speech:  # other sentences are other trials, though their prompts may be equal
+        if self.suite.speech:  # trials with different sentences differ, even if their prompts are equal
             parts += [text or "" for trial in self.trials for text in (trial.utterance.text, trial.utterance.say)]
         return digest(*parts)
 
@@ -144,7 +144,7 @@ class Plan:
 
     @classmethod
     def from_data(cls, data: dict[str, Any]) -> Plan:
-        """The plan that `to_json` wrote, parsed."""
+        """The plan of parsed JSON that `to_json` wrote."""
         trials = []
         for raw in data["trials"]:
             recipe = Recipe(raw["recipe"]["corruption"], tuple(raw["recipe"]["steps"])) if raw["recipe"] else None

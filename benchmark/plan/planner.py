@@ -71,7 +71,7 @@ def _jobs(name: str, suite: Suite, trials: Sequence[Trial]) -> list[Job]:
     for _, group in groupby(trials, key=lambda trial: trial.condition):
         clips = list(group)
         if isinstance(component, Supplied) and not any(component.offers(t) for t in clips):
-            continue  # nobody published this condition: an absent cell, not a failure
+            continue  # no sound for any clip of this condition: an absent cell, not a failure
         for trial in clips:
             identity = system_identity(component, trial)
             for draw in draws:
@@ -93,7 +93,7 @@ def speech_job(job: Job, synthesizer: str) -> Job:
 
 
 def _require_speech(suite: Suite, trials: Sequence[Trial], metrics: Iterable[MetricCard]) -> None:
-    """Raises RequestError for a suite whose speech cannot be made or cannot be scored by one of the metrics."""
+    """Raises RequestError for a suite whose speech cannot be made, or for a metric that cannot score speech."""
     for card in metrics:
         compares = "reference" in card.needs and any(value.role != "voice" for value in card.values)
         if card.conforms or compares or "seconds" in card.needs:
@@ -154,7 +154,7 @@ def _degraded(
             )
         scene = scene_of(utterance, corpus)
         rng = generator(suite.draws or suite.base or suite.name, utterance.id, condition.name, FIRST_DRAW)
-        # A clip whose header cannot be read keeps its place; the run records why it has no sound.
+        # A clip without a scene stays in the plan; the run records why it could not be degraded.
         recipe = corruption.draw(rng, scene) if scene else None
         clip = utterance if recipe is None or keeps_words(corruption, recipe) else replace(utterance, text=None)
         key = rendered_trial_key(corruption.card.version, clip, recipe)
@@ -162,13 +162,13 @@ def _degraded(
 
 
 def keeps_words(corruption: Corruption, recipe: Recipe) -> bool:
-    """Whether the target of a recipe still says the clip's text; a corruption without such a method keeps it."""
+    """Whether the clip's text is still a transcript of the recipe's target; True without such a method."""
     keeps = getattr(corruption, "keeps_words", None)
     return keeps is None or bool(keeps(recipe))
 
 
 def scene_of(utterance: Utterance, corpus: Sequence[Utterance]) -> Scene | None:
-    """What a corruption may know of a clip, from its header alone; None when the header cannot be read."""
+    """The scene of a clip, from its header and the corpus; None if the file is unreadable, empty or not mono."""
     assert utterance.uri is not None
     try:
         info = header(resolve_uri(utterance.uri))

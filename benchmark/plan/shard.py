@@ -1,4 +1,4 @@
-"""Parts of a plan for several machines: the same split everywhere, without a word between the machines."""
+"""Splits a plan into parts for several machines; each machine computes the same split without communication."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from restorebench.benchmark.plan.plan import Plan
 
 @dataclass(frozen=True)
 class Shard:
-    """Part `number` (from 1) of `count`. The hash of a trial's name says its part, which has it for all systems."""
+    """Part `number` (from 1) of `count`. The hash of a trial's id determines its part, for all systems."""
 
     number: int
     count: int

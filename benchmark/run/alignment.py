@@ -12,7 +12,7 @@ COMMON = 0.5
 """Lowest absolute correlation of two sounds that count as the same waveform; below, only their loudness is compared."""
 LOUDNESS_S = 0.01
 DELAYED_MS = 0.5
-"""Delay in ms from which reports point it out, because it changes scores that compare waveforms."""
+"""Lowest absolute delay in ms that reports point out, because a delay changes scores that compare waveforms."""
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class Alignment:
 def align(estimate: FloatArray, given: FloatArray, rate: int) -> Alignment:
     """Compares an output `estimate` [time] with its input `given` [time], both at `rate` Hz.
 
-    The delay is the peak of the generalised cross-correlation with phase transform (Knapp & Carter 1976). The output of
-    a generative system has another phase: then the loudness over 10 ms is correlated, which is exact to about 2 ms.
+    The delay is the peak of the generalised cross-correlation with phase transform (Knapp & Carter 1976). If the
+    waveforms do not correlate, as with generative systems, the loudness over 10 ms is correlated: exact to about 2 ms.
     """
     lag = _peak(estimate, given, whitened=True)
     moved, kept = _overlap(estimate, given, lag)
@@ -46,7 +46,7 @@ def align(estimate: FloatArray, given: FloatArray, rate: int) -> Alignment:
 
 
 def _peak(estimate: FloatArray, given: FloatArray, whitened: bool) -> int:
-    """Samples that `estimate` comes later than `given`."""
+    """Number of samples by which `estimate` is later than `given`."""
     size = 2 * max(len(estimate), len(given))
     cross = np.fft.rfft(estimate, size) * np.conj(np.fft.rfft(given, size))
     if whitened:

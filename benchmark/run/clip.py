@@ -1,4 +1,4 @@
-"""One sound as metrics see it: decoded once, and every derived view computed once and shared."""
+"""One sound for metrics: it is decoded once, and each derived representation is computed once and shared."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ T = TypeVar("T")
 
 
 class SharedClip:
-    """Implements `contracts.Clip`. Lives as long as its trial is scored, and no longer."""
+    """Implements `contracts.Clip`. Exists only while its trial is scored."""
 
     def __init__(self, audio: Audio, seconds: float | None = None) -> None:
         self.audio = audio

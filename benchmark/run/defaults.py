@@ -1,4 +1,4 @@
-"""What a suite is run with by default: its rows and metrics as far as they can be used here, and their weights."""
+"""Chooses a suite's default systems and metrics, as far as they can be used here, and fetches their weights."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def fetch_weights(
         suite: What is to be measured.
         systems: Names; default: the suite's.
         metrics: Names; default: the suite's.
-        say: Takes one line per file (size, licence, origin), and one per file that cannot be had.
+        say: Takes one line per file (size, licence, origin), and one per file that is damaged or cannot be fetched.
         progress: Called for every file.
     """
     measured = suite.metrics if metrics is None else resolve_metrics(metrics)
@@ -94,7 +94,7 @@ def fetch_weights(
 
 
 def _with_stand_ins(suite: Suite, names: Sequence[str], unusable: Mapping[str, str]) -> list[str]:
-    """Metrics that can be used; for one that cannot, the stand-in that the suite names, if that one can."""
+    """The usable metrics; an unusable one is replaced by its stand-in in the suite, if the stand-in is usable."""
     candidates = [suite.stand_ins.get(name, name) if name in unusable else name for name in names]
     return [name for name in dict.fromkeys(candidates) if name not in unusable and not why_not("metrics", name)]
 

@@ -1,6 +1,6 @@
 """Executes a plan on a local pool: pairs, restorations system by system, costs, speech, and scores trial by trial.
 
-Each unit is written whole by the worker that made it, so a run that is killed loses at most the units that were open.
+The worker that made a unit writes it atomically, so a killed run loses at most the units that were not finished.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def _build_environments(
     speech: Sequence[SpeakUnit],
     progress: Progress,
 ) -> None:
-    """Builds the environments that the open units need. Raises RequestError with the resolver's error message."""
+    """Builds the environments that the units to be run need. Raises RequestError with the resolver's error message."""
     systems = {unit.jobs[0].system for unit in restorations}
     metrics = {name for unit in scores for names in unit.plan_metrics.values() for name in names}
     cards: list[Card] = [plan.system_cards[name] for name in systems] + [plan.metric_cards[name] for name in metrics]
@@ -158,7 +158,7 @@ def forget_failures(plan: Plan, store: Store, retry_failed: bool) -> int:
     forget_failed_speech(plan, store, again, retry_failed)
     for job in {job.restoration.key: job.restoration for job in plan.jobs}.values():
         if registry.parse_name("systems", job.system)[0] not in registry.targets_by_name("systems"):
-            continue  # a Python object that was passed to `evaluate`, which alone can call it again
+            continue  # a Python object that was passed to `evaluate`; only `evaluate` can call it again
         note = store.note("restored", job.key)
         if note and (again(note["why"]) or (retry_failed and not _whole(store, "restored", job, note))):
             store.forget("restored", job.key)
@@ -168,7 +168,7 @@ def forget_failures(plan: Plan, store: Store, retry_failed: bool) -> int:
 def forget_failed_speech(
     plan: Plan, store: Store, again: Callable[[str], bool] = bool, retry_failed: bool = True
 ) -> None:
-    """Drops speech for whose failure `again` is true; with `retry_failed`, speech whose hash is wrong as well."""
+    """Drops failed speech if `again(reason)` is true; with `retry_failed`, also speech whose hash is wrong."""
     for job in (job for job in plan.jobs if job.synthesizer):
         note = store.note("spoken", job.key)
         if note and (again(note["why"]) or (retry_failed and not _whole(store, "spoken", job, note))):
@@ -192,7 +192,7 @@ def _whole(store: Store, kind: Kind, job: Job, note: Mapping[str, Any]) -> bool:
 
 
 def forget_failed_scores(plan: Plan, store: Store, again: Callable[[str], bool] = bool) -> int:
-    """Drops the plan's failed scores for whose reason `again` is true, so that a run measures them; their number."""
+    """Drops the plan's failed scores if `again(reason)` is true, so that a run measures them. Returns their number."""
     planned = {
         score_key(job, card, plan.signatures[name]) for job in plan.jobs for name, card in plan.metric_cards.items()
     }

@@ -1,6 +1,6 @@
-"""Restores with a Python object in this process: a function or a `System` that no registry knows.
+"""Restores with a Python object in this process: a function or a `System` that is in no registry.
 
-The engine cannot know whether such an object has changed since an earlier run, so every clip is restored again. The
+The engine cannot detect whether such an object has changed since an earlier run, so every clip is restored again. The
 key of a restoration is made from the hash of the output, so scores of an unchanged output are not computed again.
 """
 

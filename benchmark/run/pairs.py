@@ -1,4 +1,4 @@
-"""Makes the pair of a trial: reads the reference, renders the recipe, and settles level and length."""
+"""Makes the pair of a trial: reads the reference, renders the recipe, and applies the level and length policy."""
 
 from __future__ import annotations
 

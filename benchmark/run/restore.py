@@ -59,7 +59,7 @@ def one_by_one(unit: RestoreUnit) -> list[RestoreUnit]:
 
 
 def restore_batch(system: System, inputs: Sequence[tuple[Job, Audio]]) -> list[tuple[Job, tuple[Audio, float] | str]]:
-    """What a system delivers for each clip, with its seconds, or why it failed.
+    """Each job with the system's output and its processing time in seconds, or with the reason of the failure.
 
     When a batch fails, its clips are tried one by one, so that only the clips at fault are lost.
     """

@@ -25,12 +25,12 @@ class TrialUnit:
 
 
 def metric_by_metric(unit: TrialUnit) -> list[TrialUnit]:
-    """A unit for each system and metric."""
+    """A unit for each job and metric."""
     return [TrialUnit(unit.store, {job.key: (m,)}, (job,)) for job in unit.jobs for m in unit.plan_metrics[job.key]]
 
 
 def delivered(store: Store, job: Job, pair: Pair) -> Restoration | str:
-    """The sound that is scored for a job, or why there is none: a system's output, or the speech that it prompts."""
+    """The sound that is scored for a job (a system's output, or the speech prompted by it), or why there is none."""
     if job.synthesizer:
         return _said(store, job)
     note = store.note("restored", job.key)
@@ -62,7 +62,7 @@ def _said(store: Store, job: Job) -> Restoration | str:
 
 
 def ends(plan: Plan) -> tuple[str, str]:
-    """The names of a clip's degraded and clean version among its sounds."""
+    """The names of a clip's degraded and clean versions in the result of `versions_of_clip`."""
     return ("degraded prompt", "clean prompt") if plan.suite.speech else ("unprocessed", "target")
 
 

@@ -98,7 +98,7 @@ def score(judge: Metric, subject: Subject, estimates: Sequence[SharedClip | str]
 
 
 def _lacking(card: MetricCard, subject: Subject) -> str:
-    """What the metric needs and this clip does not have; "" when it has everything."""
+    """The failure reason for a clip without the reference or text that the metric needs; "" if it has them."""
     if "reference" in card.needs and subject.reference is None:
         return "no reference for this clip"
     if "text" in card.needs and subject.text is None:

@@ -1,7 +1,7 @@
 """Stage 3 of a suite with speech: a synthesizer says each clip's sentence with the restored clip as its prompt.
 
-Source: SISE Table 2. A sentence that was not said is a recorded failure, so it never makes a table's number of clips
-smaller. Anchors are the speech of the clean prompt (`target`) and of the degraded one (`unprocessed`).
+Source: SISE Table 2. A failed sentence is recorded as a failure and still counts in a cell's planned number of values.
+Anchors are the speech of the clean prompt (`target`) and of the degraded one (`unprocessed`).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class SpeakUnit:
 
 
 def speak_unit(unit: SpeakUnit) -> list[str]:
-    """Says the sentences of a unit's jobs; returns the jobs' keys."""
+    """Synthesizes the sentences of a unit's jobs; returns the jobs' keys."""
     store = Store(unit.store)
     requests: list[tuple[Job, SpeechRequest]] = []
     for job in unit.jobs:
@@ -58,7 +58,7 @@ def one_by_one(unit: SpeakUnit) -> list[SpeakUnit]:
 
 
 def _request(store: Store, job: Job) -> SpeechRequest:
-    """Raises AudioError where there is no prompt, with the reason."""
+    """The request for a job's speech. Raises AudioError, with the reason, if there is no prompt."""
     clip = job.trial.utterance
     prompt = delivered(store, job.restoration, load_pair(store, job.trial))
     if not isinstance(prompt, Restoration):
@@ -71,10 +71,10 @@ def _request(store: Store, job: Job) -> SpeechRequest:
 def speak_batch(
     synthesizer: Synthesizer, requests: Sequence[tuple[Job, SpeechRequest]]
 ) -> list[tuple[Job, Audio | str]]:
-    """What a synthesizer says for each request, or why it failed.
+    """Each job with the synthesizer's speech, or with the reason of the failure.
 
-    When a batch fails, its sentences are tried one by one, so that only those at fault are lost. A failed sentence is
-    not tried again: that a synthesizer fails on a prompt is a result.
+    When a batch raises, its sentences are tried one by one, so that only those at fault are lost. Speech that is silent
+    or invalid is not synthesized again here: that a synthesizer fails on a prompt is a result.
     """
     if not requests:
         return []
@@ -96,7 +96,7 @@ def speak_batch(
 
 
 def _audible(audio: Audio, rate: int) -> Audio:
-    """The speech, if it can be heard. Raises AudioError."""
+    """The speech, if it is finite, not silent and at the card's rate. Raises AudioError."""
     if audio.rate != rate:
         raise AudioError(f"spoke at {audio.rate} Hz; its card says {rate} Hz")
     require_finite(audio.samples, "its speech")

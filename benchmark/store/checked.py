@@ -53,13 +53,13 @@ def table_bytes(table: pa.Table) -> bytes:
 
 
 def read_table(path: Path, schema: pa.Schema, columns: list[str] | None = None) -> pa.Table:
-    """The rows of a Parquet file. Raises Damaged when they are not those that were written."""
+    """The rows of a Parquet file. Raises Damaged when the file is damaged or has other columns than records."""
     try:
         table = pq.read_table(path, columns=columns, page_checksum_verification=True)
     except (pa.ArrowException, OSError, ValueError) as error:
         machines = isinstance(error, MemoryError | FileNotFoundError | PermissionError)
         if machines or getattr(error, "errno", None) or "[errno" in str(error).lower():
-            raise  # too many open files, no memory, or a disk error: the file itself may be whole
+            raise  # too many open files, no memory, or a disk error: the file itself may be undamaged
         raise Damaged(f"{path}: is damaged ({' '.join(str(error).split())[:120]})") from error
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     if not table.schema.equals(wanted):

@@ -1,6 +1,6 @@
-"""Several stores and packs seen as one for a board, and how far they agree where several measured the same.
+"""Joins several stores and packs into one store for a board, and compares the values that several of them measured.
 
-Where two sources have a value of the same clip and system, the first source's counts. Folders come before packs, so
+Where two sources have a value of the same clip and system, the first source's is used. Folders come before packs, so
 that nobody's pack replaces what was measured here.
 """
 
@@ -21,12 +21,12 @@ from restorebench.benchmark.types import Record, Rows
 AGREE, LEAST = 1e-3, 1e-4
 """Two measurements agree up to this relative, or this absolute difference."""
 Key = tuple[str, str]
-"""Of a record and of its value."""
+"""(key of a record, name of its value)."""
 
 
 @contextmanager
 def joined(sources: Sequence[Path]) -> Iterator[tuple[Store, list[str]]]:
-    """A store with the plans, records and costs of folders and packs, while the block lasts, and notes for its board.
+    """Yields a store with the plans, records and costs of folders and packs, valid in the block, and notes for a board.
 
     Raises RequestError for a damaged pack, or when the sources plan different clips or define a value differently.
     """
@@ -45,7 +45,7 @@ def joined(sources: Sequence[Path]) -> Iterator[tuple[Store, list[str]]]:
         keys_by_name: dict[tuple[str, str], frozenset[str]] = {}
         for name, store in stores.items():
             notes += [*_add(name, store, whole, seen), *_namesakes(name, store, keys_by_name)]
-        # The last plan's cards count, so the first source's come last.
+        # The cards of the plan stored last are used, so the first source's plans are stored last.
         for store in reversed(stores.values()):
             for plan in reversed(store.plans()):
                 whole.put_plan(plan)
@@ -53,7 +53,7 @@ def joined(sources: Sequence[Path]) -> Iterator[tuple[Store, list[str]]]:
 
 
 def _add(name: str, store: Store, whole: Store, seen: dict[Rows, dict[Key, float | None]]) -> Iterator[str]:
-    """Adds what no earlier source has, and says how far the rest agrees with the earlier sources."""
+    """Adds the records and costs that no earlier source has; yields a note on how far the common scores agree."""
     for rows in ROWS:
         known = seen[rows]
         records = [Record(**row) for row in store.table(rows).to_pylist()]
@@ -82,7 +82,7 @@ def _add(name: str, store: Store, whole: Store, seen: dict[Rows, dict[Key, float
 
 
 def _namesakes(name: str, store: Store, keys_by_name: dict[tuple[str, str], frozenset[str]]) -> Iterator[str]:
-    """A note for each system of an earlier source's name that is another one: a board has one row for a name.
+    """A note for each system that differs from an earlier source's of the same name: a board has one row per name.
 
     keys_by_name: (suite, system) -> keys of the first source's restorations; this store's new ones are added.
     """

@@ -1,4 +1,4 @@
-"""Merges stores, such as those of a run's shards, into one. Units are named by content, so equal ones are one."""
+"""Merges stores, such as those of a run's shards, into one. Units are named by key, so equal units are kept once."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def require_one_plan(plans: Mapping[str, Sequence[Plan]]) -> None:
 
 
 def _copy_notes(store: Store, merged: Store, kind: Kind) -> None:
-    """Copies notes with their sounds, the note last: a note whose sound is not there would be a unit in two halves."""
+    """Copies notes with their sounds, the note last, so that an interrupted merge leaves no note without its sound."""
     sounds: dict[str, list[Path]] = {}
     for path in sorted((store.root / kind).glob("[!.]*")):
         if path.suffix != ".json":

@@ -1,8 +1,8 @@
 """A store in one file (`.rbz`), for handing results on: plans, records and cost, and the sounds if asked for.
 
 The file is a zip whose manifest names the sha256 of every member. Equal stores give equal files, so that the file's own
-sha256, published beside a result, shows whether a copy is the one that was meant. A pack says what its maker measured;
-nothing in it proves that the maker measured honestly.
+sha256, published beside a result, identifies the result's pack. A pack contains what its maker reports; nothing in it
+proves that the maker measured honestly.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ WHEN = (1980, 1, 1, 0, 0, 0)
 MOST_BYTES, MOST_TIMES = 1 << 30, 20
 """A pack may hold a GiB, or this many times its own size if that is more; a zip that unpacks to more is refused."""
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""The other methods unpack more than a member's declared size before anybody can stop them."""
+"""zipfile unpacks the other methods without a limit, so that a member could exceed its declared size in memory."""
 MALFORMED = (
     zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, KeyError, ValueError, TypeError,
     AttributeError,
 )  # fmt: skip
-"""What zipfile, zlib and json raise for a file that is no whole pack."""
+"""What zipfile, zlib and json raise for a file that is no valid pack."""
 
 
 class _Manifest(BaseModel):
@@ -165,7 +165,7 @@ def _members(file: Path, archive: zipfile.ZipFile) -> dict[str, str]:
 
 
 def contents(file: Path, into: Path) -> Contents:
-    """Checks a pack, plans and records included, and tells what it holds; `into`: an empty folder to unpack to.
+    """Checks a pack with its plans and records, and returns its contents; `into`: an empty folder to unpack to.
 
     Raises RequestError for a pack that was changed or damaged.
     """

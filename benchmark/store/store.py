@@ -3,7 +3,7 @@
     plans/SUITE-DIGEST.json     a plan, one per suite and list of trials; plans/order.txt lists them, the latest last
     pairs/KEY.json              hashes of a rendered pair, or why there is none; beside it reference and degraded FLAC
     restored/KEY.json           hash and time of a system's output, or why it failed; beside it the WAV
-    spoken/KEY.json             hash of what a synthesizer said, or why it said nothing; beside it the WAV
+    spoken/KEY.json             hash of a synthesizer's speech, or why it failed; beside it the WAV
     cost/KEY.json               memory and time of a system (run/cost.py)
     scores/KEY.parquet          records that were written together, as a rule those of one trial
     timings/KEY.parquet         records of processing times, which a rerun does not repeat exactly
@@ -48,7 +48,7 @@ class Store:
     def __init__(self, root: Path) -> None:
         self.root = Path(root)
 
-    # Notes: small JSON units of pairs and restorations.
+    # Notes: small JSON units of pairs, restorations, speech and costs.
 
     def note(self, kind: Kind, key: str) -> dict[str, Any] | None:
         """A note; None where it is absent or damaged, so that a run makes the note and its sound again."""
@@ -176,7 +176,7 @@ class Store:
         return list(plans.values())
 
     def _order(self) -> list[str]:
-        """Names of the plans' files, the latest last: in the order of order.txt, after unlisted files by time."""
+        """Names of the plans' files, the latest last: unlisted files by time, then those of order.txt in its order."""
         folder = self.root / "plans"
         paths = sorted(folder.glob("[!.]*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
         written = (folder / ORDER).read_text(encoding="utf-8").split("\n") if (folder / ORDER).is_file() else []
@@ -203,7 +203,7 @@ def open_store(path: Path) -> Store:
 
 
 def plan_of(store: Store, suite: str = "") -> Plan:
-    """The plan of a suite, by default of the latest one. Raises RequestError for a suite that the store has not."""
+    """The plan of a suite; by default the latest plan. Raises RequestError for a suite that is not in the store."""
     plans = {kept.suite.name: kept for kept in store.plans()}
     name = suite or next(iter(plans))
     if name not in plans:

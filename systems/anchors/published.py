@@ -1,8 +1,8 @@
-"""Finished audio of others as a row: outputs that somebody made elsewhere, of a recorded set or of one degraded here.
+"""A system whose outputs were made elsewhere, for a recorded test set or for a test set that was degraded here.
 
-`published:NAME` reads the folder NAME beside a recorded clip's input. `published:NAME@DIR` and `published:DIR` (a path
-with a slash) read `DIR/CONDITION/ID` with any audio suffix, as `restorebench degrade SUITE --out SET` names the clips
-and `restorebench restore SET/degraded DIR` names what it makes of them.
+`published:NAME` reads the folder NAME beside the folder of the recorded inputs. `published:NAME@DIR` and
+`published:DIR` (a path with a slash) read `DIR/CONDITION/ID` with any audio suffix: the paths that
+`restorebench restore SET/degraded DIR` writes for clips of `restorebench degrade SUITE --out SET`.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class Published:
     )
 
     def __init__(self, name: str = "", checkpoint: Path | None = None) -> None:
-        """checkpoint: the folder of a set that was degraded here; None: beside the recorded inputs."""
+        """checkpoint: folder of outputs for a set degraded here; None: NAME beside the recorded inputs' folder."""
         if checkpoint is None and "/" in name:
             checkpoint = Path(name)
         elif not name or "/" in name or name.startswith("."):

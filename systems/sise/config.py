@@ -1,4 +1,4 @@
-"""Shapes of SISE's codec and diffusion, and how it samples. Defaults are the paper's (§2, §3; decisions D23-D32)."""
+"""Settings of SISE's codec, diffusion, loss and sampling. Defaults are the paper's (§2, §3; D23-D32, D41, D42)."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class CodecConfig(_Table):
     rate: int = Field(default=16_000, ge=1)
     encoder_dim: int = Field(default=64, ge=1)
     encoder_rates: tuple[int, ...] = (2, 4, 5, 5)
-    """D23: the paper's text says 200 and its strides 80; (2, 4, 5, 5) gives 200, (2, 2, 4, 5) is the other reading."""
+    """D23: the paper's text has a hop of 200, its strides (2, 2, 4, 5) one of 80; (2, 4, 5, 5) follows the text."""
     decoder_dim: int = Field(default=1536, ge=1)
     decoder_rates: tuple[int, ...] = (5, 5, 4, 2)
     semantic: bool = True
@@ -29,12 +29,12 @@ class CodecConfig(_Table):
     codebook_size: int = Field(default=1024, ge=2)
     codebook_dim: int = Field(default=8, ge=1)
     residual: bool = True
-    """D24: the acoustic quantiser sees what the semantic one left, h - Z_s; False: h."""
+    """D24: the acoustic quantiser's input is the residual h - Z_s; False: h."""
     dropout: float = Field(default=0.5, ge=0, le=1)
     """Share of training clips that keep only the first few acoustic stages (DAC's quantiser dropout)."""
     frames: FrameShape | None = None
-    """Encoder and decoder on STFT frames instead of DAC's: the nano sizes, which a CPU must be able to run. Then
-    `encoder_dim`, `decoder_dim` and the strides say nothing."""
+    """Encoder and decoder on STFT frames instead of DAC's, for the nano sizes, which run on a CPU. `encoder_dim`,
+    `decoder_dim` and the strides are then unused."""
 
     @model_validator(mode="after")
     def _same_hop(self) -> CodecConfig:
@@ -56,7 +56,7 @@ class CodecConfig(_Table):
 
     @property
     def layers(self) -> int:
-        """Token layers in all: the semantic one first, then the acoustic ones; 6 either way."""
+        """Number of token layers, the same with and without a semantic one: 6 by default."""
         return self.acoustic + 1
 
 
@@ -68,9 +68,9 @@ class DiffusionConfig(_Table):
     """D29: 4096 as in MaskGCT; 2816 is Llama's ratio."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
     encoder_dim: int = Field(default=64, ge=1)
-    """Of the noisy encoder, whose structure is the codec encoder's; with a codec on frames, its width."""
+    """Channels of the noisy encoder's first layer, as in the codec's encoder; of all layers with a codec on frames."""
     table_dim: int = Field(default=0, ge=0)
-    """Channels of the tokens' tables before a projection, as in the quantiser; 0: full tables."""
+    """Channels of the token embeddings before a projection to `width`; 0: embeddings of `width` channels."""
     seconds: float = Field(default=4.0, gt=0)
     """Length of a training crop and of an inference window."""
 
@@ -83,14 +83,14 @@ class DiffusionConfig(_Table):
 
 class ObjectiveConfig(_Table):
     average: Literal["clip", "sum"] = "clip"
-    """D42: equation 2 as a mean over a clip's masked tokens, or as the sum that is written, over the clip's length. The
-    sum gives a clip with more masked tokens more weight."""
+    """D42: equation 2 as a mean over a clip's masked tokens, or as the paper's sum over them, divided by the clip's
+    frames. The sum gives a clip with more masked tokens more weight."""
 
 
 class SamplingConfig(_Table):
     semantic_steps: int = Field(default=15, ge=1)
     acoustic_steps: tuple[int, ...] = (10, 1, 1, 1, 1)
-    """Without disentanglement the first of these follows `semantic_steps` for the first layer, as one list."""
+    """Without disentanglement: steps of the second layer onwards; `semantic_steps` are those of the first."""
     top_k: int = Field(default=20, ge=1)
     temperature: float = Field(default=1.5, ge=0)
     """At the first step; it falls to 0."""
@@ -100,7 +100,7 @@ class SamplingConfig(_Table):
     """D41: a drawn token's probability among the top k, or among all tokens."""
 
     def steps(self, layers: int) -> tuple[int, ...]:
-        """Steps of every token layer. Raises RequestError when their number is another."""
+        """Sampling steps of each token layer. Raises RequestError when settings are for another number of layers."""
         steps = (self.semantic_steps, *self.acoustic_steps)
         if len(steps) != layers:
             raise RequestError(f"sampling names steps for {len(steps)} token layers, the codec has {layers}")

@@ -1,7 +1,7 @@
 """Masked diffusion over the codec's tokens, layer by layer (SISE §2.2; decisions D25-D31).
 
-A noisy encoder of the codec encoder's structure hears the degraded speech; two denoisers predict the semantic layer,
-then the acoustic ones given it. Without disentanglement one denoiser predicts all layers.
+A noisy encoder with the codec encoder's structure encodes the degraded speech. One denoiser predicts the semantic
+layer, another the acoustic layers given the semantic one. Without disentanglement one denoiser predicts all layers.
 """
 
 from __future__ import annotations
@@ -45,8 +45,8 @@ class TokenTables(nn.Module):
 class Denoiser(nn.Module):
     """Predicts one layer of tokens from the layers before it, its own unmasked tokens, and conditions.
 
-    Tokens of all layers are embedded and summed per frame (SoundStorm's input), with an embedding of the layer that is
-    asked for.
+    Tokens of all layers are embedded and summed per frame (SoundStorm's input), with an embedding of the layer to
+    predict.
     """
 
     def __init__(self, config: DiffusionConfig, layers: int, codebook_size: int, condition: int) -> None:
@@ -78,7 +78,7 @@ class Denoiser(nn.Module):
 
 
 class Sise(nn.Module):
-    """The noisy encoder with its denoisers; the codec stays outside."""
+    """The noisy encoder and its denoisers, without the codec."""
 
     def __init__(self, config: DiffusionConfig, codec: CodecConfig) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class Sise(nn.Module):
             self.encoder = dac_encoder(config.encoder_dim, codec.encoder_rates, width)
         size = codec.codebook_size
         self.first = Denoiser(config, 1 if codec.semantic else codec.layers, size, width)
-        """Of the semantic layer; of all layers without disentanglement."""
+        """Predicts the semantic layer; without disentanglement, all layers."""
         self.acoustic = Denoiser(config, codec.acoustic, size, width + config.width) if codec.semantic else None
         self.semantic_table = nn.Embedding(size, config.width) if codec.semantic else None
 
@@ -111,8 +111,9 @@ class Sise(nn.Module):
     def forward(self, degraded: Tensor, codes: Tensor, masked: Tensor, layer: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits [batch, frame, code] of the first (semantic) layer and of each clip's acoustic `layer`.
 
-        codes [batch, layer, frame] are the target's. masked [batch, 2, frame] bool hides tokens of the semantic layer
-        and of the chosen one. Without disentanglement only the second of each counts, and `layer` runs over all.
+        codes [batch, layer, frame] are the target's. masked [batch, 2, frame] bool: the masked tokens of the semantic
+        layer and of `layer`. Without disentanglement: logits of `layer`, counted over all layers, and None; only
+        masked[:, 1] is used.
         """
         heard = self.encode(degraded)
         if self.acoustic is None:
@@ -125,7 +126,7 @@ class Sise(nn.Module):
 
 
 def holed(codes: Tensor, layer: Tensor, masked: Tensor, mask_code: int) -> Tensor:
-    """Layers before `layer` as they are, its own with holes, those after it all [MASK] (SISE §2.2, SoundStorm).
+    """Codes with layers before `layer` as given, `layer` masked by `masked`, later layers all [MASK] (SISE §2.2).
 
     codes [batch, layer, frame], layer [batch], masked [batch, frame] bool.
     """

@@ -1,4 +1,4 @@
-"""One training step of SISE's diffusion: hear the degraded speech, mask a layer, predict it (SISE §2.2, §19.5)."""
+"""Trains SISE's diffusion model: it predicts masked tokens of the target from degraded speech (SISE §2.2, §19.5)."""
 
 from __future__ import annotations
 
@@ -29,14 +29,14 @@ from restorebench.systems.training.task import SingleModelTask, Values
 
 
 class CodecChoice(BaseModel):
-    """Exactly one of the two."""
+    """The codec: exactly one of `checkpoint` and `random`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     checkpoint: str = ""
-    """A codec that `restorebench train` wrote, seen from the working folder."""
+    """File of a codec that `restorebench train` wrote, relative to the working folder."""
     random: CodecConfig | None = None
-    """A codec with random weights, for tests of everything around it."""
+    """A codec with random weights, for tests that need no trained codec."""
 
     @model_validator(mode="after")
     def _one(self) -> CodecChoice:
@@ -46,7 +46,7 @@ class CodecChoice(BaseModel):
 
     @property
     def identity(self) -> str:
-        """Changes whenever other codes could come out."""
+        """Identifies the codec: hash of its file, or the random codec's config."""
         return file_sha256(Path(self.checkpoint)) if self.checkpoint else repr(self.random)
 
 
@@ -70,7 +70,7 @@ class SiseTask(SingleModelTask[Sise]):
         else:
             self.codec = load_codec(Path(choice.checkpoint))
         self.sampling.steps(self.codec.config.layers)
-        self.rate, self.codec_identity = self.codec.rate, choice.identity  # of the file as it was read
+        self.rate, self.codec_identity = self.codec.rate, choice.identity  # hashed now: the file may change later
         self.module = Sise(self.model_config, self.codec.config)
 
     def setup(self, fabric: Any) -> None:
@@ -81,7 +81,7 @@ class SiseTask(SingleModelTask[Sise]):
         return self.codec_identity
 
     def to_examples(self, batch: Batch, stream: str = "train") -> Batch:
-        """Adds the target's codes, the layer that is trained, and the masks that belong to each item's index."""
+        """Adds the target's codes and, drawn from each item's index, the layer to train and the masks."""
         clean = batch["clean"]
         codes = self.codec.encode(clean)
         layers = self.codec.config.acoustic if self.codec.config.semantic else self.codec.config.layers
@@ -98,7 +98,7 @@ class SiseTask(SingleModelTask[Sise]):
         }
 
     def losses(self, model: nn.Module, examples: Batch, share: Tensor) -> tuple[Tensor, Values]:
-        """Cross-entropy of each stage's masked tokens (equation 2; D42), summed over the two stages."""
+        """Cross-entropy of each stage's masked tokens (equation 2; D42), summed over the stages."""
         values = self._losses(model, examples)
         part = share * len(examples["clean"])
         total = torch.stack([value for name, value in values.items() if name.startswith("loss")]).sum()
@@ -118,7 +118,7 @@ class SiseTask(SingleModelTask[Sise]):
         values: Values = {}
         for name, (logits, wanted, hidden) in stages.items():
             loss = functional.cross_entropy(logits[hidden].float(), wanted[hidden], reduction="none")
-            # Each clip counts alike, however much of it is masked.
+            # average = "clip": every clip has the same weight, however many of its tokens are masked.
             clip = torch.arange(len(codes), device=codes.device)[:, None].expand_as(hidden)[hidden]
             sums = torch.zeros(len(codes), device=codes.device).index_add(0, clip, loss)
             among = hidden.sum(1) if self.objective.average == "clip" else hidden.shape[1]
@@ -162,7 +162,7 @@ class SiseTask(SingleModelTask[Sise]):
         ]
 
     def export(self) -> Checkpoint:
-        """The diffusion model with its codec: one file restores."""
+        """The diffusion model and its codec in one checkpoint."""
         tensors = {f"model.{key}": value.detach().cpu() for key, value in self.eval_model.state_dict().items()}
         tensors |= {f"codec.{key}": value.detach().cpu() for key, value in self.codec.state_dict().items()}
         config = {

@@ -1,7 +1,7 @@
 """Trains SISE's factorised codec on frames (the nano sizes): the frame codec's losses, phone prediction, and probes.
 
-The semantic tokens learn phones (SISE §2.1, equation 1). The probes on detached tokens change nothing: they show how
-much of phone and speaker each kind of token holds.
+The semantic tokens learn phones (SISE §2.1, equation 1). The probes read detached tokens, so the codec does not
+depend on them: they measure how much phone and speaker information the tokens contain.
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ class SiseFrameCodecTask(FrameCodecTask):
         return TrainedFactorised(self.codec_config)
 
     def stages(self, batch: Batch) -> Tensor | None:
-        """Acoustic stages that each clip keeps, by its index: a share of clips gets U{1, N}, the rest all N."""
+        """Acoustic stages kept per clip: U{1, N} for a share of clips, N for the rest. Seed: the first clip's index."""
         if self.decoder_only or not self.codec_config.dropout:
             return None
         rng = generator("stages", self.config.seed, int(batch["index"][0]))
@@ -95,7 +95,7 @@ class SiseFrameCodecTask(FrameCodecTask):
 
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:
-        """Also phone accuracy on other speakers: from semantic tokens, and from acoustic ones by the probe."""
+        """Adds the phone accuracy of the predictor on semantic tokens and of the probe on acoustic tokens."""
         values = super().validate(batches)
         if not self.quantised or self.decoder_only:
             return values

@@ -1,6 +1,7 @@
 """Phone labels of a corpus: aligned once and kept in the run's folder, or read from TextGrids while training.
 
-What could not be aligned is listed in `labels-STREAM.csv` with the reason; its frames teach the predictor nothing.
+`labels-STREAM.csv` gives the reason for each recording that could not be aligned; such recordings do not train the
+phone predictor.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class LabelConfig(BaseModel):
     textgrids: str = ""
     """Folder of TextGrids named as the utterances, for `textgrid` (Montreal Forced Aligner, the paper's way)."""
     phones: Literal["arpabet", "mfa-en-zh"] | tuple[str, ...] = "arpabet"
-    """The phone set: one of a name, or its symbols; ARPAbet when empty."""
+    """The phone set: a name or a list of symbols; ARPAbet when empty."""
 
     @model_validator(mode="after")
     def _source(self) -> LabelConfig:
@@ -63,7 +64,7 @@ class LabelConfig(BaseModel):
 
 
 class Labels(Protocol):
-    """Phone classes of a stream's recordings, by number."""
+    """Phone classes of a stream's recordings, by recording number."""
 
     def crop(self, recording: int, start_s: float, frames: int, hop: int, rate: int) -> NDArray[np.int64]:
         """Classes [frame] of a crop; IGNORED throughout where the recording has no alignment."""
@@ -109,10 +110,10 @@ def _cut(
 def labels_of(
     config: LabelConfig, recordings: Recordings, table: Path, progress: Progress, required: bool = True
 ) -> Labels:
-    """Aligns what has a transcript, once, or opens the TextGrids. `table` (.csv) lists what went wrong, by recording.
+    """Labels from the built-in aligner or from TextGrids. `table` (.csv) lists why recordings have no alignment.
 
-    Of a corpus with more than 2000 TextGrids, as many are looked at beforehand, spread over all of it. Raises
-    RequestError when more than 5 % of the aligned speech looked at has phones outside the set, or nothing is aligned.
+    Of more than 2000 TextGrids, 2000 evenly spaced ones are checked beforehand. Raises RequestError when more than 5 %
+    of the checked speech has phones outside the set, or when `required` and nothing is aligned.
     """
     if config.source == "none":
         return Aligned([None] * len(recordings), config.phone_set)
@@ -132,7 +133,7 @@ def labels_of(
 
 
 def _aligned(utterances: Sequence[Utterance], kept: Path, progress: Progress) -> list[Alignment | str]:
-    """By the built-in aligner; what `kept` (.json) has is not aligned again."""
+    """Alignments by the built-in aligner, or the reason for none; results in `kept` (.json) are reused."""
     known = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
     alignments: dict[str, Alignment | str] = {}
 
@@ -148,7 +149,7 @@ def _aligned(utterances: Sequence[Utterance], kept: Path, progress: Progress) ->
 
 
 def _report(aligned: Sequence[tuple[str, Alignment | str]], phones: PhoneSet, table: Path, required: bool) -> None:
-    """Writes the table, says how much has labels, and raises RequestError when the phone set is another one."""
+    """Writes the table, prints a summary. Raises RequestError for a wrong phone set, or none aligned if `required`."""
     with open_atomic(table) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("utterance", "why_not"))

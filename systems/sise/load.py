@@ -1,4 +1,4 @@
-"""Codecs and diffusion models from their checkpoint files, whole and in evaluation mode."""
+"""Loads codecs and diffusion models from checkpoint files, frozen and in evaluation mode."""
 
 from __future__ import annotations
 
@@ -65,12 +65,12 @@ def frozen_codec(codec: FactorisedCodec) -> FactorisedCodec:
 
 
 def codec_table(config: Mapping[str, Any]) -> dict[str, Any]:
-    """The shape of the codec in a checkpoint's config, without the name of a shipped one."""
+    """The codec's `CodecConfig` fields in a checkpoint's config, without a shipped codec's name and digest."""
     return {key: value for key, value in config["codec"].items() if key not in ("bundled", "codes")}
 
 
 def load_model(path: Path) -> tuple[Sise, FactorisedCodec]:
-    """A diffusion model and the codec that lies in the same file. Raises RequestError."""
+    """A diffusion model and its codec, which is in the same file or a shipped one. Raises RequestError."""
     kept = checkpoint.read(path, "sise")
     table = codec_table(kept.config)
     codec_config: CodecConfig = parse(CodecConfig, table, f"{path}: codec")

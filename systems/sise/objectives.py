@@ -1,4 +1,4 @@
-"""Losses and rates over labelled places alone."""
+"""Cross-entropy and accuracy over labelled positions only."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from restorebench.systems.sise.phonemes import IGNORED
 
 
 def masked_cross_entropy(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Mean over what has a label; 0 where nothing has. logits [batch, class, frame], wanted [batch, frame]."""
+    """Mean over labelled positions; 0 if there are none. logits [batch, class, frame], wanted [batch, frame]."""
     total = functional.cross_entropy(logits.float(), wanted, ignore_index=IGNORED, reduction="sum")
     return total / (wanted != IGNORED).sum().clamp(min=1)
 
 
 def accuracy(logits: Tensor, wanted: Tensor) -> Tensor:
-    """Share of labelled places that are right."""
+    """Share of labelled positions that are classified correctly."""
     labelled = wanted != IGNORED
     return ((logits.argmax(1) == wanted) & labelled).sum() / labelled.sum().clamp(min=1)

@@ -1,7 +1,7 @@
 """Phone alignments and what the codec learns from them: one class per frame (SISE §2.1).
 
 Alignments come from Montreal Forced Aligner's TextGrids, the paper's way, or from the built-in aligner. A frame has the
-phone at its centre; silence and what no alignment explains have classes of their own.
+phone at its centre; silence and phones outside the phone set have classes of their own.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ MFA_IPA = (
     "ɒ", "ɔ", "ɔj", "ɕ", "ə", "əw", "ɚ", "ɛ", "ɜ", "ɝ", "ɟ", "ɡ", "ɤ", "ɥ", "ɪ", "ɫ", "ɱ", "ɲ", "ɹ", "ɻ", "ɾ", "ʂ",
     "ʃ", "ʈʂ", "ʉ", "ʊ", "ʎ", "ʌ", "ʐ", "ʐ̩", "ʒ", "ʔ", "œ", "θ",
 )  # fmt: skip
-# Initials and finals of its mandarin_pinyin, without tone.
+# Initials and finals of Montreal Forced Aligner's mandarin_pinyin, without tone.
 PINYIN = (
     "a", "ai", "an", "ang", "ao", "b", "c", "ch", "d", "e", "ei", "en", "eng", "er", "f", "g", "h", "i", "ia", "ian",
     "iang", "iao", "ie", "ii", "iii", "in", "ing", "io", "iong", "iu", "j", "k", "l", "m", "n", "o", "ong", "ou", "p",
@@ -45,7 +45,7 @@ SILENCES = frozenset({"", "SIL", "SP", "<SIL>", "+NSN+", "+BREATH+", "<EPS>"})
 SILENCE, UNKNOWN = 0, 1
 """Classes of frames without speech, and of speech whose phones are not known."""
 IGNORED = -100
-"""Of every frame of a clip that has no alignment: it teaches nothing."""
+"""Label of every frame of a clip without alignment: losses ignore it."""
 
 
 @dataclass(frozen=True)
@@ -86,9 +86,9 @@ class PhoneSet:
 
 
 def unknown_share(alignments: Sequence[Alignment], phones: PhoneSet) -> tuple[float, list[str]]:
-    """Share of the time that has a phone outside the set, of all time that is no silence; those phones, longest first.
+    """(share of the non-silent time whose phone is outside the set, those phones by total time, longest first).
 
-    What the aligner itself calls unknown (`spn`) counts: its frames teach nothing either.
+    `spn`, the aligner's symbol for unknown words, counts as a phone outside the set.
     """
     speech = 0.0
     outside: dict[str, float] = {}
@@ -107,7 +107,7 @@ def frame_labels(
 ) -> NDArray[np.int64]:
     """Classes [frame] of the stretch that begins at `start_s`: frame k has the phone at (k + 1/2) hop / rate.
 
-    Silence outside every interval, such as padding.
+    Frames outside every interval, such as padding, are silence.
     """
     centres = start_s + (np.arange(frames) + 0.5) * hop / rate
     labels = np.full(frames, SILENCE, dtype=np.int64)

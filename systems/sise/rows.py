@@ -1,8 +1,8 @@
 """SISE and its ablation without disentanglement (Tables 1 and 2 of its paper), and their nano sizes.
 
-No authors' weights exist: a row runs from a file that `restorebench train` wrote, named as `sise@FILE`. The two papers'
-rows take any checkpoint with (or without) a semantic layer, since the paper leaves most sizes open; the nano rows want
-theirs, and come with weights of this project; they are not the paper's models.
+No authors' weights exist: a row runs from a file that `restorebench train` wrote, named as `sise@FILE`. The paper's
+two rows take any checkpoint with (or without) a semantic layer, since the paper leaves most sizes open. The nano rows
+require the diffusion model of their config and come with weights of this project; they are not the paper's models.
 """
 
 from __future__ import annotations

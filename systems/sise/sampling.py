@@ -1,7 +1,7 @@
 """Reverse diffusion, layer by layer (SISE §2.2, §3; decisions D31, D32, D41).
 
 Within a layer, tokens that were fixed stay; layers that were finished are conditions of the next. The semantic stage
-hears the degraded speech alone.
+is conditioned on the degraded speech alone.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def sample_layers(
     rngs: Sequence[np.random.Generator],
     config: SamplingConfig,
 ) -> Tensor:
-    """Every layer of one denoiser, [batch, layer, frame]; condition [batch, frame, channel]."""
+    """Codes [batch, layer, frame] of all layers of one denoiser; condition [batch, frame, channel]."""
     batch, frames, _ = condition.shape
     codes = torch.full((batch, denoiser.layers, frames), denoiser.mask_code, device=condition.device)
     for number, count in enumerate(steps):
@@ -82,8 +82,9 @@ def reverse_step(
 ) -> Tensor:
     """Tokens [batch, frame] after step 0, 1, ...: masked ones are drawn, the least confident masked again.
 
-    A token is drawn from the top k at temperature 1.5 (1 - n / S), the best one in the last step. Its confidence is its
-    probability, untempered, among the top k or all tokens (D41), plus (1 - n / S) times Gumbel noise.
+    A token is drawn from the top k at temperature `config.temperature` (1 - n / S), n = `step`, S = `steps`; the last
+    step takes the best token, except that a single step with `one_step` = "gumbel" draws at 0.2. A token's confidence
+    is its probability, untempered, among the top k or all tokens (D41), plus (1 - n / S) times Gumbel noise.
     """
     masked = tokens == mask_code
     best = logits.topk(draws[0].shape[-1], dim=-1)

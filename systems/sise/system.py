@@ -1,6 +1,6 @@
-"""SISE as a restorer: windows of many clips, semantic tokens first; a checkpoint behind `sise@FILE`.
+"""SISE as a restorer that runs from a checkpoint (`sise@FILE`); windows of several clips are sampled together.
 
-The paper does not say how long inputs are cut: windows are those of training, without overlap.
+The paper does not say how to cut long inputs: windows have the length of training crops and do not overlap.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class SiseSystem:
         self, card: SystemCard, checkpoint: Path, semantic: bool, model: DiffusionConfig | None,
         sampling: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        """`semantic`: whether the codec must have a semantic layer; `model`: the shape that is wanted, None for any;
-        `sampling`: over the checkpoint's own.
+        """`semantic`: whether the codec must have a semantic layer; `model`: the config that it must have, None for
+        any; `sampling`: settings that replace the checkpoint's.
 
-        Reads the header alone. Raises RequestError.
+        Loads no weights. Raises RequestError.
         """
         from restorebench.systems.training.checkpoint import header, training_facts
         from restorebench.systems.training.config import parse
@@ -65,7 +65,7 @@ class SiseSystem:
 
     @cached_property
     def loaded(self) -> tuple[Any, Any]:
-        """(model, codec), whole or not at all."""
+        """(model, codec), loaded at first use. Raises RequestError."""
         from restorebench.systems.sise.load import load_model
 
         model, codec = load_model(self.checkpoint)

@@ -1,7 +1,7 @@
 """pocket-tts: Kyutai's zero-shot TTS of 100 M parameters, English, several times faster than real time on a CPU.
 
-Source: pocket-tts 4.0.1 (code MIT), in an environment of its own. The weights that clone are gated: their owner gives
-them to people who accept the terms at huggingface.co/kyutai/pocket-tts.
+Source: pocket-tts 4.0.1 (code MIT), in an environment of its own. The weights with voice cloning are gated:
+they require an account that has accepted the terms at huggingface.co/kyutai/pocket-tts.
 """
 
 from __future__ import annotations

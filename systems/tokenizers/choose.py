@@ -20,16 +20,16 @@ from restorebench.systems.training.config import parse, training_command
 
 
 class TokenizerConfig(BaseModel):
-    """Exactly one of the three."""
+    """The tokenizer: exactly one of `name`, `checkpoint` and `random`."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     name: str = ""
     """A published DAC: dac-44khz or dac-16khz."""
     checkpoint: str = ""
-    """A frame codec that `restorebench train` wrote, seen from the working folder."""
+    """File of a frame codec that `restorebench train` wrote, relative to the working folder."""
     random: FrameCodecConfig | None = None
-    """A frame codec with random weights, for tests of everything around it."""
+    """A frame codec with random weights, for tests that need no trained codec."""
 
     @model_validator(mode="after")
     def _one(self) -> TokenizerConfig:
@@ -62,7 +62,7 @@ def load_frame_codec(path: Path) -> FrameCodec:
 
 
 def shipped_codec(name: str, codes: str, source: Path) -> FrameCodec:
-    """The shipped codec that a model of its codes names. Raises RequestError when its codes are others by now."""
+    """The shipped codec `name` of a model's codes. Raises RequestError when their digest is not `codes`."""
     return load_frame_codec(checked_codec(name, codes, source))
 
 
@@ -91,7 +91,7 @@ def frozen(module: Any) -> Any:
 
 
 def identity(config: TokenizerConfig) -> str:
-    """What decides the codes that it makes."""
+    """Identifies the tokenizer: its name and weights, the hash of its file, or the config."""
     if config.name:
         return f"{config.name} {weights.identity(config.name)}"
     if config.checkpoint:

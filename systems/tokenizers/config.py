@@ -1,4 +1,4 @@
-"""The shape of the frame codecs. No torch here: rows of the registry read it."""
+"""Settings of the frame codecs and of their training losses. No torch import here: registry rows import this module."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ class FrameShape(BaseModel):
     rate: int = 16_000
     hop: int = Field(default=320, ge=1)
     window: int = 1280
-    """Samples that a frame of the encoder sees."""
+    """STFT window of the encoder, in samples."""
     width: int = 208
     expansion: int = 3
     encoder_blocks: int = Field(default=3, ge=1)
     decoder_blocks: int = Field(default=6, ge=2)
     fine_blocks: int = Field(default=2, ge=1)
-    """Decoder blocks at `substeps` frames per codec frame, where the excitation is known."""
+    """Decoder blocks that run at `substeps` frames per codec frame, with the excitation as input."""
     substeps: int = Field(default=2, ge=1)
 
     @model_validator(mode="after")
@@ -56,6 +56,6 @@ class CodecLossConfig(BaseModel):
     ramp: int = Field(default=100, ge=1)
     """Steps over which the adversarial part is faded in."""
     quantise_after: int = Field(default=200, ge=0)
-    """Steps before the quantiser starts, from k-means of what the encoder makes by then."""
+    """Training steps without quantiser, which then starts from k-means of the encoder's latents."""
     semantic: float = 10.0
     """SISE's phone prediction (equation 1)."""

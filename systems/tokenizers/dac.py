@@ -36,7 +36,7 @@ NUMPY_SCALARS: list[Any] = [
     *(type(np.dtype(kind)) for kind in (np.int64, np.float32, np.float64, np.bool_)),
     np.int64(0).__reduce__()[0],
 ]
-"""What the metadata of a release may hold beside plain values; it is read and thrown away."""
+"""NumPy types that the metadata of a published file may contain; the metadata is not used."""
 
 
 class DacTokenizer(nn.Module):
@@ -66,7 +66,7 @@ class DacTokenizer(nn.Module):
 
     @torch.no_grad()
     def decode_latents(self, quantised: Tensor) -> Tensor:
-        """Odd strides make DAC's transposed convolutions a few samples short: filled up with zeros."""
+        """Audio, zero-padded where odd strides make the output of DAC's transposed convolutions a few samples short."""
         audio: Tensor = self.codec.decode(quantised)[:, 0]
         return nn.functional.pad(audio, (0, quantised.shape[-1] * self.hop - audio.shape[-1]))
 

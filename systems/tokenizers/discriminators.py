@@ -1,8 +1,8 @@
 """Small discriminators on STFTs, and the two losses that they give a codec.
 
-Each sees real and imaginary part, compressed to |S| ** 0.3, and the log magnitude, at one window length: a patch
-embedding over frequency, then 3 x 3 convolutions. Least squares (Mao et al. 2017) and feature matching relative to the
-size of the features.
+Inputs are real and imaginary part, compressed to |S| ** 0.3, and the log magnitude, at one window length per
+discriminator. A patch embedding over frequency is followed by 3 x 3 convolutions. The losses are least squares (Mao et
+al. 2017) and feature matching relative to the magnitude of the features.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class StftDiscriminator(nn.Module):
         )
         self.out = weight_norm(nn.Conv2d(channels, 1, 3, padding=1))
         self.places = nn.Parameter(torch.zeros(1, channels, window // 2 // patch, 1))
-        """Where in frequency a patch lies: convolutions cannot see that."""
+        """Learned embedding of a patch's frequency, which convolutions do not represent."""
 
     def forward(self, audio: Tensor) -> Judged:
         """audio [batch, time]"""

@@ -1,7 +1,7 @@
 """The codec of the nano sizes: it works on STFT frames, so that a CPU can train it and run it.
 
 Log magnitudes -> encoder -> residual quantiser -> decoder with a harmonic source (`frames.py`). The quantiser is DAC's
-scheme; latents have zero mean and unit variance in each frame, which keeps them within its reach.
+scheme; latents have zero mean and unit variance in each frame, which bounds the range to quantise.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Trains a frame codec: spectra, phase and pitch first, discriminators after, dead codes revived.
+"""Trains a frame codec with losses on spectra, phase and pitch and optional discriminators; revives dead codes.
 
-With `tokenizer.checkpoint` a trained codec is taken up again: its encoder and quantiser stay as they are, so that
-models of its codes keep their meaning, and the decoder alone learns on.
+With `tokenizer.checkpoint` only the decoder of a trained codec is trained further: encoder and quantiser are frozen,
+so that models of the codes remain usable.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ from restorebench.systems.training.task import Task, Values, ema_copy, learning_
 
 
 class TrainedCodec(nn.Module):
-    """A codec with what only its training needs. Subclasses add heads; the forward pass is that of a step."""
+    """A codec with the modules that only training needs. Subclasses add heads; `forward` is for training."""
 
     def __init__(self, codec: Any) -> None:
         super().__init__()
@@ -139,7 +139,7 @@ class FrameCodecTask(Task):
         return values | (self.keep_alive(codes, step) if codes and not self.decoder_only else {})
 
     def pitch(self, clean: Tensor) -> Pitch:
-        """The recording's pitch, and the share of pulses that its periodicity stands for."""
+        """The recording's pitch, with the share of pulses (0 to 1) derived from its periodicity as `periodicity`."""
         pitch = track(clean, self.rate, self.hop)
         share = (pitch.periodicity - VOICED[0]) / (VOICED[1] - VOICED[0])
         return Pitch(pitch.hz, share.clamp(0, 1))
@@ -188,7 +188,7 @@ class FrameCodecTask(Task):
         return total, {"discriminator": critic, "adversarial": adversarial, "feature": feature}
 
     def start_quantisers(self, batch: Batch) -> None:
-        """From the first process's batch; with several processes, the others take them over."""
+        """Fits the quantisers to the first process's batch and copies them to the other processes."""
         codec = self.module.codec
         with torch.no_grad():
             latents = codec.latents(batch["clean"])
@@ -207,7 +207,7 @@ class FrameCodecTask(Task):
         return {"revived": torch.tensor(float(moved))}
 
     def parts(self, quantised: Sequence[Any]) -> list[list[Any]]:
-        """What each quantiser made, in the order of `quantizers`."""
+        """Outputs of each quantiser per micro-batch, in the order of `quantizers`."""
         return [list(quantised)]
 
     @torch.no_grad()

@@ -35,7 +35,7 @@ QUIET = -3.0
 PITCH_AFTER = 2
 """Decoder blocks before the pitch is read off."""
 NEIGHBOURS = 3
-"""Pitch bins on either side of the best one that refine it."""
+"""Pitch bins on either side of the best one, averaged with it."""
 VOICED = (0.3, 0.7)
 """Voicing probabilities between which pulses fade in."""
 NOISE_SEED = 0
@@ -79,7 +79,7 @@ class FrameEncoder(nn.Module):
 
 
 def normal(latents: Tensor) -> Tensor:
-    """Zero mean and unit variance over the channels of each frame, without a gain: what a quantiser can follow."""
+    """Latents with zero mean and unit variance over the channels of each frame, without a learned gain."""
     return functional.layer_norm(latents.float().transpose(1, 2), (latents.shape[1],)).transpose(1, 2)
 
 
@@ -114,8 +114,9 @@ class FrameDecoder(nn.Module):
     def forward(self, quantised: Tensor, pitch: Pitch | None = None, clean: Tensor | None = None) -> Synthesised:
         """Audio of quantised latents [batch, width, frame].
 
-        `pitch` (with `periodicity` as the share of pulses) takes the place of the predicted one in training; with
-        `clean` [batch, time] pulses lock to the recording's fundamental, and the noise is fresh.
+        `pitch` (with `periodicity` as the share of pulses) takes the place of the predicted one in training. With
+        `clean` [batch, time] the pulses follow the phase of the recording's fundamental and the noise is drawn anew;
+        without it, the noise has a fixed seed.
         """
         hidden = self.before(quantised)
         logits: Tensor = self.pitch(hidden.transpose(1, 2)).float()

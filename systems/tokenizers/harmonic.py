@@ -1,7 +1,7 @@
 """The excitation of voiced speech: a pulse train at a pitch track, and the phase that a recording had.
 
-A decoder that shapes a pulse train needs to know the envelope only; one that makes a spectrum from nothing must also
-find the phase of every harmonic, which 3 kbit/s cannot say (systems/README.md has the measurement).
+A decoder that filters a pulse train has to generate the spectral envelope only; without a pulse train it must also
+generate the phase of every harmonic, which 3 kbit/s cannot encode (systems/README.md has the measurement).
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ def phase_of(hz: Tensor, hop: int, rate: int) -> Tensor:
 
 
 def at_samples(frames: Tensor, hop: int) -> Tensor:
-    """[batch, time]: values of frames [batch, frame], held at their middles and linear between."""
+    """[batch, time]: values of frames [batch, frame], linearly interpolated between the frames' centres."""
     return functional.interpolate(frames[:, None], scale_factor=hop, mode="linear", align_corners=False)[:, 0]
 
 

@@ -16,7 +16,7 @@ WINDOW_S = 0.032
 THRESHOLD = 0.15
 """Aperiodicity below which the shortest period is taken (YIN, step 4)."""
 MARGIN = 0.05
-"""Without such a period: the shortest one whose aperiodicity is within this of the least."""
+"""A period whose aperiodicity is within this of the least counts as below the threshold."""
 MEDIAN = 5
 """Frames of the median filter that removes single octave errors."""
 SILENCE = 1e-3

@@ -1,8 +1,8 @@
-"""Residual vector quantisation with factorised codes: a low-dimensional lookup by cosine between two projections.
+"""Residual vector quantisation with factorised codes: project down, look up by cosine similarity, project up.
 
 The scheme is DAC's: project to 8 dimensions, take the code of nearest direction, return its un-normalised
 vector, project back; the next stage quantises what is left. Projections and codebooks start from the principal
-components and k-means of a batch, and codes that nobody uses any more are put where latents are.
+components and k-means of a batch, and codes that are no longer used are moved onto latents.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from restorebench.systems.tokenizers.tokenizer import Codebook
 
 USAGE_DECAY = 0.9
 DEAD_BELOW = 0.03
-"""A code is dead when it takes less than this share of what it would take if all were used alike."""
+"""A code is dead when its usage is below this fraction of the mean usage of all codes."""
 KMEANS_ITERATIONS = 10
 TINY = 1e-6
 
@@ -61,17 +61,16 @@ class VectorQuantizer(nn.Module):
         vectors = self.lookup(codes)
         codebook = (vectors - latents.detach()).square().mean((1, 2))
         commitment = (latents - vectors.detach()).square().mean((1, 2))
-        # Without a gradient to pass on, the code itself: decoding codes then gives the very same sound.
+        # Without gradients the code vector itself, so that decoding the codes gives exactly the same audio.
         straight_through = latents + (vectors - latents).detach() if torch.is_grad_enabled() else vectors
         return self.project_out(straight_through), codes, codebook, commitment, latents
 
     @torch.no_grad()
     def start_from(self, x: Tensor, rng: torch.Generator) -> None:
-        """Projections on the whitened principal components of x [batch, width, frame] and back, codes at the k-means
-        centres between them.
+        """Fits the projections to the principal components of x [batch, width, frame], the codes to k-means centres.
 
-        Latents then have unit variance in every direction. Those of a fresh encoder nearly all point the same way,
-        where a lookup by cosine sees one code.
+        Projected latents then have unit variance in every direction. Latents of an untrained encoder nearly all point
+        the same way, so that a lookup by cosine would find a single code.
         """
         points = x.transpose(1, 2).flatten(0, 1)
         mean = points.mean(0)
@@ -127,7 +126,7 @@ class ResidualQuantizer(nn.Module):
         )
 
     def codebook_state(self) -> Iterator[Tensor]:
-        """What start and revival change outside the gradient: every stage's vectors and usage."""
+        """Every stage's vectors and usage, which `track` and `revive` change without a gradient."""
         for stage in self:
             yield from (stage.vectors, stage.usage)
 
@@ -157,7 +156,7 @@ class ResidualQuantizer(nn.Module):
 
     @torch.no_grad()
     def revive(self, latents: Sequence[Tensor], rng: torch.Generator) -> int:
-        """Moves dead codes onto random latents ([batch, dim, frame] per stage); the number that was moved."""
+        """Moves dead codes onto random latents ([batch, dim, frame] per stage). Returns how many were moved."""
         moved = 0
         for stage, latent in zip(self, latents, strict=True):
             dead = stage.usage < DEAD_BELOW

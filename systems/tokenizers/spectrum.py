@@ -1,4 +1,4 @@
-"""Short-time spectra whose frame k covers the same stretch as codec frame k, and the way back.
+"""Short-time spectra whose frame k is centred on codec frame k, and their inverse.
 
 Frame k of a codec spans [hop k, hop (k + 1)), while torch's centred STFT puts the middle of frame k at hop k: half a
 hop early. Padding by (window - hop) / 2 on both sides centres the frames on those of the codec (decision D10).
@@ -20,7 +20,7 @@ Alignment = Literal["match-stride", "centred"]
 
 @cache
 def hann(size: int, device: torch.device) -> Tensor:
-    with torch.inference_mode(False):  # what is kept must also serve training
+    with torch.inference_mode(False):  # the cached tensor is also used in training
         return torch.hann_window(size, device=device)
 
 
@@ -48,7 +48,7 @@ def compressed_magnitude(audio: Tensor, window: int, hop: int, alignment: Alignm
 def overlap_add(complex_: Tensor, window: int, hop: int) -> Tensor:
     """Audio [batch, frame * hop] of a match-stride spectrum [batch, bin, frame]: windowed again and normalised.
 
-    The window is a whole number of hops.
+    `window` must be a multiple of `hop`.
     """
     frames = complex_.shape[-1]
     taper = hann(window, complex_.device)

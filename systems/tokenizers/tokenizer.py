@@ -1,4 +1,4 @@
-"""What every tokenizer offers, and the arithmetic of its frames."""
+"""The interface of the tokenizers, and the arithmetic of their frames."""
 
 from __future__ import annotations
 

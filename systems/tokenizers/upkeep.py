@@ -1,4 +1,4 @@
-"""What codebooks need beside gradients while they train: a count of their use, and new places for dead codes."""
+"""Codebook maintenance during training: usage counts and revival of dead codes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def keep_alive(
 ) -> int:
     """Counts the codes of a step; every tenth step moves dead ones onto latents. Returns how many were moved.
 
-    codes [batch, stage, frame] per micro-batch, of every process; latents [batch, dim, frame] per stage, of the first.
+    codes [batch, stage, frame] per micro-batch; latents [batch, dim, frame] per stage, of the first micro-batch.
     """
     quantizer.track(fabric.all_gather(torch.cat(list(codes))).flatten(0, -3))
     if (step + 1) % REVIVE_EVERY:

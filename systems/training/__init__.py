@@ -1,4 +1,4 @@
-"""Training: `TASKS` are what a config's `kind` can name."""
+"""Training: `TASKS` maps each `kind` of a config to its task class."""
 
 from __future__ import annotations
 

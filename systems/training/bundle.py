@@ -2,7 +2,7 @@
 
 Speech and noise are Opus; labels and room impulse responses are compressed arrays.
 
-`pack` splits the recordings over parts, each a folder that stands alone; `unpack` puts any number of them together.
+`pack` splits the recordings over parts, each a self-contained folder; `unpack` joins any number of them.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ PIECE_S = 600
 """Recordings are joined into files of about this length."""
 NOISE_KBPS = 24.0
 LIBSNDFILE_KBPS = (6.0, 256.0)
-"""Bit rates that libsndfile's compression levels 1 and 0 stand for, per channel."""
+"""Bit rates per channel that correspond to libsndfile's compression levels 1 and 0."""
 MOST_KBPS = 32.0
 
 
 def pack(material: Material, out: Path, megabytes: float, parts: int, progress: Progress) -> list[Path]:
-    """Writes `parts` folders of at most about `megabytes` each; what is left after labels and noise is speech.
+    """Writes `parts` folders of about `megabytes` each; speech takes the space that labels, noise and rooms leave.
 
     Raises RequestError when speech would have to go below 10 kbit/s.
     """
@@ -105,7 +105,7 @@ def write_opus(path: Path, samples: NDArray[np.int16], kbps: float) -> None:
 
 
 def unpack(parts: Sequence[Path], out: Path, progress: Progress) -> Material:
-    """Puts parts together as training material. Raises RequestError when a part is not whole."""
+    """Puts parts together as training material. Raises RequestError when speech is missing."""
     out.mkdir(parents=True, exist_ok=True)
     recordings = [Recording(**entry) for part in parts for entry in json.loads((part / "recordings.json").read_text())]
     files = [path for part in parts for path in sorted(part.glob("speech-*.opus"))]
@@ -134,6 +134,6 @@ def unpack(parts: Sequence[Path], out: Path, progress: Progress) -> Material:
 
 def _decode(path: Path) -> NDArray[np.int16]:
     samples, rate = soundfile.read(path, dtype="float32")
-    if rate != RATE:  # Opus files say 48 kHz where another program wrote them
+    if rate != RATE:  # Opus files of other programs have a rate of 48 kHz
         raise RequestError(f"{path}: {rate} Hz, wanted {RATE}")
     return to_int16(samples)

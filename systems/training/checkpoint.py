@@ -1,7 +1,7 @@
 """The one checkpoint format: a safetensors file whose header holds the config and the card as JSON.
 
-The card says what the weights were trained on, under which licence, at which commit, and how they did when saved.
-Reading checks everything before anything is built: what comes back is whole, or one line says what is wrong.
+The card records the training data, licence, commit and latest validation metrics of the weights. `read` and `fill`
+check a file before its weights are used, and raise a RequestError of one line.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ FORMAT = "restorebench-checkpoint-1"
 @dataclass(frozen=True)
 class Checkpoint:
     kind: str
-    """What reads it: `masksr`, `frame-codec`, ..."""
+    """Kind of model: `masksr`, `frame-codec`, ..."""
     tensors: Mapping[str, Tensor]
     config: Mapping[str, Any]
     card: Mapping[str, Any] = field(default_factory=dict)
 
     def part(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors below a prefix, without it."""
+        """The tensors whose names start with a prefix, by the rest of the name."""
         return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
 
 
@@ -80,9 +80,9 @@ def header(path: Path, kind: str = "", tables: Sequence[str] = ()) -> dict[str, 
 
 
 def training_facts(card: Mapping[str, Any], source: Path) -> dict[str, Any]:
-    """What a checkpoint says of itself, for a system's card: speech and steps of its training, number of parameters.
+    """Fields of a system's card from a checkpoint: speech and steps of its training, number of parameters.
 
-    No speech from cards of before `recordings` was counted. Raises RequestError for a card that another program wrote.
+    Corpora without `recordings` (older cards) are left out. Raises RequestError for a card that another program wrote.
     """
     try:
         speech = tuple(TrainingCorpus.model_validate(c) for c in card.get("speech", ()) if "recordings" in c)
@@ -93,7 +93,7 @@ def training_facts(card: Mapping[str, Any], source: Path) -> dict[str, Any]:
 
 
 def parameters(path: Path) -> int:
-    """The numbers that a checkpoint holds: its own weights, without those of a codec in another file."""
+    """Number of parameters in a checkpoint, without those of a codec in another file."""
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as file:
@@ -101,7 +101,7 @@ def parameters(path: Path) -> int:
 
 
 def read(path: Path, kind: str) -> Checkpoint:
-    """A checkpoint of one kind; half-precision weights come back as float32. Raises RequestError."""
+    """A checkpoint of one kind; half-precision weights are converted to float32. Raises RequestError."""
     from safetensors.torch import load_file
 
     facts = header(path, kind)
@@ -132,7 +132,7 @@ def half(value: Tensor) -> Tensor:
 def codes_digest(tensors: Mapping[str, Tensor]) -> str:
     """Hash of everything in a codec that decides its codes, at half precision: all but the decoder.
 
-    A decoder may learn on without a model of the codes noticing.
+    Further training of the decoder does not change it.
     """
     digest = hashlib.sha256()
     for key in sorted(tensors):
