@@ -31,10 +31,7 @@ def gate(
     value: Annotated[list[str] | None, typer.Option(help="Guard this value only; may be repeated.")] = None,
     condition: Annotated[list[str] | None, typer.Option(help="Guard this condition only; may be repeated.")] = None,
     allow_less: Annotated[
-        bool,
-        typer.Option(
-            "--allow-less", help="Write the baseline even if it guards less than before or some clips have no value."
-        ),
+        bool, typer.Option("--allow-less", help="Write the baseline even if it guards less or clips have no value.")
     ] = False,
     junit: Annotated[Path | None, typer.Option(help="Also write a JUnit file.")] = None,
     summary: Annotated[Path | None, typer.Option(help="Also append a Markdown summary to this file.")] = None,
