@@ -1,4 +1,4 @@
-"""SISE as a restorer that runs from a checkpoint (`sise@FILE`); windows of several clips are sampled together.
+"""SISE as a restorer that runs from a checkpoint (`sise@FILE`), window by window.
 
 The paper does not say how to cut long inputs: windows have the length of training crops and do not overlap.
 """

@@ -139,7 +139,7 @@ class FrameCodecTask(Task):
         return values | (self.keep_alive(codes, step) if codes and not self.decoder_only else {})
 
     def pitch(self, clean: Tensor) -> Pitch:
-        """The recording's pitch, with the share of pulses (0 to 1) derived from its periodicity as `periodicity`."""
+        """The recording's pitch; `periodicity` is converted to the share of pulses (0 to 1)."""
         pitch = track(clean, self.rate, self.hop)
         share = (pitch.periodicity - VOICED[0]) / (VOICED[1] - VOICED[0])
         return Pitch(pitch.hz, share.clamp(0, 1))

@@ -1,4 +1,4 @@
-"""Training losses of a frame codec: distances of spectra, and of phases at low frequencies.
+"""Training losses of a frame codec: distances of spectra, and of phases below 4 kHz.
 
 At 16 kHz, only an eighth of the magnitude distance and a third of the mel distance lie below 1 kHz, where speech has
 most energy and where phase errors lower DNSMOS first. The low-band and phase-advance losses are therefore restricted to

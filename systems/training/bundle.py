@@ -33,7 +33,7 @@ MOST_KBPS = 32.0
 
 
 def pack(material: Material, out: Path, megabytes: float, parts: int, progress: Progress) -> list[Path]:
-    """Writes `parts` folders of about `megabytes` each; speech takes the space that labels, noise and rooms leave.
+    """Writes `parts` folders of at most about `megabytes` each; speech takes what labels, noise and rooms leave.
 
     Raises RequestError when speech would have to go below 10 kbit/s.
     """
@@ -105,7 +105,7 @@ def write_opus(path: Path, samples: NDArray[np.int16], kbps: float) -> None:
 
 
 def unpack(parts: Sequence[Path], out: Path, progress: Progress) -> Material:
-    """Puts parts together as training material. Raises RequestError when speech is missing."""
+    """Puts parts together as training material. Raises RequestError when speech and recordings.json do not match."""
     out.mkdir(parents=True, exist_ok=True)
     recordings = [Recording(**entry) for part in parts for entry in json.loads((part / "recordings.json").read_text())]
     files = [path for part in parts for path in sorted(part.glob("speech-*.opus"))]

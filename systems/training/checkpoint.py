@@ -35,7 +35,7 @@ class Checkpoint:
     card: Mapping[str, Any] = field(default_factory=dict)
 
     def part(self, prefix: str) -> dict[str, Tensor]:
-        """The tensors whose names start with a prefix, by the rest of the name."""
+        """The tensors whose names start with a prefix, which is removed."""
         return {key.removeprefix(prefix): value for key, value in self.tensors.items() if key.startswith(prefix)}
 
 
