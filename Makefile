@@ -21,7 +21,7 @@ lint: .venv/.ready-dev
 	$(BIN)/lint-imports
 
 test-heavy: .venv/.ready-dev
-	$(BIN)/pytest -m heavy -n 2 --dist loadfile
+	$(BIN)/pytest -m heavy -n 2 --dist worksteal
 
 test-environments: .venv/.ready-dev
 	$(BIN)/pytest -m environments
