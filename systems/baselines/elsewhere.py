@@ -1,7 +1,7 @@
 """Restorers that run in their owners' programs: what they are, how to run them, and how their outputs become rows.
 
-None of them has a package that RestoreBench could install into an environment (checked 2026-11): they need the owner's
-repository, weights from its address, or, for SELM, an implementation that nobody has published.
+RestoreBench installs none of them (checked 2026-11): each needs a program or weights from its owner, and SELM has no
+published implementation.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from restorebench.benchmark.errors import RequestError
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A system that only has a card. Creating it says how to run it."""
+    """A system that RestoreBench has only a card of. Calling it raises RequestError, which says how to run it."""
 
     card: SystemCard
 

@@ -1,7 +1,7 @@
-"""Baselines of both papers that run from their owners' packages, each package in a Python environment of its own.
+"""Baselines that run from their owners' packages, each package in a Python environment of its own.
 
-What each package does to a number is told in its worker's code (`remote/`). None of these packages bring their weights:
-`restorebench data fetch NAME` fetches them from the owners' address.
+The code of each worker (`remote/`) documents how its package processes a clip. None of these packages contains its
+weights: `restorebench data fetch NAME` fetches them from the owners' address.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ SECONDS_OF_DIFFUSION = 600.0
 
 @dataclass(frozen=True)
 class IsolatedSystem:
-    """A restorer that runs from its owner's package. Calling it makes the system, which is itself.
+    """A restorer that runs from its owner's package. Calling it returns the system itself, or a copy with options.
 
     The worker's code has a class `Remote` with a method `restore(clips, seeds)` for clips [time] at the card's rate.
     """
@@ -38,9 +38,9 @@ class IsolatedSystem:
     script: str
     """File name of the worker's code in `systems/baselines/remote`."""
     weights: tuple[tuple[str, str], ...]
-    """Argument of the worker, and the name of the weights whose path it gets."""
+    """Pairs of a worker's argument and the name of the weights whose path is its value."""
     settings: tuple[tuple[str, str], ...] = field(default=())
-    """Further arguments of the worker; those that change the output are part of the card's identity."""
+    """Further arguments of the worker; those that `options` may change are part of the card's identity."""
     options: tuple[tuple[str, str], ...] = ()
     """Settings that the system's name may change, as in `storm?steps=10`, and the pattern that their values match."""
     seconds_per_second: float = MAX_SECONDS_PER_AUDIO_SECOND
@@ -85,7 +85,7 @@ def _corpora(*names: str) -> tuple[TrainingCorpus, ...]:
 
 
 def _identity(code: str, settings: Mapping[str, str]) -> str:
-    """What the cache key has of a worker's code and settings."""
+    """The hash of a worker's code and its settings, for the cache key."""
     return f"{code} {' '.join(f'{name}={value}' for name, value in settings.items())}"
 
 

@@ -1,4 +1,4 @@
-"""Compiled denoisers take one frame after the other and come late: silence follows the clip, the delay is removed."""
+"""Runs a compiled denoiser frame by frame; zeros are appended to the clip, and the denoiser's delay is removed."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ Samples = ctypes.POINTER(ctypes.c_float)
 
 
 def frame_by_frame(samples: FloatArray, size: int, delay: int, process: Callable[[Any, Any], object]) -> FloatArray:
-    """What a library makes of samples [time], of the same length.
+    """The output of a denoiser for samples [time], of the same length.
 
     Args:
         samples: At the library's rate and scale.
         size: Samples of a frame.
-        delay: Samples that the output comes late.
+        delay: Delay of the output in samples.
         process: Takes pointers to a frame and to where its output goes.
     """
     frames = -(-(len(samples) + delay) // size)

@@ -3,9 +3,9 @@
 Source: Braun & Tashev, "Data Augmentation and Loss Normalization for Deep Noise Suppression", SPECOM 2020;
 microsoft/DNS-Challenge NSNet2-baseline for the transform: 20 ms square-root Hann windows, log10 power floored at 1e-12,
 gains between -80 dB and 0 dB. The 48 kHz network hops by half its Fourier size (512 samples), not by half its window.
-Input is rounded to 16 bits, as in the files that the authors' program reads: without that noise floor, bands that a
-recording lacks lie deeper than the network ever saw, and its output differs from the authors' (correlation 0.91 instead
-of 0.999 on a clip of 44.1 kHz).
+Input is rounded to 16 bits, as in the files that the authors' program reads: without that noise floor, empty bands
+of a recording have less power than any band in training, and the output differs from the authors' (correlation 0.91
+instead of 0.999 on a clip of 44.1 kHz).
 """
 
 from __future__ import annotations
@@ -89,7 +89,7 @@ class NsNet2:
 
 
 def dual_window(window: NDArray[np.float64], hop: int) -> NDArray[np.float64]:
-    """The synthesis window that undoes an analysis window [sample] whose copies lie `hop` samples apart."""
+    """The synthesis window with which an analysis window [sample] reconstructs perfectly at a hop of `hop` samples."""
     power = np.zeros(hop)
     for start in range(0, len(window), hop):
         part = window[start : start + hop] ** 2

@@ -1,9 +1,9 @@
 """RNNoise through its C library: gains on 32 bands and a pitch filter, frame by frame (48 kHz, causal).
 
 Source: Valin, "A Hybrid DSP/Deep Learning Approach to Real-Time Full-Band Speech Enhancement", MMSP 2018; xiph/rnnoise.
-The compiled library comes out of a wheel of pyrnnoise, and runs in this process. It wants samples in the range of
-16-bit integers. Its output comes 960 samples late, measured by cross-correlation; as many zeros are fed at the end, and
-the delay is removed.
+The compiled library is extracted from a wheel of pyrnnoise, and runs in this process. Its samples have the range of
+16-bit integers. Its output is delayed by 960 samples, measured by cross-correlation; zeros are appended to the input,
+and the delay is removed.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def denoise(samples: FloatArray) -> FloatArray:
 
 @contextmanager
 def denoiser() -> Iterator[int]:
-    """The network's state at the start of a clip; it remembers what it hears."""
+    """The network's initial state for one clip; each processed frame updates it."""
     state = library().rnnoise_create(None)
     try:
         yield state

@@ -1,7 +1,7 @@
 """Checkpoints of the nano models, trained by this project's own commands; they ship with the package.
 
 Half-precision safetensors with a card in the header (`systems/README.md` says how they were trained, and on what). The
-codecs stand apart from the models of their codes: a model names its codec and the digest of what makes the codes.
+codecs are files of their own: the config of a model names its codec and a digest of the weights that decide its codes.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ Distillation = Literal[
 
 
 class ModelConfig(BaseModel):
-    """What decides a checkpoint's weights; two checkpoints are of one variant when these are equal."""
+    """The settings that define a variant: two checkpoints are of the same variant when these are equal."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -39,7 +39,7 @@ class ModelConfig(BaseModel):
     embeddings: Literal["factorised", "full"] = "factorised"
     """D9: Appendix A's 8-dim tables with projections, or d-dim tables, which Table I's sizes suggest."""
     dense: bool = False
-    """Two more d x d layers (encoder input, before the heads), the other half of Table I's sizes."""
+    """Two more d x d layers (encoder input, before the heads), which Table I's sizes suggest as well."""
     distillation: Distillation = "none"
     span: int = Field(default=1, ge=1)
     """Frames masked together (Appendix B); 1 is the token-level masking of §II-B."""
@@ -55,15 +55,15 @@ class SamplingConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     method: Literal["iterative", "mean"] = "iterative"
-    """mean: one pass over a fully masked codegram, whose expected code vectors are decoded. It is ours, fast, and no
-    sampler; `guidance` is used, everything else is not."""
+    """mean (ours, not the paper's): one pass over a fully masked codegram, then expected code vectors are decoded. It
+    draws no samples; of the other settings it uses `guidance` alone."""
     iterations: int = Field(default=20, ge=1)
     guidance: float = Field(default=1.0, ge=0)
     """w: guided logits are (1 + w) conditional - w unconditional."""
     variance: float = Field(default=4.0, ge=0)
-    """Variance of the Gaussian noise on scores in the first iteration; it falls linearly to 0."""
+    """Variance of the Gaussian noise on scores, before `anneal` scales it linearly down to 0."""
     anneal: Literal["to-zero", "past-zero"] = "to-zero"
-    """D2: variance (1 - i / (S - 1)), or (1 - (i + 1) / S)."""
+    """D2: in iteration i = 0, ..., S - 1 the variance is scaled by 1 - i / (S - 1), or by 1 - (i + 1) / S."""
     score: Literal["log-probability", "logit"] = "log-probability"
     """D1: what ranks a sampled token."""
     temperature: float = Field(default=1.0, ge=0)

@@ -22,7 +22,7 @@ class DistillationHead(nn.Module):
         self.project = nn.Linear(width, channels)
 
     def forward(self, features: Tensor, frames: int) -> Tensor:
-        """[batch, frames, channels] of encoder features [batch, frame, width]."""
+        """Predicted targets [batch, frames, channels] from encoder features [batch, frame, width]."""
         if features.shape[1] != frames:
             features = functional.adaptive_avg_pool1d(features.transpose(1, 2), frames).transpose(1, 2)
         predicted: Tensor = self.project(features)
@@ -33,7 +33,7 @@ class Prediction(NamedTuple):
     logits: Tensor
     """[masked, code], ordered as `Generator.logits_at`."""
     taught: Tensor | None
-    """[batch, teacher frame, channel]"""
+    """Prediction of the teacher's targets, [batch, teacher frame, channel]."""
 
 
 class MaskSr(nn.Module):
@@ -51,8 +51,8 @@ class MaskSr(nn.Module):
     ) -> Prediction:
         """One training pass.
 
-        audio [batch, time] is degraded, codes [batch, codebook, frame] are the target's, masked (same shape, bool) says
-        which are hidden, dropped [batch] bool which clips see the null embedding.
+        audio [batch, time] is degraded; codes [batch, codebook, frame] are the target's; masked (same shape, bool)
+        marks the codes to predict; dropped [batch] (bool) marks the clips that get the null embedding.
         """
         features = self.encoder(audio)
         condition = torch.where(dropped[:, None, None], self.generator.null, features)

@@ -1,7 +1,7 @@
 """MaskSR's and MaskSR2's rows of Tables I and V, and the nano sizes. Each is a config plus a checkpoint of its variant.
 
 No authors' weights exist: a row runs from a file that `restorebench train` wrote, named as `masksr2-s@FILE`. The nano
-rows come with weights of this project; they are not the papers' models.
+rows, except masksr2-nano-44k, come with weights of this project; they are not the papers' models.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SIZES = (
 
 
 def packages_of(shipped: str, dac: bool) -> tuple[str, ...]:
-    """A shipped checkpoint needs no resampling of its own, and no published tokenizer."""
+    """The packages that a row needs; a shipped checkpoint needs neither torchaudio nor a published tokenizer."""
     if shipped:
         return ("torch", "safetensors")
     return ("torch", "torchaudio", "safetensors", *(["descript-audio-codec"] if dac else []))
@@ -70,7 +70,7 @@ class Variant(CheckpointRow):
         return MaskSrSystem(self.card, checkpoint, model, sampling, self.tokenizer(run.tokenizer))
 
     def tokenizer(self, table: dict[str, str]) -> dict[str, Any]:
-        """The tokenizer of the row's config: a published one, or that of the codec config beside it."""
+        """Identifies the tokenizer of the row's config: a published one, or the codec that a nano config trains."""
         from restorebench.systems.masksr.system import tokenizer_facts
         from restorebench.systems.tokenizers.config import FrameCodecConfig
         from restorebench.systems.training.config import load_config

@@ -1,7 +1,7 @@
 """Iterative decoding: from all [MASK] to a full codegram (MaskSR2 §II-B, Appendix B, decisions D1-D3).
 
 In each iteration every masked code is sampled, and the ones with the lowest scores are masked again. The draws of a
-window come from a generator of its own, so neither the batch nor the order of windows changes what is sampled.
+window come from its own random generator, so neither the batch nor the order of windows changes what is sampled.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Draws(NamedTuple):
 
 
 def draw(rngs: Sequence[np.random.Generator], codebooks: int, frames: int, spans: int, device: torch.device) -> Draws:
-    """One generator per window; the amount drawn never depends on what is masked."""
+    """Draws with one random generator per window; the amount drawn never depends on what is masked."""
     uniforms = np.stack([rng.random((codebooks, frames), dtype=np.float32) for rng in rngs])
     normals = np.stack([rng.standard_normal((codebooks, spans), dtype=np.float32) for rng in rngs])
     return Draws(torch.from_numpy(uniforms).to(device), torch.from_numpy(normals).to(device))
@@ -69,8 +69,8 @@ def sample(
 def expected(generator: Generator, features: Tensor, quantiser: list[Codebook], guidance: float) -> Tensor:
     """Mean latents [batch, width, frame] for features [batch, frame, width]: one pass over [MASK] everywhere.
 
-    The vectors of each codebook are averaged with the model's probabilities as weights. Ours, and no sampler: it gives
-    up variety for speed.
+    The vectors of each codebook are averaged with the model's probabilities as weights. Ours, not the
+    paper's: no samples are drawn, so one pass suffices and the output is deterministic.
     """
     batch, frames, _ = features.shape
     codes = torch.full((batch, generator.codebooks, frames), generator.mask_code, device=features.device)

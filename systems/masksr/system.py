@@ -1,7 +1,8 @@
-"""MaskSR as a restorer: windows of many clips through one sampler, a checkpoint behind `masksr2-s@FILE`.
+"""MaskSR as a restorer that runs from a checkpoint, as in `masksr2-s@FILE`; windows of a batch are sampled in groups.
 
-Windows do not overlap (MaskSR2 §III-B). DAC decodes them on their own; a codec on frames decodes those of a clip as one
-stretch. Beside the clips themselves only one group of windows and one stretch are in memory.
+Windows do not overlap (MaskSR2 §III-B). DAC decodes each window separately; a frame codec decodes consecutive
+windows together, about `JOINED_S` seconds at once. Beside the clips and their codes (or latents), only one such part or
+one group of windows is in memory.
 """
 
 from __future__ import annotations
@@ -28,10 +29,10 @@ class MaskSrSystem:
         self, card: SystemCard, checkpoint: Path, model: ModelConfig | None = None,
         sampling: Mapping[str, Any] | None = None, tokenizer: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        """`model` and `tokenizer`: what the checkpoint must have, None for any; `sampling`: over its own, or over the
-        defaults where a `model` is wanted.
+        """`model` and `tokenizer`: what the checkpoint must have, None for any; `sampling` overrides the checkpoint's
+        settings, or the defaults where `model` is given.
 
-        Reads the header alone. Raises RequestError.
+        Loads no weights. Raises RequestError.
         """
         from restorebench.benchmark.data.locations import file_sha256
         from restorebench.systems.training.checkpoint import header, training_facts
@@ -64,7 +65,7 @@ class MaskSrSystem:
 
     @cached_property
     def loaded(self) -> tuple[Any, Any]:
-        """(model, tokenizer), whole or not at all."""
+        """(model, tokenizer) on the device, loaded together at first use."""
         from restorebench.systems.masksr.load import load_model
 
         model, tokenizer = load_model(self.checkpoint)
@@ -97,7 +98,7 @@ class MaskSrSystem:
 
 
 def tokenizer_facts(table: dict[str, Any]) -> dict[str, Any]:
-    """What tells tokenizers apart, from a checkpoint's table: a published name, or the shape of a codec of ours."""
+    """Identifies the tokenizer in a checkpoint's table: by its published name, or by the shape of a frame codec."""
     if "frame-codec" not in table:
         return {"name": table.get("name")}
     shape = table["frame-codec"]

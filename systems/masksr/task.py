@@ -69,7 +69,7 @@ class MaskSrTask(SingleModelTask[MaskSr]):
         self.rate, self.hop = self.tokenizer.rate, self.tokenizer.hop
         self.frames = frames_of(samples_for(config.data.seconds, self.rate), self.hop)
         self.teacher = teacher_of(self.model_config, teacher, self.rate, self.hop)
-        # Of the files as they were read: they may change while this runs.
+        # Computed here, for the files as they were read: they may change during training.
         self.identity = f"{identity(self.tokenizer_config)} {self.teacher.identity() if self.teacher else ''}"
         self.module = MaskSr(
             self.model_config, self.hop, self.tokenizer.quantiser(), self.teacher.channels if self.teacher else 0
@@ -85,7 +85,7 @@ class MaskSrTask(SingleModelTask[MaskSr]):
             self.teacher.to(device)
 
     def columns(self) -> dict[str, Column]:
-        """Codes, and what a teacher says where that is worth keeping."""
+        """Codes, and a teacher's targets if they are worth extracting ahead of training."""
         columns = {"codes": Column(identity(self.tokenizer_config), levelled=True)}
         if self.teacher is not None and self.teacher.prepared:
             columns[self.teacher.column] = Column(self.teacher.identity(), self.teacher.levelled)
@@ -103,11 +103,11 @@ class MaskSrTask(SingleModelTask[MaskSr]):
         return self.identity
 
     def to_examples(self, batch: Batch, stream: str = "train") -> Batch:
-        """Adds targets, and the masks that belong to each item's index, where no worker made them."""
+        """Adds codes and the teacher's targets, and masks by each item's index, where the batch lacks them."""
         clean = batch["clean"]
         codes = batch["codes"].long() if "codes" in batch else self.tokenizer.encode(clean)
         examples = {**batch, "codes": codes}
-        if "masked" not in batch:  # material in memory has no workers to make them
+        if "masked" not in batch:  # batches of material in memory are made without data-loader workers
             draw = replace(self.extras(), codebooks=codes.shape[1], frames=codes.shape[2])
             masks = collate([draw(stream, int(index)) for index in batch["index"]])
             examples |= {key: value.to(clean.device) for key, value in masks.items()}
@@ -207,7 +207,7 @@ class MaskSrTask(SingleModelTask[MaskSr]):
         ]
 
     def export(self) -> Checkpoint:
-        """The model without its head; a codec of our own goes with it, a published one is named."""
+        """The model without its distillation head; a frame codec is included, a published tokenizer is named."""
         state = without_head(self.eval_model.state_dict())
         tensors = {f"model.{key}": value.detach().cpu() for key, value in state.items()}
         if isinstance(self.tokenizer, FrameCodec):
@@ -231,5 +231,5 @@ def joined(codes: Tensor) -> Tensor:
 
 
 def by_codebook(values: Tensor, masked: Tensor) -> Tensor:
-    """[masked] values [batch, codebook, frame] of the masked places, in the order of `Generator.logits_at`."""
+    """Values [n] at the n masked places of [batch, codebook, frame], in the order of `Generator.logits_at`."""
     return values.transpose(0, 1)[masked.transpose(0, 1)]

@@ -1,4 +1,4 @@
-"""What the speech encoder learns to predict: spectra or HuBERT features of the target (MaskSR2 §II-A).
+"""What the speech encoder learns to predict: spectra, HuBERT or Whisper features of the target (MaskSR2 §II-A).
 
 Continuous targets are normalised to zero mean and unit variance per clip and channel; k-means ids are classes.
 """
@@ -44,20 +44,20 @@ class TeacherConfig(BaseModel):
 
 class Teacher(Protocol):
     channels: int
-    """Of the head's output: features, or classes."""
+    """Number of outputs of the head: features, or classes."""
     column: str
-    """The key of its targets in a batch that brings them along."""
+    """The key of the targets in a batch that contains them."""
     prepared: bool
-    """Whether they are worth extracting ahead of training."""
+    """Whether the targets are worth extracting ahead of training."""
     levelled: bool
-    """Whether they depend on the level of the sound."""
+    """Whether the targets depend on the level of the sound."""
 
     def targets(self, clean: Tensor) -> Tensor:
-        """[batch, frame, channel] float, or ids [batch, frame] int64, of clean audio [batch, time]."""
+        """Features [batch, frame, channel] (float) or ids [batch, frame] (int64) of clean audio [batch, time]."""
         ...
 
     def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
-        """Mean over everything, of predictions [batch, frame, channel]."""
+        """Mean loss of predictions [batch, frame, channel]."""
         ...
 
     def identity(self) -> str: ...
@@ -100,7 +100,7 @@ class HubertTeacher(nn.Module):
 
     column = "taught"
     prepared = True
-    levelled = False  # the first layer's group norm removes it, down to its epsilon
+    levelled = False  # the first layer's group norm removes the level, up to its epsilon
 
     def __init__(self, kind: Distillation, network: nn.Module, rate: int, centres: Tensor | None, source: str) -> None:
         """network: torchaudio's Wav2Vec2Model; centres [cluster, channel] for l9-k500."""
@@ -141,7 +141,7 @@ class HubertTeacher(nn.Module):
 
 
 class WhisperUnits(nn.Module):
-    """500 k-means units of Whisper base's encoder (`whisper_teacher.py`), which training material brings along."""
+    """500 k-means units of Whisper base's encoder (`whisper_teacher.py`), which training material contains."""
 
     channels = UNITS
     column = "units"
@@ -193,7 +193,7 @@ def nearest_centre(features: Tensor, centres: Tensor) -> Tensor:
 
 
 def teacher_of(model: ModelConfig, teacher: TeacherConfig, rate: int, hop: int) -> Any:
-    """The teacher of a model, or None. Raises RequestError when its weights cannot be had."""
+    """The teacher of a model, or None. Raises RequestError or AwayError when its weights cannot be fetched or read."""
     kind = model.distillation
     if kind == "none":
         return None
@@ -228,7 +228,7 @@ def load_hubert(path: Path) -> nn.Module:
 
 
 def load_centres(path: Path) -> Tensor:
-    """K-means centres [500, 768]: from a plain array, or read once from the published joblib file and kept as one.
+    """K-means centres [500, 768]: from an .npy file, or from the published joblib file, saved beside it as .npy once.
 
     Raises RequestError.
     """
@@ -248,8 +248,8 @@ def load_centres(path: Path) -> Tensor:
 def read_kmeans(path: Path) -> np.ndarray:
     """`cluster_centers_` of a scikit-learn estimator in a joblib file, without running any code of its pickle.
 
-    Only numpy's and joblib's array classes are let through; every other class becomes an empty shell. Raises
-    RequestError.
+    Only numpy's and joblib's array classes are loaded; scikit-learn's classes become empty shells. Raises RequestError,
+    also for any other class.
     """
     from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 
@@ -291,4 +291,4 @@ ALLOWED = {
     ("copyreg", "_reconstructor"),
     ("builtins", "object"),
 }
-"""(package, class) that an array needs; a random state may lie beside the centres."""
+"""(package, name) that the pickle of an array, or of the estimator's random state, needs."""

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 
 class Block(nn.Module):
-    """x + attention(norm(x)), then x + MLP(norm(x)); attention sees the whole window."""
+    """x + attention(norm(x)), then x + MLP(norm(x)); attention is bidirectional."""
 
     def __init__(self, width: int, heads: int, mlp: int, dropout: float) -> None:
         super().__init__()
@@ -52,5 +52,5 @@ def positions(frames: int, width: int, device: torch.device) -> Tensor:
     rate = torch.exp(torch.arange(0, width, 2, dtype=torch.float64) * (-math.log(10_000.0) / width))
     table = torch.empty(frames, width, dtype=torch.float64)
     table[:, 0::2], table[:, 1::2] = (frame * rate).sin(), (frame * rate).cos()
-    with torch.inference_mode(False):  # what is kept must also serve training
+    with torch.inference_mode(False):  # the cached tensor is also used in training
         return table.float().to(device).clone()

@@ -1,4 +1,4 @@
-"""Whisper base's encoder as a teacher that can be had anywhere, and 500 k-means units of it.
+"""Whisper base's encoder as a teacher: its features, or 500 k-means units of them.
 
 `whisper-base-encoder`: the last layer's features, 512 channels at 50 Hz. `whisper-base-k500`: the nearest of 500
 k-means centres, after the paper's L9-K500 (MaskSR2 §II-A), two bytes a frame. Neither is the paper's HuBERT, and
@@ -19,7 +19,7 @@ from restorebench.benchmark.types import FloatArray
 
 RATE, HOP, CHANNELS, UNITS = 16_000, 320, 512, 500
 WINDOW_S, GAP_S = 30, 0.5
-"""Whisper hears 30 s at once; clips are packed into such windows with this silence between them."""
+"""Whisper's encoder takes windows of 30 s; clips are packed into them with a gap of silence in between."""
 FILES = ("config", "vocabulary", "tokenizer", "model")
 
 
@@ -27,7 +27,7 @@ class WhisperEncoder:
     """The encoder alone, run by CTranslate2 on a CPU."""
 
     def __init__(self, threads: int = 0) -> None:
-        """threads: 0 takes all cores."""
+        """threads: 0 takes CTranslate2's default, OMP_NUM_THREADS or else at most four."""
         self.threads = threads
 
     @cached_property
@@ -81,7 +81,7 @@ class Piece(NamedTuple):
 
 
 def packed(lengths: Sequence[int]) -> Iterator[list[Piece]]:
-    """Windows of 30 s filled with clips one after the other; longer clips are cut at whole windows."""
+    """Windows of 30 s filled with clips one after the other; longer clips are cut into pieces of 30 s."""
     size, gap = WINDOW_S * RATE, round(GAP_S * RATE)
     window: list[Piece] = []
     offset = 0

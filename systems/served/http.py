@@ -1,4 +1,4 @@
-"""Any model behind a server on this machine: `http:127.0.0.1:8000`, for models in other languages or containers.
+"""Any model that a server on this machine runs: `http:127.0.0.1:8000`, for other languages or containers.
 
 The server answers two requests:
 
@@ -7,7 +7,7 @@ The server answers two requests:
     POST /restore   body and answer: WAV, mono, 32-bit float, equal rate and length; header `X-Seed`: an integer.
                     Anything but status 200 is a recorded failure of the clip, with the first line of the answer.
 
-Version and identity are part of the cache key: a server that changes its model changes one of them.
+Version and identity are part of the cache key: a server whose model changes must change one of them.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from restorebench.benchmark.types import Audio
 
 CARD_TIMEOUT_S, RESTORE_TIMEOUT_S = 10.0, 600.0
 STATED = ("version", "summary", "rate", "stochastic", "identity", "parameters", "licence", "source", "delay_s")
-"""What a server says of itself."""
+"""Fields of the system card that a server may set."""
 
 
 class HttpSystem:
@@ -42,7 +42,7 @@ class HttpSystem:
     )
 
     def __init__(self, address: str = "") -> None:
-        """address: `127.0.0.1:8000`, with a path if need be. Raises RequestError for another machine's."""
+        """address: `127.0.0.1:8000`, optionally with a path. Raises RequestError for the address of another machine."""
         parts = urlsplit(address if "//" in address else f"//{address}")
         if parts.scheme not in ("", "http") or not parts.hostname:
             raise RequestError(f"http:{address}: wanted http:HOST:PORT, as in http:127.0.0.1:8000")
@@ -58,7 +58,7 @@ class HttpSystem:
 
     @cached_property
     def _session(self) -> Any:
-        """One connection for all clips, past any proxy."""
+        """One HTTP session for all clips, which uses no proxy."""
         import requests
 
         session = requests.Session()

@@ -2,10 +2,10 @@
 
 Two passes of the same forced alignment: words first, which also chooses between a word's pronunciations, then the
 chosen phones, each as a word of its own. (PocketSphinx's own second pass, over states, fails on one clip in five.)
-Where the second pass ends before the last word, which happens to one clip in four, the phones of the rest share their
-words' time evenly. Silence is what no phone covers.
-Words that its dictionary lacks are aligned by a pronunciation guessed from their letters, and their frames count as
-unknown.
+Where the second pass ends before the last word, which happens to one clip in four, each remaining word is divided
+evenly among its phones. Time that no phone covers is silence.
+Words that PocketSphinx's dictionary lacks are aligned by a pronunciation guessed from their letters, and their frames
+count as unknown.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ RATE, FRAME_S = 16_000, 0.01
 VERSION = 1
 """Bumped when alignments of the same sound and text change."""
 PHONE = "phone-"
-"""Before the name of a phone, in the dictionary: it is a word of one phone."""
+"""Prefix of the dictionary's words that consist of one phone each."""
 Beams = tuple[tuple[str, float], ...]
 WIDE: Beams = (("beam", 1e-80), ("pbeam", 1e-80), ("wbeam", 1e-60))
-"""For a second try: a path that is pruned is a clip without labels."""
+"""Beam widths of a second try, since a clip whose paths are all pruned gets no labels."""
 NO_WORD = ("<", "[", "(", "+")
 """How the names of pauses and noises begin."""
 LETTERS = {
@@ -100,7 +100,7 @@ def _evenly(word: Interval, count: int) -> list[Interval]:
 
 
 def _in_order(phones: list[Interval]) -> list[Interval]:
-    """Phones whose times never run backwards, where the two passes meet."""
+    """Phones without overlaps: each starts no earlier than the one before it ends; those left empty are dropped."""
     ordered: list[Interval] = []
     for phone in phones:
         start = max(phone.start, ordered[-1].end if ordered else 0.0)
@@ -110,7 +110,7 @@ def _in_order(phones: list[Interval]) -> list[Interval]:
 
 
 def _learn(decoder: Any, words: list[str]) -> set[str]:
-    """The words that the dictionary lacked, now in it with guessed pronunciations."""
+    """Adds missing words to the dictionary; returns those of `words` whose pronunciations are guesses."""
     added = _added(decoder)
     for word in words:
         if decoder.lookup_word(word) is None:
@@ -125,14 +125,14 @@ def _is_word(interval: Interval) -> bool:
 
 @cache
 def _added(decoder: Any) -> set[str]:
-    """Words that this process gave a dictionary: their pronunciations stay guesses."""
+    """Words that this process has added to a decoder's dictionary, with guessed pronunciations."""
     return set()
 
 
 def _segments(decoder: Any, pcm: bytes, words: list[str]) -> list[tuple[str, Interval]]:
     """(name with its variant, as in `the(2)`, and interval) of each word and pause. Raises AudioError."""
     decoder.set_align_text(" ".join(words))
-    decoder.reinit_feat()  # without it the features remember earlier clips
+    decoder.reinit_feat()  # otherwise the features depend on earlier clips
     decoder.start_utt()
     decoder.process_raw(pcm, full_utt=True)
     decoder.end_utt()

@@ -1,4 +1,4 @@
-"""The diffusion backbone: a Llama-style transformer that sees the whole window (SISE §3).
+"""The diffusion backbone: a Llama-style transformer over one window of frames (SISE §3).
 
 RMSNorm before each part, rotary positions, SwiGLU, no biases; attention is bidirectional.
 """
@@ -61,7 +61,7 @@ class Backbone(nn.Module):
 
 
 def rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
-    """Rotary positions: channel i and i + half of x [batch, head, frame, channel] turn by the frame's angle."""
+    """Rotary positions: channels i and i + half of x [batch, head, frame, channel] are rotated by angle [frame, i]."""
     first, second = x.chunk(2, dim=-1)
     turned = torch.cat([first * cosine - second * sine, second * cosine + first * sine], dim=-1)
     return turned.to(x.dtype)
@@ -70,7 +70,7 @@ def rotated(x: Tensor, cosine: Tensor, sine: Tensor) -> Tensor:
 @cache
 def rotations(frames: int, channels: int, device: torch.device) -> tuple[Tensor, Tensor]:
     """Cosines and sines [frame, channel / 2] of frame * theta ** (-2 i / channels)."""
-    with torch.inference_mode(False):  # what is kept must also serve training
+    with torch.inference_mode(False):  # the cached tensors are also used in training
         rate = THETA ** (-torch.arange(0, channels, 2, dtype=torch.float64) / channels)
         angle = torch.arange(frames, dtype=torch.float64)[:, None] * rate
         return angle.cos().float().to(device), angle.sin().float().to(device)

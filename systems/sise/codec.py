@@ -1,7 +1,7 @@
-"""The factorised codec: one semantic quantiser, then five acoustic ones on what it left (SISE §2.1).
+"""The factorised codec: one semantic quantiser, then five acoustic ones on its residual (SISE §2.1).
 
 Encoder, decoder and residual units are DAC's own, or those of the frame codec for the nano sizes. DAC's transposed
-convolutions shorten the sound at odd strides; one more output sample per odd stride mends that.
+convolutions shorten the sound at odd strides; an output padding of one sample corrects that.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Factorised(NamedTuple):
     acoustic: Quantised
 
     def bypassed(self, h: Tensor) -> Factorised:
-        """As if nothing were quantised: Z_s = h, Z_a = 0, no losses. Every weight keeps a gradient, of 0."""
+        """As if nothing were quantised: Z_s = h and Z_a = 0, or Z_a = h alone; no losses. Quantiser gradients are 0."""
         acoustic = _without_losses(self.acoustic)
         if self.semantic is None:
             return Factorised(None, acoustic._replace(output=h + 0 * acoustic.output))
@@ -140,7 +140,7 @@ class FactorisedCodec(nn.Module):
         return audio
 
     def forward(self, audio: Tensor, stages: Tensor | None = None, quantised: bool = True) -> tuple[Tensor, Factorised]:
-        """The reconstruction [batch, time] and what the quantisers made. Not `quantised`: the decoder hears h."""
+        """The reconstruction [batch, time] and the quantisers' output. If not `quantised`, h is decoded."""
         h = self.latents(audio)
         factorised = self.quantise(h, stages)
         if not quantised:

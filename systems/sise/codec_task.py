@@ -1,7 +1,7 @@
 """Trains the factorised codec: DAC's losses with SISE's weights, phone prediction, discriminators (SISE §2.1, eq. 1).
 
-Beside it run probes on detached tokens: phones from the acoustic ones, speakers from each. They change nothing, and
-show how far semantic and acoustic tokens are apart.
+Probes on detached tokens predict phones from acoustic tokens, and speakers from both kinds. They do not affect the
+codec, and show how well semantic and acoustic tokens are disentangled.
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class LossConfig(BaseModel):
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
     fft_sizes: tuple[int, ...] = (2048, 1024, 512)
     quantise_after: int = Field(default=0, ge=0)
-    """Steps that train encoder and decoder alone, before the quantisers start from what the encoder makes by then. The
-    latents of a fresh encoder run away from codes that start with it."""
+    """Steps that train encoder and decoder alone, before the quantisers are initialised from the encoder's latents. The
+    latents of an untrained encoder soon move away from codes initialised on them."""
     probes: bool = True
     speakers: int = Field(default=512, ge=1)
-    """Most speakers that the probes tell apart."""
+    """Maximum number of speakers that the probes classify."""
 
 
 class MelLoss(nn.Module):
@@ -86,7 +86,7 @@ class MelLoss(nn.Module):
 
 
 class Generator(nn.Module):
-    """The codec with the predictor that shapes it and the probes that only watch."""
+    """The codec, the phone predictor that is trained with it, and the probes, which do not affect it."""
 
     def __init__(self, config: CodecConfig, phones: int, speakers: int, probes: bool) -> None:
         super().__init__()
@@ -175,7 +175,7 @@ class SiseCodecTask(Task):
         return self.module if self.average is None else self.average
 
     def start_quantisers(self, batch: Batch) -> None:
-        """From the first process's batch."""
+        """Initialises the quantisers from the first process's batch."""
         codec = self.module.codec
         with torch.no_grad():
             h = codec.latents(batch["clean"])
@@ -310,7 +310,7 @@ class SiseCodecTask(Task):
 
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:
-        """Distances, code use, and phone accuracy on speech of other speakers: from semantic and acoustic tokens."""
+        """Mel distance, code use, and phone accuracy from semantic and from acoustic tokens, on validation clips."""
         model = self.eval_model.eval()
         mel, codes, right, known = [], [], {"phones": 0.0, "phone_probe": 0.0}, 0.0
         for batch in batches:
