@@ -3,7 +3,7 @@
 A benchmark is a dataset repository whose `eval.yaml` lists tasks; a model repository names the dataset and the task
 with each number. Here a task is one value in one condition of a suite.
 
-Source: the Hub's documentation, "Evaluation results"; `huggingface_hub` reads the first file back in the tests.
+Source: the Hub's documentation, "Evaluation results". The tests parse `.eval_results` with `huggingface_hub`.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ def eval_results(board: Board, dataset: str, system: str = "") -> tuple[str, lis
     """The file for a model's folder `.eval_results`.
 
     Args:
-        board: The board of a whole suite.
+        board: The board of a suite that was run on all its clips.
         dataset: The benchmark's dataset repository, `OWNER/NAME`.
         system: The row of the board that is the model; it may be "" where the board has one row that is no anchor.
 
@@ -34,7 +34,8 @@ def eval_results(board: Board, dataset: str, system: str = "") -> tuple[str, lis
         YAML, and the values that it leaves out, with the reason: a mean over fewer clips than planned is not listed.
 
     Raises:
-        RequestError: The suite was run in part, no row or several rows could be meant, or `dataset` is no such name.
+        RequestError: Clips of the suite were left out, the model's row is unknown or ambiguous, no value covers all
+            clips, or `dataset` is not OWNER/NAME.
     """
     if not DATASET.fullmatch(dataset):
         raise RequestError(f"--dataset {dataset!r}: wanted OWNER/NAME of the benchmark's dataset repository")
@@ -90,7 +91,7 @@ def eval_yaml(board: Board) -> str:
 
 
 def task_ids(board: Board) -> dict[tuple[str, str], str]:
-    """(condition, value) -> the task's name, for all values that say something of the sound.
+    """(condition, value) -> the task's name, for all values except those of speed.
 
     Raises RequestError when two of them would share a name.
     """
@@ -118,7 +119,7 @@ def _model(board: Board, system: str) -> str:
 
 
 def _notes(cell: Cell, board: Board) -> str:
-    """What a reader of one number has to know: clips, interval, and how it was measured."""
+    """The notes on one number: how many values it is a mean of, its interval, and how it was measured."""
     interval = "" if cell.low is None or cell.high is None else f", 95 % interval {cell.low:.4g} to {cell.high:.4g}"
     suite = board.plan.suite
     return f"{cell.n} values{interval}; self-reported; {suite.name} {suite.version}; {cell.signature}"

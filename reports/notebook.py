@@ -16,8 +16,8 @@ CELLS = (
     "for condition in results.conditions:\n"
     "    styled = results.board(condition).style.format(precision=3, escape='html').format_index(escape='html')\n"
     "    display(styled.set_caption(escape(condition)))",
-    "# Every cell with its 95 % interval (over clips, or speakers from eight on), the ranks that tests leave open,\n"
-    "# and its tie letters.\n"
+    "# Every cell with its 95 % interval (over speakers if there are at least eight, else over clips), the ranks that\n"
+    "# the tests do not exclude, and its tie letters.\n"
     "cells = results.cells()\ncells",
     "# As in the report: means with their 95 % intervals, the best on top. Systems that share a letter cannot be told\n"
     "# apart by the paired tests; anchors have no letter.\n"
@@ -70,7 +70,7 @@ CELLS = (
 
 
 def notebook(store: Path, suite: str, out: Path) -> None:
-    """Writes and executes it. Raises RequestError for another suffix, or with what failed."""
+    """Executes and writes the notebook. Raises RequestError if `out` does not end in .ipynb, or if a cell fails."""
     import nbformat
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError

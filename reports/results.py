@@ -43,7 +43,7 @@ class Results:
         self.records: pd.DataFrame = planned_records(self.plan, self.store)
         """One row per planned value of a clip; `value` is empty, and `why` says why, where it was not measured."""
         self.summary: Board = board_of(self.plan, self.records)
-        """What every table of this store is made from."""
+        """The board of the suite: cells and paired scores, from which tables are made."""
 
     def __repr__(self) -> str:
         measured = len(self.records) - int(self.records["value"].isna().sum())
@@ -66,7 +66,7 @@ class Results:
 
     @property
     def scored(self) -> list[str]:
-        """Systems with a score on every clip that any system has one for, in the plan's order."""
+        """Systems that have a value in each of their cells, in the plan's order."""
         cells = self.cells()
         whole = cells["value"].notna().groupby(cells["system"], sort=False).all()
         return [str(system) for system in self.plan.systems if whole.get(system, False)]
@@ -83,8 +83,8 @@ class Results:
             condition: Its name; default: the first one with scores.
 
         Returns:
-            One row per system in the plan's order, one column per value's label (its name where two values share a
-            label). `cells()` has intervals and ranks. A cell that stands for fewer clips than planned is warned of.
+            One row per system in the plan's order, one column per value, named by its label (by its name if two
+            values share a label). `cells()` has intervals and ranks. A warning lists cells with missing values.
 
         Raises:
             RequestError: The store has no scores for the condition.
@@ -149,7 +149,7 @@ class Results:
         return pd.DataFrame(rows)
 
     def breakdown(self) -> pd.DataFrame:
-        """One row per clip: condition, clip, and what its recipe, speaker and file say of it (SNR, T60, seconds...)."""
+        """One row per clip: condition, clip, and its known factors, such as duration, speaker, SNR and T60."""
         facts = facts_of(self.plan.trials)
         return pd.DataFrame(
             [{"condition": t.condition, "clip": t.utterance.id, **facts[t.id]} for t in self.plan.trials]

@@ -1,4 +1,7 @@
-"""Tables at a terminal: no cell is broken, columns that do not fit go below; a piped table has one line per row."""
+"""Tables at a terminal: only a last column of text is wrapped, and columns that do not fit are printed below.
+
+A piped table has one line per row.
+"""
 
 from __future__ import annotations
 
@@ -15,7 +18,7 @@ GAP = 2
 """Spaces between columns."""
 PIPED_WIDTH = 100_000
 LONGEST_WORDS = 28
-"""Characters of a last column of text below which it is not worth wrapping."""
+"""Number of characters above which a text in the last column may be wrapped."""
 
 
 def terminal(tables: Sequence[Table], wide: bool = False, verbose: bool = False) -> str:
@@ -63,7 +66,7 @@ def widths(table: Table) -> list[int]:
 
 
 def fits(table: Table, width: int) -> bool:
-    """Whether no line is broken; a last column of text may be wrapped at words."""
+    """Whether the table fits the width; a last column of text may be wrapped at words."""
     columns = widths(table)
     if _ends_in_text(table):
         columns[-1] = min(columns[-1], LONGEST_WORDS)
@@ -79,7 +82,7 @@ def without(table: Table, names: Sequence[str]) -> Table:
 
 
 def split(table: Table, width: int) -> list[Table]:
-    """The table in parts that fit, each with the first column; a single part where nothing helps."""
+    """The table in parts that fit, each with the first column; a table that ends in a column of text is not split."""
     if fits(table, width) or _ends_in_text(table):
         return [table]
     columns = widths(table)

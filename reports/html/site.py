@@ -2,7 +2,7 @@
 
 index.html   leaderboard, clips to listen to, breakdowns, agreement of metrics, failures, provenance
 sounds/      compressed versions of the chosen clips;   waveforms/, spectrograms/, differences/   their pictures
-files.txt    what the report wrote: a later one replaces and removes that, and nothing else
+files.txt    names of the files that the report wrote: a later report replaces or removes only these
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ from restorebench.reports.tables.breakdown import facts_of
 
 Progress = Callable[[str, int, Iterator[int]], None]
 Sounds = Callable[[Trial], Mapping[str, Audio]]
-"""The versions of a trial's clip: system -> sound."""
+"""A function that returns the versions of a trial's clip: system -> sound."""
 
 CLIPS = 60
-"""Sounds are kept of so many clips: the worst, those that systems and metrics disagree on, and some of every kind."""
+"""Largest number of clips with sounds: the worst, those where systems or metrics disagree, and some in equal steps."""
 PAGE, SOUNDS, WAVEFORMS, SPECTROGRAMS, DIFFERENCES = (
     "index.html", "sounds", "waveforms", "spectrograms", "differences"
 )  # fmt: skip
 LIST = "files.txt"
-"""What the report wrote."""
+"""The file that lists the files which the report wrote."""
 # Reports of earlier versions had plots as files: a new report may replace them.
 OWN = re.compile(rf"({SOUNDS}|{WAVEFORMS}|{SPECTROGRAMS}|{DIFFERENCES}|plots)/[0-9a-f]{{16}}\.(mp3|png|svg|webp)")
 
@@ -67,7 +67,7 @@ def report(
 
     def put(name: str, content: bytes) -> str:
         kept.add(name)
-        if name not in earlier:  # listed before it is written, so that a report that was cut off can be made again
+        if name not in earlier:  # listed before it is written, so that a report can replace an interrupted one
             earlier.add(name)
             write_atomic(out / LIST, "".join(f"{known}\n" for known in sorted(earlier)).encode())
         write_atomic(out / name, content)
@@ -99,8 +99,8 @@ def report(
 def _earlier_files(out: Path) -> set[str]:
     """The files that an earlier report wrote into `out`: they alone may be replaced or removed.
 
-    By its own list; a report of before there was one, by the names that reports give. Hidden files, such as parts that
-    a killed report left, are nobody's and stay. Raises RequestError when anything else lies there, or a link.
+    They are read from the report's list; without a list, they are recognised by their names. Hidden files, such as part
+    files of a killed report, are ignored. Raises RequestError when `out` holds any other file, or a link.
     """
     if not out.is_dir():
         return set()
@@ -116,10 +116,13 @@ def _earlier_files(out: Path) -> set[str]:
 
 
 def _export(trial: Trial, versions: Mapping[str, Audio], clean: str, put: Callable[[str, bytes], str]) -> Exported:
-    """Writes the versions of a clip; says where they are. clean: the name of the clean version."""
+    """Writes the sounds and pictures of a clip's versions; returns version -> file names, volume, kHz, seconds.
+
+    clean: the name of the clean version.
+    """
     gains = matched_gains(versions)
     loudest = max((1 / gain for gain in gains.values()), default=1.0)
-    with ThreadPoolExecutor(default_workers()) as threads:  # the encoder and the transform release Python's lock
+    with ThreadPoolExecutor(default_workers()) as threads:  # the MP3 encoder and the FFT release the GIL
         versions_made = {name: threads.submit(_version, name, versions, gains, clean) for name in versions}
     exported = {}
     for system, audio in versions.items():
@@ -142,13 +145,13 @@ def _export(trial: Trial, versions: Mapping[str, Audio], clean: str, put: Callab
 
 @dataclass(frozen=True)
 class _Version:
-    """A version of a clip as the page has it."""
+    """The encoded sound and pictures of one version of a clip."""
 
     mp3: bytes
     waveform: bytes
     spectrogram: Picture
     difference: Picture | None
-    """From the clean version, where there is one and this is another."""
+    """Level difference from the clean version; None without a clean version, and for the clean version itself."""
 
 
 def _version(name: str, versions: Mapping[str, Audio], gains: Mapping[str, float], clean: str) -> _Version:

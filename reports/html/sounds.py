@@ -13,12 +13,12 @@ from restorebench.benchmark.audio import fit, resample
 from restorebench.benchmark.types import Audio, FloatArray
 
 LOUDNESS = -23.0
-"""LUFS that versions are brought to, or lower where a peak would pass full scale."""
+"""Target loudness of a clip's versions in LUFS; it is lowered if a peak would exceed full scale."""
 PEAK = 0.97
 LOWEST = 0.25
 """Attenuation floor (-12 dB): a version with a click is clipped rather than every version turned down."""
 SHORTEST_S = 0.4
-"""One block of BS.1770."""
+"""Length in seconds of a BS.1770 block; a shorter sound is repeated to this length."""
 QUALITY = 0.6
 """Of libsndfile's variable-rate MP3, 0 the best: about 60 kbit/s for full-band speech."""
 MP3_RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
@@ -26,12 +26,12 @@ BANDS, FRAMES = 128, 480
 """Size of a spectrogram in pixels."""
 FLOOR_DB = 80.0
 DIFFERENCE_DB = 30.0
-"""Difference of levels that has the full colour."""
+"""Absolute level difference in dB at both ends of the colour map."""
 LOSSY = 60
-"""Quality of a difference's WebP: a fifth of a PNG's size, since differences of noise do not compress."""
+"""WebP quality of a difference: a fifth of the size of a PNG, because a noisy picture compresses badly without loss."""
 WAVEFORM_ROWS = 64
 INK = (90, 122, 205)
-"""Of a waveform: to be seen on white and on black."""
+"""RGB colour of a waveform, visible on white and on black."""
 
 
 def loudness(audio: Audio) -> float:
@@ -45,7 +45,7 @@ def loudness(audio: Audio) -> float:
 
 
 def matched_gains(versions: Mapping[str, Audio]) -> dict[str, float]:
-    """Factors that bring the versions of a clip to one loudness, all lower where a peak would pass full scale."""
+    """Gains that bring the versions of a clip to one loudness; all are reduced if a peak would exceed full scale."""
     levels = {name: loudness(audio) for name, audio in versions.items()}
     gains = {n: 10 ** ((LOUDNESS - level) / 20) if np.isfinite(level) else 1.0 for n, level in levels.items()}
     peaks = [gains[n] * float(np.abs(versions[n].samples).max(initial=0.0)) for n in versions]
@@ -70,17 +70,17 @@ def mp3(audio: Audio, gain: float) -> bytes:
 class Picture:
     content: bytes
     khz: float
-    """Its upper edge."""
+    """Frequency at the upper edge of the picture."""
 
 
 def spectrogram(audio: Audio, gain: float) -> Picture:
-    """Log power over time, up to half the rate: [band, frame], 80 dB from white to black."""
+    """A PNG of the log power spectrogram, up to half the sampling rate; the colours span `FLOOR_DB`."""
     shade = (levels(audio.samples * gain, audio.rate, len(audio.samples)) + 10 + FLOOR_DB) / FLOOR_DB
     return Picture(_picture(shade, "magma"), audio.rate / 2000)
 
 
 def difference(audio: Audio, gain: float, reference: Audio, reference_gain: float) -> Picture:
-    """Level of the sound minus that of the reference, `DIFFERENCE_DB` below to above, up to half the lower rate."""
+    """A WebP of the sound's level minus the reference's, up to half the lower rate; colours span ±`DIFFERENCE_DB`."""
     rate = min(audio.rate, reference.rate)
     theirs = resample(reference.samples, reference.rate, rate) * reference_gain
     ours = fit(resample(audio.samples, audio.rate, rate), len(theirs)) * gain
@@ -119,7 +119,7 @@ def waveform(audio: Audio, gain: float) -> bytes:
 
 
 def _picture(shade: NDArray[np.floating], colours: str, lossy: bool = False) -> bytes:
-    """Numbers from 0 to 1 in the colours of a map of matplotlib, as PNG or (lossy) WebP."""
+    """A picture of numbers from 0 to 1 in a colour map of matplotlib, as PNG or (lossy) WebP."""
     from matplotlib import colormaps
     from PIL import Image
 

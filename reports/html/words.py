@@ -49,9 +49,9 @@ def transcript_source_of(board: Board) -> TranscriptSource:
 
 
 def heard(source: TranscriptSource, plan: Plan, trial: Trial, versions: Mapping[str, Audio]) -> dict[str, Words]:
-    """Version -> its transcript beside the text, for the versions whose transcript is kept on this machine.
+    """Version -> its transcript aligned with the text, for versions with a transcript on this machine.
 
-    In a suite with speech the prompts are left out: the text that is scored is not theirs.
+    In a suite with speech the prompts are left out: the scored text is that of the synthesised speech.
     """
     text = trial.utterance.say if plan.suite.speech else trial.utterance.text
     if not text or source.metric is None:
@@ -66,10 +66,10 @@ def heard(source: TranscriptSource, plan: Plan, trial: Trial, versions: Mapping[
 def word_lists(
     trials: Mapping[str, Trial], words_by_trial: Mapping[str, Mapping[str, Words]], clean: str, anchors: Collection[str]
 ) -> list[dict[str, Any]]:
-    """The clips on which a system adds most word errors to those on the clean version, the worst first.
+    """The clips with most word errors in excess of those on the clean version, the worst first.
 
-    trials: by id; found: trial -> version -> words; clean: the clean version's name; anchors: versions that no system
-    made.
+    trials: by id; words_by_trial: trial -> version -> words; clean: the clean version's name; anchors: versions that
+    are not counted, because no system made them.
     """
 
     def added_errors(name: str) -> int:

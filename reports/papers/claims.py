@@ -1,7 +1,7 @@
-"""The papers' own sentences that follow from their cells: which hold on the printed numbers, and which on ours.
+"""The papers' claims about their own results: which hold for the printed numbers, and which for ours.
 
-Ours are compared within one board, condition and value only, so that both were measured with one signature on the same
-clips. They need not be comparable with the printed ones (own checkpoints never are): what they differ by is noted.
+Two of our numbers are compared only within one board, condition and value, so that both have one signature and the same
+clips. They need not be comparable with the printed numbers (those of own checkpoints never are); notes state why.
 """
 
 from __future__ import annotations
@@ -50,10 +50,10 @@ class Measured:
     than: float
     gain: float
     sure: bool
-    """The two differ beyond chance on their common clips, corrected as on the board."""
+    """Whether the two differ significantly on their common clips, with the correction of the board."""
     clips: int
     reasons: tuple[str, ...]
-    """What the numbers differ by from the printed ones."""
+    """Why the numbers are not comparable with the printed ones."""
 
 
 def _name(cell: PublishedCell) -> str:
@@ -93,7 +93,7 @@ def checks_of(source: Paper, claim: Claim) -> list[Check]:
 
 
 def told(claim: Claim, results: list[bool]) -> str:
-    """Whether a claim holds; one that says "not always" does where a comparison fails."""
+    """Whether a claim holds, in words; a claim of "not always" holds if a comparison fails."""
     if claim.always:
         return said(results)
     return f"{'does not hold' if all(results) else 'holds'} (of {len(results)} comparisons {sum(results)} are met)"
@@ -106,7 +106,7 @@ def said(results: list[bool]) -> str:
 
 
 def best_measured(check: Check, measured: Sequence[tuple[Board, Sequence[Verdict]]]) -> Measured | None:
-    """The check on whichever board measured it on the most clips; None when none measured both sides alike."""
+    """The check on the board with the most common clips; None if no board has both sides in one condition and value."""
     measured_checks = [one for board, verdicts in measured for one in _measured(check, board, verdicts)]
     return max(measured_checks, key=lambda one: one.clips, default=None)
 
@@ -126,7 +126,7 @@ def _measured(check: Check, board: Board, verdicts: Sequence[Verdict]) -> list[M
 
 
 def _surely(board: Board, first: Verdict, second: Verdict) -> tuple[bool, int]:
-    """Whether two cells of a board differ beyond chance, and on how many common clips."""
+    """Whether two cells of a board differ significantly, and the number of their common clips."""
     for scores in board.scores:
         if (scores.condition, scores.value.name) == (first.cell.condition, first.cell.value_name):
             difference = scores.difference(first.cell.system, second.cell.system)
@@ -135,7 +135,7 @@ def _surely(board: Board, first: Verdict, second: Verdict) -> tuple[bool, int]:
 
 
 def ours(claim: Claim, results: Sequence[Measured | None]) -> str:
-    """What our numbers say of a claim, and how surely. Of a relative change it says how large ours is."""
+    """Whether a claim holds for our numbers, and how many are significant; for a claim in percent, our changes."""
     known = [one for one in results if one is not None]
     if not known:
         return "not measured"

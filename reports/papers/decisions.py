@@ -17,7 +17,7 @@ class Decision(BaseModel):
     id: str = Field(pattern=r"^D\d+$")
     papers: tuple[str, ...]
     section: str
-    """Of the paper, or of each of them."""
+    """Section of the paper; for several papers, the section of each."""
     question: str
     choice: str
     alternative: str

@@ -1,4 +1,4 @@
-"""Reads the papers' published cells: every number with its table, row, column, and the metric that it means."""
+"""Reads the papers' published cells: every number with its table, test set, row and metric."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ class PublishedMetric(_Table):
     differs: str = ""
     """Why the two numbers may not be compared; empty when they may."""
     exact: str = ""
-    """The value by the paper's own scorer; where it was measured, `ours` stays out."""
+    """Our value by the paper's own scorer; where it was measured, it replaces `ours`."""
     unstated: str = ""
     """What the paper leaves open about its own scorer."""
     lower_is_better: bool = False
     spread: float = Field(default=0.0, ge=0)
     """By how much implementations of the scorer are known to differ on equal clips, in the metric's unit."""
     spread_share: float = Field(default=1.0, gt=0)
-    """The most that `spread` may be of the published number: 0.3 is little of a WER of 6, and half of one of 0.6."""
+    """Largest `spread` as a share of the published number: 0.3 is small for a WER of 6, but half of a WER of 0.6."""
 
 
 class PublishedTable(_Table):
@@ -47,7 +47,7 @@ class PublishedTable(_Table):
 
 
 class Claim(_Table):
-    """A sentence of a paper that follows from its cells: some rows are better than others, maybe by so much."""
+    """A sentence of a paper that follows from its cells: some rows are better than others, maybe by a stated amount."""
 
     quote: str
     table: tuple[str, ...]
@@ -60,13 +60,13 @@ class Claim(_Table):
     percent_range: tuple[float, float] | None = None
     """The relative reductions that the sentence names, in whole percent."""
     margin: float = 0.0
-    """By how much, at least; 0 means strictly better, a negative number that it may be worse by so much."""
+    """The improvement must exceed this; a negative margin allows `better` to be worse by less than its size."""
     always: bool = True
     """False: the sentence says that the comparisons do not all hold."""
     reading: str = ""
     """How a word of the sentence was read as a number."""
     test_set: tuple[str, ...] = ()
-    """Only these of the tables' test sets."""
+    """Test sets that the claim is about; empty: all test sets of its tables."""
 
 
 class Paper(_Table):
@@ -75,12 +75,12 @@ class Paper(_Table):
     authors: str
     metric: dict[str, PublishedMetric]
     systems: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    """Published row, or "row, variant", to names of ours; a name stands for every checkpoint of it."""
+    """Published row ("system" or "system, variant") -> names of our systems; a name covers all its checkpoints."""
     table: tuple[PublishedTable, ...]
     claim: tuple[Claim, ...] = ()
 
     def ours(self, cell: PublishedCell) -> tuple[str, ...]:
-        """Names of our systems that are the cell's row."""
+        """Names of our systems that correspond to the cell's row."""
         rows = (cell.system, f"{cell.system}, {cell.variant}")
         return tuple(name for row in rows for name in self.systems.get(row, ()))
 

@@ -1,12 +1,12 @@
 """Every measured cell beside the published one: reproduced, close, differs, or not comparable, and why.
 
-Two numbers that mean the same may still differ by what the paper rounds away, by known differences between
-implementations, and, where a set is degraded here by the paper's rules, by the draws: then both sets vary, and the
-difference of two independent means has sqrt(2) times the half width of our interval. On recorded sets the clips are the
-published ones, and no draw lies between the numbers. The largest of these is the tolerance. Within it a number is
-reproduced, within twice of it close. Numbers that do not mean the same get no such verdict, however near they lie; nor
-do those of a set of which the paper leaves the noise, the SNR or the clips open, except for the target, which has
-neither. A target against itself is right by definition.
+Two numbers of one metric may still differ by the paper's rounding, by known differences between implementations and,
+where the clips are degraded here by the paper's rules, by the random draws. In this case both sets vary, and the
+difference of two independent means has sqrt(2) times the half width of our interval. Recorded sets have the published
+clips, so their numbers do not differ by draws. The tolerance is the largest of these differences: a number within it is
+reproduced, a number within twice the tolerance is close. Numbers of different metrics are not comparable, however close
+they are; nor are numbers on a set whose noise, SNR, T60 or clips the paper does not state, except the target's. The
+score of a target against itself is right by definition.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from restorebench.reports.tables.board import DASH, shown_cell
 Status = Literal["reproduced", "close", "differs", "by definition", "not comparable", "not measured"]
 COLUMNS = ("system", "value", "measured", "published", "difference", "table", "verdict")
 CLOSE = 2.0
-"""Tolerances up to which a number is close."""
+"""Multiple of the tolerance up to which a number is close."""
 SHORT = {"not comparable": "n/c"}
 LEGEND = (
     "±: the tolerance, the largest of half the last printed digit, the known spread of implementations, and, where the "
@@ -60,13 +60,13 @@ class Verdict:
 
     @property
     def text(self) -> str:
-        """The status with everything that belongs to it."""
+        """The status with its reasons, or with the caveats if there are no reasons."""
         remarks = self.reasons or self.caveats
         return f"{self.status}: {'; '.join(remarks)}" if remarks else self.status
 
 
 def verdicts(board: Board, name: str) -> list[Verdict]:
-    """Every measured cell that a paper prints too, in the order of conditions and of the paper's rows.
+    """Verdicts on the board's cells that the paper prints too, in the order of the conditions and of the paper's rows.
 
     Raises RequestError when the paper is unknown.
     """
@@ -113,9 +113,10 @@ def verdict(
     source: Paper, published: PublishedCell, cell: Cell, value: Value, paper_set: PaperSet, clips: int,
     left_out: int = 0, recorded: bool = False,
 ) -> Verdict:  # fmt: skip
-    """What a measured cell says of a published one.
+    """The verdict on a measured cell against a published one.
 
-    clips: of the condition; left_out: by a limit; recorded: the degraded clips are the published files.
+    clips: number of the condition's clips; left_out: number of clips that a limit left out; recorded: whether the
+    degraded clips are the published files.
     """
     metric = source.metric[published.metric]
     exact = cell.value_name == metric.exact
@@ -166,7 +167,7 @@ def printed_decimals(source: Paper, metric: str) -> int:
 
 
 def against(board: Board, name: str) -> list[Table]:
-    """A table per condition; what a verdict rests on is a note. Raises RequestError for an unknown paper."""
+    """A table per condition, with numbered notes on the verdicts. Raises RequestError for an unknown paper."""
     results = verdicts(board, name)
     tables = []
     for condition in dict.fromkeys(verdict.cell.condition for verdict in results):
@@ -183,7 +184,7 @@ def against(board: Board, name: str) -> list[Table]:
 
 
 def against_long(board: Board, name: str) -> list[Table]:
-    """The same in one table with every reason spelled out: for programs."""
+    """All conditions in one table, for programs: each row has its own reasons or caveats instead of numbered notes."""
     results = verdicts(board, name)
     rows = []
     for condition in dict.fromkeys(verdict.cell.condition for verdict in results):
@@ -193,7 +194,7 @@ def against_long(board: Board, name: str) -> list[Table]:
 
 
 def once(results: Iterable[Verdict]) -> list[tuple[Verdict, str]]:
-    """A number that two tables print stands once, with the names of both."""
+    """(verdict, names of the tables) for each number; several tables that print one number give one entry."""
     tables: dict[tuple[str, ...], tuple[Verdict, list[str]]] = {}
     for v in results:
         key = (v.published.system, v.published.variant.partition(", span")[0], v.published.metric, v.cell.system)

@@ -20,10 +20,10 @@ NOTE = (
 
 
 def agreement(everything: Sequence[PairedScores], cards: Mapping[str, SystemCard]) -> list[Table]:
-    """Rank correlations of values over clips, per condition: the mean over the ranked systems of each one's own.
+    """A table per condition: rank correlations between values over clips, averaged over the ranked systems.
 
-    Within a system: that one system is better than another in two values says nothing of whether the values agree on
-    a clip, and anchors, which are far from all systems, would make any two values agree.
+    Each correlation is within one system. If systems were pooled, differences between systems would count as agreement
+    on clips, and anchors, which score far from all systems, would make any two values agree.
     """
     tables = []
     for condition in dict.fromkeys(scores.condition for scores in everything):

@@ -22,13 +22,13 @@ WINNER = (
 DETECTABLE = "differences that these clips show with 80 % power (median over pairs, at the corrected level)"
 ANCHOR, FINISHED, SEEN_IN_TRAINING = " ⚓", " ▪", " ‡"
 EARLY_STEPS = 1000
-"""Of training, before which nothing of this project's kinds makes speech."""
+"""Training steps below which no kind of system of this project produces speech."""
 
 
 def results(board: Board) -> list[Table]:
     """One table per condition: systems in the plan's order, a column per value.
 
-    A system that is significantly better than every other ranked one stands out.
+    A value is bold where its system is significantly better than every other ranked system.
     """
     conditions = list(dict.fromkeys(trial.condition for trial in board.plan.trials))
     shown = columns(board)
@@ -69,7 +69,7 @@ def _condition(board: Board, condition: str, last: bool, all_columns: Sequence[C
 
 
 def detectable(all_columns: Sequence[Column]) -> list[str]:
-    """What differences so many clips can show; nothing where no two systems are ranked."""
+    """A note on the detectable differences; none where fewer than two systems are ranked."""
     shown = [
         f"{c.value.label} {DASH if c.detectable is None else _with_unit(c.value, c.detectable)}"
         for c in all_columns
@@ -83,7 +83,7 @@ def _with_unit(value: Value, number: float) -> str:
 
 
 def few_speakers(everything: Sequence[PairedScores]) -> list[str]:
-    """Where clips of few speakers count as independent, what the tests hold for."""
+    """A note on what the tests hold for, where clips of few speakers are taken as independent."""
     here = next((s for s in everything if s.grouped == "clip" and s.speakers), None)
     if here is None:
         return []
@@ -92,7 +92,7 @@ def few_speakers(everything: Sequence[PairedScores]) -> list[str]:
 
 
 def few_clips(everything: Sequence[PairedScores]) -> list[str]:
-    """Where so few clips or speakers were scored that an interval of skewed scores is too narrow."""
+    """A note where too few clips or speakers were scored for intervals of strongly skewed scores."""
     here = next((s for s in everything if s.tested and s.sample.cluster.max() + 1 < FEW), None)
     if here is None:
         return []
@@ -105,7 +105,7 @@ def header(value: Value) -> str:
 
 
 def shown_cell(cell: Cell | None, decimals: int) -> str:
-    """The number; with a hole also n=known/planned; a dash where the value does not apply."""
+    """The number, with n=known/planned if values are missing; a dash instead of a number that does not exist."""
     if cell is None:
         return DASH
     if cell.value is None:
@@ -127,14 +127,14 @@ def known_speakers(system: str, plan: Plan) -> list[str]:
 
 
 def known_corpus(system: str, plan: Plan) -> str:
-    """The training corpus of a system that has the name of the suite's corpus and lists no speakers; "" without one."""
+    """The system's training corpus that lists no speakers and whose name starts with the suite corpus's; "" if none."""
     name = plan.suite.corpus.name
     corpora = (c for c in plan.system_cards[system].training if name and c.corpus.startswith(name) and not c.speakers)
     return next((corpus.corpus for corpus in corpora), "")
 
 
 def speech(plan: Plan) -> list[str]:
-    """Who speaks, in a suite with speech, and whether the prompts can matter."""
+    """A note on the synthesizer of a suite with speech, and on whether its speech depends on the prompts."""
     name = plan.suite.synthesizer
     if not name:
         return []
@@ -192,7 +192,7 @@ def notes(board: Board) -> list[str]:
 
 
 def unlimited_threads(board: Board) -> list[str]:
-    """Systems whose time is that of another process, which may use all cores."""
+    """Notes on systems that run in a process of their own, which may use all cores."""
     timed = any(value.role == "speed" for value in board.values())
     return [
         f"{name} runs in a process of its own, which may use all cores: its RTF is not that of one core"
@@ -202,7 +202,7 @@ def unlimited_threads(board: Board) -> list[str]:
 
 
 def unreachable_rooms(plan: Plan) -> list[str]:
-    """How many simulated rooms are too large for the T60 that was drawn."""
+    """A note on the number of simulated rooms that are too large for the T60 that was drawn."""
     drawn = [step.get("rir") for trial in plan.trials if trial.recipe for step in trial.recipe.steps]
     rooms = [
         SIMULATED_KINDS[str(rir["kind"])].model_validate(rir)
@@ -219,7 +219,7 @@ def unreachable_rooms(plan: Plan) -> list[str]:
 
 
 def delayed(board: Board) -> list[str]:
-    """Which systems are late or early, and what that decides."""
+    """Notes on the systems with a delay against the reference, and on the metrics that count it."""
     if not board.delays:
         return []
     waveform = ", ".join(value.label for value in board.values() if value.role == "fidelity")
@@ -231,7 +231,7 @@ def delayed(board: Board) -> list[str]:
 
 
 def small_print(board: Board) -> list[str]:
-    """What repeats the numbers: systems that are resampled, signatures of the metrics."""
+    """Notes for reproducing the numbers: sampling rates of the systems, signatures of the metrics."""
     lines = []
     for system, card in board.plan.system_cards.items():
         if rate := card.rate:

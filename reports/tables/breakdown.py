@@ -1,8 +1,7 @@
 """Scores by what was done to the clips: how severe each distortion was, how long the clip is, who speaks.
 
-How much a factor explains is the share of the variance between clips that goes with it (R squared, adjusted for the
-number of parameters: a straight line in a number, a mean per speaker); its p is the F test's, clips taken as
-independent.
+A factor explains a share of the variance between clips: the adjusted R squared of a straight line in a number, or of a
+mean per speaker. Its p is that of the F test, with clips taken as independent.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from restorebench.benchmark.run.pairs import seconds_of
 from restorebench.benchmark.types import Quantity, Trial
 
 BINS = 3
-"""Of about equal numbers of clips, where a factor takes many values."""
+"""Number of bins, with about equal numbers of clips, for a factor with more than `LEVELS` values."""
 LEVELS = 6
-"""Values of a factor up to which each has a bin of its own."""
+"""Largest number of values of a factor for which each value has its own bin."""
 FEWEST = 6
-"""Clips below which nothing is broken down."""
+"""Smallest number of clips with a known factor for a breakdown by this factor."""
 SHOWN = 8
-"""Speakers that are shown: the worst and the best half of so many."""
+"""Largest number of speakers that are shown: half with the lowest means, half with the highest."""
 Facts = Mapping[str, Quantity | str]
 """What is known of a clip, by factor: a number, or a name."""
 
@@ -69,7 +68,7 @@ class Breakdown:
     known: Mapping[str, tuple[int, ...]]
     """System -> clips with a score in each bin."""
     explained: Mapping[str, Explained | None]
-    """System -> what the factor explains of its clips' scores, where that can be told."""
+    """System -> what the factor explains of its scores; None where this cannot be computed."""
 
 
 @dataclass(frozen=True)
@@ -84,7 +83,7 @@ class Gap:
 
 
 def facts_of(trials: Iterable[Trial]) -> dict[str, Facts]:
-    """Trial -> what its recipe, its speaker and its file say of it."""
+    """Trial -> the factors that are known from its recipe, its speaker and its file."""
     return {trial.id: facts(trial) for trial in trials}
 
 
@@ -129,14 +128,14 @@ def _numbers(name: str, column: Sequence[Quantity | str | None]) -> Factor | Non
 
 
 def _names(name: str, column: Sequence[Quantity | str | None]) -> Factor | None:
-    """None where most have a single clip: it could not be told from its speaker."""
+    """None for fewer than two clips per name on average: names and clips could not be separated."""
     names = sorted({str(fact) for fact in column if fact is not None})
     bin_index = np.array([-1 if fact is None else names.index(str(fact)) for fact in column], dtype=np.int64)
     return Factor(name, tuple(names), bin_index, None) if (bin_index >= 0).sum() >= 2 * len(names) else None
 
 
 def breakdowns(scores: PairedScores, facts: Mapping[str, Facts]) -> Iterator[Breakdown]:
-    """By every factor that differs between the clips."""
+    """Breakdowns of the scores by every factor that differs between the clips."""
     per_clip = scores.per_clip()
     for factor in factors(scores, facts):
         inside = [factor.place == number for number in range(len(factor.bins))]
@@ -188,14 +187,14 @@ def gaps(scores: PairedScores, facts: Mapping[str, Facts], first: str, second: s
 
 
 def _shown(means: NDArray[np.float64]) -> list[int]:
-    """The bins [system, bin] that stand for all: the lowest and the highest, in this order."""
+    """Indices of the bins to show, in ascending order of means [system, bin]; of many only the lowest and highest."""
     present = np.flatnonzero(np.isfinite(means).any(axis=0))
     order = [int(index) for index in present[np.argsort(np.nanmean(means[:, present], axis=0), kind="stable")]]
     return order if len(order) <= SHOWN else [*order[: SHOWN // 2], *order[-SHOWN // 2 :]]
 
 
 def _pooled(scores: PairedScores, row: int, mask: NDArray[np.bool_]) -> float:
-    """NaN where the system has no score in the bin."""
+    """The score of a system over the clips of a bin; NaN where it has none."""
     numerator, denominator = scores.sample.numerator[row, mask], scores.sample.denominator[row, mask]
     known = np.isfinite(numerator)
     total = denominator[known].sum()

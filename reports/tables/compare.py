@@ -27,7 +27,7 @@ class Compared:
     first: float
     second: float
     clips: int
-    """That both systems have a value for."""
+    """Number of clips with a value for both systems."""
     tested: Tested | None
     """None for cost, which is not tested."""
 
@@ -45,7 +45,7 @@ class Compared:
 def report(board: Board, first: str, second: str) -> list[Table]:
     """The comparison of two systems, and what their gap depends on.
 
-    Raises RequestError for one that was not measured, or nothing in common.
+    Raises RequestError if a system was not measured, or if the two share no clip.
     """
     known = list(dict.fromkeys(system for scores in board.scores for system in scores.systems))
     first, second = named(first, known), named(second, known)
@@ -70,7 +70,7 @@ def _gaps(board: Board, first: str, second: str) -> list[Table]:
 
 
 def named(name: str, known: Sequence[str]) -> str:
-    """The measured system of this name: whole, or without `published:` or its checkpoint where that is unique."""
+    """The measured system of this name, given in full, or without `published:` or checkpoint where this is unique."""
     if name in known:
         return name
     close = [system for system in known if name in (system.partition(":")[2], system.partition("@")[0])]
@@ -114,7 +114,7 @@ def _condition(everything: Sequence[PairedScores], names: tuple[str, str]) -> li
 
 
 def tables(rows: Sequence[Compared], first: str, second: str) -> list[Table]:
-    """A table per condition: numbers, and what they say."""
+    """A table per condition: numbers, and a verdict on each row in words."""
     result = []
     for condition in dict.fromkeys(row.scores.condition for row in rows):
         mine = [row for row in rows if row.scores.condition == condition]
@@ -175,7 +175,7 @@ def shown_p(p: float) -> str:
 
 
 def verdict(row: Compared, tested: Tested) -> str:
-    """What the row says, to someone who knows the metric and not the method."""
+    """The result of a row in words, for a reader who knows the metric but not the statistics."""
     difference, grouped = tested.difference, row.scores.grouped
     if tested.separated:
         return f"{row.better} is better"

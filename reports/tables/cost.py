@@ -1,4 +1,4 @@
-"""What a system costs beside what it scores, and how much of its scores is the sampling seed's."""
+"""The cost of systems next to their quality, and the share of the seeds in the variance of their scores."""
 
 from __future__ import annotations
 
@@ -17,12 +17,11 @@ from restorebench.benchmark.types import Table
 from restorebench.reports.tables.board import DASH, header, shown_cell
 
 WIDEST = 4
-"""Conditions up to which quality stands beside cost."""
+"""Largest number of conditions for which the cost table has columns of quality."""
 
 
 def cost(board: Board, costs: Mapping[str, Cost]) -> Table:
-    """Real-time factor (over all clips, and alone), memory, parameters and rate of every system that ran, beside its
-    quality."""
+    """A table of real-time factor, memory, parameters, rate and quality of the plan's systems of kind `system`."""
     plan, quality = board.plan, _quality(board)
     conditions = list(dict.fromkeys(trial.condition for trial in plan.trials))
     shown = conditions if len(conditions) <= WIDEST else []
@@ -67,7 +66,7 @@ def cost(board: Board, costs: Mapping[str, Cost]) -> Table:
 
 
 def _pooled(everything: Sequence[PairedScores], system: str) -> float | None:
-    """A rate over all conditions."""
+    """Real-time factor of a system over all conditions; None without a measured time."""
     rows = [(s.sample, s.systems.index(system)) for s in everything if system in s.systems]
     numerator = sum(float(np.nansum(sample.numerator[row])) for sample, row in rows)
     denominator = sum(float(np.nansum(sample.denominator[row])) for sample, row in rows)

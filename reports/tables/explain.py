@@ -23,7 +23,7 @@ NOMINAL = {
     "bandwidth": "the filter's cutoff; -6 dB measured at 0.7 to 1.5 times it",
     "level": "of speech and noise together before clipping; measured up to 5 dB lower",
 }
-"""Factors that are what the recipe drew, and how what a clip measures differs from it."""
+"""Factors whose value is the one that the recipe drew, and how measurements on the clip differ from it."""
 BEHIND = ("value", "gap", "factor", "explains", "p", "where")
 
 
@@ -34,7 +34,7 @@ def nominal(factors: Iterable[str]) -> list[str]:
 
 
 def headline_values(everything: Sequence[PairedScores]) -> list[PairedScores]:
-    """One value of each role; a condition that has none of them shows its first."""
+    """The headline values of each condition, or its first value if it has none; values of speed are left out."""
     chosen = []
     for condition in dict.fromkeys(scores.condition for scores in everything):
         here = [s for s in everything if s.condition == condition and s.value.role != "speed"]
@@ -68,7 +68,7 @@ def _table(breakdown: Breakdown) -> Table:
 
 
 def severity_tables(board: Board) -> list[tuple[Breakdown, Table]]:
-    """The values that are broken down, over conditions that differ in how severe one distortion is."""
+    """Breakdowns and tables of the headline values over conditions that differ in the severity of a distortion."""
     tables = []
     for factor in dict.fromkeys(c.factor for c in board.plan.suite.condition if c.factor and c.severity is not None):
         steps = sorted(
@@ -114,7 +114,7 @@ def _interval(cell: Cell | None) -> tuple[float, float] | None:
 def gap_to_best(
     everything: Sequence[PairedScores], columns: Sequence[Column], facts: Mapping[str, Facts]
 ) -> list[Table]:  # fmt: skip
-    """What each ranked system's gap to the best one of its column depends on: a table per condition."""
+    """A table per condition: the factors on which each ranked system's gap to the best ranked system depends."""
     best = {(column.condition, column.value.name): _best(column) for column in columns}
     gap_rows = []
     for condition in dict.fromkeys(scores.condition for scores in everything):
@@ -141,7 +141,7 @@ def _best(column: Column) -> list[tuple[str, str]]:
 
 
 def significant_rows(rows: Sequence[tuple[PairedScores, str, Gap]]) -> tuple[tuple[str, ...], ...]:
-    """The (value, systems, gap) whose factor matters: value, systems, factor, share, p, and the gap in each bin."""
+    """Table rows of the gaps with a significant factor: value, systems, factor, share, p, and the gap in each bin."""
     significant = [(scores, systems, gap, gap.explained) for scores, systems, gap in rows if gap.explained]
     corrected = holm([explained.p for *_, explained in significant])
     sure = [(*row, float(p)) for row, p in zip(significant, corrected, strict=True) if p < ALPHA]

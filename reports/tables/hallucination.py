@@ -1,7 +1,7 @@
 """Hallucinations: words that were inserted, left out or replaced, clips in another voice, pauses filled with sound.
 
-What a metric says of a clip is judged beside what it says of the same clip's target and degraded input: a recogniser
-that mishears clean speech, or a voice model that does not know a voice through noise, tells nothing of a system.
+A metric's value for a clip is compared with its value for the target or the degraded input of this clip, because a
+recogniser may fail on clean speech, and a speaker model on noisy speech, whatever the system does.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ GOOD_OVL = 3.0
 WRONG = 0.5
 """Errors per word, beyond those of the target, from which a clip is wrong."""
 CLEAN_ERRORS = 0.1
-"""Errors per word of clean speech from which a recogniser cannot tell which clips are wrong."""
+"""Errors per word of clean speech above which a recogniser is not used to find wrong clips."""
 LISTED = 3
 COLUMNS = ("system", "inserted %", "deleted %", "substituted %", "good but wrong", "other voice", "ghost %")
 
 
 @dataclass(frozen=True)
 class Heard:
-    """The values that tell, of those that were measured."""
+    """The measured values from which hallucinations are found."""
 
     words: Value | None
     voice: Value | None
@@ -43,7 +43,7 @@ def panel(records: pd.DataFrame, values: Sequence[Value], shown: Callable[[str],
     Args:
         records: Of the plan (`planned_records`).
         values: The values of its metrics, by whose roles words, voices, pauses and quality are found.
-        shown: How a system is written.
+        shown: A function from a system's name to the name that is displayed.
     """
     tables = []
     for condition, here in records[records["value"].notna()].groupby("condition", sort=False):
@@ -130,7 +130,7 @@ def _wrong(mine: pd.DataFrame, clean: pd.DataFrame, heard: Heard) -> str:
 
 
 def _voices(mine: pd.DataFrame, degraded: pd.DataFrame, voice: Value | None) -> str:
-    """Clips whose voice is further from the target's than it was before anything was done."""
+    """Clips with a speaker similarity to the target below the limit and below that of the degraded clip."""
     if voice is None or voice.limit is None:
         return DASH
     known = _per_clip(degraded, voice)

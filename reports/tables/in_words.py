@@ -1,4 +1,4 @@
-"""A board in a few sentences: who is best on each role's value, and from whom the clips cannot tell it."""
+"""A board in a few sentences: the best system on a headline value, and the systems that do not differ significantly."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from restorebench.reports.tables.leaderboard import Column, columns
 
 SENTENCES = 3
 NAMED = 4
-"""Systems that a sentence names."""
+"""Largest number of tied systems that a sentence names."""
 
 
 def in_words(board: Board) -> list[str]:

@@ -1,9 +1,9 @@
-"""The leaderboard: every cell with its interval, the ranks that it leaves open, tie groups, and winners that are sure.
+"""The leaderboard: every cell with its interval, its possible ranks, its tie letters, and whether it is a winner.
 
-Anchors are shown and not ranked; neither is a system with a hole of its own in a column, whose mean is over other clips
-than the others'. A clip that has no value for any system is no hole. Cost is shown and not ranked: it is measured once
-for a batch of clips, on this machine. Pairs are tested on their common clips, and corrected over all pairs of the
-column, anchors among them (Holm): `PairedScores.differences`, the same for every page.
+Anchors are shown but not ranked. A system with missing values in a column is not ranked there, because its mean is over
+other clips; a clip without a value for any system does not count as missing. Cost is shown but not ranked: it is
+measured once for a batch of clips, on this machine. Pairs are tested on their common clips, with Holm's correction over
+all pairs of the column, including anchors: `PairedScores.differences`, which every page uses.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ class Entry:
 
     cell: Cell
     rank: tuple[int, int] | None = None
-    """Best and worst rank that the clips leave open; None when it is not ranked."""
+    """Best and worst rank that the tests do not exclude; None when the system is not ranked."""
     ties: str = ""
-    """Systems that share a letter cannot be told apart."""
+    """Tie letters: systems that share a letter do not differ significantly."""
     winner: bool = False
     """Significantly better than every other ranked system."""
 
@@ -41,8 +41,8 @@ class Column:
     value: Value
     entries: Mapping[str, Entry]
     detectable: float | None = None
-    """The true difference that half of the ranked pairs would show with 80 % power, whatever the other pairs show; None
-    when fewer than two systems are ranked, or their clips are too few to show any. In the value's unit."""
+    """The true difference, in the value's unit, that is significant with 80 % power whatever the p of the other pairs:
+    median over the ranked pairs; None when fewer than two systems are ranked, or there are too few clips."""
     pairs: int = 0
     """How many pairs the column's p values are corrected over."""
 

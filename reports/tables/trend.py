@@ -24,7 +24,7 @@ def trends(board: Board, values: list[str] | None = None) -> list[Table]:
 
     Args:
         board: Of a store in which one system was measured with several checkpoints.
-        values: Names of values; default: those that reports show first.
+        values: Names of values; default: the headline values, or all values where there is none.
 
     Raises:
         RequestError: No system has two checkpoints in the store, or a value has no trend.
@@ -52,8 +52,8 @@ def series(cards: Mapping[str, SystemCard]) -> dict[str, dict[str, int]]:
     """Series -> its checkpoints' full names in the order of training, with their steps.
 
     The checkpoints of a series are of one system with one set of options, and their paths differ in the last number
-    alone, as in `runs/a/step-200.safetensors`; so different training runs are different series. The step is the one
-    that the checkpoints' headers say, or that number where a header says none.
+    alone, as in `runs/a/step-200.safetensors`; so different training runs are different series. The step is that
+    of the checkpoint's header, or the last number of the path where the header has none.
     """
     grouped: dict[str, dict[str, int]] = {}
     for name, card in cards.items():

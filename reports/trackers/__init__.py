@@ -1,4 +1,4 @@
-"""Experiment trackers: a file each, whose function writes tracked runs and says where they are."""
+"""Experiment trackers: each module has a function that writes tracked runs and returns where they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a tracker gets of a store: a run per series of checkpoints, or per system, with its values at training steps."""
+"""Runs for an experiment tracker: one per series of checkpoints, or per system, with its values at training steps."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class Point:
     step: int
     values: Mapping[str, float]
     """`CONDITION/VALUE` -> mean over the clips, as the board shows it; with `.low` and `.high`, its 95 % interval; with
-    `.missing`, the planned values that are no part of the mean."""
+    `.missing`, the number of planned values that are not in the mean."""
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def tracked_runs(board: Board) -> list[TrackedRun]:
 
 
 def values_of(board: Board, system: str) -> dict[str, float]:
-    """The values of a system: a mean that does not exist is absent, and how many values it lacks is always there."""
+    """The values of a system: a cell without a mean or interval has none here; its `.missing` is always present."""
     values: dict[str, float] = {}
     for cell in board.cells:
         if cell.system == system:

@@ -7,7 +7,8 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-# Files, which `mlflow migrate-filestore` turns into a database: a database needs more packages than mlflow-skinny.
+# Runs are kept as files, because a database needs more packages than mlflow-skinny; `mlflow migrate-filestore`
+# converts the files to a database.
 os.environ.setdefault("MLFLOW_ALLOW_FILE_STORE", "true")
 os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 

@@ -14,7 +14,7 @@ from restorebench.reports.trackers.runs import TrackedRun
 
 
 def write(runs: Sequence[TrackedRun], out: Path) -> str:
-    """Writes scalars and the facts as text."""
+    """Writes the values as scalars, and the facts as text."""
     for run in runs:
         folder = out / run.project / _folder(run.name)
         if folder.is_dir():
@@ -28,6 +28,6 @@ def write(runs: Sequence[TrackedRun], out: Path) -> str:
 
 
 def _folder(name: str) -> str:
-    """A folder's name for a run; a run whose name has other signs than a folder's gets a hash, so that none collide."""
+    """The folder name of a run; if characters had to be replaced, a hash is added to avoid collisions."""
     plain = re.sub(r"[^\w.@-]+", "-", name)
     return plain if plain == name else f"{plain}-{digest(name)[:8]}"
