@@ -1,7 +1,7 @@
 """Intrusive metrics of the estimate with its delay removed: `si_sdr@aligned`, `stoi@aligned`, `lsd@aligned`.
 
-The plain ones score what a system delivered: 1 ms of delay takes SI-SDR from 9.2 to -6.0 dB, 24 ms STOI from 0.946 to
-0.596. These say what remains when a constant delay is forgiven. PESQ aligns by itself.
+The metrics without `@aligned` score the estimate as delivered: a delay of 1 ms lowers SI-SDR from 9.2 to -6.0 dB, a
+delay of 24 ms lowers STOI from 0.946 to 0.596. The aligned metrics ignore a constant delay. PESQ aligns by itself.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ SUFFIX = "@aligned"
 
 
 def card_of(card: MetricCard) -> MetricCard:
-    """The card of a metric whose estimates are moved to where the reference lies."""
+    """The card of the aligned version of a metric, made from the metric's own card."""
     values = tuple(
         value.model_copy(update={"name": value.name + SUFFIX, "label": f"{value.label} aligned", "headline": False})
         for value in card.values
@@ -40,7 +40,7 @@ def card_of(card: MetricCard) -> MetricCard:
 
 
 class Aligned:
-    """A metric after the estimate was shifted by its delay against the reference."""
+    """Scores estimates with the metric `inner` after removing their delay against the reference."""
 
     inner: Metric
     card: MetricCard
@@ -59,9 +59,9 @@ class Aligned:
 
 
 def shifted(clip: Clip, reference: Clip) -> SharedClip:
-    """The clip moved to where the reference lies; what is missing at an end is silence.
+    """The clip without its delay against the reference, at its own length; the missing part at an end is zeros.
 
-    A clip whose waveform is another one than the reference's (correlation below 0.5) has no delay to be removed.
+    A clip whose waveform does not correlate with the reference's (absolute correlation below 0.5) is not shifted.
     """
     samples, rate = clip.audio.samples, clip.audio.rate
     if not np.any(samples) or not np.any(reference.audio.samples):

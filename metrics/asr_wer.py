@@ -1,8 +1,9 @@
-"""Word error rates: by the papers' recognisers, NeMo's transducer (MaskSR2), Whisper and Paraformer (SISE), and by the
-small Whisper models that run here.
+"""Word error rates by the papers' recognisers, and by small recognisers that need no environment of their own.
 
-Two reductions of the same counts, as for `wer`: errors of all clips over words of all clips, and the mean of each
-clip's own rate. Transcripts are kept (`recogniser.py`), so that two metrics of one recogniser run it once.
+The papers' recognisers are NeMo's transducer (MaskSR2), Whisper and Paraformer (SISE); the small ones are Whisper
+tiny.en and base, and PocketSphinx. Each metric has two values: the errors of all clips divided by the words of all
+clips, and the mean of the clips' rates. Transcripts are cached (`recogniser.py`), so two metrics with the same
+recogniser transcribe a clip once.
 """
 
 from __future__ import annotations
@@ -31,12 +32,12 @@ NORMALISERS: dict[str, Callable[[str], str]] = {
 }
 PACKAGES = {SEED_TTS: ("zhon",), SEED_TTS_ZH: ("zhon",), WHISPER_EN: ("whisper-normalizer",),
             ZH_NUMBERS: ("cn2an", "opencc", "zhon")}  # fmt: skip
-"""What the rules of texts run on, beside jiwer."""
+"""Packages that a text normaliser needs besides jiwer."""
 
 
 @dataclass(frozen=True)
 class Protocol:
-    """A word error rate: who listens, in which language, and how texts are compared."""
+    """The definition of a word error rate: the recogniser, the language and the text normaliser."""
 
     name: str
     recogniser: Recogniser
@@ -46,10 +47,10 @@ class Protocol:
     language: str = "en"
     label: str = "WER"
     stand_in: bool = False
-    """It runs anywhere: a recogniser of the papers comes first."""
+    """Whether the recogniser is a substitute for the papers' recognisers, which reports prefer."""
 
     def __call__(self, checkpoint: str = "") -> RecogniserWer:
-        """The metric; `checkpoint`: a file or folder of the same kind instead of the catalogue's."""
+        """The metric. checkpoint: a file or folder in the format of the published weights, used instead of them."""
         if not checkpoint:
             return RecogniserWer(self)
         if not self.recogniser.weights:
@@ -119,7 +120,7 @@ class RecogniserWer:
         return [self._outcome(prepared, text) for text in heard]
 
     def words(self, subject: Subject, estimate: Clip) -> Words | None:
-        """The kept transcript beside the text, both normalised as for counting; None where none is kept."""
+        """The text aligned with the cached transcript, both normalised; None without one or if the language differs."""
         heard = self.protocol.recogniser.kept(estimate, self.protocol.language)
         if heard is None or subject.language != self.protocol.language:
             return None

@@ -1,4 +1,4 @@
-"""The network of DistillMOS: convolutions over compressed spectra, a transformer, and a pool with learned weights.
+"""The network of DistillMOS: convolutions over compressed spectra, a transformer, and attention pooling.
 
 Source: Stahl & Gamper, ICASSP 2025; microsoft/Distill-MOS v0.9.1. Layers are named as in the published checkpoint.
 """
@@ -13,11 +13,11 @@ from torch import nn
 STFT_SIZE, STFT_HOP, COMPRESSION = 320, 160, 0.3
 CHANNELS = (2, 64, 64, 128, 256, 256, 256)
 FRAMES, WIDTH, HEADS, LAYERS = 384, 200, 8, 7
-"""Of the transformer; 384 frames are the 7.68 s of a window."""
+"""Dimensions of the transformer; a window of 7.68 s has 384 frames."""
 
 
 def compressed_spectrum(sound: torch.Tensor) -> torch.Tensor:
-    """Spectra [batch, part, bin, frame] of sound [batch, time], their magnitudes to the power 0.3; real, imaginary."""
+    """Spectra [batch, 2, bin, frame] (real, imaginary) of sound [batch, time], with magnitudes to the power 0.3."""
     margin = (STFT_SIZE - STFT_HOP) // 2
     padded = torch.nn.functional.pad(sound, (margin, margin), mode="reflect")
     spectrum = torch.view_as_real(
@@ -65,7 +65,7 @@ class Transformer(nn.Module):
 
 
 class Pool(nn.Module):
-    """A mean over frames with learned weights, then one number."""
+    """Attention pooling: a weighted mean over frames, mapped to one number."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -2,10 +2,11 @@
 
 The models are the ONNX files inside the speechmos package, pinned by hash. The published script scores windows of
 9.01 s with a hop of 1 s, repeating clips that are shorter, and runs the whole network on each window. 97 % of that
-work is four convolutions over a spectrogram that neighbouring windows share, so here they run once over the whole
-signal; only the four frames at each end of a window, which see its zero padding, are computed per window. A short clip
-that is repeated gives repeated frames if its length fits the frame hop; they are computed for one period. The result
-equals the published script's to float rounding (tests/oracles).
+work is four convolutions. Neighbouring windows share most of their spectrogram, so here the convolutions run once over
+the signal; only the four frames at each end of a window, which depend on its zero padding, are computed per window.
+The frames of a repeated short clip repeat with the least common multiple of its length and two frame hops; they are
+computed for one such period if the signal is longer. The result equals the published script's to float rounding
+(tests/oracles).
 
 Source: github.com/microsoft/DNS-Challenge @591184a DNSMOS/dnsmos_local.py
 """
@@ -41,7 +42,7 @@ FIT_BAK = (-0.13166888, 1.60915514, -0.39604546)
 
 FRAMES, FRAME, FRAME_HOP = 900, 320, 160
 EDGE = 8
-"""Frames computed anew at each end of a window: 4 see its zero padding, 4 more are the context of those."""
+"""Frames recomputed at each end of a window: 4 that depend on its zero padding, and 4 as their context."""
 BLOCK = 400
 """Frames of the shared spectrogram per network call: bounds memory, whatever the clip's length."""
 CONTEXT = 4
@@ -57,7 +58,7 @@ def official_starts(samples: int) -> list[int]:
 
 
 def full_starts(samples: int) -> list[int]:
-    """First samples of every whole window at a hop of 1 s."""
+    """Indices of the first samples of all complete windows, at a hop of 1 s."""
     return list(range(0, samples - WINDOW + 1, HOP))
 
 
@@ -69,7 +70,7 @@ def repeated(samples: FloatArray) -> FloatArray:
 
 
 class Dnsmos:
-    """The published windowing. Estimates are resampled to 16 kHz once and clipped to ±1."""
+    """DNSMOS over the published script's windows. Estimates are resampled to 16 kHz once and clipped to ±1."""
 
     starts = staticmethod(official_starts)
     card = MetricCard(
@@ -119,7 +120,7 @@ class Dnsmos:
 
 
 class DnsmosFull(Dnsmos):
-    """Every whole window counts: without the published script's float-rounding gap at 7..23 s."""
+    """DNSMOS over all complete windows, including those at 7..23 s, which the published script skips by rounding."""
 
     starts = staticmethod(full_starts)
     card = Dnsmos.card.model_copy(
@@ -136,7 +137,7 @@ class DnsmosFull(Dnsmos):
 
 
 class Models:
-    """Both networks. P.835 comes in two pieces: the trunk that windows share, and the head that scores one window."""
+    """Both networks. P.835 is cut into a trunk, whose features windows share, and a head that scores one window."""
 
     FRAMED = "mos_estimator_logpow/concat:0"
     POOLED = "mos_estimator_logpow/conv2d_3/Relu:0_pooling0"
@@ -193,36 +194,36 @@ def _shared(models: Models, frames: FloatArray, period: int | None) -> _Rolling 
 
 
 def _features(models: Models, frames: FloatArray, low: int, high: int) -> FloatArray:
-    """Pooled features [1, 32, (high - low) / 2, 80] of the frames from `low` to `high`, seen with their neighbours."""
+    """Pooled features [1, 32, (high - low) / 2, 80] of frames `low` to `high`, computed with their context."""
     before, after = min(CONTEXT, low), min(CONTEXT, len(frames) - high)
     pooled = models.trunk(frames[None, low - before : high + after])
     return pooled[:, :, before // 2 : before // 2 + (high - low) // 2]
 
 
 class _Repeating:
-    """Shared trunk features of frames that repeat after an even number of frames: computed for one period."""
+    """Shared trunk features of frames with a period of an even number of frames, computed for one period."""
 
     def __init__(self, models: Models, frames: FloatArray, period: int) -> None:
-        # Not the first frames, which have no neighbours before them.
+        # The period begins at frame `CONTEXT`, because earlier frames lack context on the left.
         ends = range(CONTEXT, CONTEXT + period, BLOCK)
         blocks = [_features(models, frames, low, min(low + BLOCK, CONTEXT + period)) for low in ends]
         self.features = np.concatenate(blocks, axis=2)
 
     def window(self, start: int) -> FloatArray:
-        """Pooled features [1, 32, 450, 80] of the 900 frames at `start`, right but for its ends."""
+        """Pooled features [1, 32, 450, 80] of the 900 frames from `start`, not valid at the window's ends."""
         wanted = np.arange(FRAMES // 2) + (start - CONTEXT) // 2
         return self.features[:, :, wanted % self.features.shape[2]]
 
 
 class _Rolling:
-    """Shared trunk features, computed block by block as windows move on, and dropped behind them."""
+    """Shared trunk features, computed in blocks; only the blocks of the current window are kept."""
 
     def __init__(self, models: Models, frames: FloatArray) -> None:
         self.models, self.frames = models, frames
         self.kept: dict[int, FloatArray] = {}
 
     def window(self, start: int) -> FloatArray:
-        """Pooled features [1, 32, 450, 80] of the 900 frames at `start`, right but for its ends."""
+        """Pooled features [1, 32, 450, 80] of the 900 frames from `start`, not valid at the window's ends."""
         blocks = range(start // BLOCK, (start + FRAMES - 1) // BLOCK + 1)
         self.kept = {index: self.kept[index] if index in self.kept else self._block(index) for index in blocks}
         joined = np.concatenate([self.kept[index] for index in blocks], axis=2)
@@ -258,7 +259,7 @@ def mel_basis() -> FloatArray:
 
 @cache
 def fourier_basis() -> FloatArray:
-    """Hann-windowed cosines and sines [321, 322]: for a length of 3 × 107 a matrix product beats an FFT."""
+    """Hann-windowed cosines and sines [321, 322]: for a length of 3 × 107 a matrix product is faster than an FFT."""
     size = FRAME + 1
     n, k = np.arange(size)[:, None], np.arange(size // 2 + 1)[None]
     hann = 0.5 - 0.5 * np.cos(2 * np.pi * n / size)
@@ -267,7 +268,7 @@ def fourier_basis() -> FloatArray:
 
 
 def _mel(segment: FloatArray) -> FloatArray:
-    """(dB relative to the segment's maximum, floored at -80, + 40) / 40, [900, 120]."""
+    """Log-mel spectrogram [900, 120]: (L + 40) / 40, where L is in dB relative to the maximum and at least -80."""
     padded = np.pad(segment, FRAME // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, FRAME + 1)[::FRAME_HOP]
     real, imaginary = np.split(frames @ fourier_basis(), 2, axis=1)

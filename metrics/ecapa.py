@@ -1,4 +1,4 @@
-"""ECAPA-TDNN on WavLM's hidden layers: the speaker encoder behind SIM-O, with the names of its published checkpoint.
+"""ECAPA-TDNN on WavLM's hidden layers, the speaker encoder of SIM-O; ECAPA's modules have the checkpoint's names.
 
 microsoft/UniSpeech, downstreams/speaker_verification; Desplanques et al. 2020; Chen et al. 2022 (WavLM).
 """
@@ -16,9 +16,9 @@ from torch.nn.functional import layer_norm, relu
 from restorebench.benchmark.errors import RequestError, reason
 
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
-"""Of WavLM's convolutions, which no tensor shows; one frame per 20 ms."""
+"""Strides of WavLM's convolutions, which the tensors' shapes do not determine; together one frame per 20 ms."""
 MAX_DISTANCE = 800
-"""Frames beyond which WavLM's relative positions are one."""
+"""Distance in frames beyond which WavLM's relative position bias is constant."""
 UNUSED = ("loss_calculator.projection.weight", "feature_extract.model.mask_emb")
 """Tensors of the checkpoint that only training needs."""
 WAVLM = "feature_extract.model."
@@ -38,7 +38,7 @@ class ConvReluNorm(nn.Module):
 
 
 class Res2(nn.Module):
-    """The channels in equal parts; each part but the last is convolved after the result before it is added."""
+    """Splits the channels into equal parts; all but the last are convolved, each after adding the previous result."""
 
     def __init__(self, width: int, scale: int, dilation: int) -> None:
         super().__init__()
@@ -81,7 +81,7 @@ class Block(nn.Module):
 
 
 class AttentiveStatistics(nn.Module):
-    """Mean and deviation over time under attention: [batch, width, frame] -> [batch, 2 width]."""
+    """Attention-weighted mean and standard deviation over time: [batch, width, frame] -> [batch, 2 width]."""
 
     def __init__(self, width: int, bottleneck: int) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class AttentiveStatistics(nn.Module):
 
 
 class SpeakerEncoder(nn.Module):
-    """16 kHz samples [batch, time] to voices [batch, 256]. Its sizes are those of the tensors it is made for."""
+    """Speaker embeddings [batch, 256] of 16 kHz samples [batch, time]; layer sizes are read from `state`."""
 
     def __init__(self, state: State) -> None:
         super().__init__()
@@ -128,7 +128,7 @@ class SpeakerEncoder(nn.Module):
         return voice
 
     def hidden_layers(self, samples: Tensor) -> list[Tensor]:
-        """What enters each of WavLM's blocks, and what leaves its last norm: [batch, frame, feature] each."""
+        """The input of each of WavLM's layers and the output of its last layer norm: [batch, frame, feature] each."""
         frames, _ = self.wavlm.feature_extractor(samples, None)
         x = self.wavlm.encoder.feature_projection(frames)
         transformer = self.wavlm.encoder.transformer
@@ -141,7 +141,7 @@ class SpeakerEncoder(nn.Module):
 
 
 def wavlm_like(state: State) -> torchaudio.models.Wav2Vec2Model:
-    """An untrained WavLM (pre-norm, no convolution biases, as the large one) of the sizes of `state`."""
+    """An untrained WavLM with the sizes of `state`; pre-norm and without convolution biases, as in WavLM-large."""
     kernels = [state[f"feature_extractor.conv_layers.{layer}.0.weight"].shape for layer in range(len(STRIDES))]
     width, per_group, kernel = state["encoder.pos_conv.0.weight_v"].shape
     buckets, heads = state["encoder.layers.0.self_attn.relative_attention_bias.weight"].shape
@@ -186,7 +186,7 @@ RENAMED = {
     rf"{LAYER}fc2\.": r"encoder.transformer.layers.\1.feed_forward.output_dense.",
     rf"{LAYER}final_layer_norm\.": r"encoder.transformer.layers.\1.final_layer_norm.",
 }
-"""WavLM's modules, the first that matches: the checkpoint's names, and torchaudio's."""
+"""Pattern of a name in WavLM's checkpoint -> torchaudio's name; the first pattern that matches applies."""
 
 
 def in_torchaudios_names(state: State) -> State:
@@ -209,10 +209,10 @@ def renamed(key: str) -> str:
 
 
 def load_encoder(path: Path) -> SpeakerEncoder:
-    """The encoder of a checkpoint, every tensor in its place.
+    """The encoder with the tensors of a checkpoint, in evaluation mode.
 
     Raises RequestError for a file that is not such a checkpoint, or that lacks or adds a tensor: the official code
-    leaves such tensors random without a word.
+    leaves missing tensors at random values without a warning.
     """
     try:
         state: State = torch.load(path, map_location="cpu", weights_only=True)["model"]

@@ -1,9 +1,9 @@
-"""Whisper's small models, run here by CTranslate2: tiny.en for English, base for English and Mandarin.
+"""Whisper's small models, run by CTranslate2: tiny.en for English, base for English and Mandarin.
 
-Decoding is pinned: greedy, float32, no timestamps, no text from before, no temperature fallback, no voice detector;
-windows of 30 s and features as in faster-whisper. As in openai/whisper's `transcribe`, a window counts as silent when
-the model says so (no-speech probability above 0.6) and is unsure of its words (mean log-probability below -1). A window
-has at most as many tokens as anybody speaks in its time (`most_tokens`), so that a model that repeats itself stops.
+Decoding is pinned: greedy, float32, no timestamps, no conditioning on previous text, no temperature fallback, no voice
+activity detection; windows of 30 s and features as in faster-whisper. As in openai/whisper's `transcribe`, a window
+counts as silent if its no-speech probability is above 0.6 and the mean log-probability of its tokens is below -1. The
+number of tokens of a window is limited by its duration (`most_tokens`), so that a repetition loop ends.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from restorebench.benchmark.types import FloatArray
 from restorebench.metrics.recogniser import GROUP, Recogniser, versions
 
 LONGEST = 224
-"""Tokens of a window; half of Whisper's text context, its own limit for new text."""
+"""Largest number of tokens of a window: half of Whisper's text context, as in openai/whisper."""
 SPARE, PER_SECOND = 16, 8
-"""Fast speech has 5 words, about 7 tokens a second."""
+"""A window has at most `SPARE` tokens plus `PER_SECOND` per second; fast speech has about 7 tokens per second."""
 FRAMES_PER_SECOND = 100
 NO_SPEECH, UNSURE = 0.6, -1.0
 RULES = (
@@ -66,7 +66,7 @@ class _Whisper:
         return [" ".join(filter(None, (by_start[index] for index in sorted(by_start)))) for by_start in heard]
 
     def _windows(self, sounds: Sequence[FloatArray]) -> dict[int, list[tuple[int, int, FloatArray]]]:
-        """Token limit -> (sound, place in it, log-mel energies [band, frame]) of the windows with this limit."""
+        """Token limit -> (sound index, first frame, log-mel energies [band, frame]) of the windows with this limit."""
         windows: dict[int, list[tuple[int, int, FloatArray]]] = {}
         length = self.features.nb_max_frames
         for index, sound in enumerate(sounds):
@@ -77,14 +77,14 @@ class _Whisper:
         return windows
 
     def _decode(self, mels: Sequence[FloatArray], most: int, language: str) -> list[str]:
-        """The words of windows, log-mel energies [band, frame], in at most `most` tokens each."""
+        """The transcript of each window of log-mel energies [band, frame], with at most `most` tokens."""
         import ctranslate2
         from faster_whisper.tokenizer import Tokenizer
         from faster_whisper.transcribe import get_suppressed_tokens
 
         words = Tokenizer(self.tokenizer, self.model.is_multilingual, "transcribe", language)
         prompt = [*words.sot_sequence, words.no_timestamps]
-        # On a CPU the encoder is fastest with one window, the decoder with many: it reads its weights for each token.
+        # On a CPU the encoder is fastest with one window, the decoder with many: each token reads all its weights.
         encoded = np.concatenate([self._encoded(mel) for mel in mels])
         results = self.model.generate(
             ctranslate2.StorageView.from_array(encoded), [prompt] * len(mels),
@@ -109,7 +109,7 @@ def _is_silent(result: Any) -> bool:
 
 
 def most_tokens(seconds: float) -> int:
-    """The limit of a window that holds so much sound."""
+    """The largest number of tokens of a window with `seconds` of sound."""
     return min(LONGEST, SPARE + round(PER_SECOND * seconds))
 
 

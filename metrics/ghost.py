@@ -1,9 +1,10 @@
-"""Ghost speech: how much of the target's pauses the estimate fills with sound as loud as its quieter speech.
+"""Ghost speech: share of the target's pauses that the estimate fills with sound as loud as its quieter speech.
 
-Generative restorers speak where nobody spoke, and no error rate shows it when the recogniser makes no words of it. A
-pause is where the target lies within 10 dB of its own noise floor. Sound is what is no pause by that measure, and is
-within 25 dB of what the estimate makes of the target's speech. Noise that was left in counts too: read it beside DNSMOS
-BAK. A clip whose target has no pause has no value. Own definition; no paper has one.
+Generative restorers may add speech in pauses; an error rate shows it only if the recogniser transcribes it. A frame of
+the target is a pause if its level is below a threshold, 10 dB above the target's noise floor. A pause frame is filled
+if the estimate's level is above this threshold and less than 25 dB below the estimate's level over the target's speech.
+Residual noise counts too: compare with DNSMOS BAK. A clip whose target has no pause has no value. The definition is
+this project's; no paper has one.
 """
 
 from __future__ import annotations
@@ -22,28 +23,28 @@ RATE = 16_000
 FRAME, HOP = 512, 256
 """32 ms every 16 ms."""
 SPEECH = 95
-"""Percentile of the frames' levels that stands for a clip's speech level."""
+"""Percentile of the frames' levels that defines a clip's speech level."""
 NOISE = 5
-"""Percentile of the frames' levels that stands for the target's noise floor."""
+"""Percentile of the frames' levels that defines the target's noise floor."""
 ABOVE_NOISE_DB = 10.0
-"""Above its noise floor a frame of the target is no pause."""
+"""Level above the noise floor from which a frame of the target is no pause."""
 DEEPEST_DB, SHALLOWEST_DB = 45.0, 25.0
-"""A pause is so far below the target's speech level, whatever its noise floor: digital silence would leave no pause in
-clips with a trace of noise, and a floor 20 dB below speech is speech."""
+"""Limits of the pause threshold, in dB below the target's speech level. Without the first, digital silence in a clip
+would lower the threshold until slight noise is no pause; without the second, quiet speech could be a pause."""
 GUARD = 3
 """Frames on either side of a pause that must be quiet too: reverberation and filters smear edges."""
 SOUND_DB = 25.0
-"""Below the estimate's level over the target's speech a frame still counts as sound."""
+"""Largest level difference in dB below the estimate's speech level at which a frame still counts as sound."""
 
 
 @dataclass(frozen=True)
 class Target:
-    """Of a clip's target, frame by frame [frame]."""
+    """Pauses and speech of a clip's target, as masks [frame]."""
 
     pause: NDArray[np.bool_]
     speech: NDArray[np.bool_]
     floor: float
-    """Below this level in dB the target is silent."""
+    """The pause threshold: level in dB from which a frame of the target is speech."""
 
 
 def levels(samples: FloatArray) -> NDArray[np.float64]:
@@ -55,7 +56,7 @@ def levels(samples: FloatArray) -> NDArray[np.float64]:
 
 
 def target(reference: FloatArray) -> Target:
-    """Where the target speaks and where it pauses; edges belong to neither."""
+    """Speech and pauses of the target; the `GUARD` frames next to speech belong to neither."""
     level = levels(reference)
     noise, speech = np.percentile(level, (NOISE, SPEECH))
     floor = float(np.clip(noise + ABOVE_NOISE_DB, speech - DEEPEST_DB, speech - SHALLOWEST_DB))

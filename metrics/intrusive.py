@@ -97,7 +97,7 @@ class Stoi:
         if len(reference) < STOI_FRAME:
             raise ValueError(TOO_SHORT)
         with warnings.catch_warnings():
-            # pystoi answers 1e-5 with a warning where it has too few frames: that is no measurement.
+            # With too few frames, pystoi warns and returns 1e-5, which is no measurement.
             warnings.simplefilter("error", RuntimeWarning)
             try:
                 return float(stoi(reference, estimate, STOI_RATE, extended=False))

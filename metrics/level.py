@@ -1,6 +1,6 @@
 """Level error: how far the level of an estimate is from that of its reference.
 
-It is defined where the reference is digital silence too, so that it measures what a restorer does with noise alone:
+It is also defined for a reference of digital silence, so that it measures how a restorer changes a clip of noise only:
 levels below -80 dBFS count as -80 dBFS, and the error of noise that is left unchanged at -40 dBFS is 40 dB.
 """
 

@@ -4,10 +4,10 @@ LSD = mean_t sqrt( mean_f ( log10( T² / (E + eps)² + eps ) )² ), eps = 1e-12,
 magnitude. Hann window of int(2048 rate / 44100) samples, hop int(rate / 100), frames centred with zero padding, at the
 reference's rate; no gain fitting. Lower is better. Two definitions:
 
-- `lsd`, the published one. It is gain- and shift-sensitive and gives 12 where both signals are digital silence, so a
-  clip that holds zeros does not match itself.
+- `lsd`, the published one. It is gain- and shift-sensitive and gives 12 in frames where both signals are digital
+  silence, so the distance of such a clip to itself is not 0.
 - `lsd@active`, ours: both powers floored at -100 dB of the reference's strongest bin, and only the frames counted where
-  the reference is within 40 dB of its loudest frame. Silence then neither dominates nor blows up.
+  the reference is within 40 dB of its loudest frame. Silence then neither dominates the mean nor gives extreme values.
 
 Source: haoheliu/ssr_eval @7129ee8 metrics.py, haoheliu/voicefixer_main @374e0d7 evaluation_proc/metrics.py
 """
@@ -37,13 +37,13 @@ def magnitudes(samples: FloatArray, rate: int) -> FloatArray:
     from scipy import fft
 
     size, hop = window_and_hop(rate)
-    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)  # double: the log sees rounding in empty bands
+    hann = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(size) / size)  # float64: rounding errors matter in empty bands
     padded = np.pad(samples, size // 2)
     if len(padded) < size:
         padded = np.pad(padded, (0, size - len(padded)))
     frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
     out = np.empty((len(frames), size // 2 + 1), np.float32)
-    for start in range(0, len(frames), 256):  # in pieces: a long clip must not need its whole spectrogram twice
+    for start in range(0, len(frames), 256):  # in blocks: bounds memory on long clips
         out[start : start + 256] = np.abs(fft.rfft(frames[start : start + 256] * hann, axis=1))
     return out
 
@@ -67,7 +67,7 @@ def lsd_active(target: FloatArray, estimate: FloatArray) -> float:
 
 
 def spectrogram(clip: Clip) -> FloatArray:
-    """The clip's magnitudes, shared by both definitions unless they would fill the memory."""
+    """The clip's magnitudes; both definitions share them if the clip has at most `KEEP_S` seconds."""
     if clip.audio.seconds > KEEP_S:
         return magnitudes(clip.audio.samples, clip.audio.rate)
     return clip.once("lsd magnitudes", lambda: magnitudes(clip.audio.samples, clip.audio.rate))

@@ -1,7 +1,7 @@
 """Mel energies as `librosa.feature.melspectrogram` gives them, with librosa's own filters.
 
-That function's module compiles machine code when it is first imported, half a minute on a fresh installation;
-`librosa.filters` does not. Equal to float rounding (tests/oracles).
+The first import of `librosa.feature` compiles machine code, which takes half a minute on a fresh installation; the
+import of `librosa.filters` does not. The results are equal to float rounding (tests/oracles).
 """
 
 from __future__ import annotations

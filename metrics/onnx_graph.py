@@ -42,7 +42,7 @@ def cut(model: bytes, source: str, source_shape: Sequence[Dimension], target: st
 
 
 def _between(nodes: Sequence[bytes], source: str, target: str) -> list[bytes]:
-    """The nodes that `target` needs, down to `source`, in their order."""
+    """The nodes that compute `target`, without those that only compute `source`, in the model's order."""
     makers = {name: index for index, node in enumerate(nodes) for name in _names(node, NODE_OUTPUT)}
     wanted, kept, met = [target], set(), False
     while wanted:

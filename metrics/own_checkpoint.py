@@ -1,4 +1,4 @@
-"""A metric with a checkpoint of the user's own instead of the published one, under a name that says so."""
+"""The card of a metric with the user's checkpoint instead of the published one; its name contains the path."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from restorebench.benchmark.errors import RequestError
 
 
 def with_checkpoint(checkpoint: str, card: MetricCard, published: str) -> MetricCard:
-    """The card with `checkpoint` in its names, its signature and, in place of `published`, its definition.
+    """The card with `checkpoint` in all names, the file's hash as identity, and the file's name in the definition.
 
     Raises RequestError when there is no such file.
     """

@@ -1,8 +1,8 @@
-"""Phone error rate: what a phone recogniser hears in the estimate against what it hears in the reference.
+"""Phone error rate: the phones recognised in the estimate against those recognised in the reference.
 
-It needs no transcript, and tells inserted phones (speech where there was none) from deleted ones (speech that is gone).
-Phones are hama's (CTC, English IPA). The recogniser itself errs on clean speech, so the rate compares systems with each
-other; a target scores 0 by definition.
+It needs no transcript, and counts inserted phones (hallucinated speech) and deleted phones (lost speech) separately.
+Phones are hama's (CTC, English IPA). The recogniser makes errors on clean speech too, so the rate is meaningful only
+for comparing systems; the target scores 0 by definition.
 """
 
 from __future__ import annotations

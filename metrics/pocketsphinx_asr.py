@@ -1,7 +1,7 @@
 """PocketSphinx with its bundled US-English model: runs anywhere, needs no download.
 
-It is a weak recogniser (about 60 % on LibriSpeech test-other), good for comparing systems with each other and never
-for standing beside a paper's WER.
+It is a weak recogniser (WER about 60 % on LibriSpeech test-other): use it to compare systems with each other, never
+with a paper's WER.
 
 Beams: at most 3000 active HMMs and 10 words per frame, no second (flat-lexicon) pass. On 20 LibriSpeech clips that is
 three times as fast as the defaults (0.16 against 0.50 of real time) at an equal error rate (59.6 against 61.0 %).
@@ -41,9 +41,9 @@ def decoder() -> Any:
 
 
 def transcribe(samples: FloatArray) -> str:
-    """The words in 16 kHz speech [time]. The same for the same samples, whatever was decoded before."""
+    """The transcript of 16 kHz speech [time]; it does not depend on what was decoded before."""
     recogniser = decoder()
-    recogniser.reinit_feat()  # without it the feature extraction remembers earlier clips and changes the words
+    recogniser.reinit_feat()  # resets the feature extraction, whose state would otherwise change the words
     pcm = np.round(np.clip(samples, -1.0, 1.0) * 32767).astype("<i2")
     recogniser.start_utt()
     recogniser.process_raw(pcm.tobytes(), full_utt=True)

@@ -1,7 +1,7 @@
-"""What every speech recogniser offers to metrics: a transcript per clip, kept by content.
+"""The base class of speech recognisers: a transcript per clip, cached by content.
 
-A transcript's key is the 16 kHz samples and what decides the words (checkpoint, decoding, packages, language), so
-another normaliser or another run never asks a recogniser again.
+The cache key of a transcript covers the 16 kHz samples and whatever determines the words (checkpoint, decoding,
+packages, language), so another text normaliser or another run does not repeat the recognition.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from restorebench.benchmark.types import FloatArray
 
 RATE = 16_000
 GROUP = 16
-"""Clips of one call."""
+"""Largest number of clips in one call of a recogniser."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,12 +35,12 @@ class Recogniser(ABC):
     rules: str
     """How the recogniser decodes, for the signature."""
     weights: tuple[str, ...] = ()
-    """Names in the catalogue, unless `checkpoint` names a file or folder; several are the files of one folder."""
+    """Names in the weights catalogue; several names are the files of one folder. Not used if `checkpoint` is given."""
     checkpoint: str = ""
     packages: tuple[str, ...] = ()
     """Distributions that it runs on in this environment."""
     requirements: tuple[str, ...] = ()
-    """Those of an environment of its own."""
+    """Pinned requirements of the recogniser's own environment."""
     cost: float = 2.0
     """CPU seconds per second of audio."""
 
@@ -55,7 +55,7 @@ class Recogniser(ABC):
 
     @property
     def path(self) -> Path:
-        """The checkpoint. Raises RequestError when it is not here."""
+        """The checkpoint's file, or folder for several files. Raises RequestError when a file is missing."""
         if self.checkpoint:
             if not Path(self.checkpoint).exists():
                 raise RequestError(f"{self.checkpoint}: no such checkpoint")
@@ -76,11 +76,11 @@ class Recogniser(ABC):
         return " ".join(weights.identity(name) for name in self.weights)
 
     def transcribe(self, clips: Sequence[Clip], language: str) -> list[str]:
-        """The transcript of each clip; clips without a kept one go in one batch."""
+        """The transcript of each clip; clips without a cached transcript are recognised in groups of `GROUP`."""
         samples = [np.ascontiguousarray(clip.at(RATE), dtype=np.float32) for clip in clips]
         places = [self._kept_at(sound, language) for sound in samples]
         new = {path: sound for path, sound in zip(places, samples, strict=True) if not path.is_file()}
-        # Group by group, so that the transcripts of one group are kept whatever happens to the next.
+        # Transcripts are stored after each group, so that a failure of a later group does not lose them.
         for group in batched(new.items(), GROUP):
             for (path, _), text in zip(
                 group, self.transcribe_uncached([sound for _, sound in group], language), strict=True
@@ -89,7 +89,7 @@ class Recogniser(ABC):
         return [path.read_text(encoding="utf-8") for path in places]
 
     def kept(self, clip: Clip, language: str) -> str | None:
-        """The kept transcript of a clip; None where there is none, or the recogniser is not here."""
+        """The cached transcript of a clip; None without one, or if the checkpoint or a package is missing."""
         try:
             path = self._kept_at(np.ascontiguousarray(clip.at(RATE), dtype=np.float32), language)
         except (RequestError, PackageNotFoundError):
@@ -112,7 +112,7 @@ def transcripts_folder() -> Path:
 
 
 def content_sha256(path: Path) -> str:
-    """Of a file, or of a folder's files with their names. Raises RequestError when there is nothing."""
+    """SHA-256 of a file, or of a folder's files with their names. Raises RequestError when `path` does not exist."""
     if path.is_file():
         return file_sha256(path)
     if not path.is_dir():

@@ -1,4 +1,4 @@
-"""Real-time factor: seconds of processing per second of audio, timed while the system runs, never again."""
+"""Real-time factor: seconds of processing per second of audio, timed once, while the system runs."""
 
 from __future__ import annotations
 

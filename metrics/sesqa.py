@@ -1,6 +1,6 @@
 """SESQA (Serrà et al. 2021), MaskSR2's learned quality score: in-house and unpublished, so it has no code here.
 
-Its column stays empty and says why, or holds scores that were imported from those who have it (decision D40).
+Its values are missing, with the reason, unless scores computed elsewhere are imported (decision D40).
 """
 
 from __future__ import annotations

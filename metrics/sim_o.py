@@ -1,7 +1,7 @@
-"""SIM-O: the cosine of two voices by WavLM-large + ECAPA-TDNN, fine-tuned for speaker verification (seed-tts-eval).
+"""SIM-O: the cosine of two speaker embeddings by WavLM-large + ECAPA-TDNN, fine-tuned for verification (seed-tts-eval).
 
-SISE's Table 2 compares generated speech with the clean prompt, "-O" for original; for restored speech the original is
-the reference. No mapping, no cut, no loudness.
+SISE's Table 2 compares generated speech with the clean prompt; "-O" means original. For restored speech the original is
+the reference. The cosine is not mapped; clips are neither trimmed nor normalised in loudness before the encoder.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 RATE = 16_000
 SHORTEST = 720
-"""Samples of two frames: the encoder compares frames of a clip with their mean."""
+"""Samples of two frames, the fewest that the encoder's instance normalisation over frames accepts."""
 WEIGHTS = "wavlm-large-ecapa"
 
 
@@ -79,7 +79,7 @@ class SimO:
         return [{self.card.name: Outcome(float(np.dot(prepared, self.voice(clip))))} for clip in estimates]
 
     def voice(self, clip: Clip) -> FloatArray:
-        """Unit-length voice [256]."""
+        """Unit-length speaker embedding [256] of a clip."""
         return clip.once(f"sim_o {self.checkpoint}", lambda: self._embed(clip.at(RATE)))
 
     def _embed(self, samples: FloatArray) -> FloatArray:

@@ -1,10 +1,10 @@
 """Speaker similarity by Resemblyzer's bundled encoder: cosine between the voices of reference and estimate.
 
 A stand-in that needs no download; the papers use WeSpeaker and WavLM, whose numbers are on other scales.
-Source: resemble-ai/Resemblyzer (GE2E, Wan et al. 2018): sounds below -30 dBFS are raised to it, long silences removed,
-mean of overlapping 1.6 s windows. What is louder than -30 dBFS stays as loud as it is, so that the level of the same
-sound moves the similarity (half as loud 0.920, four times as loud 0.810). `spk_sim@resemblyzer@level` brings both
-sounds to -30 dBFS first.
+Source: resemble-ai/Resemblyzer (GE2E, Wan et al. 2018): sounds below -30 dBFS are amplified to it, long silences are
+removed, and the embeddings of overlapping 1.6 s windows are averaged. Louder sounds are not attenuated, so the
+similarity of a sound to itself depends on the level (0.920 if one copy is half as loud, 0.810 if it is four times as
+loud). `spk_sim@resemblyzer@level` scales both sounds to -30 dBFS first.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ RATE, SIZE, HOP, BANDS = 16_000, 400, 160, 40
 PIECE = 64
 """Windows per network call: bounds memory on long clips."""
 LEVEL_DBFS = -30.0
-"""RMS level to which Resemblyzer raises what is quieter."""
+"""RMS level to which Resemblyzer amplifies quieter sounds."""
 
 
 @cache
@@ -82,7 +82,7 @@ def embed(samples: FloatArray) -> FloatArray:
 
 
 def at_level(samples: FloatArray) -> FloatArray:
-    """The samples at `LEVEL_DBFS`; silence as it is."""
+    """The samples scaled to an RMS level of `LEVEL_DBFS`; digital silence is not changed."""
     power = float(np.mean(samples.astype(np.float64) ** 2))
     return samples if power == 0 else (samples * np.float32(10 ** (LEVEL_DBFS / 20) / power**0.5)).astype(np.float32)
 

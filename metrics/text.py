@@ -1,7 +1,7 @@
-"""The one normaliser module: text rules by versioned name, applied to reference and hypothesis alike.
+"""All text normalisers, with versioned names; each is applied to reference and hypothesis alike.
 
-Every rule begins with `spoken`: what nobody speaks (quotation marks of any kind, invisible characters) counts nowhere,
-and an apostrophe is one character, however it was typed.
+Every normaliser begins with `spoken`, which removes unspoken characters (quotation marks of any kind, invisible
+characters) and replaces every kind of apostrophe by one character.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ ZH_NUMBERS = "zh-numbers@2"
 
 APOSTROPHES = "'\u2018\u2019\u201b\u02bb\u02bc\u02b9\u2032\u0060\u00b4\uff07"
 QUOTES = '"\u201a\u201e\u2033\u301d\u301e\u301f\uff02'
-"""Besides the categories Pi and Pf."""
+"""Quotation marks outside the Unicode categories Pi and Pf."""
 QUOTE = "\x00"
-"""Stands for a quotation mark until it is known whether it stood between two words."""
+"""Placeholder for a quotation mark; it becomes a space between two word characters, else it is removed."""
 
 
 def spoken(text: str) -> str:
-    """The text without what is not spoken; composed (NFC), with plain spaces and apostrophes.
+    """The text without unspoken characters; in NFC, with plain spaces and apostrophes.
 
     >>> spoken("\u201cDon\u2019t,\u201d he said.\u200b")
     "Don't, he said."
@@ -61,7 +61,7 @@ def paper(text: str) -> str:
 def seed_tts(text: str) -> str:
     """seed-tts-eval's English rule: punctuation deleted (not replaced), apostrophes kept, lower case.
 
-    Double spaces become single ones once, as there.
+    Double spaces are replaced by single ones in one pass, as in seed-tts-eval.
 
     >>> seed_tts("Well-known, isn't it?")
     "wellknown isn't it"

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 LOOP = 2.4
-"""Text that shrinks by more than this under gzip repeats itself (openai/whisper, compression_ratio_threshold)."""
+"""A text with a zlib compression ratio above this repeats itself (openai/whisper, compression_ratio_threshold)."""
 SHORTEST_LOOP = 80
-"""Characters; shorter texts hardly shrink, whatever they say."""
+"""Smallest number of characters of a loop; the compression ratio of shorter texts is not reliable."""
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
-"""Speaker similarity by WeSpeaker's ResNet221-LM (ONNX), the papers' Spk Sim: two named values of one comparison.
+"""Speaker similarity by WeSpeaker's ResNet221-LM (ONNX), the papers' Spk Sim, as two values of one cosine.
 
-`spk_sim@wespeaker` is what the toolkit returns since November 2023, (cos + 1) / 2, which the papers' numbers read as;
-`spk_sim@wespeaker@cos` is the cosine. Features as the toolkit's ONNX script: Kaldi's 80 log mel bands of 25 ms Hamming
-windows every 10 ms, samples in the range of 16-bit integers, mean removed per clip.
+`spk_sim@wespeaker` is (cos + 1) / 2, the toolkit's output since November 2023, the scale on which the papers' numbers
+appear to be; `spk_sim@wespeaker@cos` is the cosine. Features are those of the toolkit's ONNX script: Kaldi's 80 log mel
+bands of 25 ms Hamming windows every 10 ms, samples in the range of 16-bit integers, mean removed per clip.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ class WeSpeakerSimilarity:
         return [{both: Outcome(mapped(cosine)), raw: Outcome(cosine)} for cosine in cosines]
 
     def embedding(self, clip: Clip) -> FloatArray:
-        """Unit-length voice [256]."""
+        """Unit-length speaker embedding [256] of a clip."""
         return clip.once(f"wespeaker {self.checkpoint}", lambda: self._embed(clip.at(RATE)))
 
     def _embed(self, samples: FloatArray) -> FloatArray:

@@ -12,11 +12,11 @@ from restorebench.reports.papers.verdicts import Verdict, once, verdicts
 from restorebench.reports.tables.board import header, marked
 
 SIGNS = {"reproduced": "✓", "close": "≈", "differs": "≠", "by definition": "=", "not comparable": "n/c"}
-"""What stands beside a row for its verdict, so that no verdict is told by its colour alone."""
+"""The sign of each verdict, shown beside its row, so that verdicts differ in more than colour."""
 
 
 def beside_papers(board: Board) -> list[dict[str, Any]]:
-    """Per paper and condition: a picture for each value of the paper's own metric, ours and the published number."""
+    """Per paper and condition: a picture of our and the published numbers for each value of the paper's own metrics."""
     shown = []
     for name in papers():
         comparable = [v for v in verdicts(board, name) if v.exact and v.cell.value is not None]
@@ -30,7 +30,7 @@ def beside_papers(board: Board) -> list[dict[str, Any]]:
 
 
 def dumbbells(comparable: Sequence[Verdict], board: Board) -> dict[str, Any]:
-    """A row for each measured system: a dot for ours with its interval, a diamond for the paper's, a line between."""
+    """A picture with a row per verdict: a dot and interval for our score, a diamond for the paper's, a line between."""
     value = next(value for value in board.values() if value.name == comparable[0].cell.value_name)
     names = [marked(v.cell.system, board.plan) for v in comparable]
     numbers = [

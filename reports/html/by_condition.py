@@ -12,7 +12,7 @@ from restorebench.reports.tables.leaderboard import Column
 
 
 def by_condition(board: Board, shown: Sequence[Column]) -> list[dict[str, Any]]:
-    """A table for each value that reports show first, shaded from its worst to its best cell.
+    """A table for each headline value with at least two scored conditions, shaded from its worst to its best cell.
 
     Empty for a suite with one condition.
     """
@@ -45,7 +45,7 @@ def by_condition(board: Board, shown: Sequence[Column]) -> list[dict[str, Any]]:
 
 
 def shaded(cell: Cell | None, worst: float, best: float, decimals: int) -> dict[str, Any] | None:
-    """A cell's number, its share of the way from the worst to the best in percent, and how many clips it lacks."""
+    """A cell's number, its position from worst (0 %) to best (100 %), and n=scored/planned if values are missing."""
     if cell is None or cell.value is None:
         return None
     share = 0.0 if best == worst else (cell.value - worst) / (best - worst)

@@ -12,7 +12,7 @@ from restorebench.benchmark.analysis.paired_scores import PairedScores
 def oriented_z_scores(
     everything: Sequence[PairedScores], left_out: Collection[str] = ()
 ) -> dict[str, dict[str, float]]:
-    """Trial -> "worst" (its lowest standing), "systems" (how far systems lie apart), "metrics" (how far values do).
+    """Trial -> "worst" (lowest z-score), "systems" (mean range over systems), "metrics" (range of the values' means).
 
     left_out: systems that do not count, such as anchors.
     """
@@ -36,7 +36,7 @@ def oriented_z_scores(
 
 
 def choose(everything: Sequence[PairedScores], trials: Sequence[str], count: int) -> list[str]:
-    """Trials whose sounds are kept, in the plan's order."""
+    """At most `count` trials whose sounds the report contains, in the plan's order."""
     if len(trials) <= count:
         return list(trials)
     z_scores = oriented_z_scores(everything)

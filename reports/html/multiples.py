@@ -15,11 +15,11 @@ from restorebench.reports.tables.breakdown import Breakdown
 BETWEEN = 5.0
 """Height from one mark of a row to the next; their intervals must not cover each other."""
 SPACE = 10.0
-"""Height of a row beyond that."""
+"""Height of a row in addition to the distances between its marks."""
 
 
 def multiples(tables: Sequence[tuple[Breakdown, Table]], shown: Callable[[str], str]) -> list[dict[str, Any]]:
-    """Per condition and value: its pictures, and the same numbers as tables. shown: how a system is written."""
+    """Per condition and value: its pictures, and its numbers as tables. shown: maps a system to its displayed name."""
     groups: dict[str, list[tuple[Breakdown, Table]]] = {}
     for breakdown, table in tables:
         groups.setdefault(f"{breakdown.label}: {breakdown.condition}", []).append((breakdown, table))

@@ -1,4 +1,4 @@
-"""The report's first screen: what the tests leave sure, in sentences and pictures, one set for each condition.
+"""The data of the pictures in the report's overview, one set of pictures for each condition.
 
 The pictures show the leaderboard's cells (`tables/leaderboard.py`); every mark carries its numbers as data attributes.
 """
@@ -21,11 +21,11 @@ WIDTH, ROW, TOP, BOTTOM = 300.0, 18.0, 20.0, 22.0
 LETTER = 6.4
 """Width of a character of a label."""
 LONGEST = 20
-"""Characters of a system's name beside a row; longer ones are cut, and whole in the tooltip."""
+"""Largest number of characters of a name beside a row; longer names are cut, and complete in the tooltip."""
 VALUES = 4
-"""Values with a picture of their own."""
+"""Largest number of values with a picture of their own."""
 MOST_CLIPS = 200
-"""Clips up to which every clip has a mark."""
+"""Largest number of clips for which each clip has a mark."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class Scale:
 
 
 def overviews(board: Board, all_columns: Sequence[Column]) -> list[dict[str, Any]]:
-    """The pictures of each condition that has a value to show, as the template draws them; most clips first."""
+    """The pictures of each condition with a headline value, as data for the template; most clips first."""
     shown = []
     for condition in by_clips(board.plan):
         here = [column for column in all_columns if column.condition == condition and column.value.headline]
@@ -70,7 +70,7 @@ def overviews(board: Board, all_columns: Sequence[Column]) -> list[dict[str, Any
 
 
 def forest(column: Column, board: Board) -> dict[str, Any] | None:
-    """A row for each system, the best one on top, then the anchors, which are bands behind the others' rows as well."""
+    """A row for each system, best first, then the anchors, which are drawn as bands too; None without other systems."""
     cells = _known(column)
     if all(_is_anchor(name, board) for name in cells):
         return None
@@ -90,7 +90,7 @@ def forest(column: Column, board: Board) -> dict[str, Any] | None:
 
 
 def strips(column: Column, scores: Sequence[PairedScores], board: Board) -> dict[str, Any] | None:
-    """A row for each system with a mark for each clip; None for more clips than can be told apart."""
+    """A row for each system with a mark for each clip; None for more than `MOST_CLIPS` clips."""
     mine = next((s for s in scores if (s.condition, s.value.name) == (column.condition, column.value.name)), None)
     if mine is None or len(mine.clips) > MOST_CLIPS:
         return None
@@ -122,7 +122,7 @@ def strips(column: Column, scores: Sequence[PairedScores], board: Board) -> dict
 
 
 def against_cost(quality: Column, speed: Column, board: Board) -> dict[str, Any] | None:
-    """Quality over the real-time factor (logarithmic), a mark with its interval for each system that ran."""
+    """Quality against the logarithm of the real-time factor, a mark per timed system; None for fewer than two."""
     cells, seconds = _known(quality), _known(speed)
     names = [n for n in cells if n in seconds and (seconds[n].cell.value or 0) > 0]
     if len(names) < 2:
@@ -148,9 +148,9 @@ def against_cost(quality: Column, speed: Column, board: Board) -> dict[str, Any]
 
 
 def spans(headline: Sequence[Column], board: Board) -> list[dict[str, Any]]:
-    """Per system and value: its share of the difference between unprocessed and target, in percent.
+    """Per system and value: the percentage of the difference between unprocessed and target that the system reaches.
 
-    Values whose anchors cannot be told apart are left out.
+    A value is left out if the interval of the difference between these anchors contains 0.
     """
     usable = [column for column in headline if _apart(column, board.scores)]
     rows = []
@@ -170,7 +170,7 @@ _ENDS = ("unprocessed", "target")
 
 
 def _apart(column: Column, scores: Sequence[PairedScores]) -> bool:
-    """Whether the interval of the anchors' difference excludes 0: a share of what may be nothing says nothing."""
+    """Whether the interval of the anchors' difference excludes 0; a share of a difference near 0 is meaningless."""
     mine = next((s for s in scores if (s.condition, s.value.name) == (column.condition, column.value.name)), None)
     tested = mine.difference(*_ENDS) if mine else None
     interval = tested.difference.interval if tested else None
@@ -210,7 +210,7 @@ def _range(numbers: Sequence[float]) -> tuple[float, float]:
 
 
 def left_of(names: Sequence[str]) -> float:
-    """Where the rows' labels end."""
+    """The x coordinate at which the rows' labels end."""
     return 8 + LETTER * min(LONGEST, max(len(name) for name in names))
 
 
@@ -253,7 +253,7 @@ def _mark(
 
 
 def _labelled(marks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Gives each mark a height for its label, so that labels of near marks do not cover each other."""
+    """Adds the y coordinate of its label to each mark, so that labels of near marks do not overlap."""
     taken: list[tuple[float, float]] = []
     for mark in sorted(marks, key=lambda mark: float(mark["y"])):
         label_y = float(mark["y"]) + 4

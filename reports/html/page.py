@@ -1,4 +1,4 @@
-"""The report's page. It is complete without its script, which makes tables sort and clips play."""
+"""The report's page. Its tables and plots need no script; the script adds sorting, filters and the clip player."""
 
 from __future__ import annotations
 
@@ -37,16 +37,16 @@ from restorebench.reports.tables.leaderboard import Column, Entry, columns
 from restorebench.reports.tables.trend import series, trends
 
 ALWAYS = ("quality", "speed")
-"""Roles whose values the leaderboard always shows; of the others, those that are no headline fold."""
+"""Roles whose values the leaderboard always shows; values of other roles are folded unless they are headlines."""
 LISTED = 8
-"""Clips in a list."""
+"""Largest number of clips in a list of selected clips."""
 Exported = Mapping[str, Mapping[str, Any]]
-"""Of a clip: system -> file, spectrogram, volume (0 to 1, as it was beside the others), kHz, seconds."""
+"""Version of a clip -> files, volume (0 to 1, restores the original level differences), kHz, seconds."""
 
 
 @dataclass(frozen=True)
 class Material:
-    """Everything that the page is made of."""
+    """The data from which the page is rendered."""
 
     board: Board
     records: pd.DataFrame
@@ -54,7 +54,7 @@ class Material:
     run: Mapping[str, str]
     """Facts of the run: versions, commit, machine."""
     costs: Mapping[str, Cost]
-    """System -> MiB, of those that ran here."""
+    """System -> its memory and time, for the systems that were measured."""
     facts: Mapping[str, Facts]
     """Trial -> what is known of its clip."""
     exported: Mapping[str, Exported]
@@ -62,11 +62,11 @@ class Material:
     source: TranscriptSource
     """The metric whose transcripts `words` has."""
     words: Mapping[str, Mapping[str, Words]]
-    """Trial -> version -> its transcript beside the text, where one is kept."""
+    """Trial -> version -> its transcript aligned with the text, for versions with a cached transcript."""
 
 
 def scores_of_sounds(board: Board) -> list[PairedScores]:
-    """Scores of sounds; seconds of processing say nothing of a clip."""
+    """The board's scores without those of processing time, which do not describe a clip's sound."""
     timed = {v.name for card in board.cards.values() if "seconds" in card.needs for v in card.values}
     return [scores for scores in board.scores if scores.value.name not in timed]
 
@@ -129,7 +129,7 @@ def page(material: Material) -> str:
 
 
 def _failed(board: Board, system: str) -> list[str]:
-    """What failed of a system in this run."""
+    """A system's failures in this run, and its delay."""
     late = [f"late by {board.delays[system]:.0f} ms"] if system in board.delays else []
     return [*(f"{why}: {where}" for (name, why), where in board.failures.items() if name in (system, EVERY)), *late]
 
@@ -158,7 +158,7 @@ def _clips(material: Material) -> list[dict[str, Any]]:
 
 
 def _facts(facts: Facts) -> list[str]:
-    """What was done to a clip, in words; drawn values that need not be what was reached are called nominal."""
+    """A clip's factors in words; a drawn value that may differ from the measured one is marked as nominal."""
     return [f"{'nominal ' if name in NOMINAL else ''}{name} {fact}" for name, fact in facts.items()]
 
 
@@ -223,7 +223,7 @@ def _cell(column: Column, entry: Entry | None) -> dict[str, Any]:
 def _lists(
     everything: Sequence[PairedScores], exported: Mapping[str, Exported], anchors: Collection[str]
 ) -> list[dict[str, Any]]:
-    """Clips with sounds: the most telling ones by three measures of the ranked systems, and all."""
+    """Lists of clips with sounds: the extreme clips by each of three measures, without anchors, and all clips."""
     facts_by_trial = {t: facts for t, facts in oriented_z_scores(everything, anchors).items() if exported.get(t)}
     orders = {
         "Clips with the lowest score of a ranked system": sorted(
