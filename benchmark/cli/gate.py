@@ -91,7 +91,8 @@ def _update_baseline(
 ) -> None:
     """Writes the baseline file with the scores of this store.
 
-    System, values, conditions and margins that are not given are those of the earlier file.
+    Values, conditions and margins that are not given are those of the earlier file; a system that is not given is the
+    store's system of the same name, whatever its checkpoint.
     """
     from restorebench.benchmark.gate import baseline
 

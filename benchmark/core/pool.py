@@ -59,8 +59,8 @@ def single_threaded_children() -> Iterator[None]:
 def begin_worker(parent: int) -> None:
     """Makes a worker ignore Ctrl-C, and end when its parent process has ended.
 
-    Ctrl-C reaches the whole process group: workers finish their unit, and the parent submits no more units. A killed
-    parent sends no signal, so every worker checks regularly whether the parent exists.
+    Ctrl-C reaches the whole process group; the parent alone decides what happens to the workers (`Workers` terminates
+    them). A killed parent sends no signal, so every worker checks regularly whether the parent exists.
     """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     end_with(parent)
@@ -129,7 +129,7 @@ class Workers:
         died: Callable[[Unit, str], Result],
         pieces: Callable[[Unit], Sequence[Unit]],
     ) -> Iterator[Result]:
-        survivors, queue = [], iter(units)
+        unfinished, queue = [], iter(units)
         # Few units in flight: the memory does not depend on the number of units.
         flying = {self._submit(work, unit): unit for unit in islice(queue, 4 * self.count)}
         while flying:
@@ -139,8 +139,8 @@ class Workers:
                 try:
                     yield future.result()
                 except BrokenProcessPool:
-                    survivors.append(unit)
-        for unit in [piece for survivor in survivors for piece in pieces(survivor)]:
+                    unfinished.append(unit)
+        for unit in [piece for interrupted in unfinished for piece in pieces(interrupted)]:
             future = self._submit(work, unit)
             self._completed([future])
             try:

@@ -31,7 +31,8 @@ def align(estimate: FloatArray, given: FloatArray, rate: int) -> Alignment:
     """Compares an output `estimate` [time] with its input `given` [time], both at `rate` Hz.
 
     The delay is the peak of the generalised cross-correlation with phase transform (Knapp & Carter 1976). If the
-    waveforms do not correlate, as with generative systems, the loudness over 10 ms is correlated: exact to about 2 ms.
+    waveforms do not correlate, as with generative systems, the loudness over 10 ms is correlated instead;
+    that delay is right to about 2 ms, and `exact` is False.
     """
     lag = _peak(estimate, given, whitened=True)
     moved, kept = _overlap(estimate, given, lag)

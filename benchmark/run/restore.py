@@ -59,8 +59,9 @@ def one_by_one(unit: RestoreUnit) -> list[RestoreUnit]:
 
 
 def restore_batch(system: System, inputs: Sequence[tuple[Job, Audio]]) -> list[tuple[Job, tuple[Audio, float] | str]]:
-    """Each job with the system's output and its processing time in seconds, or with the reason of the failure.
+    """Each job with the system's output and its share of the batch's processing time in seconds, or with the reason.
 
+    Shares are proportional to duration; the reason is that of the failure.
     When a batch fails, its clips are tried one by one, so that only the clips at fault are lost.
     """
     if not inputs:

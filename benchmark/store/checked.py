@@ -57,9 +57,9 @@ def read_table(path: Path, schema: pa.Schema, columns: list[str] | None = None) 
     try:
         table = pq.read_table(path, columns=columns, page_checksum_verification=True)
     except (pa.ArrowException, OSError, ValueError) as error:
-        machines = isinstance(error, MemoryError | FileNotFoundError | PermissionError)
-        if machines or getattr(error, "errno", None) or "[errno" in str(error).lower():
-            raise  # too many open files, no memory, or a disk error: the file itself may be undamaged
+        unreadable = isinstance(error, MemoryError | FileNotFoundError | PermissionError)
+        if unreadable or getattr(error, "errno", None) or "[errno" in str(error).lower():
+            raise  # absent, no permission, no memory, too many open files, a disk error: the file may be undamaged
         raise Damaged(f"{path}: is damaged ({' '.join(str(error).split())[:120]})") from error
     wanted = schema if columns is None else pa.schema([schema.field(name) for name in columns])
     if not table.schema.equals(wanted):

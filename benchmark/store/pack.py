@@ -60,8 +60,9 @@ class Contents:
     values: int
     """Values that were measured."""
     failed: int
+    """Values whose measurement failed: recorded with a reason instead of a number."""
     missing: int
-    """Planned values that were not measured."""
+    """Planned values without a record: not measured yet."""
     sounds: int
 
 

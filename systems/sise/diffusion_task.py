@@ -1,4 +1,4 @@
-"""Trains SISE's diffusion model: it predicts masked tokens of the target from degraded speech (SISE §2.2, §19.5)."""
+"""Trains SISE's diffusion model: it predicts masked tokens of the target from degraded speech (SISE §2.2)."""
 
 from __future__ import annotations
 

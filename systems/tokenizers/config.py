@@ -19,7 +19,7 @@ class FrameShape(BaseModel):
     encoder_blocks: int = Field(default=3, ge=1)
     decoder_blocks: int = Field(default=6, ge=2)
     fine_blocks: int = Field(default=2, ge=1)
-    """Decoder blocks that run at `substeps` frames per codec frame, with the excitation as input."""
+    """Further blocks after `decoder_blocks`, at `substeps` frames per codec frame and with the excitation as input."""
     substeps: int = Field(default=2, ge=1)
 
     @model_validator(mode="after")
@@ -36,7 +36,7 @@ class FrameCodecConfig(FrameShape):
 
 
 class CodecLossConfig(BaseModel):
-    """Weights of the losses that train a frame codec; 0 leaves one out."""
+    """Weights of the losses that train a frame codec, where 0 leaves one out, and settings of their training."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -53,9 +53,10 @@ class CodecLossConfig(BaseModel):
     feature: float = 2.0
     """Relative feature matching; counts with `adversarial` only."""
     discriminator_rate: float = Field(default=7e-4, gt=0)
+    """Learning rate of the discriminators."""
     ramp: int = Field(default=100, ge=1)
     """Steps over which the adversarial part is faded in."""
     quantise_after: int = Field(default=200, ge=0)
     """Training steps without quantiser, which then starts from k-means of the encoder's latents."""
     semantic: float = 10.0
-    """SISE's phone prediction (equation 1)."""
+    """SISE's phone prediction (equation 1); used by the task `sise-frame-codec` only."""
