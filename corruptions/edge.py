@@ -20,9 +20,10 @@ from pydantic import Field
 
 from restorebench.benchmark.audio import samples_for
 from restorebench.benchmark.contracts import CorruptionCard, Scene
-from restorebench.benchmark.errors import RequestError
+from restorebench.benchmark.errors import AudioError, RequestError
 from restorebench.benchmark.types import Quantity, Recipe
 from restorebench.corruptions.chain import StepChain
+from restorebench.corruptions.level import LevelStep
 from restorebench.corruptions.options import Range, check_choice, check_range, uniform
 from restorebench.corruptions.sources import Recording, Source, draw_noise, draw_voice
 from restorebench.corruptions.step import Samples, Sounds, Step
@@ -55,7 +56,9 @@ class NoiseOnlyStep(Step):
 
     def on_pair(self, sounds: Sounds) -> Sounds:
         noise = self.source.samples(len(sounds.degraded), sounds.rate)
-        noise *= 10 ** (self.dbfs / 20) / max(rms(noise), 1e-12)
+        if not np.any(noise):
+            raise AudioError(f"the noise is digital silence, so that it has no level of {self.dbfs:g} dBFS")
+        noise = LevelStep(dbfs=self.dbfs).apply(noise, sounds.rate)
         return replace(sounds, reference=0 * sounds.reference, degraded=noise)
 
 
@@ -68,7 +71,9 @@ class SecondTalkerStep(Step):
 
     def on_pair(self, sounds: Sounds) -> Sounds:
         second = self.voice.samples(len(sounds.reference), sounds.rate)
-        second *= rms(sounds.reference) / max(rms(second), 1e-12)
+        if not np.any(second):
+            raise AudioError("the second talker is digital silence, so that only one talker would speak")
+        second = second * (rms(sounds.reference) / rms(second))
         return replace(sounds, reference=sounds.reference + second, degraded=sounds.degraded + second)
 
 
@@ -106,7 +111,7 @@ class Edge(StepChain):
         self,
         case: EdgeCase = "noise-only",
         dbfs: Range = (-50.0, -20.0),
-        noise: str = "synthetic",
+        noise: str = "pink",
         noise_split: str = "",
     ) -> None:
         """dbfs, noise and noise_split: level and source of the noise of the case `noise-only`."""

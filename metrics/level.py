@@ -42,5 +42,5 @@ class LevelError:
 
 def level_dbfs(samples: FloatArray) -> float:
     """RMS level of samples [time] in dB relative to full scale 1.0, at least -80 dBFS."""
-    power = float(np.mean(samples.astype(np.float64) ** 2)) if len(samples) else 0.0
+    power = float(np.mean(samples.astype(np.float64) ** 2))
     return max(10 * np.log10(power), FLOOR_DBFS) if power > 0 else FLOOR_DBFS

@@ -149,7 +149,7 @@ def _seen_in_training(plan: Plan) -> list[str]:
     mark = SEEN_IN_TRAINING.strip()
     by_corpus = [
         f"{mark} {system} was trained on {corpus}, and these clips are of {plan.suite.corpus.name}; "
-        "whether it was trained on their speakers is not stated"
+        "its card does not list its training speakers"
         for system in plan.systems
         if (corpus := known_corpus(system, plan))
     ]

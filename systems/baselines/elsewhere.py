@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import NoReturn
 
+from restorebench.benchmark.components import why_not
 from restorebench.benchmark.contracts import SystemCard
 from restorebench.benchmark.errors import RequestError
 
@@ -20,15 +21,7 @@ class Elsewhere:
     card: SystemCard
 
     def __call__(self) -> NoReturn:
-        raise RequestError(not_run_here(self.card))
-
-
-def not_run_here(card: SystemCard) -> str:
-    """How to get a row of a system that RestoreBench does not run."""
-    return (
-        f"{card.name} is not run by RestoreBench; {card.elsewhere}; put its outputs into FOLDER, named as the degraded "
-        f"clips, and name the row published:{card.name}@FOLDER"
-    )
+        raise RequestError(f"{self.card.name}: {why_not('systems', self.card.name)}")
 
 
 def _elsewhere(name: str, rate: int, summary: str, source: str, licence: str, how: str) -> Elsewhere:
@@ -40,7 +33,6 @@ def _elsewhere(name: str, rate: int, summary: str, source: str, licence: str, ho
             source=source,
             licence=licence,
             rate=rate,
-            stochastic=True,
             elsewhere=how,
         )
     )

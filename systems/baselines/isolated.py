@@ -113,7 +113,7 @@ voicefixer = IsolatedSystem(
         identity=_VOICEFIXER_CODE,
         weights=("voicefixer-analysis", "voicefixer-vocoder"),
         parameters=111_000_000,
-        training=_corpora("VCTK, without its test speakers", "AISHELL-3", "HQ-TTS"),
+        training=_corpora("training part of VCTK", "AISHELL-3", "HQ-TTS"),
         cost=1.0,
         deviations="none; the package cuts its output at both ends, which moves it by up to 5 ms",
     ),
@@ -204,7 +204,7 @@ def _score_based(
     card = SystemCard(
         name=name,
         version=1,
-        summary=f"{summary}, 16 kHz, N = {steps} reverse steps with an annealed Langevin corrector (1 step, snr 0.5)",
+        summary=f"{summary}, 16 kHz; by default {steps} reverse steps with an annealed Langevin corrector",
         source=source,
         rate=16_000,
         environment=_SGMSE_LOCK,

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
+import soundfile
 
 from restorebench.benchmark.contracts import Scene
-from restorebench.benchmark.data.locations import audio_files
+from restorebench.benchmark.data.locations import audio_files, file_sha256
+from restorebench.benchmark.errors import AudioError
 from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.run import pairs
 from restorebench.benchmark.suite import load_suite
 from restorebench.benchmark.types import Audio
-from restorebench.corruptions.edge import Duration, Edge, EdgeCase, rms
+from restorebench.corruptions.edge import Duration, Edge, EdgeCase, NoiseOnlyStep, SecondTalkerStep, rms
+from restorebench.corruptions.sources import Recording
+from restorebench.corruptions.step import Sounds
 from restorebench.metrics.level import level_dbfs
 
 OTHERS = tuple(audio_files("demo:"))[:8]
@@ -80,3 +86,14 @@ def test_the_suite_has_text_where_it_is_spoken() -> None:
 @pytest.mark.parametrize(("amplitude", "level"), [(1.0, 0.0), (0.01, -40.0), (1e-6, -80.0), (0.0, -80.0)])
 def test_levels_have_a_floor(amplitude: float, level: float) -> None:
     assert level_dbfs(np.full(1000, amplitude, dtype=np.float32)) == pytest.approx(level, abs=1e-4)
+
+
+def test_silent_sources_are_refused(speech: Audio, tmp_path: Path) -> None:
+    """A recipe that says a level, or two talkers, never gives silence, or one talker."""
+    sounds = Sounds(speech.samples.astype(np.float64), speech.samples.astype(np.float64), speech.rate)
+    soundfile.write(tmp_path / "silent.wav", np.zeros(8000), 16_000)
+    voice = Recording(uri=str(tmp_path / "silent.wav"), sha256=file_sha256(tmp_path / "silent.wav"), offset=0.0)
+    with pytest.raises(AudioError, match="digital silence"):
+        SecondTalkerStep(voice=voice).on_pair(sounds)
+    with pytest.raises(AudioError, match="digital silence"):
+        NoiseOnlyStep(dbfs=-35.0, source=voice).on_pair(sounds)
