@@ -260,9 +260,9 @@ CATALOGUE: dict[str, Weights] = {
         15_000_000,
         "CC BY-SA 4.0",
     ),
-    "dpdfnet8": Weights("dpdfnet/dpdfnet8.onnx", f"{_DPDFNET_URL}/dpdfnet8.onnx", "", 14_000_000, "Apache-2.0"),
+    "dpdfnet8": Weights("dpdfnet/dpdfnet8.onnx", f"{_DPDFNET_URL}/dpdfnet8.onnx", "", 13_900_000, "Apache-2.0"),
     "dpdfnet8-48khz": Weights(
-        "dpdfnet/dpdfnet8_48khz_hr.onnx", f"{_DPDFNET_URL}/dpdfnet8_48khz_hr.onnx", "", 15_000_000, "Apache-2.0"
+        "dpdfnet/dpdfnet8_48khz_hr.onnx", f"{_DPDFNET_URL}/dpdfnet8_48khz_hr.onnx", "", 14_200_000, "Apache-2.0"
     ),
     **QWEN3_TTS,
     "pocket-tts-model": Weights(

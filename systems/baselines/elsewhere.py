@@ -62,11 +62,11 @@ anyenhance = _elsewhere(
 flowse_urgent = _elsewhere(
     "bsrnn-flowse-urgent", 48_000, "BSRNN with flow matching, up to 48 kHz: the URGENT challenge's generative baseline",
     "URGENT 2026, track 1", "Apache-2.0",
-    "program and weights: github.com/urgent-challenge/urgent2026_challenge_track1",
+    "program: github.com/urgent-challenge/urgent2026_challenge_track1, whose README names the weights (BSRNN-Flow)",
 )  # fmt: skip
 tfgridnet_urgent = _elsewhere(
     "tf-gridnet-urgent", 48_000, "TF-GridNet, up to 48 kHz: the URGENT challenge's discriminative baseline",
-    "URGENT 2024 and 2025; Wang et al. 2023", "Apache-2.0",
+    "URGENT 2024 and 2025; Wang et al. 2023", "Apache-2.0 (ESPnet)",
     "program and weights: github.com/urgent-challenge/urgent2025_challenge (ESPnet)",
 )  # fmt: skip
 selm = _elsewhere(

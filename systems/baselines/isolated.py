@@ -232,22 +232,23 @@ storm = _score_based(
 )  # fmt: skip
 
 
-def _dpdfnet(name: str, rate: int, cost: float) -> IsolatedSystem:
+def _dpdfnet(name: str, rate: int, parameters: int, cost: float) -> IsolatedSystem:
     card = SystemCard(
         name=name,
         version=1,
-        summary=f"DPDFNet denoiser, {rate // 1000} kHz, causal; DeepFilterNet2 with dual-path recurrent blocks",
-        source="Rika et al. 2025; dpdfnet 0.6.0; in neither paper's tables",
+        summary=f"DPDFNet denoiser, {rate // 1000} kHz: DeepFilterNet2 with dual-path recurrent blocks",
+        source="Rika et al. 2025, arXiv 2512.16420; dpdfnet 0.6.0; in neither paper's tables",
         licence="Apache-2.0",
         rate=rate,
         environment=_DPDFNET_LOCK,
         identity=_DPDFNET_CODE,
         weights=(name,),
+        parameters=parameters,
         cost=cost,
         deviations="none",
     )
     return IsolatedSystem(card, _DPDFNET, (("network", name),), (("rate", str(rate)),))
 
 
-dpdfnet8 = _dpdfnet("dpdfnet8", 16_000, 0.1)
-dpdfnet8_48khz = _dpdfnet("dpdfnet8-48khz", 48_000, 0.3)
+dpdfnet8 = _dpdfnet("dpdfnet8", 16_000, 3_540_000, 0.1)
+dpdfnet8_48khz = _dpdfnet("dpdfnet8-48khz", 48_000, 3_630_000, 0.3)
