@@ -5,6 +5,7 @@ Random weights restore nothing; the tests are of loading, lengths, levels and re
 
 from __future__ import annotations
 
+import json
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -119,3 +120,20 @@ def test_a_checkpoint_of_something_else_is_refused(
     with pytest.raises(AudioError, match=r"lacks .* weights"):
         system.restore([clip], [0])
     system.remote().close()
+
+
+AUTHORS_STORM = {
+    "ald": [-1.3515196, 4.8801942, 3.6909676, 7.3846040, 1.4675841],
+    "none": [-1.5884151, 4.8372855, 3.4020712, 2.4040933, 0.3875131],
+}
+"""Samples of sp-uhh/storm @257e963 (StochasticRegenerationModel.enhance) for what `run_storm.py` computes."""
+
+
+def test_storm_is_the_authors() -> None:
+    """No package has StoRM, so that its networks and its sampler are held to numbers of the authors' program."""
+    environment = Environment(create("systems", "storm").card.environment)
+    command = [str(environments.require(environment)), "-I", str(SCRIPT.with_name("run_storm.py"))]
+    done = subprocess.run(command, check=True, capture_output=True, text=True)
+    printed = json.loads(done.stdout.splitlines()[-1])
+    for corrector, samples in AUTHORS_STORM.items():
+        assert printed[corrector] == pytest.approx(samples, abs=1e-4)

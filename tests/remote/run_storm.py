@@ -1,0 +1,28 @@
+"""Run by sgmse's environment: StoRM of 6 M parameters with weights that depend on their names alone, on a sine wave.
+
+Prints what `test_storm_is_the_authors` compares with the authors' program on the same weights, input and seed.
+"""
+
+import json
+import sys
+from pathlib import Path
+
+import torch
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "systems" / "baselines" / "remote"))
+from sgmse_package import Regeneration, Remote
+
+settings = {"theta": 1.5, "sigma_min": 0.05, "sigma_max": 0.5, "base_dir": "", "condition": "both"}
+model = Regeneration({**settings, "backbone_denoiser": "ncsnpp6M", "backbone_score": "ncsnpp6M"})
+weights = model.state_dict()
+for number, name in enumerate(sorted(weights)):
+    drawn = torch.randn(weights[name].shape, generator=torch.Generator().manual_seed(number))
+    weights[name].copy_(0.05 * drawn)
+sine = (0.3 * torch.sin(0.05 * torch.arange(8000))).numpy()
+printed = {}
+for corrector in ("ald", "none"):
+    worker = Remote("", "storm", "3", corrector, "0.5")
+    worker.model = model.eval()
+    _, [restored] = worker.restore([sine], [5])
+    printed[corrector] = [float(restored[place]) for place in (100, 2000, 4000, 6000, 7900)]
+print(json.dumps(printed))
