@@ -55,8 +55,9 @@ def synthesizer_of(name: str) -> Synthesizer:
 
 
 def synthesizer_card(name: str) -> SynthesizerCard:
-    """The card of a synthesizer. One with an argument after a colon is created first, as its card depends on that."""
-    card = synthesizer_of(name).card if ":" in name else registry.card("synthesizers", name)
+    """The card of a synthesizer. One with an argument or a checkpoint is created first, as its card depends on that."""
+    given = registry.parse_name("synthesizers", name)[1]
+    card = synthesizer_of(name).card if given else registry.card("synthesizers", name)
     assert isinstance(card, SynthesizerCard)
     return card
 

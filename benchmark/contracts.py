@@ -245,6 +245,14 @@ class SynthesizerCard(Card):
     """How it changes a prompt before it runs its model (a cut, a level, denoising); "" if it does not."""
     watermark: bool = False
     """Whether its speech has a watermark."""
+    checkpoint: bool = False
+    """True for a synthesizer whose checkpoint the user names, as in `sise-tts@FILE`."""
+    deviations: str = ""
+    """How it deviates from its paper."""
+    training: tuple[TrainingCorpus, ...] = ()
+    steps: int | None = None
+    """Number of training steps according to the checkpoint."""
+    parameters: int | None = None
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 Built-in components are listed in `BUILTIN` in the `__init__.py` of their folder: a new one is a file and a line there.
 Other packages add components through the entry-point groups `restorebench.systems`, `.metrics`, `.corruptions`,
 `.synthesizers`, `.corpora`, `.trackers` (and suites through `.suites`, see suite.py).
-A name may carry an argument after a colon: `published:VoiceFixer` calls the factory with "VoiceFixer". A system's name
-may carry a checkpoint after an @, and options after a question mark: `masksr2-s@FILE?guidance=0.5` calls the factory
-with `checkpoint=Path("FILE")` and `options={"guidance": "0.5"}`.
+A name may carry an argument after a colon: `published:VoiceFixer` calls the factory with "VoiceFixer". The name of a
+system or synthesizer may carry a checkpoint after an @, and options after a question mark:
+`masksr2-s@FILE?guidance=0.5` calls the factory with `checkpoint=Path("FILE")` and `options={"guidance": "0.5"}`.
 """
 
 from __future__ import annotations
@@ -68,7 +68,7 @@ def parse_name(kind: Kind, name: str) -> tuple[str, dict[str, Any]]:
     The arguments are `argument` (positional), `checkpoint` and `options` (by keyword), as far as the name has them.
     """
     given: dict[str, Any] = {}
-    if kind == "systems":
+    if kind in ("systems", "synthesizers"):
         name, question_mark, options = name.partition("?")
         given |= {"options": dict(pair.partition("=")[::2] for pair in options.split("&"))} if question_mark else {}
         before_options = name

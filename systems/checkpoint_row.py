@@ -9,12 +9,13 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from restorebench.benchmark.contracts import SystemCard
+from restorebench.benchmark.contracts import SynthesizerCard, SystemCard
 from restorebench.benchmark.errors import RequestError
 from restorebench.systems.checkpoints import bundled
 
+AnyCard = TypeVar("AnyCard", SystemCard, SynthesizerCard)
 NANO = (
     "not the paper's model: nano size, 16 kHz, our own codec of 3 kbit/s and 7.6 hours of training speech; "
     "systems/README.md says what it cannot do"
@@ -22,14 +23,15 @@ NANO = (
 """Deviations of the rows whose checkpoint ships with this project."""
 
 
-class CheckpointRow(ABC):
-    def __init__(self, card: SystemCard, config: str, shipped: str = "") -> None:
+class CheckpointRow(ABC, Generic[AnyCard]):
+    def __init__(self, card: AnyCard, config: str, shipped: str = "") -> None:
         """config: the bundled training config of the row; "" when any checkpoint will do. shipped: the checkpoint that
         the row runs from when none is named."""
-        self.card, self.config, self.shipped = card, config, shipped
+        self.card: AnyCard = card
+        self.config, self.shipped = config, shipped
 
     def __call__(self, checkpoint: Path | None = None, options: Mapping[str, str] | None = None) -> Any:
-        """The system, sampled as its options say. Raises RequestError without a checkpoint, or with one of another
+        """The component, sampled as its options say. Raises RequestError without a checkpoint, or with one of another
         variant."""
         if checkpoint is None and self.shipped:
             checkpoint = bundled(self.shipped)
@@ -38,11 +40,11 @@ class CheckpointRow(ABC):
                 f"{self.card.name} has no public weights; train it (restorebench train {self.config}) "
                 f"and name the checkpoint: {self.card.name}@FILE"
             )
-        return self.restorer(checkpoint, {name: value_of(text) for name, text in (options or {}).items()})
+        return self.from_checkpoint(checkpoint, {name: value_of(text) for name, text in (options or {}).items()})
 
     @abstractmethod
-    def restorer(self, checkpoint: Path, options: Mapping[str, Any]) -> Any:
-        """The system of a checkpoint; `options` override the row's sampling."""
+    def from_checkpoint(self, checkpoint: Path, options: Mapping[str, Any]) -> Any:
+        """The component of a checkpoint; `options` override the row's sampling."""
 
 
 def value_of(text: str) -> str | list[str]:

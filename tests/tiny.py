@@ -154,6 +154,29 @@ SISE_CODEC_RUN = merged(FRAME_CODEC, {"name": "tiny-sise-codec", "kind": "sise-c
 }
 
 
+STAGE = {"width": 32, "heads": 2, "blocks": 2, "feed_forward": 48}
+TTS = merged(MASKSR, {"name": "tiny-tts", "kind": "tts", "data": {"corruption": "", "seconds": 1.0}}) | {
+    "model": {"semantic": STAGE, "acoustic": STAGE, "phones": "arpabet", "seconds": 1.0, "unconditional": 0.3},
+    "tokenizer": {"random": SISE_CODEC},
+    "sampling": {"semantic_steps": 4, "acoustic_steps": [3, 1], "top_share": 0.25},
+}
+TTS["data"]["options"] = {}
+
+
+def random_tts(path: Path, **tables: Any) -> Path:
+    """A checkpoint of text-to-speech with random weights, as `train` would write it."""
+    import torch
+
+    from restorebench.systems.training.checkpoint import save
+    from restorebench.systems.tts.task import TtsTask
+
+    torch.manual_seed(0)
+    task = TtsTask(run_config(TTS, **tables))
+    task.average = None
+    save(path, task.export())
+    return path
+
+
 def random_sise(path: Path, semantic: bool = True) -> Path:
     """A SISE checkpoint with random weights, as `train` would write it."""
     import torch

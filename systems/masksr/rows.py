@@ -27,7 +27,7 @@ def packages_of(shipped: str, dac: bool) -> tuple[str, ...]:
     return ("torch", "torchaudio", "safetensors", *(["descript-audio-codec"] if dac else []))
 
 
-class Variant(CheckpointRow):
+class Variant(CheckpointRow[SystemCard]):
     def __init__(
         self,
         name: str,
@@ -57,7 +57,7 @@ class Variant(CheckpointRow):
         )
         super().__init__(card, config, shipped)
 
-    def restorer(self, checkpoint: Path, options: Mapping[str, Any]) -> Any:
+    def from_checkpoint(self, checkpoint: Path, options: Mapping[str, Any]) -> Any:
         from restorebench.systems.masksr.config import ModelConfig
         from restorebench.systems.masksr.system import MaskSrSystem
 

@@ -6,7 +6,9 @@ convolutions shorten the sound at odd strides; an output padding of one sample c
 
 from __future__ import annotations
 
+import math
 import warnings
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
@@ -38,6 +40,18 @@ def dac_decoder(width: int, dim: int, rates: tuple[int, ...]) -> Any:
         if isinstance(module, nn.ConvTranspose1d):
             module.output_padding = (module.stride[0] % 2,)
     return decoder
+
+
+def dac_decoder_margin(rates: tuple[int, ...]) -> int:
+    """Frames on either side of a frame that DAC's decoder looks at.
+
+    Convolutions reach 3 positions; after each upsampling, three residual units with dilations 1, 3, 9 reach 39 more.
+    """
+    reach, positions = 3.0, 1
+    for rate in rates:
+        positions *= rate
+        reach += (2 * rate + 39) / positions
+    return math.ceil(reach + 3 / positions)
 
 
 class Predictor(nn.Module):
@@ -154,6 +168,18 @@ class FactorisedCodec(nn.Module):
 
     def decode(self, codes: Tensor) -> Tensor:
         return self.synthesise(self.embed(codes))
+
+    def decode_chunks(self, codes: Tensor, chunk: int) -> Iterator[Tensor]:
+        """The audio of `decode` in pieces of `chunk` frames, but for rounding: for speech that is to start early."""
+        latents = self.embed(codes)
+        if self.config.frames:
+            yield from self.decoder.chunks(latents, chunk)
+            return
+        frames, margin = latents.shape[-1], dac_decoder_margin(self.config.decoder_rates)
+        for start in range(0, frames, chunk):
+            first, end = max(start - margin, 0), min(start + chunk, frames)
+            audio = self.synthesise(latents[..., first : end + margin])
+            yield audio[:, (start - first) * self.hop : (end - first) * self.hop]
 
     def embed(self, codes: Tensor) -> Tensor:
         """Z [batch, width, frame] of codes [batch, layer, frame]."""

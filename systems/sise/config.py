@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -60,25 +60,30 @@ class CodecConfig(_Table):
         return self.acoustic + 1
 
 
-class DiffusionConfig(_Table):
+class TransformerConfig(_Table):
+    """Sizes of a transformer over token layers."""
+
     width: int = Field(default=1024, ge=1)
     heads: int = Field(default=8, ge=1)
     blocks: int = Field(default=8, ge=1)
     feed_forward: int = Field(default=4096, ge=1)
     """D29: 4096 as in MaskGCT; 2816 is Llama's ratio."""
     dropout: float = Field(default=0.0, ge=0, lt=1)
-    encoder_dim: int = Field(default=64, ge=1)
-    """Channels of the noisy encoder's first layer, as in the codec's encoder; of all layers with a codec on frames."""
     table_dim: int = Field(default=0, ge=0)
     """Channels of the token embeddings before a projection to `width`; 0: embeddings of `width` channels."""
-    seconds: float = Field(default=4.0, gt=0)
-    """Length of a training crop and of an inference window."""
 
     @model_validator(mode="after")
-    def _even_heads(self) -> DiffusionConfig:
+    def _even_heads(self) -> Self:
         if self.width % (2 * self.heads):
             raise ValueError(f"width {self.width} is not a multiple of 2 x {self.heads} heads")
         return self
+
+
+class DiffusionConfig(TransformerConfig):
+    encoder_dim: int = Field(default=64, ge=1)
+    """Channels of the noisy encoder's first layer, as in the codec's encoder; of all layers with a codec on frames."""
+    seconds: float = Field(default=4.0, gt=0)
+    """Length of a training crop and of an inference window."""
 
 
 class ObjectiveConfig(_Table):

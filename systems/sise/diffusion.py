@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from restorebench.systems.sise.backbone import Backbone
 from restorebench.systems.sise.codec import dac_encoder
-from restorebench.systems.sise.config import CodecConfig, DiffusionConfig
+from restorebench.systems.sise.config import CodecConfig, DiffusionConfig, TransformerConfig
 from restorebench.systems.tokenizers.frames import FrameEncoder
 from restorebench.systems.tokenizers.tokenizer import pad_to_hop
 
@@ -49,7 +49,7 @@ class Denoiser(nn.Module):
     predict.
     """
 
-    def __init__(self, config: DiffusionConfig, layers: int, codebook_size: int, condition: int) -> None:
+    def __init__(self, config: TransformerConfig, layers: int, codebook_size: int, condition: int) -> None:
         """condition: channels of the conditions that a projection adds to the input."""
         super().__init__()
         self.layers, self.codebook_size = layers, codebook_size
@@ -68,11 +68,19 @@ class Denoiser(nn.Module):
 
         codes [batch, layer, frame] with [MASK] where hidden, layer [batch], condition [batch, frame, channel].
         """
+        return self.logits(self.hidden(codes, layer, condition), layer)
+
+    def hidden(self, codes: Tensor, layer: Tensor, condition: Tensor) -> Tensor:
+        """The states [batch, frame, width] that `logits` takes."""
         offsets = torch.arange(self.layers, device=codes.device) * (self.codebook_size + 1)
         places = (codes + offsets[:, None]).transpose(1, 2).flatten(0, 1)
         embedded = nn.functional.embedding_bag(places, self.tables.rows().float(), mode="sum")
         x = embedded.view(codes.shape[0], codes.shape[2], -1) + self.condition(condition) + self.layer(layer)[:, None]
-        hidden = self.backbone(x)
+        hidden: Tensor = self.backbone(x)
+        return hidden
+
+    def logits(self, hidden: Tensor, layer: Tensor) -> Tensor:
+        """Logits [batch, frame, code] of one layer per clip."""
         logits: Tensor = hidden @ self.heads[layer].transpose(1, 2)
         return logits
 

@@ -49,7 +49,7 @@ class LabelConfig(BaseModel):
     source: Literal["pocketsphinx", "textgrid", "none"] = "pocketsphinx"
     textgrids: str = ""
     """Folder of TextGrids named as the utterances, for `textgrid` (Montreal Forced Aligner, the paper's way)."""
-    phones: Literal["arpabet", "mfa-en-zh"] | tuple[str, ...] = "arpabet"
+    phones: Literal["arpabet", "arpabet-pinyin", "mfa-en-zh"] | tuple[str, ...] = "arpabet"
     """The phone set: a name or a list of symbols; ARPAbet when empty."""
 
     @model_validator(mode="after")

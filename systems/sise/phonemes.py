@@ -35,8 +35,13 @@ PINYIN = (
     "q", "r", "s", "sh", "t", "u", "ua", "uai", "uan", "uang", "ue", "ui", "un", "uo", "v", "van", "ve", "vn", "w", "x",
     "y", "z", "zh",
 )  # fmt: skip
-NAMED_SETS = {"arpabet": ARPABET, "mfa-en-zh": tuple(dict.fromkeys((*ARPABET, *MFA_IPA, *PINYIN)))}
-"""`mfa-en-zh`: what any of MFA's English and Mandarin models writes, each symbol a class of its own."""
+NAMED_SETS = {
+    "arpabet": ARPABET,
+    "arpabet-pinyin": (*ARPABET, *PINYIN),
+    "mfa-en-zh": tuple(dict.fromkeys((*ARPABET, *MFA_IPA, *PINYIN))),
+}
+"""`mfa-en-zh`: what any of MFA's English and Mandarin models writes, each symbol a class of its own. `arpabet-pinyin`:
+what english_us_arpa and mandarin_pinyin write, and what text is turned into for text-to-speech."""
 MODIFIERS = re.compile("[ːˑʰʱʲʷˠˤ˞˥˦˧˨˩⁰¹²³⁴⁵0-9]|\u0303")
 """Length, aspiration, secondary articulation, nasality, tone and stress: what a phone has beside its quality."""
 SYLLABIC = re.compile("\u0329")

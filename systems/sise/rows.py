@@ -21,7 +21,7 @@ READINGS = (
 )
 
 
-class SiseRow(CheckpointRow):
+class SiseRow(CheckpointRow[SystemCard]):
     def __init__(
         self, name: str, summary: str, config: str, semantic: bool, exact: bool, cost: float, shipped: str = ""
     ) -> None:
@@ -43,7 +43,7 @@ class SiseRow(CheckpointRow):
         )
         super().__init__(card, config, shipped)
 
-    def restorer(self, checkpoint: Path, options: Mapping[str, Any]) -> Any:
+    def from_checkpoint(self, checkpoint: Path, options: Mapping[str, Any]) -> Any:
         from restorebench.systems.sise.config import DiffusionConfig
         from restorebench.systems.sise.system import SiseSystem
 

@@ -4,4 +4,5 @@ BUILTIN = {
     "hibari": "hibari:Hibari",
     "pocket-tts": "pocket_tts:PocketTts",
     "qwen3-tts": "qwen3_tts:Qwen3Tts",
+    "sise-tts": "sise_tts:sise_tts",
 }

@@ -8,6 +8,7 @@ the source is that of harmonic-plus-noise vocoders (Wang et al. 2020, NSF, §III
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import torch
@@ -39,14 +40,16 @@ NEIGHBOURS = 3
 VOICED = (0.3, 0.7)
 """Voicing probabilities between which pulses fade in."""
 NOISE_SEED = 0
+REACH = 3
+"""Frames on either side that a ConvNeXt block looks at."""
 
 
 class ConvNeXtBlock(nn.Module):
-    """Depth-wise convolution over 7 frames, then a per-frame MLP, on a residual path."""
+    """Depth-wise convolution over 2 REACH + 1 frames, then a per-frame MLP, on a residual path."""
 
     def __init__(self, width: int, expansion: int) -> None:
         super().__init__()
-        self.depthwise = nn.Conv1d(width, width, 7, padding=3, groups=width)
+        self.depthwise = nn.Conv1d(width, width, 2 * REACH + 1, padding=REACH, groups=width)
         self.norm = nn.LayerNorm(width)
         self.widen = nn.Linear(width, expansion * width)
         self.narrow = nn.Linear(expansion * width, width)
@@ -120,8 +123,33 @@ class FrameDecoder(nn.Module):
         """
         hidden = self.before(quantised)
         logits: Tensor = self.pitch(hidden.transpose(1, 2)).float()
-        hidden = self.norm(self.after(hidden).transpose(1, 2))
         harmonics, noise = self.sources(pitch or self.predicted(logits), clean)
+        return Synthesised(self.filtered(hidden, harmonics, noise), logits)
+
+    def chunks(self, quantised: Tensor, chunk: int) -> Iterator[Tensor]:
+        """The audio of `forward` in pieces of `chunk` frames, each made of the frames that its samples depend on.
+
+        The pitch is predicted for all frames first, since the pulses' phase is its sum from the start.
+        """
+        hidden = self.before(quantised)
+        harmonics, noise = self.sources(self.predicted(self.pitch(hidden.transpose(1, 2)).float()), None)
+        frames, margin = quantised.shape[-1], self.margin
+        for start in range(0, frames, chunk):
+            first, last = max(start - margin, 0), min(start + chunk + margin, frames)
+            fine = slice(first * self.substeps, last * self.substeps)
+            audio = self.filtered(hidden[..., first:last], harmonics[..., fine], noise[..., fine])
+            yield audio[:, (start - first) * self.hop : (min(start + chunk, frames) - first) * self.hop]
+
+    @property
+    def margin(self) -> int:
+        """Frames on either side of a frame that its samples depend on, given the excitation."""
+        overlap = self.fine_window // self.fine_hop
+        fine_frames = REACH * len(self.fine) + 1 + overlap
+        return REACH * len(self.after) + math.ceil(fine_frames / self.substeps)
+
+    def filtered(self, hidden: Tensor, harmonics: Tensor, noise: Tensor) -> Tensor:
+        """Audio of hidden states [batch, width, frame] and spectra of the sources [batch, bin, fine frame]."""
+        hidden = self.norm(self.after(hidden).transpose(1, 2))
         batch, frames, width = hidden.shape
         fine = self.refine(hidden).reshape(batch, frames * self.substeps, width).transpose(1, 2)
         fine = fine + self.listen((harmonics.abs() + SOURCE_FLOOR).log())
@@ -129,7 +157,7 @@ class FrameDecoder(nn.Module):
         gain, noise_gain, real, imaginary = self.head(fine).float().transpose(1, 2).chunk(4, dim=1)
         shaped = harmonics * gain.clamp(max=MAX_LOG_GAIN).exp() * torch.complex(1 + real, imaginary)
         shaped = shaped + noise * noise_gain.clamp(max=MAX_LOG_GAIN).exp()
-        return Synthesised(overlap_add(shaped, self.fine_window, self.fine_hop), logits)
+        return overlap_add(shaped, self.fine_window, self.fine_hop)
 
     def predicted(self, logits: Tensor) -> Pitch:
         """Pitch and share of pulses of logits [batch, frame, bin + 1]."""

@@ -22,4 +22,5 @@ TASKS = {
     "sise-codec": "restorebench.systems.sise.codec_task:SiseCodecTask",
     "sise-frame-codec": "restorebench.systems.sise.frame_codec_task:SiseFrameCodecTask",
     "sise": "restorebench.systems.sise.diffusion_task:SiseTask",
+    "tts": "restorebench.systems.tts.task:TtsTask",
 }

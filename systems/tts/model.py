@@ -1,0 +1,102 @@
+"""Two masked transformers: phones to semantic tokens, and semantic to acoustic tokens (MaskGCT's structure).
+
+Both continue a prompt: its tokens are known, and stand before the masked tokens of the sentence to say. The paper says
+no more than "a structure similar to MaskGCT, with the proposed codec" (SISE §3); the blocks are those of SISE.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from restorebench.systems.sise.backbone import Backbone
+from restorebench.systems.sise.config import CodecConfig
+from restorebench.systems.sise.diffusion import Denoiser
+from restorebench.systems.tts.config import TtsConfig
+
+NO_PHONE = -1
+"""Fills a row of phones up to the longest row of a batch."""
+
+
+class TextToSemantic(nn.Module):
+    """Predicts semantic tokens from phones and from the tokens that are known."""
+
+    def __init__(self, config: TtsConfig, codebook_size: int) -> None:
+        super().__init__()
+        sizes = config.semantic
+        self.codebook_size, self.spread = codebook_size, config.positions == "spread"
+        self.phones = nn.Embedding(config.phone_set.classes, sizes.width)
+        self.widen = nn.Linear(sizes.width, 4 * sizes.width)
+        self.narrow = nn.Linear(4 * sizes.width, sizes.width)
+        self.tokens = nn.Embedding(codebook_size + 1, sizes.width)
+        self.backbone = Backbone(sizes.width, sizes.heads, sizes.blocks, sizes.feed_forward, sizes.dropout)
+        self.head = nn.Linear(sizes.width, codebook_size, bias=False)
+
+    @property
+    def mask_code(self) -> int:
+        return self.codebook_size
+
+    def forward(self, tokens: Tensor, phones: Tensor) -> Tensor:
+        """Logits [batch, frame, code] of tokens [batch, frame] and phones [batch, phone], as in `hidden`."""
+        logits: Tensor = self.head(self.hidden(tokens, phones))
+        return logits
+
+    def hidden(self, tokens: Tensor, phones: Tensor) -> Tensor:
+        """States [batch, frame, width] that `head` turns into logits.
+
+        tokens hold `mask_code` where masked; phones are classes of the phone set, NO_PHONE after the last one.
+        """
+        known = phones != NO_PHONE
+        spoken = self.phones(phones.clamp(min=0))
+        spoken = self.narrow(nn.functional.silu(self.widen(spoken)))
+        x = torch.cat([spoken, self.tokens(tokens)], dim=1)
+        attended = torch.cat([known, torch.ones_like(tokens, dtype=torch.bool)], dim=1)
+        states: Tensor = self.backbone(x, self.positions(known, tokens.shape[1]), attended)
+        return states[:, phones.shape[1] :]
+
+    def positions(self, known: Tensor, frames: int) -> Tensor:
+        """Positions [batch, phone + frame]; `known` [batch, phone] is false after a row's last phone."""
+        count = known.sum(1, keepdim=True)
+        phone = torch.arange(known.shape[1], device=known.device).expand_as(known)
+        frame = torch.arange(frames, device=known.device).expand(len(known), frames)
+        if self.spread:
+            return torch.cat([(phone + 0.5) * frames / count.clamp(min=1) - 0.5, frame], dim=1)
+        return torch.cat([phone, frame + count], dim=1).float()
+
+
+class SemanticToAcoustic(nn.Module):
+    """Predicts the acoustic tokens layer by layer from the semantic tokens and from the tokens that are known."""
+
+    def __init__(self, config: TtsConfig, layers: int, codebook_size: int) -> None:
+        super().__init__()
+        self.semantic = nn.Embedding(codebook_size, config.acoustic.width)
+        self.denoiser = Denoiser(config.acoustic, layers, codebook_size, config.acoustic.width)
+
+    @property
+    def mask_code(self) -> int:
+        return self.denoiser.mask_code
+
+    def forward(self, codes: Tensor, layer: Tensor, semantic: Tensor) -> Tensor:
+        """Logits [batch, frame, code] of one layer per clip, as in `hidden`."""
+        return self.denoiser.logits(self.hidden(codes, layer, semantic), layer)
+
+    def hidden(self, codes: Tensor, layer: Tensor, semantic: Tensor) -> Tensor:
+        """States [batch, frame, width]: codes [batch, layer, frame] with `mask_code` where masked, layer [batch],
+        semantic [batch, frame]."""
+        return self.denoiser.hidden(codes, layer, self.semantic(semantic))
+
+
+class SpeechModel(nn.Module):
+    """Both stages, without the codec, which must have a semantic layer."""
+
+    def __init__(self, config: TtsConfig, codec: CodecConfig) -> None:
+        super().__init__()
+        self.config, self.codec_config = config, codec
+        self.semantic = TextToSemantic(config, codec.codebook_size)
+        self.acoustic = SemanticToAcoustic(config, codec.acoustic, codec.codebook_size)
+
+    def forward(
+        self, tokens: Tensor, phones: Tensor, codes: Tensor, layer: Tensor, semantic: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Logits of the semantic stage (tokens, phones) and of the acoustic stage (codes, layer, semantic)."""
+        return self.semantic(tokens, phones), self.acoustic(codes, layer, semantic)

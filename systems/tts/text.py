@@ -1,0 +1,83 @@
+"""Phones of a text: ARPAbet for English, pinyin's initials and finals for Mandarin; punctuation becomes pauses.
+
+English pronunciations are those of PocketSphinx's dictionary (CMUdict), with which the training speech is aligned; a
+word that it lacks is read letter by letter, as the aligner does. Mandarin is read by pypinyin, without tones.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+from typing import Any
+
+from restorebench.benchmark.errors import AudioError
+from restorebench.systems.sise.aligner import guess, words_of
+from restorebench.systems.sise.phonemes import SILENCE, UNKNOWN, PhoneSet
+
+PAUSES = {",": 2, ";": 2, ":": 2, "\u2014": 2, ".": 4, "?": 4, "!": 4}
+"""Pauses of 0.1 s at a punctuation mark."""
+FULL_WIDTH = str.maketrans("\uff0c\u3001\uff1b\uff1a\u3002\uff1f\uff01\u2019", ",,;:.?!'")
+PASSAGES = re.compile(r"[^,;:.?!\u2014]+|[,;:.?!\u2014]")
+HAN = re.compile("[\u4e00-\u9fff]")
+AFTER_DENTAL, AFTER_RETROFLEX = {"z", "c", "s"}, {"zh", "ch", "sh", "r"}
+"""Initials after which the final i is another vowel: ii and iii in Montreal Forced Aligner's pinyin."""
+
+
+def phones_of_text(text: str, language: str, phones: PhoneSet) -> list[int]:
+    """Classes of the phones of a text, with a pause for each 0.1 s at punctuation.
+
+    Raises AudioError for a language or a character that it cannot read: digits are to be written as words.
+    """
+    plain = text.translate(FULL_WIDTH)
+    if unreadable := re.findall(r"[0-9]+", plain):
+        raise AudioError(f"the text has digits ({unreadable[0]}); write numbers as words")
+    symbols: list[str] = []
+    for passage in PASSAGES.findall(plain):
+        symbols += ["SIL"] * PAUSES[passage] if passage in PAUSES else _pronounced(passage, language)
+    classes = [phones.id(symbol) for symbol in symbols]
+    if UNKNOWN in classes:
+        symbol = symbols[classes.index(UNKNOWN)]
+        raise AudioError(f"the voice has no phone {symbol!r}: its phone set lacks {language!r}")
+    if all(phone == SILENCE for phone in classes):
+        raise AudioError(f"the text {text!r} has no words that can be read in {language!r}")
+    return classes
+
+
+def _pronounced(passage: str, language: str) -> list[str]:
+    """Symbols of a passage without punctuation."""
+    if language == "en":
+        if foreign := HAN.search(passage):
+            raise AudioError(f"{foreign.group()!r} cannot be read in English")
+        return [phone for word in words_of(passage) for phone in _pronunciation(word)]
+    if language == "zh":
+        return _mandarin(passage)
+    raise AudioError(f"texts in {language!r} cannot be read; wanted en or zh")
+
+
+@cache
+def _pronunciation(word: str) -> list[str]:
+    return (_dictionary().lookup_word(word) or guess(word)).split()
+
+
+@cache
+def _dictionary() -> Any:
+    from pocketsphinx import Decoder
+
+    return Decoder(lm=None, loglevel="FATAL")
+
+
+def _mandarin(passage: str) -> list[str]:
+    from pypinyin import Style, lazy_pinyin
+
+    characters = HAN.findall(passage)
+    if words := words_of(passage):
+        raise AudioError(f"{words[0]!r} cannot be read in Mandarin")
+    text = "".join(characters)
+    initials = lazy_pinyin(text, style=Style.INITIALS, strict=False)
+    finals = lazy_pinyin(text, style=Style.FINALS, strict=False, v_to_u=False)
+    symbols: list[str] = []
+    for initial, final in zip(initials, finals, strict=True):
+        if final == "i" and initial in AFTER_DENTAL | AFTER_RETROFLEX:
+            final = "ii" if initial in AFTER_DENTAL else "iii"
+        symbols += [symbol for symbol in (initial, final) if symbol]
+    return symbols

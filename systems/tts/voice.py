@@ -1,0 +1,83 @@
+"""Says sentences in the voice of a prompt, whole or piece by piece (SISE §3).
+
+The length of a sentence follows from the prompt's speaking rate: frames of the prompt times phones of the sentence over
+phones of the prompt, which is MaskGCT's rule without a duration model.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from restorebench.benchmark.audio import resample
+from restorebench.benchmark.contracts import SpeechRequest
+from restorebench.benchmark.core.seeds import generator
+from restorebench.benchmark.errors import AudioError
+from restorebench.benchmark.types import Audio
+from restorebench.systems.sise.phonemes import SILENCE
+from restorebench.systems.tts.config import TtsSampling
+from restorebench.systems.tts.load import load_model
+from restorebench.systems.tts.sampling import say
+from restorebench.systems.tts.text import phones_of_text
+
+BETWEEN, AFTER = 4, 2
+"""Pauses of 0.1 s between prompt and sentence, and after the sentence."""
+LONGEST_S = 60.0
+"""Longest sentence."""
+
+
+class Voice:
+    """A text-to-speech model and its codec."""
+
+    def __init__(self, checkpoint: Path, device: str, sampling: TtsSampling | None = None) -> None:
+        """sampling: settings that replace the checkpoint's. Raises RequestError."""
+        self.model, self.codec, kept = load_model(checkpoint)
+        self.sampling = kept if sampling is None else sampling
+        self.sampling.require_layers(self.codec.config.acoustic)
+        self.device = torch.device(device)
+        self.model.to(self.device)
+        self.codec.to(self.device)
+
+    def say(self, request: SpeechRequest) -> Audio:
+        """The sentence at the codec's rate. Raises AudioError for a text or a length that is impossible."""
+        with torch.inference_mode():
+            samples = self.codec.decode(self.codes(request)[None])[0]
+        return Audio(samples.float().cpu().numpy(), self.codec.rate)
+
+    def stream(self, request: SpeechRequest, chunk_s: float = 0.5) -> Iterator[Audio]:
+        """The same sentence in chunks: all tokens are drawn first, then each chunk is given as soon as it is decoded.
+
+        Together the chunks have the samples of `say`, but for rounding.
+        """
+        chunk = max(1, round(chunk_s * self.codec.rate / self.codec.hop))
+        codes = self.codes(request)[None]
+        for samples in self.codec.decode_chunks(codes, chunk):
+            yield Audio(samples[0].float().cpu().numpy(), self.codec.rate)
+
+    def codes(self, request: SpeechRequest) -> Tensor:
+        """Codes [layer, frame] of the sentence."""
+        phone_set = self.model.config.phone_set
+        before = phones_of_text(request.prompt_text, request.language, phone_set)
+        sentence = phones_of_text(request.text, request.language, phone_set)
+        samples = resample(request.prompt.samples, request.prompt.rate, self.codec.rate)
+        if not len(samples):
+            raise AudioError("the prompt is empty")
+        with torch.inference_mode():
+            prompt = self.codec.encode(torch.from_numpy(np.ascontiguousarray(samples))[None].to(self.device))[0]
+        frames = sentence_frames(prompt.shape[1], before, sentence)
+        if frames * self.codec.hop > LONGEST_S * self.codec.rate:
+            raise AudioError(
+                f"the sentence would take {frames * self.codec.hop / self.codec.rate:.0f} s at the prompt's rate of "
+                f"speech; at most {LONGEST_S:.0f} s are said: check the prompt's text, or split the sentence"
+            )
+        phones = [*before, *[SILENCE] * BETWEEN, *sentence, *[SILENCE] * AFTER]
+        return say(self.model, prompt, phones, frames, generator("tts", request.seed), self.sampling)
+
+
+def sentence_frames(prompt_frames: int, before: list[int], sentence: list[int]) -> int:
+    """Frames of a sentence at the prompt's speaking rate, with the pause after it; at least one."""
+    return max(1, round(prompt_frames * (len(sentence) + AFTER) / (len(before) + BETWEEN)))

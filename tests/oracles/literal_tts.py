@@ -1,0 +1,89 @@
+"""Text-to-speech read aloud (MaskGCT's recipe on SISE's blocks), one sentence at a time, nothing clever.
+
+Weights come as the state dict of a `SpeechModel`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from tests.oracles.literal_sise import LiteralDenoiser
+
+
+@dataclass
+class LiteralSemantic:
+    state: dict[str, Tensor]
+    size: int
+    blocks: int
+    heads: int
+    spread: bool
+
+    def hidden(self, tokens: list[int], phones: list[int]) -> Tensor:
+        """States [frame, width] of tokens ([MASK] = size) and the phones before them."""
+        rows, places = [], []
+        for number, phone in enumerate(phones):
+            embedded = self.state["phones.weight"][phone]
+            wide = embedded @ self.state["widen.weight"].T + self.state["widen.bias"]
+            rows.append((wide / (1 + torch.exp(-wide))) @ self.state["narrow.weight"].T + self.state["narrow.bias"])
+            places.append((number + 0.5) * len(tokens) / len(phones) - 0.5 if self.spread else float(number))
+        for frame, token in enumerate(tokens):
+            rows.append(self.state["tokens.weight"][token])
+            places.append(float(frame if self.spread else frame + len(phones)))
+        reader = Placed(self.state, 0, self.size, self.blocks, self.heads)
+        reader.places = places
+        x = torch.stack(rows)
+        for block in range(self.blocks):
+            x = reader.block(x, f"backbone.blocks.{block}")
+        return reader.rms_norm(x, "backbone.norm")[len(phones) :]
+
+
+class Placed(LiteralDenoiser):
+    """The blocks with rotary positions that are not the frames' numbers."""
+
+    places: list[float]
+
+    def rotate(self, x: Tensor) -> Tensor:
+        half = x.shape[1] // 2
+        rows = []
+        for row, place in zip(x, self.places, strict=True):
+            angle = place * 10_000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
+            turned = torch.complex(row[:half], row[half:]) * torch.polar(torch.ones_like(angle), angle)
+            rows.append(torch.cat([turned.real, turned.imag]).to(x.dtype))
+        return torch.stack(rows)
+
+
+def acoustic_hidden(denoiser: LiteralDenoiser, table: Tensor, codes: Tensor, layer: int, semantic: Tensor) -> Tensor:
+    """States [frame, width] of the acoustic model: codes [layer, frame], semantic tokens [frame]."""
+    condition = torch.stack([table[token] for token in semantic])
+    identity = torch.eye(condition.shape[1], dtype=condition.dtype)
+    state = {**denoiser.state, "heads": identity.expand(denoiser.layers, -1, -1)}
+    return LiteralDenoiser(state, denoiser.layers, denoiser.size, denoiser.blocks, denoiser.heads).logits(
+        codes, layer, condition
+    )
+
+
+def guided(conditional: Tensor, unconditional: Tensor, scale: float, rescale: float) -> Tensor:
+    """MaskGCT's guidance on one sentence's states [frame, width]."""
+    moved = conditional + scale * (conditional - unconditional)
+    ratio = deviation(conditional) / deviation(moved)
+    return rescale * (moved * ratio) + (1 - rescale) * moved
+
+
+def deviation(x: Tensor) -> float:
+    values = [float(value) for value in x.flatten()]
+    mean = sum(values) / len(values)
+    return math.sqrt(sum((value - mean) ** 2 for value in values) / (len(values) - 1))
+
+
+def acoustic_input(codes: Tensor, layer: int, masked: Tensor, prompt: int, mask: int) -> Tensor:
+    """Tokens of the prompt, of layers before `layer`, and of unmasked frames of `layer`; all others are [MASK]."""
+    made = codes.clone()
+    for n in range(len(codes)):
+        for frame in range(codes.shape[1]):
+            if (n > layer and frame >= prompt) or (n == layer and masked[frame]):
+                made[n, frame] = mask
+    return made

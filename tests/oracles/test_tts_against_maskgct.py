@@ -1,0 +1,121 @@
+"""The text-to-speech models against a literal reading of MaskGCT's recipe, on random weights: 1e-5."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from restorebench.systems.sise.sampling import draw, masked_counts, reverse_step  # noqa: E402
+from restorebench.systems.training.data import PairStream, collate  # noqa: E402
+from restorebench.systems.training.loop import launch_fabric  # noqa: E402
+from restorebench.systems.training.recordings import recordings_of  # noqa: E402
+from restorebench.systems.tts import sampling  # noqa: E402
+from restorebench.systems.tts.masks import phones_of_frames  # noqa: E402
+from restorebench.systems.tts.task import TtsTask  # noqa: E402
+from tests.oracles import literal_sise, literal_tts  # noqa: E402
+from tests.tiny import TTS, quietly, run_config  # noqa: E402
+
+SIZE, HEADS, BLOCKS = 16, 2, 2
+
+
+def semantic_of(task: TtsTask, spread: bool) -> literal_tts.LiteralSemantic:
+    state = {key: value.detach().double() for key, value in task.module.semantic.state_dict().items()}
+    return literal_tts.LiteralSemantic(state, SIZE, BLOCKS, HEADS, spread)
+
+
+def acoustic_of(task: TtsTask) -> literal_sise.LiteralDenoiser:
+    denoiser = task.module.acoustic.denoiser
+    state = {key: value.detach().double() for key, value in denoiser.state_dict().items()}
+    return literal_sise.LiteralDenoiser(state, denoiser.layers, SIZE, BLOCKS, HEADS)
+
+
+def made(positions: str) -> TtsTask:
+    run = run_config(TTS, model={"positions": positions}, training={"batch": 5})
+    torch.manual_seed(0)
+    task = TtsTask(run)
+    task.setup(launch_fabric(run))
+    return task
+
+
+@pytest.mark.parametrize("positions", ["sequence", "spread"])
+def test_training_target(positions: str, tmp_path: object) -> None:
+    """Both losses of a step of the task, from its own masks, layers and prompts."""
+    task = made(positions)
+    run = task.config
+    recordings = recordings_of(run.data.speech, None, quietly)
+    task.prepare_stream("train", recordings, tmp_path, quietly)  # type: ignore[arg-type]
+    stream = PairStream(run.data, task.rate, recordings, 0, "train")
+    batch = collate([stream[i] for i in range(5)])
+    examples = task.to_examples(batch)
+    labels = task._frame_labels(batch, examples["codes"].shape[2], "train")
+    table = task.module.acoustic.semantic.weight.detach().double()
+    losses: dict[str, list[torch.Tensor]] = {"semantic": [], "acoustic": []}
+    prompts = []
+    for crop in range(5):
+        codes, masked, layer = examples["codes"][crop], examples["masked"][crop], int(examples["layer"][crop])
+        phones = [phone for phone in examples["sequence"][crop].tolist() if phone >= 0]
+        assert phones in (phones_of_frames(labels[crop], task.codec.hop / task.rate), [])
+        tokens = [SIZE if hidden else int(token) for token, hidden in zip(codes[0], masked[0], strict=True)]
+        reader = semantic_of(task, positions == "spread")
+        logits = reader.hidden(tokens, phones) @ reader.state["head.weight"].T
+        losses["semantic"].append(literal_sise.target_loss(logits, codes[0], masked[0]))
+        prompt = int(examples["prompt"][crop])
+        prompts.append(prompt)
+        assert not masked[1, :prompt].any()
+        given = literal_tts.acoustic_input(codes[1:], layer, masked[1], prompt, SIZE)
+        states = literal_tts.acoustic_hidden(acoustic_of(task), table, given, layer, codes[0])
+        logits = states @ acoustic_of(task).state["heads"][layer].T
+        losses["acoustic"].append(literal_sise.target_loss(logits, codes[1 + layer], masked[1]))
+    assert max(prompts) > 0
+    values = task.step([batch], 0)
+    for stage, parts in losses.items():
+        assert float(values[f"loss_{stage}"]) == pytest.approx(float(torch.stack(parts).mean()), abs=1e-5)
+
+
+@pytest.mark.parametrize("step", [0, 4, 9])
+@pytest.mark.parametrize("stage", ["semantic", "acoustic"])
+def test_sampling_step(stage: str, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One reverse step with guidance, of the tokens that the sampler itself had before that step."""
+    task = made("spread")
+    config = task.sampling.model_copy(update={"semantic_steps": 10, "acoustic_steps": (10, 1), "top_share": 0.25})
+    rng = np.random.default_rng(3)
+    prompt = torch.from_numpy(rng.integers(0, SIZE, (3, 9)))
+    phones, frames, told = [2, 7, 0, 30, 11], 21, torch.from_numpy(rng.integers(0, SIZE, 21))
+    steps: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def watched(*given: object) -> torch.Tensor:
+        after = reverse_step(*given)  # type: ignore[arg-type]
+        steps.append((given[1].clone(), after.clone()))  # type: ignore[attr-defined]
+        return after
+
+    monkeypatch.setattr(sampling, "reverse_step", watched)
+    with torch.inference_mode():
+        if stage == "semantic":
+            sampling.say_semantic(task.module.semantic, prompt[0], phones, frames, np.random.default_rng(5), config)
+        else:
+            sampling.say_acoustic(task.module.acoustic, prompt, told, np.random.default_rng(5), config)
+    before, after = (tokens[0] for tokens in steps[step])
+    reader = semantic_of(task, True)
+    if stage == "semantic":
+        conditional = reader.hidden([*prompt[0].tolist(), *before.tolist()], phones)[9:]
+        unconditional = reader.hidden(before.tolist(), [])
+        head, settings = reader.state["head.weight"], config.semantic(SIZE)
+    else:
+        table, denoiser = task.module.acoustic.semantic.weight.detach().double(), acoustic_of(task)
+        given = torch.stack([before, torch.full_like(before, SIZE)])
+        whole, semantic = torch.cat([prompt[1:], given], dim=1), torch.cat([prompt[0], told])
+        conditional = literal_tts.acoustic_hidden(denoiser, table, whole, 0, semantic)[9:]
+        unconditional = literal_tts.acoustic_hidden(denoiser, table, given, 0, told)
+        head, settings = denoiser.state["heads"][0], config.acoustic(SIZE)
+    logits = literal_tts.guided(conditional, unconditional, 2.5, 0.75) @ head.T
+    assert int((before == SIZE).sum()) == (frames if step == 0 else masked_counts(frames, 10)[step - 1])
+    rng = np.random.default_rng(5)
+    for _ in range(step + 1):
+        draws = draw([rng], frames, SIZE, settings, before.device)
+    wanted = literal_sise.reverse_step(
+        logits, before, draws[0][0], draws[1][0], step, 10, SIZE, 4, settings.temperature
+    )
+    assert torch.equal(after, wanted)
+    assert (after != before).any()

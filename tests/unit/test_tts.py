@@ -1,0 +1,260 @@
+"""Text-to-speech on SISE's codec: phones of texts, training examples, sampling, chunks, checkpoints."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+torch = pytest.importorskip("torch")
+pytest.importorskip("dac", reason="needs the extra `dac`")
+
+from restorebench.benchmark import registry  # noqa: E402
+from restorebench.benchmark.audio import read, resample  # noqa: E402
+from restorebench.benchmark.components import synthesizer_card, why_not  # noqa: E402
+from restorebench.benchmark.contracts import SpeechRequest  # noqa: E402
+from restorebench.benchmark.core.seeds import generator  # noqa: E402
+from restorebench.benchmark.data.locations import BUNDLE  # noqa: E402
+from restorebench.benchmark.errors import AudioError, RequestError  # noqa: E402
+from restorebench.benchmark.types import Audio  # noqa: E402
+from restorebench.systems.checkpoints import bundled  # noqa: E402
+from restorebench.systems.sise.codec import FactorisedCodec  # noqa: E402
+from restorebench.systems.sise.config import CodecConfig  # noqa: E402
+from restorebench.systems.sise.load import load_codec  # noqa: E402
+from restorebench.systems.sise.phonemes import IGNORED, NAMED_SETS, SILENCE, PhoneSet  # noqa: E402
+from restorebench.systems.training import checkpoint  # noqa: E402
+from restorebench.systems.training.config import load_config  # noqa: E402
+from restorebench.systems.training.data import PairStream, collate  # noqa: E402
+from restorebench.systems.training.loop import launch_fabric  # noqa: E402
+from restorebench.systems.training.recordings import recordings_of  # noqa: E402
+from restorebench.systems.tts.masks import draw_layer, draw_mask, padded, phones_of_frames  # noqa: E402
+from restorebench.systems.tts.sampling import say  # noqa: E402
+from restorebench.systems.tts.task import TtsTask, hide  # noqa: E402
+from restorebench.systems.tts.text import phones_of_text  # noqa: E402
+from restorebench.systems.tts.voice import Voice, sentence_frames  # noqa: E402
+from tests.tiny import TTS, quietly, random_tts, run_config, trained  # noqa: E402
+
+PHONES = PhoneSet(NAMED_SETS["arpabet-pinyin"])
+CLIP = Audio(read(BUNDLE / "slt_04.flac").samples[:32_000], 16_000)
+
+
+def request(seed: int = 1, text: str = "Take the winding path.", **changed: object) -> SpeechRequest:
+    said = {"prompt": CLIP, "prompt_text": "the young kid", "text": text, "language": "en", "seed": seed}
+    return SpeechRequest(**{**said, **changed})  # type: ignore[arg-type]
+
+
+def names(text: str, language: str) -> str:
+    return " ".join("_" if p == SILENCE else PHONES.names[p - 2] for p in phones_of_text(text, language, PHONES))
+
+
+def test_phones_of_texts() -> None:
+    assert names("Speech, restored!", "en") == "S P IY CH _ _ R IH S T AO R D _ _ _ _"
+    assert names("It’s well-known", "en") == "IH T S W EH L N OW N"
+    assert names("zxqv", "en") == "Z K S K V"  # as the aligner guesses a word that the dictionary lacks
+    assert names("吃饭，知道。", "zh") == "ch iii f an _ _ zh iii d ao _ _ _ _"
+    assert names("四十", "zh") == "s ii sh iii"
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "words"),
+    [
+        ("room 101", "en", "has digits (101)"),
+        ("...", "en", "no words that can be read"),
+        ("他们 say", "en", "cannot be read in English"),
+        ("他们 say", "zh", "'say' cannot be read in Mandarin"),
+        ("bonjour", "fr", "texts in 'fr' cannot be read"),
+    ],
+)
+def test_a_text_that_cannot_be_read_is_an_error(text: str, language: str, words: str) -> None:
+    with pytest.raises(AudioError, match=re.escape(words)):
+        phones_of_text(text, language, PHONES)
+
+
+def test_a_voice_without_pinyin_reads_no_mandarin() -> None:
+    with pytest.raises(AudioError, match="its phone set lacks 'zh'"):
+        phones_of_text("他们", "zh", PhoneSet())
+
+
+def test_phones_of_frames() -> None:
+    """At 50 frames a second: runs are phones, each 0.1 s of silence is one pause, shorter silences are none."""
+    labels = np.array([0] * 11 + [5] * 3 + [0] * 4 + [7, 7, 8] + [0] * 5)
+    assert phones_of_frames(labels, 0.02) == [0, 0, 5, 7, 8, 0]
+    assert phones_of_frames(np.full(9, IGNORED), 0.02) == []
+    assert padded([[3, 4], []]).tolist() == [[3, 4], [-1, -1]]
+
+
+@given(st.integers(0, 10_000), st.sampled_from(["semantic", "acoustic"]), st.integers(2, 400), st.floats(0, 1))
+def test_masks(seed: int, stage: str, frames: int, unconditional: float) -> None:
+    mask = draw_mask(np.random.default_rng(seed), stage, frames, unconditional)
+    assert mask.masked.any()
+    assert not mask.masked[: mask.prompt].any()
+    assert mask.prompt == 0 or 5 <= mask.prompt < (0.4 if stage == "semantic" else 0.5) * frames
+
+
+def test_shares_of_masks_and_layers() -> None:
+    """Prompts in 85 % of the crops; the first of 5 layers is drawn 5 times as often as the last."""
+    rng = np.random.default_rng(0)
+    masks = [draw_mask(rng, "semantic", 300, 0.15) for _ in range(4000)]
+    assert np.mean([mask.prompt > 0 for mask in masks]) == pytest.approx(0.85, abs=0.02)
+    shares = [mask.masked[mask.prompt :].mean() for mask in masks]
+    u = np.linspace(0, 1, 100_001)
+    assert np.mean(shares) == pytest.approx(np.maximum(np.sin(np.pi / 2 * u), 0.2).mean(), abs=0.01)
+    counts = np.bincount([draw_layer(rng, 5) for _ in range(9000)])
+    assert counts / 9000 == pytest.approx(np.array([5, 4, 3, 2, 1]) / 15, abs=0.02)
+
+
+def test_hidden_codes() -> None:
+    """Of layer 1: the prompt is known everywhere, earlier layers are known, later ones hidden."""
+    codes = torch.arange(12).view(1, 3, 4)
+    masked = torch.tensor([[False, False, True, False]])
+    shown = hide(codes, torch.tensor([1]), masked, torch.tensor([2]), 99)
+    assert shown[0].tolist() == [[0, 1, 2, 3], [4, 5, 99, 7], [8, 9, 99, 99]]
+
+
+@pytest.fixture(scope="module")
+def checkpoint_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """With a codec on frames: one with DAC's encoder and random weights has the same codes for every sound."""
+    codec = {"random": {"frames": {"width": 32}}}
+    return random_tts(tmp_path_factory.mktemp("tts") / "tts.safetensors", tokenizer=codec)
+
+
+def test_equal_seeds_give_equal_samples(checkpoint_file: Path) -> None:
+    """Alone or beside other sentences, and the length follows from the prompt's rate of speech."""
+    tts = registry.create("synthesizers", f"sise-tts@{checkpoint_file}")
+    first, _, again = tts.synthesize([request(1), request(2), request(1)])
+    [alone] = tts.synthesize([request(1)])
+    assert np.array_equal(first.samples, again.samples)
+    assert np.array_equal(first.samples, alone.samples)
+    assert not np.array_equal(first.samples, tts.synthesize([request(2)])[0].samples)
+    before, sentence = (phones_of_text(text, "en", PhoneSet()) for text in ("the young kid", "Take the winding path."))
+    assert len(first.samples) == 320 * round(100 * (len(sentence) + 2) / (len(before) + 4))
+
+
+def test_another_prompt_or_text_changes_the_speech(checkpoint_file: Path) -> None:
+    tts = registry.create("synthesizers", f"sise-tts@{checkpoint_file}")
+    other = Audio(read(BUNDLE / "rms_03.flac").samples[:32_000], 16_000)
+    said = tts.synthesize([request(), request(prompt=other), request(text="Mow the golden farm.")])
+    assert not np.array_equal(said[0].samples, said[1].samples)
+    assert not np.array_equal(said[0].samples, said[2].samples)
+
+
+def test_a_prompt_of_another_rate_is_resampled(checkpoint_file: Path) -> None:
+    tts = registry.create("synthesizers", f"sise-tts@{checkpoint_file}")
+    faster = Audio(resample(CLIP.samples, 16_000, 24_000), 24_000)
+    said = tts.synthesize([request(prompt=faster)])[0]
+    assert said.rate == 16_000
+    assert len(said.samples) == len(tts.synthesize([request()])[0].samples)
+
+
+def test_a_sentence_that_would_not_end_is_an_error(checkpoint_file: Path) -> None:
+    tts = registry.create("synthesizers", f"sise-tts@{checkpoint_file}")
+    with pytest.raises(AudioError, match="at most 60 s are said"):
+        tts.synthesize([request(prompt_text="a", text="take " * 200)])
+    assert sentence_frames(100, [5] * 16, [5] * 38) == 200
+
+
+@pytest.mark.parametrize("chunk", [1, 7, 25, 1000])
+@pytest.mark.parametrize("kind", ["frames", "dac"])
+def test_chunks_equal_the_whole(kind: str, chunk: int) -> None:
+    torch.manual_seed(0)
+    if kind == "frames":
+        codec = load_codec(bundled("sise-codec-nano"))
+    else:
+        codec = FactorisedCodec(CodecConfig(encoder_dim=4, decoder_dim=64)).eval()
+    codes = torch.randint(0, 1024, (2, 6, 101))
+    with torch.inference_mode():
+        pieces = list(codec.decode_chunks(codes, chunk))
+        whole = codec.decode(codes)
+    assert len(pieces) == -(-101 // chunk)
+    assert torch.cat(pieces, 1).shape == whole.shape
+    assert (torch.cat(pieces, 1) - whole).abs().max() < 1e-4
+    assert whole.abs().max() > 0.01
+
+
+def test_a_sentence_in_chunks(checkpoint_file: Path) -> None:
+    voice = Voice(checkpoint_file, "cpu")
+    whole, pieces = voice.say(request()), list(voice.stream(request(), chunk_s=0.2))
+    assert len(pieces) > 3
+    assert np.abs(np.concatenate([piece.samples for piece in pieces]) - whole.samples).max() < 1e-4
+
+
+def test_options_and_identity(checkpoint_file: Path) -> None:
+    """Options of the name change the sampling and the identity, which every speech key contains."""
+    plain = synthesizer_card(f"sise-tts@{checkpoint_file}")
+    other = synthesizer_card(f"sise-tts@{checkpoint_file}?guidance=0")
+    assert plain.identity != other.identity
+    assert plain.languages == ("en",)
+    assert plain.parameters
+    assert "name a checkpoint: sise-tts@FILE" in why_not("synthesizers", "sise-tts")
+    with pytest.raises(RequestError, match="guidance"):
+        registry.create("synthesizers", f"sise-tts@{checkpoint_file}?guidance=-1")
+    with pytest.raises(RequestError, match="train it"):
+        registry.create("synthesizers", "sise-tts")
+    said = [registry.create("synthesizers", f"sise-tts@{checkpoint_file}{o}") for o in ("", "?guidance=0")]
+    first, second = (tts.synthesize([request()])[0] for tts in said)
+    assert not np.array_equal(first.samples, second.samples)
+
+
+def test_another_kind_of_checkpoint_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RequestError, match="kind 'sise', wanted 'tts'"):
+        registry.create("synthesizers", f"sise-tts@{bundled('sise-nano')}")
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        ({"tokenizer": {"random": {"semantic": False}}}, "no semantic layer"),
+        ({"data": {"seconds": 0.5}}, "data.seconds = model.seconds"),
+        ({"sampling": {"acoustic_steps": [3]}}, "1 acoustic layers, the codec has 2"),
+        ({"labels": {"phones": "mfa-en-zh"}}, "not the same phone set"),
+    ],
+)
+def test_a_config_that_cannot_be_run(tables: dict[str, object], words: str) -> None:
+    with pytest.raises(RequestError, match=words):
+        TtsTask(run_config(TTS, **tables))
+
+
+def test_training_writes_a_checkpoint_that_speaks(tmp_path: Path) -> None:
+    """And resumed training gives the same weights."""
+    whole = run_config(TTS, training={"steps": 4, "validate_every": 2})
+    half = run_config(TTS, training={"steps": 2, "validate_every": 2})
+    file = trained(tmp_path / "whole", whole)
+    trained(tmp_path / "halves", half)
+    resumed = trained(tmp_path / "halves", whole, resume=True)
+    first, second = (checkpoint.read(path, "tts").tensors for path in (file, resumed))
+    assert all(torch.equal(first[key], second[key]) for key in first)
+    assert {path.name.partition("-")[2] for path in (tmp_path / "whole" / "audio").rglob("*-said.wav")}
+    assert len(Voice(file, "cpu").say(request()).samples) > 0
+
+
+def test_the_nano_stages_overfit_one_sentence(tmp_path: Path) -> None:
+    """Each stage, given the start of the sentence, then says the rest of it token by token as it was."""
+    sentence = [{"reader": "demo", "options": {"ids": ["slt_04"]}}]
+    speech = {"speech": sentence, "validation": [], "material": "", "seconds": 3.0}
+    run = load_config("nano/sise-tts")
+    fast = {"ema": 0.0, "warm_up": 10, "decay": "constant", "rate": 2e-3, "batch": 8, "precision": "32-true"}
+    codec = {"checkpoint": str(bundled("sise-codec-nano"))}
+    tables = {"data": speech, "training": fast, "tokenizer": codec, "model": {"seconds": 3.0, "unconditional": 0.0}}
+    run = run_config(run.model_dump(mode="json"), **tables)
+    torch.manual_seed(0)
+    task = TtsTask(run)
+    recordings = recordings_of(run.data.speech, None, quietly)
+    task.prepare_stream("train", recordings, tmp_path, quietly)
+    task.setup(launch_fabric(run))
+    crop = collate([PairStream(run.data, task.rate, recordings, 0, "train")[0]] * 8)
+    codes = task.codec.encode(crop["clean"][:1])[0]
+    phones = phones_of_frames(task._frame_labels(crop, 150, "train")[0], 0.02)
+    settings = task.sampling.model_copy(update={"guidance": 0.0})
+    for step in range(300):
+        task.step([{**crop, "index": torch.arange(8) + 8 * step}], step)
+        if step >= 100 and step % 20 == 0:
+            said = say(task.module.eval(), codes[:, :40], phones, 110, generator("test"), settings)
+            right = (said == codes[:, 40:]).float().mean(1)
+            if min(right[0], right[1:].mean()) > 0.95:
+                break
+    assert right[0] > 0.95
+    assert right[1:].mean() > 0.95
