@@ -16,15 +16,18 @@ from numpy.typing import ArrayLike, NDArray
 
 from restorebench.benchmark import registry, suite
 from restorebench.benchmark.components import (
+    is_synthesizer,
     metric_card,
     require_weights,
     resolve_metrics,
+    runnable_synthesizer,
     runnable_system,
     runnable_system_names,
 )
 from restorebench.benchmark.conformance.check_system import Conformance
 from restorebench.benchmark.conformance.check_system import check_system as run_checks
-from restorebench.benchmark.contracts import Corruption, Scene, Subject, System
+from restorebench.benchmark.conformance.speech_checks import check_synthesizer
+from restorebench.benchmark.contracts import Corruption, Scene, Subject, Synthesizer, System
 from restorebench.benchmark.core.pool import default_workers
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.core.seeds import generator
@@ -139,12 +142,19 @@ def restore(samples: ArrayLike, rate: int, system: str, seed: int = 0) -> NDArra
 
 
 def check_system(
-    system: str | Restorer | System, *, rate: int | None = None, long: bool = False, progress: Progress = silent
+    system: str | Restorer | System | Synthesizer,
+    *,
+    rate: int | None = None,
+    long: bool = False,
+    progress: Progress = silent,
 ) -> Conformance:
     """Checks whether a system keeps the contract: length, delay, gain, polarity, silence, state, memory and more.
 
+    A synthesizer is checked for what the downstream test needs: the prompt reaches its model as it is, equal seeds give
+    equal speech, no sentence is empty or tried again.
+
     Args:
-        system: A registered name, a function `(samples, rate) -> samples`, or a `System`.
+        system: A registered name, a function `(samples, rate) -> samples`, a `System` or a `Synthesizer`.
         rate: Rate of the checks in Hz, for a function; default: 16 and 48 kHz.
         long: Always test ten minutes of speech in one call; by default only if it should take less than a minute.
         progress: Called once, with the checks as its steps.
@@ -162,6 +172,10 @@ def check_system(
         >>> [(fault.check, fault.seen) for fault in rb.check_system(quieter, rate=16_000).faults]
         [('gain', '-12.0 dB on clean speech')]
     """
+    if isinstance(system, str) and is_synthesizer(system):
+        return check_synthesizer(runnable_synthesizer(system), progress)
+    if isinstance(system, Synthesizer):
+        return check_synthesizer(system, progress)
     if isinstance(system, str):
         runnable = runnable_system(system)
     else:

@@ -94,6 +94,20 @@ def runnable_system(name: str) -> System:
     return component
 
 
+def is_synthesizer(name: str) -> bool:
+    """Whether a name is registered as a synthesizer's, not as a system's."""
+    base = registry.parse_name("synthesizers", name)[0]
+    return base in registry.targets_by_name("synthesizers") and base not in registry.targets_by_name("systems")
+
+
+def runnable_synthesizer(name: str) -> Synthesizer:
+    """The synthesizer of a name, with its weights fetched. Raises RequestError."""
+    synthesizer = synthesizer_of(name)
+    for weight in synthesizer.card.weights:
+        weights.fetch(weight)
+    return synthesizer
+
+
 def runnable_system_names() -> list[str]:
     """Systems that process new sound: neither anchors nor finished audio."""
     return [

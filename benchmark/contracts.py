@@ -281,6 +281,25 @@ class Synthesizer(Protocol):
 
 
 @dataclass(frozen=True)
+class SpeechTrace:
+    """What a synthesizer's model got for one request."""
+
+    heard: Audio
+    """The prompt as the model's first layer got it."""
+    runs: int
+    """How often the model generated: more than once for one sentence is a hidden retry."""
+
+
+@runtime_checkable
+class Traced(Protocol):
+    """A synthesizer that tells what reaches its model, for `restorebench check-system`."""
+
+    def trace(self, request: SpeechRequest) -> SpeechTrace:
+        """Synthesizes the request and observes the model at work."""
+        ...
+
+
+@dataclass(frozen=True)
 class Scene:
     """What a corruption may use when it draws a recipe: the clip's rate, length and location, and other clips."""
 

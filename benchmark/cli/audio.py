@@ -107,12 +107,17 @@ def restore(
 
 @app.command("check-system", epilog="Example: restorebench check-system gtcrn")
 def check_system(
-    system: Annotated[str, typer.Argument(help="Name of a system, with a checkpoint where it needs one: NAME@FILE.")],
+    system: Annotated[
+        str, typer.Argument(help="Name of a system or synthesizer, with a checkpoint where it needs one: NAME@FILE.")
+    ],
     long: Annotated[bool, typer.Option("--long", help="Always test ten minutes of speech too.")] = False,
     form: Format_ = Format.terminal,
     wide: Wide = False,
 ) -> None:
     """Check that a system preserves length, level, polarity and silence, without delay or state between calls.
+
+    A synthesizer is checked for what the downstream test needs: its model gets the prompt as it is, equal seeds give
+    equal speech, and no sentence is tried again.
 
     Ten minutes of speech in one call are tested where that takes less than a minute. Exit code 1 when a check finds a
     fault.

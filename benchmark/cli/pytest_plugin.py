@@ -40,16 +40,20 @@ def restorebench_gate() -> Gate:
 
 @pytest.fixture(scope="session")
 def restorebench_check() -> Check:
-    """Called with a system (a name, a function or an object); fails if a check not in `allow` finds a fault."""
+    """Called with a system or synthesizer (a name, a function or an object).
+
+    Fails if a check not in `allow` finds a fault.
+    """
 
     def judge(system: Any, rate: int | None = None, allow: Sequence[str] = (), long: bool = False) -> None:
         from restorebench import check_system
-        from restorebench.benchmark.conformance.checks import CHECKS
+        from restorebench.benchmark.conformance import checks, speech_checks
         from restorebench.benchmark.registry import unknown
 
+        known = [*dict.fromkeys([*checks.CHECKS, "long", *speech_checks.CHECKS])]
         for name in allow:
-            if name not in (*CHECKS, "long"):
-                raise unknown("checks", name, [*CHECKS, "long"])
+            if name not in known:
+                raise unknown("checks", name, known)
         conformance = check_system(system, rate=rate, long=long)
         faults = [
             f"{fault.check} at {tested} Hz: {fault.seen}"

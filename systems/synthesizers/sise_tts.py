@@ -11,7 +11,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from restorebench.benchmark.contracts import SpeechRequest, SynthesizerCard
+from restorebench.benchmark.contracts import SpeechRequest, SpeechTrace, SynthesizerCard
 from restorebench.benchmark.data.locations import file_sha256
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Audio
@@ -62,6 +62,9 @@ class SiseTts:
 
     def synthesize(self, requests: Sequence[SpeechRequest]) -> list[Audio]:
         return [self.voice.say(request) for request in requests]
+
+    def trace(self, request: SpeechRequest) -> SpeechTrace:
+        return self.voice.trace(request)
 
 
 sise_tts = SpeechRow(

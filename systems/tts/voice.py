@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from restorebench.benchmark.audio import resample
-from restorebench.benchmark.contracts import SpeechRequest
+from restorebench.benchmark.contracts import SpeechRequest, SpeechTrace
 from restorebench.benchmark.core.seeds import generator
 from restorebench.benchmark.errors import AudioError
 from restorebench.benchmark.types import Audio
@@ -38,6 +38,8 @@ class Voice:
         self.model, self.codec, kept = load_model(checkpoint)
         self.sampling = kept if sampling is None else sampling
         self.sampling.require_layers(self.codec.config.acoustic)
+        self.generated = 0
+        """Number of sentences whose tokens were drawn."""
         self.device = torch.device(device)
         self.model.to(self.device)
         self.codec.to(self.device)
@@ -58,6 +60,19 @@ class Voice:
         for samples in self.codec.decode_chunks(codes, chunk):
             yield Audio(samples[0].float().cpu().numpy(), self.codec.rate)
 
+    def trace(self, request: SpeechRequest) -> SpeechTrace:
+        """What the codec's encoder gets of the prompt, and how often tokens are drawn, when the request is said."""
+        heard: list[Tensor] = []
+        before = self.generated
+        hook = self.codec.encoder.register_forward_pre_hook(lambda _, given: heard.append(given[0].detach()))
+        try:
+            self.say(request)
+        finally:
+            hook.remove()
+        [prompt] = heard
+        samples = prompt.reshape(-1).float().cpu().numpy()
+        return SpeechTrace(Audio(samples, self.codec.rate), self.generated - before)
+
     def codes(self, request: SpeechRequest) -> Tensor:
         """Codes [layer, frame] of the sentence."""
         phone_set = self.model.config.phone_set
@@ -75,6 +90,7 @@ class Voice:
                 f"speech; at most {LONGEST_S:.0f} s are said: check the prompt's text, or split the sentence"
             )
         phones = [*before, *[SILENCE] * BETWEEN, *sentence, *[SILENCE] * AFTER]
+        self.generated += 1
         return say(self.model, prompt, phones, frames, generator("tts", request.seed), self.sampling)
 
 
