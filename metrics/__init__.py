@@ -11,6 +11,7 @@ BUILTIN = {
     "lsd": "lsd:Lsd",
     "lsd@aligned": "aligned:LsdAligned",
     "lsd@active": "lsd:LsdActive",
+    "mos": "mos:Mos",
     "per@hama": "per:PhoneErrorRate",
     "pesq": "intrusive:Pesq",
     "rtf": "rtf:Rtf",

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from restorebench.benchmark.cli import audio, gate, installation, measure, results
+from restorebench.benchmark.cli import audio, gate, installation, listen, measure, results
 from restorebench.benchmark.core.text import printable
 from restorebench.benchmark.errors import AudioError, RequestError, reason
 
@@ -31,6 +31,7 @@ app = typer.Typer(
 for group in (measure, results, gate, audio, installation):
     app.add_typer(group.app)
 app.add_typer(installation.data_app, name="data")
+app.add_typer(listen.app, name="listen")
 app.add_typer(results.store_app, name="store")
 app.add_typer(results.submit_app, name="submit")
 

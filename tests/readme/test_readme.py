@@ -90,7 +90,7 @@ def test_every_command_of_the_readme_exists(cli: Cli) -> None:
     named = set(re.findall(r"^restorebench (\w+)", TEXT, re.MULTILINE)) | {"verify"}
     assert named == {
         "list", "run", "board", "compare", "ledger", "report", "notebook", "gate", "degrade", "verify", "restore",
-        "doctor", "score", "train", "env", "data", "check", "store", "speech", "trend", "submit", "log",
+        "doctor", "score", "train", "env", "data", "check", "store", "speech", "trend", "submit", "log", "listen",
     }  # fmt: skip
     for command in sorted(named):
         words = {
@@ -98,6 +98,7 @@ def test_every_command_of_the_readme_exists(cli: Cli) -> None:
             "store": ["store", "merge"],
             "check": ["check-system"],
             "submit": ["submit", "pack"],
+            "listen": ["listen", "make"],
         }.get(command, [command])
         done = cli(*words, "--help")
         assert done.returncode == 0

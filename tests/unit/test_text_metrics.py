@@ -1,5 +1,6 @@
 """Word errors, reductions and mappings: worked examples."""
 
+import json
 import sys
 import unicodedata
 
@@ -8,7 +9,8 @@ import pytest
 
 from restorebench.benchmark.analysis.paired_scores import paired
 from restorebench.benchmark.errors import RequestError
-from restorebench.metrics.asr_wer import pocketsphinx
+from restorebench.metrics.asr_wer import RecogniserWer, pocketsphinx, seed_tts_en
+from restorebench.metrics.asr_wer import seed_tts_zh as seed_tts_zh_protocol
 from restorebench.metrics.text import APOSTROPHES, QUOTES, paper, seed_tts, seed_tts_zh, whisper_en, zh_numbers
 from restorebench.metrics.wer import ErrorCount, count_errors, repeats_itself
 from restorebench.metrics.wespeaker import mapped as wespeaker_mapped
@@ -29,6 +31,35 @@ def test_two_reductions_of_the_same_counts() -> None:
         found = paired("c", value, rows, {("c", clip): "" for clip in "abcd"}, ("s",))
         results[value.name] = found.pooled(0)
     assert results == {"wer@pocketsphinx": pytest.approx(18.75), "wer@pocketsphinx@mean": pytest.approx(32.5)}
+
+
+def test_the_conventions_of_seed_tts_eval() -> None:
+    """Worked by hand: punctuation goes without a space, utterances count alike, Chinese counts characters.
+
+    A fourth sentence has no speech: seed-tts-eval skips it silently, here three of four values are known.
+    """
+    said = {
+        "a": ("Well-known, isn't it?", "well known isn't it"),  # wellknown -> well, known: 2 errors of 3
+        "b": ("Stop!", "stop stop"),  # 1 of 1
+        "c": ("He ran, she did not.", "He ran; she did not"),  # 0 of 5
+    }
+    english = RecogniserWer(seed_tts_en)
+    outcomes = {clip: english._outcome(seed_tts(text), heard) for clip, (text, heard) in said.items()}
+    rows = pd.DataFrame(
+        [
+            {"utterance": clip, "system": "s", "value": found.value, "components": json.dumps(found.components)}
+            for clip, values in outcomes.items()
+            for name, found in values.items()
+            if name == "wer@seed-tts-en@mean"
+        ]
+        + [{"utterance": "d", "system": "s", "value": None, "components": "{}"}]
+    )
+    by_clip = paired("c", seed_tts_en.card.values[1], rows, {("c", clip): "" for clip in "abcd"}, ("s",))
+    assert by_clip.pooled(0) == pytest.approx(100 * (2 / 3 + 1 + 0) / 3)
+    assert (by_clip.known("s"), len(by_clip.clips)) == (3, 4)
+    chinese = RecogniserWer(seed_tts_zh_protocol)
+    found = chinese._outcome(seed_tts_zh("你好，世界。"), "你好 世间")
+    assert found["cer@seed-tts-zh"].value == pytest.approx(25.0)
 
 
 def test_counts_and_their_kinds() -> None:

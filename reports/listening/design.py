@@ -1,0 +1,114 @@
+"""Who hears what in which order: balanced incomplete blocks, counterbalanced over the listeners.
+
+A block presents every system once. Over the blocks of all listeners, each clip is paired with each system equally often
+(the counts differ by at most one), and the order within blocks follows a Williams square, in which every system comes
+directly before every other one equally often (Williams 1949).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Literal
+
+import numpy as np
+
+from restorebench.benchmark.core.seeds import generator
+
+Kind = Literal["mos", "dmos", "mushra", "ab"]
+REFERENCE = "reference"
+"""Name of the clean clip where it is presented as such (DMOS, MUSHRA)."""
+BEEPS, CLEAN, NOISY = "beeps", "clean", "noisy"
+"""Checks of a listener's attention: a number of beeps to enter, a clean clip, and a clip in loud noise."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """What a listener is asked at once."""
+
+    clip: str
+    systems: tuple[str, ...]
+    """In the order in which they are presented, as A, B, ...; of a check: its name."""
+    check: str = ""
+    """`beeps`, `clean`, `noisy`, or "" for a trial that counts."""
+    expected: int = 0
+    """Number of beeps."""
+
+
+def williams(count: int) -> list[list[int]]:
+    """Rows of a Williams square: `count` rows, or twice as many for an odd count.
+
+    >>> williams(4)
+    [[0, 3, 1, 2], [1, 0, 2, 3], [2, 1, 3, 0], [3, 2, 0, 1]]
+    """
+    first = [0]
+    for step in range(1, count):
+        first.append((first[-1] + (-step if step % 2 else step)) % count)
+    rows = [[(place + shift) % count for place in first] for shift in range(count)]
+    return rows if count % 2 == 0 else [*rows, *([*reversed(row)] for row in rows)]
+
+
+def session(
+    kind: Kind, clips: list[str], systems: list[str], listener: int, blocks: int, checks: int, seed: int
+) -> list[Trial]:
+    """The trials of a listener, 0, 1, ...
+
+    Args:
+        kind: mos and dmos present one system at a time, ab two, mushra all of them.
+        clips: Identifiers of the clips.
+        systems: Names of the systems, hidden anchors among them.
+        listener: Number of the listener.
+        blocks: Blocks per listener, at most one per clip: a block has each system once (mos, dmos), each pair of
+            systems once (ab), or is one page with all systems (mushra).
+        checks: Checks of each kind per listener; mushra has a hidden reference on each page instead.
+        seed: Of the test.
+    """
+    units = list(combinations(range(len(systems)), 2)) if kind == "ab" else [(one,) for one in range(len(systems))]
+    order = williams(len(systems) if kind == "mushra" else len(units))
+    trials: list[Trial] = []
+    for block in range(blocks):
+        turn = listener * blocks + block
+        row = order[(turn + turn // len(clips)) % len(order)]
+        if kind == "mushra":
+            trials.append(Trial(clips[turn % len(clips)], tuple(systems[one] for one in row)))
+            continue
+        for unit in row:
+            places = units[unit] if (listener + block + unit) % 2 == 0 else units[unit][::-1]
+            trials.append(Trial(clips[(turn + unit) % len(clips)], tuple(systems[one] for one in places)))
+    return trials if kind == "mushra" else _with_checks(trials, kind, clips, listener, checks, seed)
+
+
+def _with_checks(
+    trials: list[Trial], kind: Kind, clips: list[str], listener: int, checks: int, seed: int
+) -> list[Trial]:
+    """The trials with checks between them, at places that differ from listener to listener."""
+    rng = generator("listening checks", seed, listener)
+    added = []
+    for _ in range(checks):
+        clip = clips[int(rng.integers(len(clips)))]
+        if kind == "ab":
+            pair = (CLEAN, NOISY) if rng.random() < 0.5 else (NOISY, CLEAN)
+            added.append(Trial(clip, pair, CLEAN))
+            continue
+        count = int(rng.integers(1, 6))
+        added += [Trial(clip, (BEEPS,), BEEPS, count), Trial(clip, (CLEAN,), CLEAN), Trial(clip, (NOISY,), NOISY)]
+    places = np.sort(rng.choice(len(trials) + 1, size=len(added), replace=len(added) > len(trials) + 1))
+    mixed = list(trials)
+    for place, check in sorted(zip(places.tolist(), rng.permutation(len(added)).tolist(), strict=True), reverse=True):
+        mixed.insert(place, added[check])
+    return mixed
+
+
+def passed(trial: Trial, ratings: list[int]) -> bool | None:
+    """Whether a listener passed a check; None for a trial that is no check.
+
+    A clean clip must get 4 or 5, one in loud noise 1 or 2, beeps their number; of a pair, the clean one must be
+    preferred.
+    """
+    if not trial.check:
+        return None
+    if len(trial.systems) == 2:
+        return ratings[0] == (-1 if trial.systems[0] == CLEAN else 1)
+    if trial.check == BEEPS:
+        return ratings[0] == trial.expected
+    return ratings[0] >= 4 if trial.check == CLEAN else ratings[0] <= 2

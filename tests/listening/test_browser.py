@@ -1,0 +1,189 @@
+"""Sessions in a real browser: keyboard alone, a phone, two at once, a lost server, accessibility."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from restorebench.reports.listening.ratings import Ratings
+from tests.html.conftest import CHROMIUM
+from tests.listening.conftest import Served, serve
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
+Serve = Callable[..., Served]
+
+
+class Tab:
+    """A listener's page; errors in its console, and requests to other addresses, fail the test."""
+
+    def __init__(self, browser: Any, one: Served, width: int = 1200, height: int = 800) -> None:
+        self.page = browser.new_page(viewport={"width": width, "height": height}, bypass_csp=True)
+        self.faults: list[str] = []
+        self.page.on("pageerror", lambda error: self.faults.append(str(error)))
+        self.page.on("console", lambda m: self.faults.append(m.text) if m.type == "error" else None)
+        self.page.on("request", lambda r: None if r.url.startswith(one.url) else self.faults.append(r.url))
+        self.page.goto(one.url + one.link())
+        self.page.wait_for_function("document.activeElement.id === 'start'")
+
+    def ready(self, number: int) -> None:
+        """Waits for the trial after `number` answers, or for the end."""
+        self.page.wait_for_function(
+            f"document.getElementById('progress').value === {number} && "
+            "(!document.getElementById('next').disabled || !document.getElementById('end').hidden)"
+        )
+
+    def end(self) -> None:
+        assert self.page.inner_text("#end-title") == "Thank you, that was all."
+        self.page.close()
+        assert not self.faults
+
+
+def press(tab: Tab, *keys: str) -> None:
+    for key in keys:
+        tab.page.keyboard.press(key)
+
+
+def test_a_session_with_the_keyboard_alone(browser: Any, served: Serve) -> None:
+    """Three systems, two clips and three checks: nine trials."""
+    one = served("mos", "--clips", "2")
+    tab = Tab(browser, one)
+    press(tab, "Enter")
+    for number in range(9):
+        tab.ready(number)
+        press(tab, "Enter")
+        assert tab.page.inner_text("#status") == "Choose an answer first."
+        press(tab, str(1 + number % 5), "Enter")
+        assert tab.page.inner_text("#status") == "Listen first."
+        press(tab, " ", "Enter")
+    tab.ready(9)
+    tab.end()
+    kept = Ratings(one.folder).all()
+    assert [rating.answer.ratings[0] for rating in kept] == [1 + number % 5 for number in range(9)]
+    assert all(rating.answer.plays == (1,) for rating in kept)
+    assert all(rating.answer.seconds > 0 for rating in kept)
+
+
+def test_pairs_with_the_keyboard(browser: Any, served: Serve) -> None:
+    """Both versions must be heard; switching is gapless: all sources started at one time."""
+    one = served("ab", "--clips", "1", "--checks", "0")
+    tab = Tab(browser, one)
+    press(tab, "Enter")
+    for number in range(3):
+        tab.ready(number)
+        press(tab, " ", "1", "Enter")
+        assert tab.page.inner_text("#status") == "Listen to B too."
+        press(tab, "ArrowRight")
+        assert tab.page.evaluate("trial.gains.length === 2 && trial.sources.length === 2 && trial.playing")
+        press(tab, "Enter")
+    tab.ready(3)
+    tab.end()
+    assert [rating.answer.ratings for rating in Ratings(one.folder).all()] == [(-1,)] * 3
+
+
+def test_a_phone_rates_all_versions(browser: Any, served: Serve) -> None:
+    """MUSHRA at 360 pixels: nothing scrolls sideways, every version is heard and rated by touch and arrows."""
+    one = served("mushra", "--clips", "1")
+    tab = Tab(browser, one, 360, 740)
+    tab.page.click("#start")
+    tab.ready(0)
+    assert tab.page.evaluate("document.documentElement.scrollWidth") <= 360
+    boxes = [box.bounding_box() for box in tab.page.locator("button:visible").all()]
+    assert all(box["height"] >= 44 for box in boxes if box)
+    for version in range(6):
+        tab.page.locator("#versions button").nth(version).click()
+        if version:
+            tab.page.locator("#sliders input").nth(version - 1).fill(str(10 * version))
+    tab.page.click("#next")
+    tab.ready(1)
+    tab.end()
+    [kept] = Ratings(one.folder).all()
+    assert kept.answer.ratings == (10, 20, 30, 40, 50)
+    assert min(kept.answer.plays) >= 1
+
+
+def test_sliders_with_the_keyboard(browser: Any, served: Serve) -> None:
+    one = served("mushra", "--clips", "1")
+    tab = Tab(browser, one)
+    press(tab, "Enter")
+    tab.ready(0)
+    press(tab, " ")
+    for _ in range(5):
+        press(tab, "ArrowRight", "ArrowUp", "ArrowUp")
+    press(tab, "Enter")
+    tab.ready(1)
+    tab.end()
+    [kept] = Ratings(one.folder).all()
+    assert kept.answer.ratings == (60,) * 5
+
+
+def test_two_browsers_at_once(browser: Any, served: Serve) -> None:
+    one = served("dmos", "--clips", "1", "--checks", "0")
+    tabs = [Tab(browser, one), Tab(browser, one)]
+    for tab in tabs:
+        press(tab, "Enter")
+    for number in range(3):
+        for choice, tab in enumerate(tabs, start=2):
+            tab.ready(number)
+            press(tab, " ", "ArrowRight", str(choice), "Enter")
+    for tab in tabs:
+        tab.ready(3)
+        tab.end()
+    kept = Ratings(one.folder).all()
+    assert [(rating.listener, rating.answer.ratings) for rating in kept] == [(0, (2,))] * 3 + [(1, (3,))] * 3
+
+
+def test_a_lost_server_is_told_and_the_link_goes_on(browser: Any, served: Serve) -> None:
+    """An answer that the server did not keep is not counted; the same press works when it is back."""
+    one = served("mos", "--clips", "1", "--checks", "0")
+    tab = Tab(browser, one)
+    press(tab, "Enter")
+    tab.ready(0)
+    press(tab, " ", "4")
+    one.process.kill()
+    one.process.wait(10)
+    press(tab, "Enter")
+    tab.page.wait_for_function("document.getElementById('status').textContent.startsWith('Not kept')")
+    tab.faults.clear()
+    again = serve(one.folder, one.port)
+    press(tab, "Enter")
+    tab.ready(1)
+    assert len(Ratings(one.folder).all()) == 1
+    tab.page.reload()
+    tab.page.wait_for_function("document.getElementById('start').textContent === 'Go on'")
+    tab.page.close()
+    again.end()
+    assert not tab.faults
+
+
+@pytest.mark.parametrize("kind", ["mos", "mushra", "ab"])
+def test_axe_finds_nothing_serious(browser: Any, served: Serve, kind: str) -> None:
+    from axe_playwright_python.sync_playwright import Axe
+
+    tab = Tab(browser, served(kind, "--clips", "1"))
+    for section in ("intro", "trial"):
+        if section == "trial":
+            press(tab, "Enter")
+            tab.ready(0)
+        for scheme in ("light", "dark"):
+            tab.page.emulate_media(color_scheme=scheme)
+            found = Axe().run(tab.page).response["violations"]
+            serious = [v for v in found if v["impact"] in ("serious", "critical")]
+            assert not [f"{v['id']}: {v['help']} ({v['nodes'][0]['html'][:90]})" for v in serious]
+    tab.page.close()
+
+
+def test_the_policy_is_kept(browser: Any, served: Serve) -> None:
+    """With the policy on, the page works, and no violation is reported."""
+    one = served("mos", "--clips", "1")
+    page = browser.new_page()
+    faults: list[str] = []
+    page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
+    page.goto(one.url + one.link())
+    page.locator("#start").click()
+    page.locator("#question").wait_for()
+    page.keyboard.press(" ")
+    page.locator("#play[aria-pressed=true]").wait_for()
+    page.close()
+    assert not faults

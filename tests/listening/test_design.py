@@ -1,0 +1,153 @@
+"""Balance of the blocks, checks, and the numbers that come out of ratings."""
+
+from __future__ import annotations
+
+from collections import Counter
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from restorebench.reports.listening.design import Kind, passed, session, williams
+from restorebench.reports.listening.effects import effects
+
+
+@given(st.integers(2, 12))
+def test_williams_squares(count: int) -> None:
+    """Each system once per row; equally often at each place; directly after each other one equally often."""
+    rows = williams(count)
+    assert all(sorted(row) == list(range(count)) for row in rows)
+    places = Counter((place, one) for row in rows for place, one in enumerate(row))
+    after = Counter(pair for row in rows for pair in pairwise(row))
+    assert len(set(places.values())) == 1
+    assert len(after) == count * (count - 1)
+    assert len(set(after.values())) == 1
+
+
+@given(
+    st.sampled_from(["mos", "dmos", "mushra", "ab"]), st.integers(2, 6), st.integers(1, 12), st.integers(1, 12),
+    st.integers(1, 9),
+)  # fmt: skip
+def test_blocks_are_balanced(kind: Kind, systems: int, clips: int, blocks: int, listeners: int) -> None:
+    blocks = min(blocks, clips)
+    names, where = [f"s{i}" for i in range(systems)], [f"c{i}" for i in range(clips)]
+    cells: Counter[tuple[str, frozenset[str]]] = Counter()
+    for listener in range(listeners):
+        trials = session(kind, where, names, listener, blocks, 0, 0)
+        mine = Counter((trial.clip, frozenset(trial.systems)) for trial in trials)
+        assert max(mine.values()) == 1, "nobody rates a version twice"
+        cells += mine
+        if kind in ("mos", "dmos"):
+            assert set(Counter(trial.systems[0] for trial in trials).values()) == {blocks}
+    expected = clips * (1 if kind == "mushra" else systems * (systems - 1) // 2 if kind == "ab" else systems)
+    counts = [*cells.values(), *[0] * (expected - len(cells))]
+    assert max(counts) - min(counts) <= 1
+    if blocks == clips:
+        assert set(counts) == {listeners}
+
+
+def test_the_sides_of_pairs_are_counterbalanced() -> None:
+    trials = [t for listener in range(20) for t in session("ab", ["a", "b"], ["x", "y", "z"], listener, 2, 0, 0)]
+    first = Counter(trial.systems for trial in trials)
+    for one, other in (("x", "y"), ("x", "z"), ("y", "z")):
+        assert first[one, other] == first[other, one] == 20
+
+
+def test_checks_stand_at_places_of_their_own() -> None:
+    """One of each kind per listener, at other places for other listeners, the same each time."""
+    clips, systems = [f"c{i}" for i in range(8)], ["x", "y"]
+    sessions = [session("mos", clips, systems, listener, 8, 1, 0) for listener in range(10)]
+    for trials in sessions:
+        assert Counter(trial.check for trial in trials) == {"": 16, "beeps": 1, "clean": 1, "noisy": 1}
+    places = {tuple(i for i, trial in enumerate(trials) if trial.check) for trials in sessions}
+    assert len(places) > 5
+    assert session("mos", clips, systems, 3, 8, 1, 0) == sessions[3]
+    assert session("mos", clips, systems, 3, 8, 1, 1) != sessions[3]
+
+
+def test_answers_to_checks() -> None:
+    trials = session("mos", ["c"], ["x"], 0, 1, 3, 0)
+    for trial in trials:
+        right = {"beeps": [trial.expected], "clean": [4, 5], "noisy": [1, 2], "": []}[trial.check]
+        for rating in range(1, 6):
+            assert passed(trial, [rating]) == (rating in right if trial.check else None)
+    for trial in session("ab", ["c"], ["x", "y"], 0, 1, 3, 0):
+        if trial.check:
+            better = -1 if trial.systems[0] == "clean" else 1
+            assert [passed(trial, [rating]) for rating in (better, 0, -better)] == [True, False, False]
+
+
+def test_variances_of_a_complete_table() -> None:
+    """The textbook's mean squares of a crossed table with one rating per cell."""
+    rng = np.random.default_rng(0)
+    table = 3 + rng.normal(size=(7, 1)) + 0.5 * rng.normal(size=(1, 9)) + 0.7 * rng.normal(size=(7, 9))
+    who, what = (axis.ravel() for axis in np.indices(table.shape))
+    found = effects(table.ravel().tolist(), who.tolist(), what.tolist())
+    rows, columns = table.mean(1, keepdims=True), table.mean(0, keepdims=True)
+    between_rows = 9 * np.sum((rows - table.mean()) ** 2) / 6
+    between_columns = 7 * np.sum((columns - table.mean()) ** 2) / 8
+    rest = np.sum((table - rows - columns + table.mean()) ** 2) / 48
+    assert found.rest == pytest.approx(rest)
+    assert found.listener == pytest.approx((between_rows - rest) / 9)
+    assert found.item == pytest.approx((between_columns - rest) / 7)
+    assert found.error**2 == pytest.approx((between_rows + between_columns - rest) / 63)
+    assert (found.mean, found.listeners, found.items) == (pytest.approx(table.mean()), 7, 9)
+
+
+def test_too_few_ratings_have_no_interval() -> None:
+    assert effects([3, 4], ["a", "b"], ["x", "x"]).interval is None
+    assert effects([3, 4, 5, 3], ["a", "a", "b", "b"], ["x", "y", "x", "y"]).interval is not None
+    assert effects([4] * 4, ["a", "a", "b", "b"], ["x", "y", "x", "y"]).interval is None, "nothing to tell from"
+
+
+def simulated(
+    rng: np.random.Generator,
+    listeners: int,
+    clips: int,
+    blocks: int,
+    deviations: tuple[float, float, float],
+    mean: float,
+) -> tuple[list[float], list[int], list[str]]:
+    """Ratings from 1 to 5 of one system of a test of six, by the true design."""
+    names, where = ["s", *"abcde"], [f"c{i}" for i in range(clips)]
+    who, what = [], []
+    for listener in range(listeners):
+        for trial in session("mos", where, names, listener, blocks, 0, 0):
+            if trial.systems == ("s",):
+                who.append(listener)
+                what.append(trial.clip)
+    strict, hard = deviations[0] * rng.normal(size=listeners), deviations[1] * rng.normal(size=clips)
+    exact = mean + strict[who] + hard[[int(clip[1:]) for clip in what]] + deviations[2] * rng.normal(size=len(who))
+    return np.clip(np.round(exact), 1, 5).tolist(), who, what
+
+
+@pytest.mark.parametrize(
+    ("listeners", "clips", "blocks", "deviations"),
+    [(13, 40, 40, (0.25, 0.35, 0.6)), (13, 40, 13, (0.25, 0.35, 0.6)), (20, 12, 12, (0.3, 0.4, 0.7))],
+)
+def test_intervals_hold_what_they_promise(
+    listeners: int, clips: int, blocks: int, deviations: tuple[float, float, float]
+) -> None:
+    """In 1000 simulated data sets, 93 to 97 % of the intervals contain the mean of all listeners and clips."""
+    rng = np.random.default_rng(1)
+    true = float(np.mean([np.mean(simulated(rng, 100, 100, 100, deviations, 3.3)[0]) for _ in range(40)]))
+    held = 0
+    for _ in range(1000):
+        interval = effects(*simulated(rng, listeners, clips, blocks, deviations, 3.3)).interval
+        assert interval is not None
+        held += interval.low <= true <= interval.high
+    assert 930 <= held <= 970
+
+
+def test_the_width_of_table_ii() -> None:
+    """13 experts who rate 40 clips: half-widths of 0.04 to 0.10, as MaskSR2's Table II has them."""
+    rng = np.random.default_rng(2)
+    halves = []
+    for _ in range(300):
+        interval = effects(*simulated(rng, 13, 40, 40, (0.08, 0.15, 0.6), 3.0)).interval
+        assert interval is not None
+        halves.append((interval.high - interval.low) / 2)
+    assert np.quantile(halves, 0.05) > 0.04
+    assert np.mean(halves) == pytest.approx(0.08, abs=0.015)
