@@ -245,6 +245,8 @@ class SynthesizerCard(Card):
     """How it changes a prompt before it runs its model (a cut, a level, denoising); "" if it does not."""
     watermark: bool = False
     """Whether its speech has a watermark."""
+    argument: str = ""
+    """The argument that must follow its name after a colon, as in `published:DIR`; "" if there is none."""
     checkpoint: bool = False
     """True for a synthesizer whose checkpoint the user names, as in `sise-tts@FILE`."""
     deviations: str = ""

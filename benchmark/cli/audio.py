@@ -66,16 +66,20 @@ def speech(
     store: Annotated[Path, typer.Argument(readable=False, help="A store with a suite that synthesizes speech.")],
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
+    prompts: Annotated[
+        bool, typer.Option("--prompts", help="Write prompts for a TTS elsewhere: SYSTEM/meta.lst, SYSTEM/prompts/.")
+    ] = False,
 ) -> None:
     """Write a store's synthetic speech as SeedTTS lays it out: meta.lst, prompts, and SYSTEM/UTT.wav.
 
-    The official scripts score these folders; exit code 1 when speech is missing.
+    The official scripts score these folders; exit code 1 when speech is missing. With --prompts, what a TTS that has no
+    adapter here needs; put what it says beside each meta.lst as UTT.wav, and run with --synthesizer published:DIR.
     """
     from restorebench.benchmark.core.outputs import require_folder
-    from restorebench.benchmark.folders.speech import write_speech
+    from restorebench.benchmark.folders.speech import write_prompts, write_speech
 
     require_folder(out)
-    written, missing = write_speech(*_stored_plan(store, suite), out)
+    written, missing = (write_prompts if prompts else write_speech)(*_stored_plan(store, suite), out)
     for line in missing:
         _print_status(line)
     _print_status(f"wrote {written} sounds to {out}, {len(missing)} are missing")

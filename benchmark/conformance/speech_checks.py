@@ -79,8 +79,17 @@ class SpeechSubject:
         """Each test sentence, said in one call."""
         return self.say(*(self.request(text) for text in range(3)))
 
-    def trace(self, request: SpeechRequest) -> SpeechTrace | None:
+    def trace(self, prompt: FloatArray | None = None) -> SpeechTrace | None:
+        """What the model gets of a prompt [time] at 24 kHz, a test clip by default; None if that is not told."""
+        request = self.request(prompt=prompt)
         return self.synthesizer.trace(request) if isinstance(self.synthesizer, Traced) else None
+
+    @property
+    def untold(self) -> tuple[Verdict, str]:
+        """The verdict of a check of the prompt where it is not told what the model gets."""
+        if not self.card.clones:
+            return "ok", "a control, whose model gets no prompt"
+        return "not told", NOT_TRACED
 
 
 SpeechCheck = Callable[[SpeechSubject], tuple[Verdict, str]]
@@ -177,9 +186,9 @@ def _prompt(subject: SpeechSubject) -> tuple[Verdict, str]:
 @check("cut")
 def _cut(subject: SpeechSubject) -> tuple[Verdict, str]:
     given = sounds.long_speech(PROMPT_RATE, LONG_PROMPT_S / 60)
-    trace = subject.trace(subject.request(prompt=given))
+    trace = subject.trace(given)
     if trace is None:
-        return "not told", NOT_TRACED
+        return subject.untold
     missing = LONG_PROMPT_S - trace.heard.seconds
     return _unless_declared(
         subject, abs(missing) <= MAX_CUT_S, f"{missing:+.2f} s of {LONG_PROMPT_S:.0f} s are missing"
@@ -192,9 +201,9 @@ def _clipped(subject: SpeechSubject) -> tuple[Verdict, str]:
     losses = []
     for scale in (ABOVE_FULL_SCALE, 0.02):
         given = sounds.speech(PROMPT_RATE) * np.float32(scale / sounds.PEAK)
-        trace = subject.trace(subject.request(prompt=given))
+        trace = subject.trace(given)
         if trace is None:
-            return "not told", NOT_TRACED
+            return subject.untold
         expected, heard = _beside(given, trace)
         losses.append(20 * np.log10((np.abs(heard).max() + 1e-12) / np.abs(expected).max()))
     worst = max(losses, key=abs)
@@ -207,9 +216,9 @@ def _denoised(subject: SpeechSubject) -> tuple[Verdict, str]:
     speech = sounds.speech(PROMPT_RATE)
     noise = sounds.noise(PROMPT_RATE, len(speech) / PROMPT_RATE, NOISE_SCALE, seed=1)
     given = np.concatenate([lead, speech + noise])
-    trace = subject.trace(subject.request(prompt=given))
+    trace = subject.trace(given)
     if trace is None:
-        return "not told", NOT_TRACED
+        return subject.untold
     expected, heard = _beside(given, trace)
     first = slice(0, round(0.9 * LEAD_S * trace.heard.rate))
     lost = 10 * np.log10((np.mean(expected[first] ** 2) + 1e-20) / (np.mean(heard[first] ** 2) + 1e-20))
@@ -223,7 +232,7 @@ def _retries(subject: SpeechSubject) -> tuple[Verdict, str]:
     """A prompt of noise, for which a model may fail: its first speech counts, whatever it is like."""
     runs = []
     for prompt in (None, sounds.noise(PROMPT_RATE, 3.0, 0.2)):
-        trace = subject.trace(subject.request(prompt=prompt))
+        trace = subject.trace(prompt)
         if trace is None:
             return "not told", NOT_TRACED
         runs.append(trace.runs)

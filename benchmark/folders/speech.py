@@ -4,7 +4,11 @@
     prompts/UTT.wav       the clean prompts
     SYSTEM/UTT.wav        speech with the prompt that SYSTEM restored (`unprocessed`: degraded, `target`: clean)
 
-If there are several conditions, each has its own folder with this layout.
+If there are several conditions, each has its own folder with this layout. `write_prompts` writes what a TTS elsewhere
+needs, a folder per system, and `--synthesizer published:DIR` reads the speech that is added to it:
+
+    SYSTEM/meta.lst           as above, with the prompts that SYSTEM restored
+    SYSTEM/prompts/UTT.wav
 
 Source: BytedanceSpeech/seed-tts-eval; SISE Table 2.
 """
@@ -18,7 +22,7 @@ from pathlib import Path
 from restorebench.benchmark.audio import write_float
 from restorebench.benchmark.core.atomic import write_atomic
 from restorebench.benchmark.errors import AudioError, RequestError, reason
-from restorebench.benchmark.plan.plan import Plan
+from restorebench.benchmark.plan.plan import Job, Plan
 from restorebench.benchmark.run.degrade import load_pair
 from restorebench.benchmark.run.score import delivered
 from restorebench.benchmark.store.store import Store
@@ -48,6 +52,38 @@ def write_speech(store: Store, plan: Plan, out: Path) -> tuple[int, list[str]]:
     return written, missing
 
 
+def write_prompts(store: Store, plan: Plan, out: Path) -> tuple[int, list[str]]:
+    """Writes the prompts of each system's first seed; returns their number, and error lines. Raises RequestError."""
+    if not plan.suite.speech:
+        raise RequestError(f"{plan.suite.name} has no speech; suites with speech have a synthesizer")
+    folders = _folders(plan.systems)
+    conditions = list(dict.fromkeys(trial.condition for trial in plan.trials))
+    lines: dict[Path, list[str]] = {}
+    written, missing = 0, []
+    for trial in plan.trials:
+        where = out / trial.condition if len(conditions) > 1 else out
+        for system, job in _first_seeds(plan, trial).items():
+            try:
+                sound = delivered(store, job.restoration, load_pair(store, trial))
+            except AudioError as error:
+                sound = reason(error)
+            if isinstance(sound, str):
+                missing.append(f"{trial.id}, {system}: {sound}")
+                continue
+            folder = where / folders[system]
+            write_float(_made(folder / PROMPTS) / f"{trial.utterance.id}.wav", sound.audio)
+            lines.setdefault(folder, []).append(_line(trial))
+            written += 1
+    for folder, texts in lines.items():
+        write_atomic(folder / "meta.lst", "".join(texts).encode())
+    return written, missing
+
+
+def _first_seeds(plan: Plan, trial: Trial) -> dict[str, Job]:
+    """Each system's job with its first seed."""
+    return {job.system: job for job in reversed(plan.by_trial[trial.id])}
+
+
 def _write_clip(
     store: Store, plan: Plan, trial: Trial, where: Path, folders: Mapping[str, str]
 ) -> tuple[int, list[str]]:
@@ -59,8 +95,7 @@ def _write_clip(
     if pair.reference:
         write_float(_made(where / PROMPTS) / name, pair.reference)
     written, missing = 0, []
-    first = {job.system: job for job in reversed(plan.by_trial[trial.id])}  # a system's first seed
-    for system, job in first.items():
+    for system, job in _first_seeds(plan, trial).items():
         sound = delivered(store, job, pair)
         if isinstance(sound, Restoration):
             write_float(_made(where / folders[system]) / name, sound.audio)

@@ -1,8 +1,9 @@
 """Synthesizers by registry name: text-to-speech for the downstream test. A new one is one file and one line here."""
 
 BUILTIN = {
-    "hibari": "hibari:Hibari",
-    "pocket-tts": "pocket_tts:PocketTts",
-    "qwen3-tts": "qwen3_tts:Qwen3Tts",
+    "hibari": "isolated:hibari",
+    "pocket-tts": "isolated:pocket_tts",
+    "published": "published:Published",
+    "qwen3-tts": "isolated:qwen3_tts",
     "sise-tts": "sise_tts:sise_tts",
 }

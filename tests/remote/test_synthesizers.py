@@ -13,36 +13,35 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from restorebench.benchmark.conformance.speech_checks import check_synthesizer
 from restorebench.benchmark.contracts import SpeechRequest
 from restorebench.benchmark.isolation import environments
 from restorebench.benchmark.isolation.environments import Environment
 from restorebench.benchmark.types import Audio
-from restorebench.systems.synthesizers.pocket_tts import PocketTts
-from restorebench.systems.synthesizers.qwen3_tts import Qwen3Tts
+from restorebench.systems.synthesizers.isolated import IsolatedSynthesizer, pocket_tts, qwen3_tts
 from tests.conftest import Cli
 
 pytestmark = pytest.mark.environments
 FOLDER = Path(__file__).parent
-CLASSES: dict[str, tuple[type[PocketTts | Qwen3Tts], str]] = {
-    "pocket-tts": (PocketTts, "make_pocket.py"),
-    "qwen3-tts": (Qwen3Tts, "make_qwen.py"),
+CLASSES: dict[str, tuple[IsolatedSynthesizer, str]] = {
+    "pocket-tts": (pocket_tts, "make_pocket.py"),
+    "qwen3-tts": (qwen3_tts, "make_qwen.py"),
 }
 
 
 @pytest.fixture(scope="module", params=CLASSES)
-def cloning(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[PocketTts | Qwen3Tts]:
+def cloning(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[IsolatedSynthesizer]:
     """The synthesizer, with random weights in a mirror folder where the official ones would be."""
-    made_of, script = CLASSES[request.param]
+    made, script = CLASSES[request.param]
     mirror = tmp_path_factory.mktemp("mirror")
-    python = environments.require(Environment(made_of.card.environment))
+    python = environments.require(Environment(made.card.environment))
     command = [str(python), "-I", str(FOLDER / script), str(mirror / request.param)]
     subprocess.run(command, check=True, capture_output=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RESTOREBENCH_WEIGHTS", str(mirror))
         patch.setenv("RESTOREBENCH_OFFLINE", "1")
-        made = made_of()
         yield made
-        made.remote.close()
+        made.remote().close()
 
 
 @pytest.fixture
@@ -50,7 +49,7 @@ def request_(speech: Audio) -> SpeechRequest:
     return SpeechRequest(speech, "what is said", "The birch canoe slid on the planks.", "en", seed=7)
 
 
-def test_equal_requests_give_equal_samples(cloning: PocketTts | Qwen3Tts, request_: SpeechRequest) -> None:
+def test_equal_requests_give_equal_samples(cloning: IsolatedSynthesizer, request_: SpeechRequest) -> None:
     first, again, other = cloning.synthesize([request_, request_, replace(request_, seed=8)])
     assert first.rate == 24_000
     assert first.samples.any()
@@ -59,19 +58,28 @@ def test_equal_requests_give_equal_samples(cloning: PocketTts | Qwen3Tts, reques
     assert not np.array_equal(first.samples, other.samples)
 
 
-def test_another_prompt_is_another_voice(cloning: PocketTts | Qwen3Tts, request_: SpeechRequest) -> None:
+def test_another_prompt_is_another_voice(cloning: IsolatedSynthesizer, request_: SpeechRequest) -> None:
     backwards = Audio(request_.prompt.samples[::-1].copy(), request_.prompt.rate)
     first, other = cloning.synthesize([request_, replace(request_, prompt=backwards)])
     assert not np.array_equal(first.samples, other.samples)
 
 
-def test_both_languages_are_spoken(cloning: PocketTts | Qwen3Tts, request_: SpeechRequest) -> None:
+def test_both_languages_are_spoken(cloning: IsolatedSynthesizer, request_: SpeechRequest) -> None:
     for language in cloning.card.languages:
         [spoken] = cloning.synthesize([replace(request_, language=language)])
         assert spoken.samples.any()
 
 
-def test_it_lands_in_the_store(cloning: PocketTts | Qwen3Tts, cli: Cli, tmp_path: Path) -> None:
+def test_it_keeps_the_law(cloning: IsolatedSynthesizer) -> None:
+    """Every check but those of the length and of empty speech, which random weights cannot keep."""
+    checked = check_synthesizer(cloning)
+    faults = {fault.check: fault.seen for fault in checked.faults if fault.check not in ("length", "empty")}
+    assert not faults
+    [findings] = checked.findings.values()
+    assert {f.check for f in findings if f.verdict == "not told"} == set()
+
+
+def test_it_lands_in_the_store(cloning: IsolatedSynthesizer, cli: Cli, tmp_path: Path) -> None:
     names = ("--systems", "unprocessed,target", "--metrics", "dnsmos", "--limit", "1")
     done = cli("run", "demo-tts", "--synthesizer", cloning.card.name, *names, "--store", "s")
     assert done.returncode == 0, done.stderr

@@ -14,8 +14,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from restorebench.benchmark.audio import read
+from restorebench.benchmark.audio import read, write_float
 from restorebench.benchmark.contracts import SpeechRequest
+from restorebench.benchmark.data.corpora.seedtts import meta_lines
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.folders.speech import _folders as folders_of
 from restorebench.benchmark.folders.speech import _line as line_of
@@ -23,7 +24,7 @@ from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.store.store import Store, plan_of
 from restorebench.benchmark.suite import known, load_suite, spoken_by
 from restorebench.benchmark.types import Audio
-from restorebench.systems.synthesizers.hibari import Hibari
+from restorebench.systems.synthesizers.isolated import hibari
 from tests.conftest import COMMAND, Cli
 
 RUN = ("run", "demo-tts", "--systems", "unprocessed,spectral-gate,target", "--metrics", "dnsmos", "--limit", "2")
@@ -135,7 +136,7 @@ def test_what_is_said_is_another_clips_sentence() -> None:
 
 
 def test_the_control_ignores_its_prompt() -> None:
-    voice = Hibari()
+    voice = hibari
     rng = np.random.default_rng(0)
     prompts = [Audio(rng.normal(scale=0.1, size=16_000).astype(np.float32), 16_000) for _ in range(2)]
     first, second, other = voice.synthesize(
@@ -145,7 +146,7 @@ def test_the_control_ignores_its_prompt() -> None:
             SpeechRequest(prompts[1], "Good day.", "A pot of tea helps to pass the evening.", "en", 2**40 + 1),
         ]
     )
-    voice.remote.close()
+    voice.remote().close()
     assert np.array_equal(first.samples, second.samples)
     assert 1.0 < first.seconds < 4.0
     assert len(other.samples) != len(first.samples)
@@ -233,3 +234,30 @@ def test_a_corpus_without_sentences_is_refused() -> None:
     silent = suite.model_copy(update={"corpus": suite.corpus.model_copy(update={"say": ""})})
     with pytest.raises(RequestError, match="hibari_41 has no sentence to say"):
         make_plan(silent, ["target"], ["dnsmos"], 1)
+
+
+def test_speech_made_elsewhere(store: Path, cli: Cli, toy_plugin: dict[str, str], tmp_path: Path) -> None:
+    """Prompts go out with their texts; what is put beside them comes in, and a missing file is a failure."""
+    done = cli("speech", str(store), "--prompts", "--out", "elsewhere")
+    assert "wrote 6 sounds to elsewhere, 0 are missing" in done.stderr
+    metas = sorted((tmp_path / "elsewhere").rglob("meta.lst"))
+    assert [meta.parent.name for meta in metas] == ["spectral-gate", "target", "unprocessed"]
+    empty = cli(*RUN, "--synthesizer", "published:elsewhere", "--store", "s", env=toy_plugin)
+    assert empty.returncode == 2
+    assert "no speech; wanted DIR/SYSTEM/UTT.wav" in empty.stderr
+    for number, meta in enumerate(metas):  # a TTS elsewhere: it says the prompt backwards
+        for line in meta_lines(meta)[: 2 - (number == 0)]:
+            prompt = read(meta.parent / line.prompt_wav)
+            write_float(meta.parent / f"{line.utt}.wav", Audio(prompt.samples[::-1].copy(), prompt.rate))
+    done = cli(*RUN, "--synthesizer", "published:elsewhere", "--store", "s", env=toy_plugin)
+    assert done.returncode in (0, 1), done.stderr
+    opened = Store(tmp_path / "s")
+    plan = plan_of(opened)
+    missing = [job for job in plan.jobs if (opened.note("spoken", job.key) or {})["why"]]
+    assert [job.system for job in missing] == ["spectral-gate"]
+    assert "was not synthesized" in (opened.note("spoken", missing[0].key) or {})["why"]
+    for job in plan.jobs:
+        if job.system == "target":
+            given = read(tmp_path / "s" / "pairs" / f"{job.trial.key}.reference.flac")
+            said = read(tmp_path / "s" / "spoken" / f"{job.key}.wav")
+            assert np.array_equal(said.samples, given.samples[::-1])

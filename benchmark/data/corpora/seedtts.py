@@ -9,11 +9,43 @@ the TTS had to say, and the reference is the clean prompt.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from pathlib import Path
+
 from restorebench.benchmark.core.text import read_text
 from restorebench.benchmark.data.corpora.catalogue import command
 from restorebench.benchmark.data.locations import resolve_uri, sha256_if_readable
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Utterance
+
+
+@dataclass(frozen=True)
+class MetaLine:
+    """A line of meta.lst."""
+
+    utt: str
+    prompt_text: str
+    prompt_wav: str
+    """Relative to the file's folder."""
+    infer_text: str
+    where: str
+    """File and line, for messages."""
+
+
+def meta_lines(path: Path) -> list[MetaLine]:
+    """The lines of a meta.lst. Raises RequestError naming a line with another number of fields than 4 or 5."""
+    lines = []
+    for number, line in enumerate(read_text(path).split("\n"), start=1):
+        fields = line.rstrip("\r").split("|")
+        where = f"{path}, line {number}"
+        if not line.strip():
+            continue
+        if len(fields) not in (4, 5):
+            raise RequestError(f"{where}: {len(fields)} fields; wanted 4 or 5, separated by |")
+        utt, prompt_text, prompt_wav, infer_text = fields[:4]
+        lines.append(MetaLine(utt, prompt_text, prompt_wav, infer_text, where))
+    return lines
+
 
 LICENCES = {"en": "CC0 (Common Voice)", "zh": "DiDiSpeech's terms"}
 
@@ -26,19 +58,13 @@ class SeedTts:
         lines = resolve_uri(f"{self.root}/{self.language}/meta.lst")
         if not lines.is_file():
             raise RequestError(f"SeedTTS test-{self.language} is not at {lines}; run: {command('seedtts')}")
-        listed = enumerate(read_text(lines).split("\n"), start=1)
-        return [
-            self._utterance(line.rstrip("\r"), f"{lines}, line {number}") for number, line in listed if line.strip()
-        ]
+        return [self._utterance(line) for line in meta_lines(lines)]
 
-    def _utterance(self, line: str, where: str) -> Utterance:
-        fields = line.split("|")
-        if len(fields) not in (4, 5):
-            raise RequestError(f"{where}: {len(fields)} fields; wanted 4 or 5, separated by |")
-        clip, prompt_text, prompt, target_text = fields[:4]
-        uri = f"{self.root}/{self.language}/{prompt}"
+    def _utterance(self, line: MetaLine) -> Utterance:
+        clip = line.utt
+        uri = f"{self.root}/{self.language}/{line.prompt_wav}"
         if not resolve_uri(uri).is_file():
-            raise RequestError(f"{where}: its prompt is not at {resolve_uri(uri)}; run: {command('seedtts')}")
+            raise RequestError(f"{line.where}: its prompt is not at {resolve_uri(uri)}; run: {command('seedtts')}")
         degraded = f"{self.spoken}/unprocessed/{clip}.wav" if self.spoken else None
         if degraded and not resolve_uri(degraded).is_file():
             raise RequestError(
@@ -50,8 +76,8 @@ class SeedTts:
             uri=uri,
             degraded=degraded,
             sha256=sha256_if_readable(resolve_uri(degraded or uri)),
-            text=target_text if self.spoken else prompt_text,
-            say=None if self.spoken else target_text,
+            text=line.infer_text if self.spoken else line.prompt_text,
+            say=None if self.spoken else line.infer_text,
             language=self.language,
             speaker=clip.partition("-")[0],
             licence=LICENCES.get(self.language, "see the SeedTTS test set"),

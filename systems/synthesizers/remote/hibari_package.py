@@ -16,8 +16,10 @@ class Remote:
     def __init__(self) -> None:
         self.voice: Any = None
 
-    def say(self, _: list[Array], texts: list[str], seeds: list[int]) -> tuple[None, list[Array]]:
-        """Speech [time] of each text at 24 kHz."""
+    def say(
+        self, _: list[Array], prompt_texts: list[str], texts: list[str], languages: list[str], seeds: list[int]
+    ) -> tuple[None, list[Array]]:
+        """Speech [time] of each text at 24 kHz; prompts are ignored."""
         if self.voice is None:
             from hibari import Hibari
 

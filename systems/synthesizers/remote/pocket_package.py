@@ -26,18 +26,46 @@ class Remote:
         self.files, self.config = (model, tokenizer), config
         self.voice: Any = None
 
-    def say(self, prompts: list[Array], texts: list[str], seeds: list[int]) -> tuple[None, list[Array]]:
+    def say(
+        self, prompts: list[Array], prompt_texts: list[str], texts: list[str], languages: list[str], seeds: list[int]
+    ) -> tuple[None, list[Array]]:
         """Speech [time] at 24 kHz of each text in the voice of its prompt [time] at 24 kHz."""
         import torch
 
-        if self.voice is None:
-            self.voice = load(self.config, *self.files)
+        self._load()
         spoken = []
         for prompt, text, seed in zip(prompts, texts, seeds, strict=True):
             torch.manual_seed(seed % SEEDS)
             state = self.voice.get_state_for_audio_prompt(torch.from_numpy(prompt.copy())[None])
             spoken.append(self.voice.generate_audio(state, text).numpy().reshape(-1).astype(np.float32))
         return None, spoken
+
+    def trace(self, prompts: list[Array], **request: Any) -> tuple[dict[str, int], list[Array]]:
+        """Says one request; the prompt that the audio encoder got, and how often the language model generated."""
+        self._load()
+        heard: list[Array] = []
+        runs = [0]
+        encode, generate = self.voice._encode_audio, self.voice._autoregressive_generation
+
+        def encoded(audio: Any) -> Any:
+            heard.append(audio.detach().cpu().numpy().reshape(-1).astype(np.float32))
+            return encode(audio)
+
+        def generated(*given: Any, **named: Any) -> Any:
+            runs[0] += 1
+            return generate(*given, **named)
+
+        self.voice._encode_audio, self.voice._autoregressive_generation = encoded, generated
+        try:
+            self.say(prompts, **request)
+        finally:
+            self.voice._encode_audio, self.voice._autoregressive_generation = encode, generate
+        [prompt] = heard
+        return {"runs": runs[0], "rate": int(self.voice.sample_rate)}, [prompt]
+
+    def _load(self) -> None:
+        if self.voice is None:
+            self.voice = load(self.config, *self.files)
 
 
 def load(config: str, model: str, tokenizer: str) -> Any:

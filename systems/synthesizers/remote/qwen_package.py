@@ -6,6 +6,7 @@ speech; here the limit follows from the text, and speech that reaches the limit 
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,9 +24,9 @@ SPARE_S = 5.0
 
 
 class Remote:
-    def __init__(self, folder: str) -> None:
-        """folder: the owner's files of a base model, with `speech_tokenizer`; loaded when they are needed."""
-        self.folder = folder
+    def __init__(self, config: str) -> None:
+        """config: `config.json` in the owner's folder of a base model; the files are loaded when they are needed."""
+        self.folder = str(Path(config).parent)
         self.model: Any = None
 
     def say(
@@ -37,10 +38,7 @@ class Remote:
         """
         import torch
 
-        if self.model is None:
-            from qwen_tts import Qwen3TTSModel
-
-            self.model = Qwen3TTSModel.from_pretrained(self.folder, dtype=torch.float32)
+        self._load()
         spoken = []
         for prompt, prompt_text, text, language, seed in zip(
             prompts, prompt_texts, texts, languages, seeds, strict=True
@@ -58,3 +56,34 @@ class Remote:
                 raise ValueError(f"speech of {len(text)} characters did not end within {frames / FRAME_RATE:.0f} s")
             spoken.append(np.asarray(samples, np.float32).reshape(-1))
         return None, spoken
+
+    def trace(self, prompts: list[Array], **request: Any) -> tuple[dict[str, int], list[Array]]:
+        """Says one request; the prompt that the speech tokenizer got, and how often the talker generated."""
+        self._load()
+        heard: list[tuple[Array, int]] = []
+        runs = [0]
+        tokenizer, network = self.model.model.speech_tokenizer, self.model.model
+        encode, generate = tokenizer.encode, network.generate
+
+        def encoded(audios: Any, sr: int, **named: Any) -> Any:
+            heard.append((np.asarray(audios[0], np.float32).reshape(-1), int(sr)))
+            return encode(audios, sr=sr, **named)
+
+        def generated(*given: Any, **named: Any) -> Any:
+            runs[0] += 1
+            return generate(*given, **named)
+
+        tokenizer.encode, network.generate = encoded, generated
+        try:
+            self.say(prompts, **request)
+        finally:
+            tokenizer.encode, network.generate = encode, generate
+        [(prompt, rate)] = heard
+        return {"runs": runs[0], "rate": rate}, [prompt]
+
+    def _load(self) -> None:
+        if self.model is None:
+            import torch
+            from qwen_tts import Qwen3TTSModel
+
+            self.model = Qwen3TTSModel.from_pretrained(self.folder, dtype=torch.float32)
