@@ -23,9 +23,10 @@ class TtsConfig(_Table):
     """From semantic to acoustic tokens."""
     phones: Literal["arpabet", "arpabet-pinyin"] = "arpabet-pinyin"
     """The phone set; `arpabet` is for English alone."""
-    positions: Literal["sequence", "spread"] = "sequence"
-    """Rotary positions of the phones: before those of the frames (MaskGCT), or spread evenly over the frames, so that a
-    phone is near the frames in which it is expected. A small model learns the latter from a few hours of speech."""
+    positions: Literal["sequence", "durations"] = "sequence"
+    """Rotary positions of the phones: before those of the frames, in which case the length of a sentence follows from
+    the number of its phones (MaskGCT without its duration model), or in the middle of the frames of each phone, which
+    alignments tell in training and a duration model when speaking. A small model learns the latter from a few hours."""
     seconds: float = Field(default=8.0, gt=0)
     """Length of a training crop."""
     unconditional: float = Field(default=0.15, ge=0, le=1)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,23 +55,39 @@ def draw_layer(rng: np.random.Generator, layers: int) -> int:
     return int(rng.choice(layers, p=weights / weights.sum()))
 
 
-def phones_of_frames(labels: NDArray[np.int64], frame_s: float) -> list[int]:
+class Timed(NamedTuple):
+    """A phone from frame `start` up to, not including, frame `end`; a part of a silence need not begin at a frame."""
+
+    phone: int
+    start: float
+    end: float
+
+    @property
+    def middle(self) -> float:
+        """As a position on the scale of frame numbers."""
+        return (self.start + self.end - 1) / 2
+
+
+def phones_of_frames(labels: NDArray[np.int64], frame_s: float) -> list[Timed]:
     """The sequence of phones in frame classes [frame]; [] for a crop without alignment.
 
     Consecutive frames of one class are one phone, except that a silence is as many pauses as it has PAUSE_S.
     """
     if (labels == IGNORED).any():
         return []
-    sequence: list[int] = []
-    for run in np.split(labels, np.flatnonzero(np.diff(labels)) + 1):
-        silent = run[0] == SILENCE
-        sequence += [int(run[0])] * (int(len(run) * frame_s / PAUSE_S) if silent else 1)
+    edges = [0, *(np.flatnonzero(np.diff(labels)) + 1).tolist(), len(labels)]
+    sequence: list[Timed] = []
+    for start, end in pairwise(edges):
+        phone = int(labels[start])
+        parts = int((end - start) * frame_s / PAUSE_S) if phone == SILENCE else 1
+        bounds = np.linspace(start, end, parts + 1).tolist() if parts else []
+        sequence += [Timed(phone, *bound) for bound in pairwise(bounds)]
     return sequence
 
 
-def padded(rows: Sequence[Sequence[int]]) -> NDArray[np.int64]:
-    """Rows of phones as an array [batch, phone], filled with NO_PHONE; at least one column."""
-    array = np.full((len(rows), max([1, *map(len, rows)])), NO_PHONE, dtype=np.int64)
-    for row, phones in zip(array, rows, strict=True):
-        row[: len(phones)] = phones
+def padded(rows: Sequence[Sequence[float]], nothing: float = NO_PHONE) -> NDArray[np.float64]:
+    """Rows as an array [row, column], filled with `nothing`; at least one column."""
+    array = np.full((len(rows), max([1, *map(len, rows)])), float(nothing))
+    for row, values in zip(array, rows, strict=True):
+        row[: len(values)] = values
     return array

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from restorebench.systems.sise.backbone import Backbone
 from restorebench.systems.sise.config import CodecConfig
@@ -16,6 +17,30 @@ from restorebench.systems.tts.config import TtsConfig
 
 NO_PHONE = -1
 """Fills a row of phones up to the longest row of a batch."""
+DURATION_WIDTH, DURATION_LAYERS, DURATION_REACH = 128, 3, 2
+
+
+class DurationModel(nn.Module):
+    """Logarithm of each phone's frames, from the phones around it."""
+
+    def __init__(self, classes: int) -> None:
+        super().__init__()
+        self.phones = nn.Embedding(classes, DURATION_WIDTH)
+        self.layers = nn.ModuleList(
+            nn.Conv1d(DURATION_WIDTH, DURATION_WIDTH, 2 * DURATION_REACH + 1, padding=DURATION_REACH)
+            for _ in range(DURATION_LAYERS)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(DURATION_WIDTH) for _ in range(DURATION_LAYERS))
+        self.project = nn.Linear(DURATION_WIDTH, 1)
+
+    def forward(self, phones: Tensor) -> Tensor:
+        """Log-frames [batch, phone] of phones [batch, phone], NO_PHONE after the last one."""
+        known = (phones != NO_PHONE)[..., None]
+        x = self.phones(phones.clamp(min=0)) * known
+        for layer, norm in zip(self.layers, self.norms, strict=True):
+            x = (x + functional.gelu(layer(norm(x).transpose(1, 2)).transpose(1, 2))) * known
+        log_frames: Tensor = self.project(x)[..., 0]
+        return log_frames
 
 
 class TextToSemantic(nn.Module):
@@ -24,7 +49,7 @@ class TextToSemantic(nn.Module):
     def __init__(self, config: TtsConfig, codebook_size: int) -> None:
         super().__init__()
         sizes = config.semantic
-        self.codebook_size, self.spread = codebook_size, config.positions == "spread"
+        self.codebook_size = codebook_size
         self.phones = nn.Embedding(config.phone_set.classes, sizes.width)
         self.widen = nn.Linear(sizes.width, 4 * sizes.width)
         self.narrow = nn.Linear(4 * sizes.width, sizes.width)
@@ -36,32 +61,34 @@ class TextToSemantic(nn.Module):
     def mask_code(self) -> int:
         return self.codebook_size
 
-    def forward(self, tokens: Tensor, phones: Tensor) -> Tensor:
-        """Logits [batch, frame, code] of tokens [batch, frame] and phones [batch, phone], as in `hidden`."""
-        logits: Tensor = self.head(self.hidden(tokens, phones))
+    def forward(self, tokens: Tensor, phones: Tensor, places: Tensor | None) -> Tensor:
+        """Logits [batch, frame, code], as in `hidden`."""
+        logits: Tensor = self.head(self.hidden(tokens, phones, places))
         return logits
 
-    def hidden(self, tokens: Tensor, phones: Tensor) -> Tensor:
+    def hidden(self, tokens: Tensor, phones: Tensor, places: Tensor | None) -> Tensor:
         """States [batch, frame, width] that `head` turns into logits.
 
-        tokens hold `mask_code` where masked; phones are classes of the phone set, NO_PHONE after the last one.
+        tokens [batch, frame] hold `mask_code` where masked; phones [batch, phone] are classes of the phone set, and
+        NO_PHONE after the last one; places [batch, phone] are the middles of the phones in frames, None to put the
+        phones before the frames.
         """
         known = phones != NO_PHONE
         spoken = self.phones(phones.clamp(min=0))
         spoken = self.narrow(nn.functional.silu(self.widen(spoken)))
         x = torch.cat([spoken, self.tokens(tokens)], dim=1)
         attended = torch.cat([known, torch.ones_like(tokens, dtype=torch.bool)], dim=1)
-        states: Tensor = self.backbone(x, self.positions(known, tokens.shape[1]), attended)
+        states: Tensor = self.backbone(x, positions(known, tokens.shape[1], places), attended)
         return states[:, phones.shape[1] :]
 
-    def positions(self, known: Tensor, frames: int) -> Tensor:
-        """Positions [batch, phone + frame]; `known` [batch, phone] is false after a row's last phone."""
-        count = known.sum(1, keepdim=True)
-        phone = torch.arange(known.shape[1], device=known.device).expand_as(known)
-        frame = torch.arange(frames, device=known.device).expand(len(known), frames)
-        if self.spread:
-            return torch.cat([(phone + 0.5) * frames / count.clamp(min=1) - 0.5, frame], dim=1)
-        return torch.cat([phone, frame + count], dim=1).float()
+
+def positions(known: Tensor, frames: int, places: Tensor | None) -> Tensor:
+    """Positions [batch, phone + frame]; `known` [batch, phone] is false after a row's last phone."""
+    frame = torch.arange(frames, device=known.device).expand(len(known), frames)
+    if places is not None:
+        return torch.cat([places, frame], dim=1).float()
+    phone = torch.arange(known.shape[1], device=known.device).expand_as(known)
+    return torch.cat([phone, frame + known.sum(1, keepdim=True)], dim=1).float()
 
 
 class SemanticToAcoustic(nn.Module):
@@ -94,9 +121,13 @@ class SpeechModel(nn.Module):
         self.config, self.codec_config = config, codec
         self.semantic = TextToSemantic(config, codec.codebook_size)
         self.acoustic = SemanticToAcoustic(config, codec.acoustic, codec.codebook_size)
+        self.durations = DurationModel(config.phone_set.classes) if config.positions == "durations" else None
 
     def forward(
-        self, tokens: Tensor, phones: Tensor, codes: Tensor, layer: Tensor, semantic: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Logits of the semantic stage (tokens, phones) and of the acoustic stage (codes, layer, semantic)."""
-        return self.semantic(tokens, phones), self.acoustic(codes, layer, semantic)
+        self, tokens: Tensor, phones: Tensor, places: Tensor, codes: Tensor, layer: Tensor, semantic: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor | None]:
+        """Logits of the semantic stage (tokens, phones, places) and of the acoustic stage (codes, layer, semantic), and
+        the log-frames of the phones if there is a duration model."""
+        logits = self.semantic(tokens, phones, None if self.durations is None else places)
+        log_frames = None if self.durations is None else self.durations(phones)
+        return logits, self.acoustic(codes, layer, semantic), log_frames

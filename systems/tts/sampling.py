@@ -12,8 +12,7 @@ from torch import Tensor
 from restorebench.systems.sise.config import SamplingConfig
 from restorebench.systems.sise.sampling import draw, masked_counts, reverse_step
 from restorebench.systems.tts.config import TtsSampling
-from restorebench.systems.tts.masks import padded
-from restorebench.systems.tts.model import SemanticToAcoustic, SpeechModel, TextToSemantic
+from restorebench.systems.tts.model import NO_PHONE, SemanticToAcoustic, SpeechModel, TextToSemantic
 
 Logits = Callable[[Tensor], Tensor]
 """From the tokens of a sentence [1, frame] to their logits [1, frame, code]."""
@@ -28,34 +27,36 @@ def guided(conditional: Tensor, unconditional: Tensor, config: TtsSampling) -> T
 
 @torch.inference_mode()
 def say(
-    model: SpeechModel, prompt: Tensor, phones: Sequence[int], frames: int, rng: np.random.Generator,
-    config: TtsSampling,
+    model: SpeechModel, prompt: Tensor, phones: Sequence[int], places: Sequence[float] | None, frames: int,
+    rng: np.random.Generator, config: TtsSampling,
 ) -> Tensor:  # fmt: skip
     """Codes [layer, frame] of a sentence.
 
-    prompt: the prompt's codes [layer, frame]; phones: those of the prompt, then those of the sentence; frames: length
-    of the sentence.
+    prompt: the prompt's codes [layer, frame]; phones: those of the prompt, then those of the sentence; places: their
+    middles in frames from the start of the prompt, for a model with durations; frames: length of the sentence.
     """
-    semantic = say_semantic(model.semantic, prompt[0], phones, frames, rng, config)
+    semantic = say_semantic(model.semantic, prompt[0], phones, places, frames, rng, config)
     acoustic = say_acoustic(model.acoustic, prompt, semantic, rng, config)
     return torch.cat([semantic[None], acoustic])
 
 
 def say_semantic(
-    model: TextToSemantic, prompt: Tensor, phones: Sequence[int], frames: int, rng: np.random.Generator,
-    config: TtsSampling,
+    model: TextToSemantic, prompt: Tensor, phones: Sequence[int], places: Sequence[float] | None, frames: int,
+    rng: np.random.Generator, config: TtsSampling,
 ) -> Tensor:  # fmt: skip
     """Semantic tokens [frame] of a sentence after a prompt's [frame].
 
     The unconditional branch has neither prompt nor phones.
     """
-    given = torch.from_numpy(padded([phones])).to(prompt.device)
-    nothing = torch.full_like(given[:, :1], -1)
+    given = torch.tensor([[*phones]], device=prompt.device)
+    where = None if places is None else torch.tensor([[*places]], device=prompt.device)
+    nothing = torch.full_like(given[:, :1], NO_PHONE)
+    nowhere = None if where is None else torch.zeros_like(where[:, :1])
 
     def logits(tokens: Tensor) -> Tensor:
-        states = model.hidden(torch.cat([prompt[None], tokens], dim=1), given)[:, len(prompt) :]
+        states = model.hidden(torch.cat([prompt[None], tokens], dim=1), given, where)[:, len(prompt) :]
         if config.guidance:
-            states = guided(states, model.hidden(tokens, nothing), config)
+            states = guided(states, model.hidden(tokens, nothing, nowhere), config)
         predicted: Tensor = model.head(states)
         return predicted
 

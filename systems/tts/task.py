@@ -28,8 +28,8 @@ from restorebench.systems.training.data import Batch
 from restorebench.systems.training.recordings import Recordings
 from restorebench.systems.training.task import Progress, SingleModelTask, Values
 from restorebench.systems.tts.config import TtsConfig, TtsSampling
-from restorebench.systems.tts.masks import LONGEST_PROMPT, draw_layer, draw_mask, padded, phones_of_frames
-from restorebench.systems.tts.model import SpeechModel
+from restorebench.systems.tts.masks import LONGEST_PROMPT, Timed, draw_layer, draw_mask, padded, phones_of_frames
+from restorebench.systems.tts.model import NO_PHONE, SpeechModel
 from restorebench.systems.tts.sampling import say
 
 
@@ -74,19 +74,21 @@ class TtsTask(SingleModelTask[SpeechModel]):
         """Codes and phones of each crop and, drawn from its index, its layer, prompts and masks."""
         device, codes = batch["clean"].device, self.codec.encode(batch["clean"])
         frames, share = codes.shape[2], self.model_config.unconditional
-        layers, masks, phones, prompts = [], [], [], []
+        layers, masks, spoken, prompts = [], [], [], []
         for index, labels in zip(batch["index"], self._frame_labels(batch, frames, stream), strict=True):
             rng = generator("tts", stream, self.config.seed, int(index))
             semantic, acoustic = (draw_mask(rng, stage, frames, share) for stage in ("semantic", "acoustic"))
             layers.append(draw_layer(rng, self.codec.config.acoustic))
             sequence = phones_of_frames(labels, self.codec.hop / self.rate)
-            phones.append(sequence if semantic.prompt else [])
+            spoken.append(sequence if semantic.prompt else [])
             masks.append([semantic.masked & bool(sequence), acoustic.masked])
             prompts.append(acoustic.prompt)
         return {
             **batch,
             "codes": codes,
-            "sequence": torch.from_numpy(padded(phones)).to(device),
+            "sequence": torch.from_numpy(padded([[one.phone for one in row] for row in spoken])).long().to(device),
+            "places": torch.from_numpy(padded([[one.middle for one in row] for row in spoken], 0)).float().to(device),
+            "lengths": torch.from_numpy(padded([lengths(row) for row in spoken], 0)).float().to(device),
             "layer": torch.tensor(layers, device=device),
             "masked": torch.from_numpy(np.array(masks)).to(device),
             "prompt": torch.tensor(prompts, device=device),
@@ -105,25 +107,35 @@ class TtsTask(SingleModelTask[SpeechModel]):
         """Cross-entropy of each stage's masked tokens, a mean over a crop's tokens, then over the crops."""
         values = self._losses(model, examples)
         part = share * len(examples["clean"])
-        return (values["loss_semantic"] + values["loss_acoustic"]) * part, {k: v * part for k, v in values.items()}
+        total = torch.stack([value for name, value in values.items() if name.startswith("loss")]).sum()
+        return total * part, {name: value * part for name, value in values.items()}
 
     def _losses(self, model: nn.Module, examples: Batch) -> Values:
         codes, layer, masked = examples["codes"], examples["layer"], examples["masked"]
         mask_code = self.codec.codebook_size
         tokens = codes[:, 0].masked_fill(masked[:, 0], mask_code)
         hidden = hide(codes[:, 1:], layer, masked[:, 1], examples["prompt"], mask_code)
-        semantic, acoustic = model(tokens, examples["sequence"], hidden, layer, codes[:, 0])
+        phones = examples["sequence"], examples["places"]
+        semantic, acoustic, log_frames = model(tokens, *phones, hidden, layer, codes[:, 0])
         wanted = codes[torch.arange(len(codes), device=codes.device), 1 + layer]
-        return {
+        values = {
             **stage_values("semantic", semantic, codes[:, 0], masked[:, 0]),
             **stage_values("acoustic", acoustic, wanted, masked[:, 1]),
         }
+        return values if log_frames is None else values | {"loss_durations": duration_loss(log_frames, examples)}
 
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:
+        """Without the values of the semantic stage where no crop is aligned."""
         model = self.eval_model.eval()
-        losses = [self._losses(model, self.to_examples(batch, "validation")) for batch in batches]
-        return {name: torch.stack([values[name] for values in losses]).mean() for name in losses[0]}
+        examples = [self.to_examples(batch, "validation") for batch in batches]
+        losses = [self._losses(model, example) for example in examples]
+        aligned = any(bool((example["sequence"] != NO_PHONE).any()) for example in examples)
+        return {
+            name: torch.stack([values[name] for values in losses]).mean()
+            for name in losses[0]
+            if aligned or name.endswith("acoustic")
+        }
 
     @torch.inference_mode()
     def sample_audio(self, batch: Batch) -> list[tuple[str, Audio]]:
@@ -133,11 +145,13 @@ class TtsTask(SingleModelTask[SpeechModel]):
         prompt = int(LONGEST_PROMPT["semantic"] * frames)
         sounds = []
         for item, labels in enumerate(self._frame_labels(batch, frames, "validation")):
-            phones = phones_of_frames(labels, self.codec.hop / self.rate)
+            spoken = phones_of_frames(labels, self.codec.hop / self.rate)
             continued = codes[item : item + 1]
-            if phones:
+            if spoken:
                 rng = generator("listen", self.config.seed, int(batch["index"][item]))
-                said = say(model, codes[item, :, :prompt], phones, frames - prompt, rng, self.sampling)
+                phones, middles = [one.phone for one in spoken], [one.middle for one in spoken]
+                places = None if model.durations is None else middles
+                said = say(model, codes[item, :, :prompt], phones, places, frames - prompt, rng, self.sampling)
                 continued = torch.cat([codes[item, :, :prompt], said], dim=1)[None]
             for name, kept in (("said", continued), ("target-codec", codes[item : item + 1])):
                 samples = self.codec.decode(kept)[0].float().cpu().numpy()
@@ -155,6 +169,19 @@ class TtsTask(SingleModelTask[SpeechModel]):
             "rate": self.rate,
         }
         return Checkpoint(self.kind, tensors, config)
+
+
+def lengths(spoken: Sequence[Timed]) -> list[float]:
+    """Frames of each phone; 0 for the first and last one, which the crop may have cut."""
+    whole = [one.end - one.start for one in spoken]
+    return [0.0, *whole[1:-1], 0.0][: len(whole)]
+
+
+def duration_loss(log_frames: Tensor, examples: Batch) -> Tensor:
+    """Mean squared error of the log-frames [batch, phone] over the phones whose length is known."""
+    known = examples["lengths"] > 0
+    error = log_frames.float() - examples["lengths"].clamp(min=1e-3).log()
+    return (error.square() * known).sum() / known.sum().clamp(min=1)
 
 
 def hide(codes: Tensor, layer: Tensor, masked: Tensor, prompt: Tensor, mask_code: int) -> Tensor:

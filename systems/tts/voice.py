@@ -1,7 +1,8 @@
 """Says sentences in the voice of a prompt, whole or piece by piece (SISE §3).
 
-The length of a sentence follows from the prompt's speaking rate: frames of the prompt times phones of the sentence over
-phones of the prompt, which is MaskGCT's rule without a duration model.
+The length of a sentence follows from the prompt's speaking rate. With a duration model: the predicted length of the
+sentence times the prompt's length over its predicted length. Without one, MaskGCT's rule: frames of the prompt times
+phones of the sentence over phones of the prompt.
 """
 
 from __future__ import annotations
@@ -83,17 +84,23 @@ class Voice:
             raise AudioError("the prompt is empty")
         with torch.inference_mode():
             prompt = self.codec.encode(torch.from_numpy(np.ascontiguousarray(samples))[None].to(self.device))[0]
-        frames = sentence_frames(prompt.shape[1], before, sentence)
+            phones = [*before, *[SILENCE] * BETWEEN, *sentence, *[SILENCE] * AFTER]
+            places, frames = self.timing(phones, len(before) + BETWEEN, prompt.shape[1])
         if frames * self.codec.hop > LONGEST_S * self.codec.rate:
             raise AudioError(
                 f"the sentence would take {frames * self.codec.hop / self.codec.rate:.0f} s at the prompt's rate of "
                 f"speech; at most {LONGEST_S:.0f} s are said: check the prompt's text, or split the sentence"
             )
-        phones = [*before, *[SILENCE] * BETWEEN, *sentence, *[SILENCE] * AFTER]
         self.generated += 1
-        return say(self.model, prompt, phones, frames, generator("tts", request.seed), self.sampling)
+        return say(self.model, prompt, phones, places, frames, generator("tts", request.seed), self.sampling)
 
-
-def sentence_frames(prompt_frames: int, before: list[int], sentence: list[int]) -> int:
-    """Frames of a sentence at the prompt's speaking rate, with the pause after it; at least one."""
-    return max(1, round(prompt_frames * (len(sentence) + AFTER) / (len(before) + BETWEEN)))
+    def timing(self, phones: list[int], before: int, prompt_frames: int) -> tuple[list[float] | None, int]:
+        """(middles of the phones in frames, or None; frames of the sentence), of which the first `before` phones are
+        the prompt's."""
+        if self.model.durations is None:
+            return None, max(1, round(prompt_frames * (len(phones) - before) / before))
+        predicted = self.model.durations(torch.tensor([phones], device=self.device))[0].exp().tolist()
+        scale = prompt_frames / sum(predicted[:before])
+        ends = np.cumsum([length * scale for length in predicted])
+        middles = ends - np.multiply(predicted, scale / 2) - 0.5
+        return middles.tolist(), max(1, round(float(ends[-1]) - prompt_frames))

@@ -20,19 +20,19 @@ class LiteralSemantic:
     size: int
     blocks: int
     heads: int
-    spread: bool
 
-    def hidden(self, tokens: list[int], phones: list[int]) -> Tensor:
-        """States [frame, width] of tokens ([MASK] = size) and the phones before them."""
+    def hidden(self, tokens: list[int], phones: list[int], middles: list[float] | None) -> Tensor:
+        """States [frame, width] of tokens ([MASK] = size) and the phones, which stand at their middles or before the
+        tokens."""
         rows, places = [], []
         for number, phone in enumerate(phones):
             embedded = self.state["phones.weight"][phone]
             wide = embedded @ self.state["widen.weight"].T + self.state["widen.bias"]
             rows.append((wide / (1 + torch.exp(-wide))) @ self.state["narrow.weight"].T + self.state["narrow.bias"])
-            places.append((number + 0.5) * len(tokens) / len(phones) - 0.5 if self.spread else float(number))
+            places.append(float(number) if middles is None else middles[number])
         for frame, token in enumerate(tokens):
             rows.append(self.state["tokens.weight"][token])
-            places.append(float(frame if self.spread else frame + len(phones)))
+            places.append(float(frame + len(phones)) if middles is None else float(frame))
         reader = Placed(self.state, 0, self.size, self.blocks, self.heads)
         reader.places = places
         x = torch.stack(rows)
@@ -71,6 +71,24 @@ def guided(conditional: Tensor, unconditional: Tensor, scale: float, rescale: fl
     moved = conditional + scale * (conditional - unconditional)
     ratio = deviation(conditional) / deviation(moved)
     return rescale * (moved * ratio) + (1 - rescale) * moved
+
+
+def log_frames(state: dict[str, Tensor], phones: list[int]) -> list[float]:
+    """The duration model: three layers, each a convolution over five phones of what a layer norm gives."""
+    x = [state["phones.weight"][phone] for phone in phones]
+    for layer in range(3):
+        weight, bias = state[f"layers.{layer}.weight"], state[f"layers.{layer}.bias"]
+        scale, shift = state[f"norms.{layer}.weight"], state[f"norms.{layer}.bias"]
+        normal = [(v - v.mean()) / torch.sqrt(v.var(unbiased=False) + 1e-5) * scale + shift for v in x]
+        after = []
+        for place in range(len(x)):
+            total = bias
+            for tap in range(5):
+                if 0 <= place + tap - 2 < len(x):
+                    total = total + weight[:, :, tap] @ normal[place + tap - 2]
+            after.append(x[place] + 0.5 * total * (1 + torch.erf(total / math.sqrt(2))))
+        x = after
+    return [float(v @ state["project.weight"][0] + state["project.bias"][0]) for v in x]
 
 
 def deviation(x: Tensor) -> float:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import pytest
 
@@ -20,9 +22,9 @@ from tests.tiny import TTS, quietly, run_config  # noqa: E402
 SIZE, HEADS, BLOCKS = 16, 2, 2
 
 
-def semantic_of(task: TtsTask, spread: bool) -> literal_tts.LiteralSemantic:
+def semantic_of(task: TtsTask) -> literal_tts.LiteralSemantic:
     state = {key: value.detach().double() for key, value in task.module.semantic.state_dict().items()}
-    return literal_tts.LiteralSemantic(state, SIZE, BLOCKS, HEADS, spread)
+    return literal_tts.LiteralSemantic(state, SIZE, BLOCKS, HEADS)
 
 
 def acoustic_of(task: TtsTask) -> literal_sise.LiteralDenoiser:
@@ -39,9 +41,9 @@ def made(positions: str) -> TtsTask:
     return task
 
 
-@pytest.mark.parametrize("positions", ["sequence", "spread"])
+@pytest.mark.parametrize("positions", ["sequence", "durations"])
 def test_training_target(positions: str, tmp_path: object) -> None:
-    """Both losses of a step of the task, from its own masks, layers and prompts."""
+    """All losses of a step of the task, from its own masks, layers and prompts."""
     task = made(positions)
     run = task.config
     recordings = recordings_of(run.data.speech, None, quietly)
@@ -52,14 +54,16 @@ def test_training_target(positions: str, tmp_path: object) -> None:
     labels = task._frame_labels(batch, examples["codes"].shape[2], "train")
     table = task.module.acoustic.semantic.weight.detach().double()
     losses: dict[str, list[torch.Tensor]] = {"semantic": [], "acoustic": []}
-    prompts = []
+    prompts, errors = [], []
     for crop in range(5):
         codes, masked, layer = examples["codes"][crop], examples["masked"][crop], int(examples["layer"][crop])
         phones = [phone for phone in examples["sequence"][crop].tolist() if phone >= 0]
-        assert phones in (phones_of_frames(labels[crop], task.codec.hop / task.rate), [])
+        spoken = phones_of_frames(labels[crop], task.codec.hop / task.rate)
+        assert phones in ([one.phone for one in spoken], [])
+        middles = [one.middle for one in spoken][: len(phones)] if positions == "durations" else None
         tokens = [SIZE if hidden else int(token) for token, hidden in zip(codes[0], masked[0], strict=True)]
-        reader = semantic_of(task, positions == "spread")
-        logits = reader.hidden(tokens, phones) @ reader.state["head.weight"].T
+        reader = semantic_of(task)
+        logits = reader.hidden(tokens, phones, middles) @ reader.state["head.weight"].T
         losses["semantic"].append(literal_sise.target_loss(logits, codes[0], masked[0]))
         prompt = int(examples["prompt"][crop])
         prompts.append(prompt)
@@ -68,8 +72,16 @@ def test_training_target(positions: str, tmp_path: object) -> None:
         states = literal_tts.acoustic_hidden(acoustic_of(task), table, given, layer, codes[0])
         logits = states @ acoustic_of(task).state["heads"][layer].T
         losses["acoustic"].append(literal_sise.target_loss(logits, codes[1 + layer], masked[1]))
+        if phones and task.module.durations is not None:
+            state = {key: value.detach().double() for key, value in task.module.durations.state_dict().items()}
+            guessed = literal_tts.log_frames(state, phones)
+            pairs = zip(guessed[1:-1], spoken[1:-1], strict=True)
+            errors += [(guess - math.log(one.end - one.start)) ** 2 for guess, one in pairs]
     assert max(prompts) > 0
     values = task.step([batch], 0)
+    assert ("loss_durations" in values) == (positions == "durations")
+    if errors:
+        assert float(values["loss_durations"]) == pytest.approx(sum(errors) / len(errors), abs=1e-5)
     for stage, parts in losses.items():
         assert float(values[f"loss_{stage}"]) == pytest.approx(float(torch.stack(parts).mean()), abs=1e-5)
 
@@ -78,10 +90,11 @@ def test_training_target(positions: str, tmp_path: object) -> None:
 @pytest.mark.parametrize("stage", ["semantic", "acoustic"])
 def test_sampling_step(stage: str, step: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """One reverse step with guidance, of the tokens that the sampler itself had before that step."""
-    task = made("spread")
+    task = made("durations")
     config = task.sampling.model_copy(update={"semantic_steps": 10, "acoustic_steps": (10, 1), "top_share": 0.25})
     rng = np.random.default_rng(3)
     prompt = torch.from_numpy(rng.integers(0, SIZE, (3, 9)))
+    middles = [1.5, 6.0, 11.0, 17.5, 25.0]
     phones, frames, told = [2, 7, 0, 30, 11], 21, torch.from_numpy(rng.integers(0, SIZE, 21))
     steps: list[tuple[torch.Tensor, torch.Tensor]] = []
 
@@ -93,14 +106,15 @@ def test_sampling_step(stage: str, step: int, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setattr(sampling, "reverse_step", watched)
     with torch.inference_mode():
         if stage == "semantic":
-            sampling.say_semantic(task.module.semantic, prompt[0], phones, frames, np.random.default_rng(5), config)
+            given = (task.module.semantic, prompt[0], phones, middles, frames, np.random.default_rng(5), config)
+            sampling.say_semantic(*given)
         else:
             sampling.say_acoustic(task.module.acoustic, prompt, told, np.random.default_rng(5), config)
     before, after = (tokens[0] for tokens in steps[step])
-    reader = semantic_of(task, True)
+    reader = semantic_of(task)
     if stage == "semantic":
-        conditional = reader.hidden([*prompt[0].tolist(), *before.tolist()], phones)[9:]
-        unconditional = reader.hidden(before.tolist(), [])
+        conditional = reader.hidden([*prompt[0].tolist(), *before.tolist()], phones, middles)[9:]
+        unconditional = reader.hidden(before.tolist(), [], [])
         head, settings = reader.state["head.weight"], config.semantic(SIZE)
     else:
         table, denoiser = task.module.acoustic.semantic.weight.detach().double(), acoustic_of(task)

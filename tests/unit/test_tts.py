@@ -33,9 +33,9 @@ from restorebench.systems.training.loop import launch_fabric  # noqa: E402
 from restorebench.systems.training.recordings import recordings_of  # noqa: E402
 from restorebench.systems.tts.masks import draw_layer, draw_mask, padded, phones_of_frames  # noqa: E402
 from restorebench.systems.tts.sampling import say  # noqa: E402
-from restorebench.systems.tts.task import TtsTask, hide  # noqa: E402
+from restorebench.systems.tts.task import TtsTask, hide, lengths  # noqa: E402
 from restorebench.systems.tts.text import phones_of_text  # noqa: E402
-from restorebench.systems.tts.voice import Voice, sentence_frames  # noqa: E402
+from restorebench.systems.tts.voice import Voice  # noqa: E402
 from tests.tiny import TTS, quietly, random_tts, run_config, trained  # noqa: E402
 
 PHONES = PhoneSet(NAMED_SETS["arpabet-pinyin"])
@@ -82,7 +82,11 @@ def test_a_voice_without_pinyin_reads_no_mandarin() -> None:
 def test_phones_of_frames() -> None:
     """At 50 frames a second: runs are phones, each 0.1 s of silence is one pause, shorter silences are none."""
     labels = np.array([0] * 11 + [5] * 3 + [0] * 4 + [7, 7, 8] + [0] * 5)
-    assert phones_of_frames(labels, 0.02) == [0, 0, 5, 7, 8, 0]
+    spoken = phones_of_frames(labels, 0.02)
+    assert [one.phone for one in spoken] == [0, 0, 5, 7, 8, 0]
+    assert [(one.start, one.end) for one in spoken] == [(0, 5.5), (5.5, 11), (11, 14), (18, 20), (20, 21), (21, 26)]
+    assert [one.middle for one in spoken] == [2.25, 7.75, 12, 18.5, 20, 23]
+    assert lengths(spoken) == [0, 5.5, 3, 2, 1, 0], "the first and the last phone may be cut"
     assert phones_of_frames(np.full(9, IGNORED), 0.02) == []
     assert padded([[3, 4], []]).tolist() == [[3, 4], [-1, -1]]
 
@@ -154,7 +158,23 @@ def test_a_sentence_that_would_not_end_is_an_error(checkpoint_file: Path) -> Non
     tts = registry.create("synthesizers", f"sise-tts@{checkpoint_file}")
     with pytest.raises(AudioError, match="at most 60 s are said"):
         tts.synthesize([request(prompt_text="a", text="take " * 200)])
-    assert sentence_frames(100, [5] * 16, [5] * 38) == 200
+
+
+def test_the_length_of_a_sentence(checkpoint_file: Path, tmp_path: Path) -> None:
+    """Without durations by the number of phones; with them by their predicted lengths, at the prompt's rate."""
+    assert Voice(checkpoint_file, "cpu").timing([5] * 60, 20, 100) == (None, 200)
+    file = random_tts(tmp_path / "tts.safetensors", model={"positions": "durations"})
+    voice = Voice(file, "cpu")
+    assert voice.model.durations is not None
+    phones = [5, 9, 2, 2, 30, 17, 5, 6]
+    places, frames = voice.timing(phones, 3, 40)
+    predicted = voice.model.durations(torch.tensor([phones]))[0].exp()
+    assert frames == round(40 * float(predicted[3:].sum() / predicted[:3].sum()))
+    assert places is not None
+    assert places[0] == pytest.approx(40 * float(predicted[0] / predicted[:3].sum()) / 2 - 0.5)
+    assert places[-1] < 40 + frames
+    assert places == sorted(places)
+    assert len(voice.say(request()).samples) > 0
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 25, 1000])
@@ -247,12 +267,13 @@ def test_the_nano_stages_overfit_one_sentence(tmp_path: Path) -> None:
     task.setup(launch_fabric(run))
     crop = collate([PairStream(run.data, task.rate, recordings, 0, "train")[0]] * 8)
     codes = task.codec.encode(crop["clean"][:1])[0]
-    phones = phones_of_frames(task._frame_labels(crop, 150, "train")[0], 0.02)
+    spoken = phones_of_frames(task._frame_labels(crop, 150, "train")[0], 0.02)
+    phones, middles = [one.phone for one in spoken], [one.middle for one in spoken]
     settings = task.sampling.model_copy(update={"guidance": 0.0})
     for step in range(300):
         task.step([{**crop, "index": torch.arange(8) + 8 * step}], step)
         if step >= 100 and step % 20 == 0:
-            said = say(task.module.eval(), codes[:, :40], phones, 110, generator("test"), settings)
+            said = say(task.module.eval(), codes[:, :40], phones, middles, 110, generator("test"), settings)
             right = (said == codes[:, 40:]).float().mean(1)
             if min(right[0], right[1:].mean()) > 0.95:
                 break
