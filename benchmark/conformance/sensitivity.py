@@ -147,8 +147,8 @@ def table(measured: Sequence[Sensitivity], left_out: Mapping[str, str], clips: i
         for change, why in one.why.items():
             refused.setdefault(f"{change}: {why}", []).append(one.value.name)
     notes = (
-        f"change on {clips} degraded clips of the suite {SUITE}; the reference is not changed; a metric with a "
-        "reference scores an estimate after it is brought to the reference's rate and length, where these are near",
+        f"change of the score of {clips} degraded clips of the suite {SUITE}; their references stay as they are; "
+        "a metric with a reference first brings an estimate of nearly the reference's length to its rate and length",
         *(f"no value of {', '.join(names)} for {why}" for why, names in refused.items()),
         *(f"not measured: {name}: {why}" for name, why in left_out.items()),
     )

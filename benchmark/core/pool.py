@@ -19,7 +19,7 @@ from restorebench.benchmark.errors import MAY_PASS, RequestError
 Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 
-DEATHS = "killed, out of memory, without an end (RESTOREBENCH_UNIT_LIMIT_S), or a crash in native code"
+DEATHS = "killed, out of memory, over RESTOREBENCH_UNIT_LIMIT_S, or a crash in native code"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 PARENT_INTERVAL_S = 1.0
 """Seconds between two checks of a worker whether its parent process still exists."""

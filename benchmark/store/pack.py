@@ -124,7 +124,9 @@ def unpack(file: Path, into: Path, sounds: bool = True) -> Store:
     except RequestError:
         raise
     except MALFORMED as error:
-        raise RequestError(f"{file}: is no whole pack of results ({reason(error)}); make one: submit pack") from error
+        raise RequestError(
+            f"{file}: is not a complete pack of results ({reason(error)}); make one: submit pack"
+        ) from error
     return _readable(file, Store(into))
 
 
@@ -138,7 +140,7 @@ def _readable(file: Path, store: Store) -> Store:
                     raise RequestError(f"a value is {value}")
     except (RequestError, *MALFORMED) as error:
         why = reason(error).replace(f"{store.root}/", "").partition("; ")[0]
-        raise RequestError(f"{file}: is no whole pack of results ({why}); ask its maker for another") from error
+        raise RequestError(f"{file}: is not a complete pack of results ({why}); ask its maker for another") from error
     if not plans:
         raise RequestError(f"{file}: holds no plan; ask its maker for another")
     return store

@@ -93,7 +93,7 @@ CHANGES: dict[str, tuple[Callable[[Members], None], str]] = {
     "one less": (lambda m: m.pop(_first(m, "scores/")) and None, "differ in scores/"),
     "outside": (lambda m: m.update({"../outside": b""}), "'../outside', which no pack holds"),
     "absolute": (lambda m: m.update({"/tmp/outside": b""}), "which no pack holds"),
-    "no manifest": (lambda m: m.pop(MANIFEST) and None, "no whole pack"),
+    "no manifest": (lambda m: m.pop(MANIFEST) and None, "not a complete pack"),
     "other format": (lambda m: m.update({MANIFEST: b'{"format": 9}'}), "of format 9"),
 }
 
@@ -113,7 +113,7 @@ def test_no_flipped_byte_passes(stores: Path, tmp_path: Path) -> None:
         info = archive.getinfo(_first(dict.fromkeys(archive.namelist(), b""), "scores/"))
     whole[info.header_offset + 200] ^= 1
     (tmp_path / "f.rbz").write_bytes(whole)
-    with pytest.raises(RequestError, match="no whole pack"):
+    with pytest.raises(RequestError, match="not a complete pack"):
         unpack(tmp_path / "f.rbz", tmp_path / "into")
 
 
@@ -185,7 +185,7 @@ def test_a_namesake_is_told(stores: Path, tmp_path: Path) -> None:
 
 def test_a_number_that_is_none_is_refused(stores: Path, tmp_path: Path) -> None:
     repacked(stores / "theirs", tmp_path / "odd.rbz", lambda value: float("nan"))
-    with pytest.raises(RequestError, match=r"odd.rbz: is no whole pack of results \(a value is nan\)"):
+    with pytest.raises(RequestError, match=r"odd.rbz: is not a complete pack of results \(a value is nan\)"):
         unpack(tmp_path / "odd.rbz", tmp_path / "into")
 
 
@@ -238,16 +238,16 @@ def test_no_flipped_byte_of_a_plan_passes(stores: Path, tmp_path: Path) -> None:
     start = info.header_offset + 30 + len(info.filename)
     for place in range(start, start + info.compress_size, info.compress_size // 20):
         (tmp_path / "f.rbz").write_bytes(whole[:place] + bytes([whole[place] ^ 4]) + whole[place + 1 :])
-        with pytest.raises(RequestError, match=r"no whole pack|was changed"):
+        with pytest.raises(RequestError, match=r"not a complete pack|was changed"):
             unpack(tmp_path / "f.rbz", tmp_path / f"into{place}")
 
 
 def test_requests(cli: Cli, stores: Path, tmp_path: Path) -> None:
     (tmp_path / "no.rbz").write_bytes(json.dumps({}).encode())
     for arguments, said in (
-        (("submit", "check", "no.rbz"), "no whole pack of results"),
+        (("submit", "check", "no.rbz"), "not a complete pack of results"),
         (("submit", "check", "absent.rbz"), "absent.rbz"),
-        (("board", "no.rbz"), "no whole pack of results"),
+        (("board", "no.rbz"), "not a complete pack of results"),
         (("submit", "pack", stores / "ours", "--out", "x.zip"), "a name that ends in .rbz"),
         (("submit", "pack", tmp_path, "--out", "x.rbz"), "no store there"),
     ):
