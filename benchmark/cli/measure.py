@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,6 +11,7 @@ import typer
 from restorebench.benchmark.errors import RequestError
 
 if TYPE_CHECKING:
+    from restorebench.benchmark.core.pool import Pool
     from restorebench.benchmark.plan.plan import Plan
 
 from restorebench.benchmark.cli.options import (
@@ -33,6 +35,24 @@ from restorebench.benchmark.cli.options import (
 from restorebench.benchmark.cli.results import _board
 
 app = typer.Typer()
+
+
+class Engine(StrEnum):
+    local = "local"
+    ray = "ray"
+
+
+def _pool(engine: Engine, address: str, workers: int | None) -> Pool | None:
+    """The pool of an engine; None for the local one. Raises RequestError."""
+    if engine is Engine.local:
+        if address:
+            raise RequestError("--address is that of a Ray cluster; add --engine ray")
+        return None
+    if address and workers:
+        raise RequestError("--workers counts processes of this machine; a Ray cluster has the processors of its nodes")
+    from restorebench.benchmark.run.ray_pool import RayWorkers
+
+    return RayWorkers(address, None if address else _workers(workers))
 
 
 def _with_checkpoints(systems: str, pattern: str) -> str:
@@ -102,6 +122,10 @@ def run(
         str, typer.Option(help="Files, as 'runs/*/step-*.safetensors': systems that take a checkpoint run with each.")
     ] = "",
     shard: Annotated[str, typer.Option(help="Only part NUMBER/COUNT of the clips; see `store merge`.")] = "",
+    engine: Annotated[Engine, typer.Option(help="local: processes of this machine; ray: tasks of Ray.")] = Engine.local,
+    address: Annotated[
+        str, typer.Option(help="With --engine ray: of a running cluster, or auto; default: Ray on this machine.")
+    ] = "",
     retry_failed: Annotated[bool, typer.Option(help="Try clips again that failed in an earlier run.")] = False,
     fetch: Annotated[
         bool, typer.Option("--fetch", help="First fetch the weights of systems and metrics; prints sizes and licences.")
@@ -126,7 +150,7 @@ def run(
     systems = _with_checkpoints(systems, checkpoints) if checkpoints else systems
     planned = _plan(suite, systems, metrics, limit, profile, synthesizer)
     part = Shard.parse(shard) if shard else WHOLE
-    done = execute(planned, store, _workers(workers), show, retry_failed, part)
+    done = execute(planned, store, _workers(workers), show, retry_failed, part, _pool(engine, address, workers))
     if shard:
         clips = len(part.of(planned).trials)
         _print_status(f"shard {shard}: {clips} of {len(planned.trials)} clips; next: restorebench store merge")

@@ -12,7 +12,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
 from itertools import islice
-from typing import TypeVar
+from typing import Protocol, Self, TypeVar
 
 from restorebench.benchmark.errors import MAY_PASS, RequestError
 
@@ -81,6 +81,24 @@ def _end_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(PARENT_INTERVAL_S)
     os._exit(1)
+
+
+class Pool(Protocol):
+    """Runs units: `Workers` on this machine, `RayWorkers` (run/ray_pool.py) on Ray. Use as a context manager."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, failed: type[BaseException] | None, /, *_: object) -> None: ...
+
+    def map(
+        self,
+        work: Callable[[Unit], Result],
+        units: Sequence[Unit],
+        died: Callable[[Unit, str], Result],
+        pieces: Callable[[Unit], Sequence[Unit]] = ...,
+    ) -> Iterator[Result]:
+        """Results in order of completion; units whose worker died are tried once more, in pieces."""
+        ...
 
 
 class Workers:

@@ -14,7 +14,7 @@ from restorebench.benchmark import registry
 from restorebench.benchmark.components import synthesizer_card, system_of
 from restorebench.benchmark.contracts import Card, Supplied
 from restorebench.benchmark.core.atomic import sweep
-from restorebench.benchmark.core.pool import Workers
+from restorebench.benchmark.core.pool import Pool, Workers
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.errors import MAY_PASS, AudioError
 from restorebench.benchmark.isolation.environments import build, used_by
@@ -42,8 +42,12 @@ def run(
     progress: Progress = silent,
     retry_failed: bool = False,
     shard: Shard = WHOLE,
+    pool: Pool | None = None,
 ) -> None:
     """Finishes a plan in a store; units that the store holds already are not computed again.
+
+    pool: another pool than one of `workers` local processes. Components with an environment of their own, and the
+    measurement of cost, stay on this machine.
 
     A failed unit is tried again if `retry_failed` is true or the machine caused the failure (`MAY_PASS`). Damaged units
     are made again; with `retry_failed`, sounds are checked against their hashes too. Of a shard, only the shard's part
@@ -65,7 +69,7 @@ def run(
     speech = _speech(plan, store)
     _build_environments(plan, restorations[True], scores[True], speech, progress)
     # One process drives all components with an environment of their own, so that each is in memory only once.
-    with Workers(workers) as pool, Workers(1) as lone:
+    with pool or Workers(workers) as pool, Workers(1) as lone:
         progress("degrade", len(pairs), (1 for _ in pool.map(make_pair_unit, pairs, _pair_died)))
         stages = ((pool, False, ""), (lone, True, ", own environments"))
         for by, isolated, where in stages:

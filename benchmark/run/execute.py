@@ -7,6 +7,7 @@ from pathlib import Path
 
 from restorebench.benchmark.core import provenance
 from restorebench.benchmark.core.atomic import write_atomic
+from restorebench.benchmark.core.pool import Pool
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan.plan import Plan
@@ -22,13 +23,15 @@ def execute(
     progress: Progress = silent,
     retry_failed: bool = False,
     shard: Shard = WHOLE,
+    pool: Pool | None = None,
 ) -> Store:
     """Finishes a plan, or a shard of it, and writes the tables.
 
-    For equal scores `records.csv` has equal bytes, whatever the number of workers or of shards that were merged.
+    pool: where units run; None: in `workers` local processes. For equal scores `records.csv` has equal bytes, whatever
+    the pool, the number of workers or of shards that were merged.
     """
     opened = open_or_make(store)
-    run(plan, opened, workers, progress, retry_failed, shard)
+    run(plan, opened, workers, progress, retry_failed, shard, pool)
     write_tables(opened)
     return opened
 
