@@ -241,8 +241,9 @@ class SynthesizerCard(Card):
     """ISO 639-1 codes of the languages that it speaks."""
     clones: bool = True
     """Whether it speaks in the prompt's voice. One that does not is a control: its scores do not depend on prompts."""
-    prompt_changes: str = ""
-    """How it changes a prompt before it runs its model (a cut, a level, denoising); "" if it does not."""
+    prompt_changes: Mapping[str, str] = {}
+    """How it changes a prompt before its model gets it: the name of the check that finds the change (cut, clipped,
+    denoised) -> what is done. Resampling is no change."""
     watermark: bool = False
     """Whether its speech has a watermark."""
     argument: str = ""

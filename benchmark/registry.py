@@ -68,7 +68,7 @@ def parse_name(kind: Kind, name: str) -> tuple[str, dict[str, Any]]:
     The arguments are `argument` (positional), `checkpoint` and `options` (by keyword), as far as the name has them.
     """
     given: dict[str, Any] = {}
-    if kind in ("systems", "synthesizers"):
+    if kind == "systems" or (kind == "synthesizers" and ":" not in name):  # a synthesizer's argument is a folder
         name, question_mark, options = name.partition("?")
         given |= {"options": dict(pair.partition("=")[::2] for pair in options.split("&"))} if question_mark else {}
         before_options = name

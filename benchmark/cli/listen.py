@@ -41,11 +41,12 @@ def make(
     ] = 0,
     checks: Annotated[
         int, typer.Option(min=0, max=5, help="Checks of attention of each kind, per listener; mushra has none.")
-    ] = 1,
+    ] = 2,
     seed: Annotated[int, typer.Option(help="Of the places of the checks.")] = 0,
     suite: Annotated[str, typer.Option(help="Suite in the store; default: the latest.")] = "",
 ) -> None:
     """Make a listening test from a run: loudness-matched sounds under names that tell nothing."""
+    _require_packages("pyloudnorm")
     from restorebench.benchmark.cli.options import _stored_plan
     from restorebench.benchmark.core.progress import show
     from restorebench.reports.listening.listening_test import make_test
@@ -84,7 +85,7 @@ def serve(
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = PORT,
 ) -> None:
     """Serve the test to the listeners until Ctrl-C. Put a web server with HTTPS before it for listeners elsewhere."""
-    _require_packages()
+    _require_packages("starlette", "uvicorn")
     import uvicorn
 
     from restorebench.reports.listening.server import application
@@ -123,7 +124,7 @@ def scores(
 ) -> None:
     """Show mean ratings with intervals, the listeners' agreement, and who failed the checks.
 
-    Listeners with more than a quarter of wrong checks are left out, and named.
+    Listeners with two wrong checks or more, and more than a quarter of them, are left out, and named.
     """
     from restorebench.reports.listening.analysis import read_ratings, tables
 
@@ -145,7 +146,7 @@ def add(
     from restorebench.reports.listening.analysis import means, read_ratings
 
     opened, plan = _stored_plan(store, suite)
-    text = means(read_ratings(ratings))
+    text = means(read_ratings(ratings), plan.suite.name)
     table = opened.root / "listening" / f"{digest(text)[:16]}.csv"
     table.parent.mkdir(exist_ok=True)
     write_atomic(table, text.encode())
@@ -154,9 +155,9 @@ def add(
     _print_status(f"mos: {count} clips of {plan.suite.name}")
 
 
-def _require_packages() -> None:
+def _require_packages(*names: str) -> None:
     """Raises RequestError, with the command that installs them, when a package of the extra `listen` is absent."""
     from importlib.util import find_spec
 
-    if absent := [name for name in ("starlette", "uvicorn", "jinja2") if not find_spec(name)]:
+    if absent := [name for name in names if not find_spec(name)]:
         raise RequestError(f"{', '.join(absent)} not installed; run: pip install 'restorebench[listen]'")

@@ -190,9 +190,8 @@ def _cut(subject: SpeechSubject) -> tuple[Verdict, str]:
     if trace is None:
         return subject.untold
     missing = LONG_PROMPT_S - trace.heard.seconds
-    return _unless_declared(
-        subject, abs(missing) <= MAX_CUT_S, f"{missing:+.2f} s of {LONG_PROMPT_S:.0f} s are missing"
-    )
+    seen = f"{missing:+.2f} s of {LONG_PROMPT_S:.0f} s are missing"
+    return _unless_declared(subject, "cut", abs(missing) <= MAX_CUT_S, seen)
 
 
 @check("clipped")
@@ -207,7 +206,7 @@ def _clipped(subject: SpeechSubject) -> tuple[Verdict, str]:
         expected, heard = _beside(given, trace)
         losses.append(20 * np.log10((np.abs(heard).max() + 1e-12) / np.abs(expected).max()))
     worst = max(losses, key=abs)
-    return _unless_declared(subject, abs(worst) <= MAX_LEVEL_DB, f"{worst:+.1f} dB at the peak of a prompt")
+    return _unless_declared(subject, "clipped", abs(worst) <= MAX_LEVEL_DB, f"{worst:+.1f} dB at the peak of a prompt")
 
 
 @check("denoised")
@@ -222,9 +221,8 @@ def _denoised(subject: SpeechSubject) -> tuple[Verdict, str]:
     expected, heard = _beside(given, trace)
     first = slice(0, round(0.9 * LEAD_S * trace.heard.rate))
     lost = 10 * np.log10((np.mean(expected[first] ** 2) + 1e-20) / (np.mean(heard[first] ** 2) + 1e-20))
-    return _unless_declared(
-        subject, abs(lost) <= MAX_NOISE_LOSS_DB, f"{lost:+.1f} dB of the prompt's noise are missing"
-    )
+    seen = f"{lost:+.1f} dB of the prompt's noise are missing"
+    return _unless_declared(subject, "denoised", abs(lost) <= MAX_NOISE_LOSS_DB, seen)
 
 
 @check("retries")
@@ -247,10 +245,10 @@ def _input(subject: SpeechSubject) -> tuple[Verdict, str]:
     return told(kept, "the caller's prompt must stay as it is")
 
 
-def _unless_declared(subject: SpeechSubject, holds: bool, seen: str) -> tuple[Verdict, str]:
-    """A change of the prompt is a fault unless the card declares changes."""
-    if not holds and subject.card.prompt_changes:
-        return "ok", f"{seen}; its card says: {subject.card.prompt_changes}"
+def _unless_declared(subject: SpeechSubject, name: str, holds: bool, seen: str) -> tuple[Verdict, str]:
+    """A change of the prompt is a fault unless the card declares it under the name of the check."""
+    if not holds and (declared := subject.card.prompt_changes.get(name)):
+        return "ok", f"{seen}; its card says: {declared}"
     return told(holds, seen)
 
 

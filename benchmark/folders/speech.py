@@ -53,9 +53,15 @@ def write_speech(store: Store, plan: Plan, out: Path) -> tuple[int, list[str]]:
 
 
 def write_prompts(store: Store, plan: Plan, out: Path) -> tuple[int, list[str]]:
-    """Writes the prompts of each system's first seed; returns their number, and error lines. Raises RequestError."""
+    """Writes the prompts of each system's first seed; returns their number, and error lines.
+
+    Raises RequestError for a plan without speech, or a folder that holds sounds: speech of earlier prompts would be
+    taken for that of the new ones.
+    """
     if not plan.suite.speech:
         raise RequestError(f"{plan.suite.name} has no speech; suites with speech have a synthesizer")
+    if earlier := next(out.rglob("*.wav"), None):
+        raise RequestError(f"{out}: holds sounds already, such as {earlier}; name a new folder for the prompts")
     folders = _folders(plan.systems)
     conditions = list(dict.fromkeys(trial.condition for trial in plan.trials))
     lines: dict[Path, list[str]] = {}

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,11 +23,27 @@ from restorebench.reports.listening.effects import Effects, effects
 from restorebench.reports.listening.listening_test import ListeningTest
 from restorebench.reports.listening.ratings import Rating
 
-COLUMNS = ("listener", "trial", "clip", "condition", "seed", "system", "other", "value", "passed", "seconds", "at")
-MOST_WRONG = 0.25
-"""A listener with a larger share of wrong answers to checks is left out."""
+COLUMNS = (
+    "kind",
+    "suite",
+    "listener",
+    "trial",
+    "clip",
+    "condition",
+    "seed",
+    "system",
+    "other",
+    "value",
+    "passed",
+    "seconds",
+    "at",
+)
+FEWEST_WRONG, MOST_WRONG = 2, 0.25
+"""A listener with at least so many wrong answers to checks, and with a larger share of them, is left out: one answer
+leaves nobody out, since a strict listener may well call a clean clip fair."""
 HIDDEN_REFERENCE = 90
-"""Lowest rating of MUSHRA's hidden reference that counts as right (ITU-R BS.1534-3, 4.1.2)."""
+"""Lowest rating of MUSHRA's hidden reference that counts as right, as in ITU-R BS.1534."""
+LOWEST_MOS, HIGHEST_MOS = 1, 5
 
 
 @dataclass(frozen=True)
@@ -38,7 +55,9 @@ class Listeners:
 
     @property
     def inattentive(self) -> list[str]:
-        return [name for name, (wrong, count) in self.checks.items() if count and wrong / count > MOST_WRONG]
+        return [
+            name for name, (wrong, count) in self.checks.items() if wrong >= FEWEST_WRONG and wrong / count > MOST_WRONG
+        ]
 
 
 def rows_of(test: ListeningTest, ratings: Sequence[Rating]) -> list[dict[str, object]]:
@@ -50,8 +69,9 @@ def rows_of(test: ListeningTest, ratings: Sequence[Rating]) -> list[dict[str, ob
         trial = trials[rating.listener][rating.trial]
         clip = clips[trial.clip]
         shared = {
-            "listener": rating.listener + 1, "trial": rating.trial + 1, "clip": clip.id, "condition": clip.condition,
-            "seed": clip.draw, "seconds": round(rating.answer.seconds, 3), "at": rating.at,
+            "kind": test.kind, "suite": test.name, "listener": rating.listener + 1, "trial": rating.trial + 1,
+            "clip": clip.id, "condition": clip.condition, "seed": clip.draw,
+            "seconds": round(rating.answer.seconds, 3), "at": rating.at,
         }  # fmt: skip
         right = passed(trial, list(rating.answer.ratings))
         told = "" if right is None else int(right)
@@ -79,18 +99,23 @@ def read_ratings(path: Path) -> pd.DataFrame:
     """The ratings of a CSV, one row each. Raises RequestError naming the line at fault."""
     rows = read_csv(path, ("listener", "clip", "system", "value"))
     for number, row in enumerate(rows, start=2):
-        try:
-            float(row["value"])
-        except ValueError as error:
-            raise RequestError(f"{path}, line {number}: value {row['value']!r} is not a number") from error
+        if not _is_number(row["value"]):
+            raise RequestError(f"{path}, line {number}: value {row['value']!r} is not a number")
         if row.get("passed", "") not in ("", "0", "1"):
             raise RequestError(f"{path}, line {number}: passed {row['passed']!r} is neither 0 nor 1, nor empty")
     if not rows:
         raise RequestError(f"{path}: holds no ratings")
     table = pd.DataFrame(rows)
-    for column in ("other", "passed", "condition", "seed"):
+    for column in ("other", "passed", "condition", "seed", "kind", "suite"):
         table[column] = table.get(column, "")
     return table.assign(value=table["value"].astype(float))
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
 
 
 def listeners_of(table: pd.DataFrame) -> Listeners:
@@ -130,6 +155,13 @@ def scores(table: pd.DataFrame) -> dict[str, Effects]:
 def agreement(table: pd.DataFrame) -> Effects:
     """The effects of all ratings together; an item is a version of a clip."""
     kept = counted(table)
+    if is_of_pairs(kept):  # one order for each pair, or its two orders would count as items that disagree
+        turned = kept["system"] > kept["other"]
+        kept = kept.assign(
+            system=kept["system"].where(~turned, kept["other"]),
+            other=kept["other"].where(~turned, kept["system"]),
+            value=kept["value"].where(~turned, -kept["value"]),
+        )
     parts = ("condition", "clip", "seed", "system", "other")
     items = ["/".join(row) for row in kept[list(parts)].itertuples(index=False)]
     return effects(kept["value"].tolist(), kept["listener"].tolist(), items)
@@ -175,11 +207,21 @@ def tables(table: pd.DataFrame) -> list[Table]:
     ]
 
 
-def means(table: pd.DataFrame) -> str:
-    """Mean rating of each version of a clip as a CSV, as `restorebench score --import` reads it."""
+def means(table: pd.DataFrame, suite: str) -> str:
+    """Mean rating of each version of a clip as a CSV, as `restorebench score --import` reads it.
+
+    Raises RequestError for ratings that are no MOS, or that are of another suite.
+    """
     kept = counted(table)
-    if is_of_pairs(kept):
-        raise RequestError("preferences between pairs give no score per clip; wanted ratings of single versions")
+    kinds, suites = ({name for name in set(kept[column]) if name} for column in ("kind", "suite"))
+    if is_of_pairs(kept) or kinds - {"mos"}:
+        raise RequestError(f"ratings of kind {', '.join(sorted(kinds)) or 'ab'} are no MOS; wanted those of kind mos")
+    if suites - {suite}:
+        raise RequestError(
+            f"the ratings are of {', '.join(sorted(suites))}; the store's suite is {suite}: name --suite"
+        )
+    if not kept["value"].between(LOWEST_MOS, HIGHEST_MOS).all():
+        raise RequestError(f"a rating is not within {LOWEST_MOS} to {HIGHEST_MOS}; wanted opinion scores")
     grouped = kept.groupby(["system", "clip", "condition", "seed"], sort=True)["value"].mean()
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")

@@ -8,6 +8,7 @@ directly before every other one equally often (Williams 1949).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from itertools import combinations
 from typing import Literal
 
@@ -48,8 +49,19 @@ def williams(count: int) -> list[list[int]]:
     return rows if count % 2 == 0 else [*rows, *([*reversed(row)] for row in rows)]
 
 
+@dataclass(frozen=True)
+class Checks:
+    """Checks of a listener's attention."""
+
+    count: int
+    """Of each kind, per listener."""
+    clips: list[str]
+    """Clips whose clean and noisy versions can be a check; without any, a listener gets beeps alone."""
+    seed: int = 0
+
+
 def session(
-    kind: Kind, clips: list[str], systems: list[str], listener: int, blocks: int, checks: int, seed: int
+    kind: Kind, clips: list[str], systems: list[str], listener: int, blocks: int, checks: Checks
 ) -> list[Trial]:
     """The trials of a listener, 0, 1, ...
 
@@ -60,38 +72,45 @@ def session(
         listener: Number of the listener.
         blocks: Blocks per listener, at most one per clip: a block has each system once (mos, dmos), each pair of
             systems once (ab), or is one page with all systems (mushra).
-        checks: Checks of each kind per listener; mushra has a hidden reference on each page instead.
-        seed: Of the test.
+        checks: Of the test; mushra has a hidden reference on each page instead.
     """
     units = list(combinations(range(len(systems)), 2)) if kind == "ab" else [(one,) for one in range(len(systems))]
     order = williams(len(systems) if kind == "mushra" else len(units))
     trials: list[Trial] = []
     for block in range(blocks):
         turn = listener * blocks + block
-        row = order[(turn + turn // len(clips)) % len(order)]
+        cycle, first = divmod(turn, len(clips))
+        # Each cycle of the clips begins at another row: in as many cycles as rows, every clip meets every order once.
+        row = order[(first + _shuffled(len(order))[cycle % len(order)]) % len(order)]
         if kind == "mushra":
             trials.append(Trial(clips[turn % len(clips)], tuple(systems[one] for one in row)))
             continue
         for unit in row:
-            places = units[unit] if (listener + block + unit) % 2 == 0 else units[unit][::-1]
-            trials.append(Trial(clips[(turn + unit) % len(clips)], tuple(systems[one] for one in places)))
-    return trials if kind == "mushra" else _with_checks(trials, kind, clips, listener, checks, seed)
+            clip = (turn + unit) % len(clips)
+            lap = (turn + unit) // len(clips)  # how often this clip has met this pair
+            places = units[unit] if (lap + clip + unit) % 2 == 0 else units[unit][::-1]
+            trials.append(Trial(clips[clip], tuple(systems[one] for one in places)))
+    return trials if kind == "mushra" else _with_checks(trials, kind, clips, listener, checks)
 
 
-def _with_checks(
-    trials: list[Trial], kind: Kind, clips: list[str], listener: int, checks: int, seed: int
-) -> list[Trial]:
+@cache
+def _shuffled(rows: int) -> tuple[int, ...]:
+    """The numbers of the rows in a fixed random order."""
+    return tuple(int(row) for row in generator("listening rows", rows).permutation(rows))
+
+
+def _with_checks(trials: list[Trial], kind: Kind, clips: list[str], listener: int, checks: Checks) -> list[Trial]:
     """The trials with checks between them, at places that differ from listener to listener."""
-    rng = generator("listening checks", seed, listener)
+    rng = generator("listening checks", checks.seed, listener)
     added = []
-    for _ in range(checks):
-        clip = clips[int(rng.integers(len(clips)))]
+    for _ in range(checks.count):
+        clip = checks.clips[int(rng.integers(len(checks.clips)))] if checks.clips else ""
         if kind == "ab":
             pair = (CLEAN, NOISY) if rng.random() < 0.5 else (NOISY, CLEAN)
-            added.append(Trial(clip, pair, CLEAN))
+            added += [Trial(clip, pair, CLEAN)] if clip else []
             continue
-        count = int(rng.integers(1, 6))
-        added += [Trial(clip, (BEEPS,), BEEPS, count), Trial(clip, (CLEAN,), CLEAN), Trial(clip, (NOISY,), NOISY)]
+        added.append(Trial(clip or clips[0], (BEEPS,), BEEPS, int(rng.integers(1, 6))))
+        added += [Trial(clip, (CLEAN,), CLEAN), Trial(clip, (NOISY,), NOISY)] if clip else []
     places = np.sort(rng.choice(len(trials) + 1, size=len(added), replace=len(added) > len(trials) + 1))
     mixed = list(trials)
     for place, check in sorted(zip(places.tolist(), rng.permutation(len(added)).tolist(), strict=True), reverse=True):

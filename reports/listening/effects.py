@@ -59,9 +59,6 @@ def effects(ratings: Sequence[float], listeners: Sequence[object], items: Sequen
     np.add.at(cells, (who, what), 1)
     by_listener, by_item, total = cells.sum(1), cells.sum(0), float(len(y))
     mean = float(y.mean())
-    if min(cells.shape) < 2 or total <= sum(cells.shape) - 1:
-        unknown = float("nan")
-        return Effects(mean, unknown, unknown, unknown, unknown, 0.0, len(y), *cells.shape)
     squares = np.array([
         np.sum((y - mean) ** 2),
         np.sum(np.bincount(who, y - mean) ** 2 / by_listener),
@@ -75,6 +72,10 @@ def effects(ratings: Sequence[float], listeners: Sequence[object], items: Sequen
         [total - listener_share, items_of_listeners - item_share, len(by_listener) - 1],
         [listeners_of_items - listener_share, total - item_share, len(by_item) - 1],
     ])  # fmt: skip
+    few = min(cells.shape) < 2 or total <= sum(cells.shape) - 1
+    if few or np.linalg.matrix_rank(expected) < 3:  # the three variances cannot be told apart
+        unknown = float("nan")
+        return Effects(mean, unknown, unknown, unknown, unknown, 0.0, len(y), *cells.shape)
     estimates = np.linalg.inv(expected)
     listener, item, rest = (max(0.0, float(v)) for v in estimates @ squares)
     weights = np.array([listener_share, item_share, 1.0]) / total

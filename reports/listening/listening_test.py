@@ -8,9 +8,11 @@ ratings.sqlite    listeners and their ratings (`ratings.py`)
 from __future__ import annotations
 
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import soundfile
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -20,10 +22,11 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan.plan import Job, Plan
 from restorebench.benchmark.run.degrade import load_pair
 from restorebench.benchmark.run.score import delivered
+from restorebench.benchmark.run.speak import SILENT_PEAK
 from restorebench.benchmark.store.store import Store
 from restorebench.benchmark.types import Audio
 from restorebench.reports.listening import sounds
-from restorebench.reports.listening.design import BEEPS, CLEAN, NOISY, REFERENCE, Kind, Trial, session
+from restorebench.reports.listening.design import BEEPS, CLEAN, NOISY, REFERENCE, Checks, Kind, Trial, session
 
 FILE, SOUNDS = "test.json", "sounds"
 QUESTIONS = {
@@ -69,13 +72,16 @@ class ListeningTest(BaseModel):
     checks: int = Field(ge=0)
     """Checks of each kind per listener."""
     seed: int
+    checked: tuple[str, ...]
+    """Keys of the clips whose clean version can be a check: those that are not silent."""
     files: Mapping[str, Mapping[str, str]]
     """Clip -> version -> file name below `sounds/`; the beeps stand under the clip `beeps`."""
 
     def trials(self, listener: int) -> list[Trial]:
         """What a listener (0, 1, ...) is asked, in order."""
         keys = [clip.key for clip in self.clips]
-        return session(self.kind, keys, list(self.systems), listener, self.blocks, self.checks, self.seed)
+        asked = Checks(self.checks, list(self.checked), self.seed)
+        return session(self.kind, keys, list(self.systems), listener, self.blocks, asked)
 
     def sounds_of(self, trial: Trial) -> list[str]:
         """File names of the trial's versions in order; of DMOS and MUSHRA, the reference first."""
@@ -103,9 +109,11 @@ def make_test(
         raise RequestError(f"{out}: is not empty; name a new folder for the listening test")
     if taken := {*systems} & {REFERENCE, CLEAN, NOISY, BEEPS, sounds.ANCHOR}:
         raise RequestError(f"a system cannot be called {sorted(taken)[0]} in a listening test; rename its folder")
+    systems = list(dict.fromkeys(systems))
     if len(systems) < 2 and kind in ("ab", "mushra"):
         raise RequestError(f"a test of kind {kind} needs at least two systems")
     jobs = _jobs(plan, systems, clips)
+    audible = [clip.key for clip, by_system in jobs.items() if _has_speech(store, by_system)]
     blocks = blocks or len(jobs)
     if blocks > len(jobs):
         raise RequestError(f"--blocks {blocks}: at most one block per clip; the test has {len(jobs)} clips")
@@ -119,7 +127,7 @@ def make_test(
 
     def steps() -> Iterator[int]:
         for clip, by_system in jobs.items():
-            versions, why = _versions(store, by_system, kind)
+            versions, why = _versions(store, by_system, kind, systems)
             missing.extend(why)
             if not missing:
                 files[clip.key] = {name: put(audio) for name, audio in sounds.matched(versions).items()}
@@ -128,6 +136,7 @@ def make_test(
     (out / SOUNDS).mkdir(parents=True, exist_ok=True)
     progress("listening test", len(jobs), steps())
     if missing:
+        shutil.rmtree(out)
         raise RequestError(
             f"{len(missing)} sounds are missing, such as {missing[0]}; a test without them would favour their systems: "
             "leave out the system, or choose other clips"
@@ -137,7 +146,7 @@ def make_test(
     rated = (*systems, REFERENCE, sounds.ANCHOR) if kind == "mushra" else tuple(systems)
     test = ListeningTest(
         name=plan.suite.name, kind=kind, clips=tuple(jobs), systems=rated, blocks=blocks, checks=checks, seed=seed,
-        files=files,
+        checked=tuple(audible), files=files,
     )  # fmt: skip
     write_atomic(out / FILE, test.model_dump_json(indent=1).encode())
     return test
@@ -159,7 +168,7 @@ def _jobs(plan: Plan, systems: Sequence[str], clips: int) -> dict[Clip, dict[str
     """The chosen clips, each with the job of every system. Raises RequestError for a system that was not run."""
     by_clip: dict[Clip, dict[str, Job]] = {}
     for job in plan.jobs:
-        if job.draw == 0:
+        if job.draw == 0 and job.system in systems:
             clip = Clip(id=job.trial.utterance.id, condition=job.trial.condition)
             by_clip.setdefault(clip, {})[job.system] = job
     if unknown := [system for system in systems if not any(system in jobs for jobs in by_clip.values())]:
@@ -170,12 +179,20 @@ def _jobs(plan: Plan, systems: Sequence[str], clips: int) -> dict[Clip, dict[str
     return {names[i * len(names) // count]: by_clip[names[i * len(names) // count]] for i in range(count)}
 
 
-def _versions(store: Store, jobs: Mapping[str, Job], kind: Kind) -> tuple[dict[str, Audio], list[str]]:
+def _has_speech(store: Store, jobs: Mapping[str, Job]) -> bool:
+    """Whether the clip has a clean version that is not silent."""
+    reference = load_pair(store, next(iter(jobs.values())).trial).reference
+    return reference is not None and float(np.abs(reference.samples).max(initial=0.0)) > SILENT_PEAK
+
+
+def _versions(
+    store: Store, jobs: Mapping[str, Job], kind: Kind, systems: Sequence[str]
+) -> tuple[dict[str, Audio], list[str]]:
     """(version -> sound, which sounds are missing and why) of one clip: systems, checks, reference and anchor."""
     some = next(iter(jobs.values()))
     pair = load_pair(store, some.trial)
     versions: dict[str, Audio] = {}
-    missing = []
+    missing = [f"{system} of {some.trial.id} (not run)" for system in systems if system not in jobs]
     for system, job in jobs.items():
         restoration = delivered(store, job, pair)
         if isinstance(restoration, str):

@@ -10,7 +10,6 @@ A request names no file: sounds are found through the listener's own list of tri
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -18,12 +17,12 @@ from jinja2 import Environment, PackageLoader, StrictUndefined, select_autoescap
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationError
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.middleware import Middleware
-from starlette.middleware.base import BaseHTTPMiddleware
 from starlette.requests import Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from restorebench.reports.listening.design import Trial
 from restorebench.reports.listening.listening_test import QUESTIONS, SCALES, SOUNDS, ListeningTest, read_test
@@ -126,7 +125,7 @@ class Application:
         return listener
 
 
-def application(folder: Path) -> Starlette:
+def application(folder: Path) -> ASGIApp:
     """The web application of the test in a folder. Raises RequestError."""
     app = Application(folder)
     routes = [
@@ -137,16 +136,23 @@ def application(folder: Path) -> Starlette:
         Route("/{name}", app.asset),
     ]
     handlers: Any = {HTTPException: _refused, ValidationError: _invalid}
-    served = Starlette(routes=routes, exception_handlers=handlers, middleware=[Middleware(SecurityHeaders)])
+    served = Starlette(routes=routes, exception_handlers=handlers)
     served.router.redirect_slashes = False
-    return served
+    return with_headers(served)
 
 
-class SecurityHeaders(BaseHTTPMiddleware):
-    async def dispatch(self, request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call_next(request)
-        response.headers.update(HEADERS)
-        return response
+def with_headers(served: ASGIApp) -> ASGIApp:
+    """The application with the security headers on every answer, also on that of a fault of the server."""
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        async def sent(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        await served(scope, receive, sent)
+
+    return answer
 
 
 def _rated(trial: Trial, test: ListeningTest) -> int:

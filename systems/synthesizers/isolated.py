@@ -114,7 +114,7 @@ pocket_tts = TracedSynthesizer(
     SynthesizerCard(
         name="pocket-tts",
         version=1,
-        summary="Kyutai's pocket-tts, English, 24 kHz; clones the prompt's voice",
+        summary="Kyutai's pocket-tts, English, 24 kHz; clones the prompt's voice, whose text it does not use",
         source="pocket-tts 4.0.1, config english; temperature 0.3",
         licence="MIT; weights gated: an account must have accepted the terms at huggingface.co/kyutai/pocket-tts",
         rate=24_000,
@@ -122,7 +122,7 @@ pocket_tts = TracedSynthesizer(
         identity=_POCKET_CODE,
         weights=("pocket-tts-model", "pocket-tts-tokenizer"),
         clones=True,
-        prompt_changes="trailing silence is cut, 20 ms are faded out, 80 ms of silence are added; its text is not used",
+        prompt_changes={"cut": "trailing silence is cut, 20 ms are faded out, 80 ms of silence are added"},
         cost=0.3,
     ),
     _POCKET,

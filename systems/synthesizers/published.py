@@ -1,8 +1,8 @@
 """Speech that was made elsewhere: `published:DIR`, a folder as `restorebench speech --prompts` lays it out.
 
 Each system's folder has `meta.lst` and the prompts that its outputs are; a TTS of one's own, or the official script
-of a model that has no adapter here, writes `UTT.wav` beside it. Speech is found by the prompt's samples and the text,
-so that it cannot be taken for that of another prompt.
+of a model that has no adapter here, writes `UTT.wav` beside it. A request is found by its prompt's samples and its
+text; that a file was made from that prompt is up to whoever made it.
 """
 
 from __future__ import annotations

@@ -23,8 +23,12 @@ if TYPE_CHECKING:
 
 DEVIATIONS = (
     "the paper says only that its TTS is similar to MaskGCT: SISE's transformer blocks instead of MaskGCT's, without "
-    "its time embedding (D43), MaskGCT's sampling (D44), its length rule instead of a duration model (D45)"
+    "its time embedding (D43), MaskGCT's sampling (D44)"
 )
+LENGTHS = {
+    "sequence": "the length of a sentence by the number of its phones (D45)",
+    "durations": "phones at the middles of their frames, by a duration model of our own (D45)",
+}
 
 
 class SpeechRow(CheckpointRow[SynthesizerCard]):
@@ -51,8 +55,11 @@ class SiseTts:
         if codec := config["codec"].get("bundled"):
             identity.append(file_sha256(bundled(codec)))
         languages = ("en",) if model.phones == "arpabet" else ("en", "zh")
-        known = {"identity": " ".join(identity), "languages": languages}
-        self.card = card.model_copy(update=known | training_facts(facts["card"], checkpoint))
+        trained = training_facts(facts["card"], checkpoint)
+        sizes = f"{trained['parameters'] / 1e6:.1f} million parameters with the codec"
+        deviations = f"{DEVIATIONS}; {LENGTHS[model.positions]}; {sizes}"
+        known = {"identity": " ".join(identity), "languages": languages, "deviations": deviations}
+        self.card = card.model_copy(update=known | trained)
 
     @cached_property
     def voice(self) -> Voice:
@@ -79,7 +86,6 @@ sise_tts = SpeechRow(
         languages=("en", "zh"),
         checkpoint=True,
         clones=True,
-        prompt_changes="resampled to 16 kHz and coded by SISE's codec",
         deviations=DEVIATIONS,
         cost=1.0,
     ),

@@ -6,6 +6,7 @@ sin(pi t / 2), t ~ U(1e-5, 1), is masked. Some crops have no prompt, so that gui
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -79,7 +80,7 @@ def phones_of_frames(labels: NDArray[np.int64], frame_s: float) -> list[Timed]:
     sequence: list[Timed] = []
     for start, end in pairwise(edges):
         phone = int(labels[start])
-        parts = int((end - start) * frame_s / PAUSE_S) if phone == SILENCE else 1
+        parts = math.floor((end - start) * frame_s / PAUSE_S + 1e-9) if phone == SILENCE else 1
         bounds = np.linspace(start, end, parts + 1).tolist() if parts else []
         sequence += [Timed(phone, *bound) for bound in pairwise(bounds)]
     return sequence

@@ -7,6 +7,7 @@ word that it lacks is read letter by letter, as the aligner does. Mandarin is re
 from __future__ import annotations
 
 import re
+import unicodedata
 from functools import cache
 from typing import Any
 
@@ -19,6 +20,9 @@ PAUSES = {",": 2, ";": 2, ":": 2, "\u2014": 2, ".": 4, "?": 4, "!": 4}
 FULL_WIDTH = str.maketrans("\uff0c\u3001\uff1b\uff1a\u3002\uff1f\uff01\u2019", ",,;:.?!'")
 PASSAGES = re.compile(r"[^,;:.?!\u2014]+|[,;:.?!\u2014]")
 HAN = re.compile("[\u4e00-\u9fff]")
+NOT_HAN = re.compile(r"(?![\u4e00-\u9fff])[^\W\d_]+|[$%&+=#@*/<>^|~\u20ac\u00a3\u00a5]")
+NOT_ENGLISH = re.compile(r"(?![A-Za-z])[^\W\d_]+|[$%&+=#@*/<>^|~\u20ac\u00a3\u00a5]")
+"""Letters of other scripts, and symbols that are spoken as words."""
 AFTER_DENTAL, AFTER_RETROFLEX = {"z", "c", "s"}, {"zh", "ch", "sh", "r"}
 """Initials after which the final i is another vowel: ii and iii in Montreal Forced Aligner's pinyin."""
 
@@ -28,8 +32,8 @@ def phones_of_text(text: str, language: str, phones: PhoneSet) -> list[int]:
 
     Raises AudioError for a language or a character that it cannot read: digits are to be written as words.
     """
-    plain = text.translate(FULL_WIDTH)
-    if unreadable := re.findall(r"[0-9]+", plain):
+    plain = unicodedata.normalize("NFKC", text).translate(FULL_WIDTH)
+    if unreadable := re.findall(r"\d+", plain):
         raise AudioError(f"the text has digits ({unreadable[0]}); write numbers as words")
     symbols: list[str] = []
     for passage in PASSAGES.findall(plain):
@@ -46,9 +50,10 @@ def phones_of_text(text: str, language: str, phones: PhoneSet) -> list[int]:
 def _pronounced(passage: str, language: str) -> list[str]:
     """Symbols of a passage without punctuation."""
     if language == "en":
-        if foreign := HAN.search(passage):
-            raise AudioError(f"{foreign.group()!r} cannot be read in English")
-        return [phone for word in words_of(passage) for phone in _pronunciation(word)]
+        # Letters without their accents: caf\u00e9 is read as cafe.
+        plain = "".join(c for c in unicodedata.normalize("NFKD", passage) if not unicodedata.combining(c))
+        _require_read(NOT_ENGLISH.search(plain), "English")
+        return [phone for word in words_of(plain) for phone in _pronunciation(word)]
     if language == "zh":
         return _mandarin(passage)
     raise AudioError(f"texts in {language!r} cannot be read; wanted en or zh")
@@ -69,10 +74,8 @@ def _dictionary() -> Any:
 def _mandarin(passage: str) -> list[str]:
     from pypinyin import Style, lazy_pinyin
 
-    characters = HAN.findall(passage)
-    if words := words_of(passage):
-        raise AudioError(f"{words[0]!r} cannot be read in Mandarin")
-    text = "".join(characters)
+    _require_read(NOT_HAN.search(passage), "Mandarin")
+    text = "".join(HAN.findall(passage))
     initials = lazy_pinyin(text, style=Style.INITIALS, strict=False)
     finals = lazy_pinyin(text, style=Style.FINALS, strict=False, v_to_u=False)
     symbols: list[str] = []
@@ -80,4 +83,11 @@ def _mandarin(passage: str) -> list[str]:
         if final == "i" and initial in AFTER_DENTAL | AFTER_RETROFLEX:
             final = "ii" if initial in AFTER_DENTAL else "iii"
         symbols += [symbol for symbol in (initial, final) if symbol]
+    _require_read(HAN.search("".join(symbols)), "Mandarin: it has no known reading")
     return symbols
+
+
+def _require_read(found: re.Match[str] | None, what: str) -> None:
+    """Raises AudioError for a letter or symbol that would be left out, and then count as an error of the speech."""
+    if found:
+        raise AudioError(f"{found.group()!r} cannot be read in {what}")

@@ -25,8 +25,8 @@ from restorebench.systems.tts.load import load_model
 from restorebench.systems.tts.sampling import say
 from restorebench.systems.tts.text import phones_of_text
 
-BETWEEN, AFTER = 4, 2
-"""Pauses of 0.1 s between prompt and sentence, and after the sentence."""
+BREAK = [SILENCE] * 2
+"""Pauses of 0.1 s before and after the sentence, where punctuation makes none."""
 LONGEST_S = 60.0
 """Longest sentence."""
 
@@ -84,8 +84,10 @@ class Voice:
             raise AudioError("the prompt is empty")
         with torch.inference_mode():
             prompt = self.codec.encode(torch.from_numpy(np.ascontiguousarray(samples))[None].to(self.device))[0]
-            phones = [*before, *[SILENCE] * BETWEEN, *sentence, *[SILENCE] * AFTER]
-            places, frames = self.timing(phones, len(before) + BETWEEN, prompt.shape[1])
+            sentence = [*(BREAK if before[-1] != SILENCE else []), *sentence]
+            sentence += BREAK if sentence[-1] != SILENCE else []
+            phones = [*before, *sentence]
+            places, frames = self.timing(phones, len(before), prompt.shape[1])
         if frames * self.codec.hop > LONGEST_S * self.codec.rate:
             raise AudioError(
                 f"the sentence would take {frames * self.codec.hop / self.codec.rate:.0f} s at the prompt's rate of "

@@ -47,7 +47,7 @@ def press(tab: Tab, *keys: str) -> None:
 
 def test_a_session_with_the_keyboard_alone(browser: Any, served: Serve) -> None:
     """Three systems, two clips and three checks: nine trials."""
-    one = served("mos", "--clips", "2")
+    one = served("mos", "--clips", "2", "--checks", "1")
     tab = Tab(browser, one)
     press(tab, "Enter")
     for number in range(9):

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from itertools import pairwise
+from functools import cache
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from restorebench.reports.listening.design import Kind, passed, session, williams
+from restorebench.reports.listening.design import Checks, Kind, passed, session, williams
 from restorebench.reports.listening.effects import effects
+
+NONE = Checks(0, [])
 
 
 @given(st.integers(2, 12))
@@ -35,7 +38,7 @@ def test_blocks_are_balanced(kind: Kind, systems: int, clips: int, blocks: int, 
     names, where = [f"s{i}" for i in range(systems)], [f"c{i}" for i in range(clips)]
     cells: Counter[tuple[str, frozenset[str]]] = Counter()
     for listener in range(listeners):
-        trials = session(kind, where, names, listener, blocks, 0, 0)
+        trials = session(kind, where, names, listener, blocks, NONE)
         mine = Counter((trial.clip, frozenset(trial.systems)) for trial in trials)
         assert max(mine.values()) == 1, "nobody rates a version twice"
         cells += mine
@@ -49,31 +52,49 @@ def test_blocks_are_balanced(kind: Kind, systems: int, clips: int, blocks: int, 
 
 
 def test_the_sides_of_pairs_are_counterbalanced() -> None:
-    trials = [t for listener in range(20) for t in session("ab", ["a", "b"], ["x", "y", "z"], listener, 2, 0, 0)]
-    first = Counter(trial.systems for trial in trials)
-    for one, other in (("x", "y"), ("x", "z"), ("y", "z")):
-        assert first[one, other] == first[other, one] == 20
+    """For each clip by itself, whatever the numbers of clips, blocks and systems."""
+    for clips, blocks, systems in ((2, 2, 3), (8, 3, 3), (4, 1, 2), (8, 5, 4), (5, 5, 3)):
+        names, where = [f"s{i}" for i in range(systems)], [f"c{i}" for i in range(clips)]
+        sessions = [session("ab", where, names, listener, blocks, NONE) for listener in range(40)]
+        first = Counter((trial.clip, trial.systems) for trials in sessions for trial in trials)
+        for clip in where:
+            for one, other in combinations(names, 2):
+                assert abs(first[clip, (one, other)] - first[clip, (other, one)]) <= 1
+
+
+def test_every_clip_meets_every_order() -> None:
+    """Over as many listeners as rows: each system is first, and directly after each other one, equally often."""
+    for systems, clips in ((4, 3), (4, 7), (3, 5), (8, 7), (5, 8)):
+        names, where = [f"s{i}" for i in range(systems)], [f"c{i}" for i in range(clips)]
+        rows = len(williams(systems))
+        sessions = [session("mushra", where, names, listener, clips, NONE) for listener in range(rows)]
+        orders = Counter((trial.clip, trial.systems) for trials in sessions for trial in trials)
+        assert len(orders) == clips * rows
+        assert set(orders.values()) == {1}
 
 
 def test_checks_stand_at_places_of_their_own() -> None:
     """One of each kind per listener, at other places for other listeners, the same each time."""
     clips, systems = [f"c{i}" for i in range(8)], ["x", "y"]
-    sessions = [session("mos", clips, systems, listener, 8, 1, 0) for listener in range(10)]
+    sessions = [session("mos", clips, systems, listener, 8, Checks(1, clips)) for listener in range(10)]
     for trials in sessions:
         assert Counter(trial.check for trial in trials) == {"": 16, "beeps": 1, "clean": 1, "noisy": 1}
     places = {tuple(i for i, trial in enumerate(trials) if trial.check) for trials in sessions}
     assert len(places) > 5
-    assert session("mos", clips, systems, 3, 8, 1, 0) == sessions[3]
-    assert session("mos", clips, systems, 3, 8, 1, 1) != sessions[3]
+    assert session("mos", clips, systems, 3, 8, Checks(1, clips)) == sessions[3]
+    assert session("mos", clips, systems, 3, 8, Checks(1, clips, seed=1)) != sessions[3]
+    silent = session("mos", clips, systems, 3, 8, Checks(1, []))
+    assert Counter(trial.check for trial in silent) == {"": 16, "beeps": 1}, "no clip has a clean version"
+    assert not [trial for trial in session("ab", clips, systems, 3, 8, Checks(1, [])) if trial.check]
 
 
 def test_answers_to_checks() -> None:
-    trials = session("mos", ["c"], ["x"], 0, 1, 3, 0)
+    trials = session("mos", ["c"], ["x"], 0, 1, Checks(3, ["c"]))
     for trial in trials:
         right = {"beeps": [trial.expected], "clean": [4, 5], "noisy": [1, 2], "": []}[trial.check]
         for rating in range(1, 6):
             assert passed(trial, [rating]) == (rating in right if trial.check else None)
-    for trial in session("ab", ["c"], ["x", "y"], 0, 1, 3, 0):
+    for trial in session("ab", ["c"], ["x", "y"], 0, 1, Checks(3, ["c"])):
         if trial.check:
             better = -1 if trial.systems[0] == "clean" else 1
             assert [passed(trial, [rating]) for rating in (better, 0, -better)] == [True, False, False]
@@ -99,7 +120,22 @@ def test_variances_of_a_complete_table() -> None:
 def test_too_few_ratings_have_no_interval() -> None:
     assert effects([3, 4], ["a", "b"], ["x", "x"]).interval is None
     assert effects([3, 4, 5, 3], ["a", "a", "b", "b"], ["x", "y", "x", "y"]).interval is not None
+    assert effects([3, 4, 5, 3], ["a", "a", "b", "b"], ["x", "x", "y", "y"]).interval is None, "one item each"
     assert effects([4] * 4, ["a", "a", "b", "b"], ["x", "y", "x", "y"]).interval is None, "nothing to tell from"
+
+
+@cache
+def design(listeners: int, clips: int, blocks: int) -> tuple[list[int], list[str], list[int]]:
+    """(listener, clip, number of the clip) of each rating of one system of a test of six."""
+    names, where = ["s", *"abcde"], [f"c{i}" for i in range(clips)]
+    rated = [
+        (listener, trial.clip)
+        for listener in range(listeners)
+        for trial in session("mos", where, names, listener, blocks, NONE)
+        if trial.systems == ("s",)
+    ]
+    who, what = ([*column] for column in zip(*rated, strict=True))
+    return who, what, [int(clip[1:]) for clip in what]
 
 
 def simulated(
@@ -110,16 +146,10 @@ def simulated(
     deviations: tuple[float, float, float],
     mean: float,
 ) -> tuple[list[float], list[int], list[str]]:
-    """Ratings from 1 to 5 of one system of a test of six, by the true design."""
-    names, where = ["s", *"abcde"], [f"c{i}" for i in range(clips)]
-    who, what = [], []
-    for listener in range(listeners):
-        for trial in session("mos", where, names, listener, blocks, 0, 0):
-            if trial.systems == ("s",):
-                who.append(listener)
-                what.append(trial.clip)
+    """Ratings from 1 to 5, their listeners and clips, by the true design."""
+    who, what, numbers = design(listeners, clips, blocks)
     strict, hard = deviations[0] * rng.normal(size=listeners), deviations[1] * rng.normal(size=clips)
-    exact = mean + strict[who] + hard[[int(clip[1:]) for clip in what]] + deviations[2] * rng.normal(size=len(who))
+    exact = mean + strict[who] + hard[numbers] + deviations[2] * rng.normal(size=len(who))
     return np.clip(np.round(exact), 1, 5).tolist(), who, what
 
 

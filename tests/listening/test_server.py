@@ -15,7 +15,8 @@ import pytest
 
 from restorebench.benchmark.data.tables import read_csv
 from restorebench.benchmark.errors import RequestError
-from restorebench.reports.listening.analysis import listeners_of, read_ratings, rows_of, scores, to_csv
+from restorebench.reports.listening.analysis import agreement, listeners_of, read_ratings, rows_of, scores, to_csv
+from restorebench.reports.listening.design import Checks, passed, session
 from restorebench.reports.listening.listening_test import read_test
 from restorebench.reports.listening.ratings import Answer, Ratings
 from tests.conftest import Cli
@@ -134,7 +135,7 @@ def test_nothing_tells_the_systems(served: Serve) -> None:
         assert word not in told
 
 
-@pytest.mark.parametrize(("kind", "trials"), [("mos", 24 + 3), ("dmos", 24 + 3), ("mushra", 8), ("ab", 24 + 1)])
+@pytest.mark.parametrize(("kind", "trials"), [("mos", 24 + 6), ("dmos", 24 + 6), ("mushra", 8), ("ab", 24 + 2)])
 def test_kinds(make: Callable[..., Path], kind: str, trials: int) -> None:
     test = read_test(make(kind))
     assert len(test.trials(0)) == trials
@@ -178,10 +179,10 @@ def test_from_ratings_to_the_board(store: Path, make: Callable[..., Path], cli: 
     table = tmp_path / "ratings.csv"
     assert cli("listen", "export", str(folder), "--out", str(table)).returncode == 0
     rows = read_csv(table, ("listener", "clip", "system", "value"))
-    assert len(rows) == 6 * 27
+    assert len(rows) == 6 * 30
     shown = cli("listen", "scores", str(table), "--format", "csv")
     assert shown.returncode == 0, shown.stderr
-    assert "Listener 3 is left out: 3 of 3 checks are wrong." in cli("listen", "scores", str(table)).stdout
+    assert "Listener 3 is left out: 6 of 6 checks are wrong." in cli("listen", "scores", str(table)).stdout
     found = scores(read_ratings(table))
     assert list(found) == ["spectral-gate", "target", "unprocessed"]
     counted = [row for row in rows if row["system"] == "target" and row["listener"] != "3"]
@@ -213,18 +214,41 @@ def test_pairs_have_shares_of_wins(make: Callable[..., Path], cli: Cli, tmp_path
     assert {system: one.mean for system, one in found.items()} == {
         "target": 1.0, "spectral-gate": 0.5, "unprocessed": 0.0,
     }  # fmt: skip
-    refused = cli("listen", "add", str(tmp_path), str(table))
+    assert agreement(read_ratings(table)).rest == 0, "all agree, in whatever order a pair was heard"
+
+
+@pytest.mark.parametrize(
+    ("lines", "words"),
+    [
+        ("dmos,demo,1,hibari_41,target,4", "ratings of kind dmos are no MOS"),
+        ("mos,other,1,hibari_41,target,4", "the ratings are of other; the store's suite is demo"),
+        ("mos,demo,1,hibari_41,target,90", "a rating is not within 1 to 5"),
+    ],
+)
+def test_what_is_no_mos_of_the_suite_is_not_added(
+    store: Path, cli: Cli, tmp_path: Path, lines: str, words: str
+) -> None:
+    table = tmp_path / "ratings.csv"
+    table.write_text(f"kind,suite,listener,clip,system,value\n{lines}\n")
+    refused = cli("listen", "add", str(store), str(table))
     assert refused.returncode == 2
+    assert words in refused.stderr
+
+
+def test_one_answer_leaves_nobody_out() -> None:
+    """A strict listener may call a clean clip fair."""
+    strict = pd.DataFrame({"listener": ["a"] * 3, "passed": ["0", "1", "1"]})
+    assert not listeners_of(strict).inattentive
+    careless = pd.DataFrame({"listener": ["a"] * 3, "passed": ["0", "0", "1"]})
+    assert listeners_of(careless).inattentive == ["a"]
 
 
 def test_a_careless_listener_is_found_by_the_checks() -> None:
     """Of 300 who press keys at random, at least 85 % are found with two checks of each kind; of careful ones, none."""
-    from restorebench.reports.listening.design import passed, session
-
     clips, rng = [f"c{i}" for i in range(40)], np.random.default_rng(0)
     rows = []
     for listener in range(300):
-        for trial in session("mos", clips, ["x", "y"], listener, 10, 2, 0):
+        for trial in session("mos", clips, ["x", "y"], listener, 10, Checks(2, clips)):
             if trial.check:
                 rows.append(
                     {
@@ -244,6 +268,8 @@ def test_a_careless_listener_is_found_by_the_checks() -> None:
     ("text", "words"),
     [
         ("listener,clip,system\n1,c,x\n", "wanted listener,clip,system,value"),
+        ("listener,clip,system,value\n1,c,x,nan\n", "line 2: value 'nan' is not a number"),
+        ("listener,clip,system,value\n1,c,x,inf\n", "line 2: value 'inf' is not a number"),
         ("listener,clip,system,value\n1,c,x,good\n", "line 2: value 'good' is not a number"),
         ("listener,clip,system,value,passed\n1,c,x,4,yes\n", "line 2: passed 'yes'"),
         ("listener,clip,system,value\n", "holds no ratings"),
@@ -289,3 +315,31 @@ def test_a_missing_sound_is_told(store: Path, cli: Cli, tmp_path: Path) -> None:
     done = cli("listen", "make", str(copied), "--out", str(tmp_path / "t"))
     assert done.returncode == 2
     assert "1 sounds are missing, such as spectral-gate of" in done.stderr
+    assert not (tmp_path / "t").exists()
+    others = cli("listen", "make", str(copied), "--out", str(tmp_path / "t"), "--systems", "unprocessed,target,target")
+    assert others.returncode == 0, others.stderr
+    assert read_test(tmp_path / "t").systems == ("unprocessed", "target")
+
+
+def test_every_trial_of_every_listener_has_its_sounds(cli: Cli, tmp_path: Path) -> None:
+    """Also where no clip has a clean version to be a check, or a clip is silent; a system that lacks clips is told."""
+    done = cli(
+        "run", "demo-edge", "--limit", "4", "--systems", "unprocessed,target", "--metrics", "lsd", "--store", "s"
+    )
+    assert done.returncode == 0, done.stderr
+    made = cli("listen", "make", "s", "--out", "t", "--clips", "16")
+    assert made.returncode == 0, made.stderr
+    test = read_test(tmp_path / "t")
+    assert 0 < len(test.checked) < len(test.clips), "the silent clips are no checks"
+    for listener in range(8):
+        for trial in test.trials(listener):
+            assert all((tmp_path / "t" / "sounds" / file).is_file() for file in test.sounds_of(trial))
+            assert trial.check in ("", "beeps") or trial.clip in test.checked
+
+
+def test_a_fault_of_the_server_has_the_headers_too(served: Serve) -> None:
+    one = served("mos", "--clips", "2")
+    (one.folder / "ratings.sqlite").write_bytes(b"no database")
+    status, _, headers = one.ask(f"{'/s/' + 'a' * 43}/state")
+    assert status == 500
+    assert "default-src 'none'" in headers["content-security-policy"]

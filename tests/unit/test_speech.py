@@ -249,6 +249,9 @@ def test_speech_made_elsewhere(store: Path, cli: Cli, toy_plugin: dict[str, str]
         for line in meta_lines(meta)[: 2 - (number == 0)]:
             prompt = read(meta.parent / line.prompt_wav)
             write_float(meta.parent / f"{line.utt}.wav", Audio(prompt.samples[::-1].copy(), prompt.rate))
+    again = cli("speech", str(store), "--prompts", "--out", "elsewhere")
+    assert again.returncode == 2
+    assert "holds sounds already" in again.stderr, "or old speech would be taken for that of new prompts"
     done = cli(*RUN, "--synthesizer", "published:elsewhere", "--store", "s", env=toy_plugin)
     assert done.returncode in (0, 1), done.stderr
     opened = Store(tmp_path / "s")

@@ -96,10 +96,13 @@ def test_a_planted_fault_is_found_by_its_name(fault: str, found: set[str]) -> No
 
 def test_a_change_that_the_card_declares_is_no_fault() -> None:
     declared = Planted("cut")
-    declared.card = declared.card.model_copy(update={"prompt_changes": "cut at 12 s"})
+    declared.card = declared.card.model_copy(update={"prompt_changes": {"cut": "cut at 12 s"}})
     finding = examine(SpeechSubject(declared), "cut")
     assert finding.verdict == "ok"
     assert "+3.00 s of 15 s are missing; its card says: cut at 12 s" in finding.seen
+    other = Planted("clipped")
+    other.card = declared.card
+    assert examine(SpeechSubject(other), "clipped").verdict == "fault", "what it declares is another change"
 
 
 def test_without_a_trace_four_checks_do_not_tell() -> None:

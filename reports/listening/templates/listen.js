@@ -23,7 +23,9 @@ function show(section) {
 
 async function fetched(path, options) {
   const response = await fetch(`${base}/${path}`, options);
-  if (!response.ok) throw new Error(`${response.status}: ${await response.text()}`);
+  if (!response.ok) {
+    throw Object.assign(new Error(`${response.status}: ${await response.text()}`), { status: response.status });
+  }
   return response;
 }
 
@@ -34,6 +36,8 @@ async function begin() {
 }
 
 async function load() {
+  stop();
+  trial = null;
   say("Loading the sounds …");
   at("next").disabled = true;
   const state = await (await fetched("state")).json();
@@ -157,10 +161,11 @@ function stop() {
 }
 
 function position() {
+  if (!trial) return;
   const longest = Math.max(...trial.buffers.map((buffer) => buffer.duration));
   at("position").max = longest;
   at("position").value = trial.playing ? Math.min(longest, context.currentTime - trial.began) : 0;
-  if (!trial.playing) return;
+  if (!trial?.playing) return;
   if (context.currentTime - trial.began > longest) stop();
   requestAnimationFrame(position);
 }
@@ -196,13 +201,18 @@ async function next() {
   const body = JSON.stringify({ trial: trial.number, ratings: given, seconds, plays: trial.plays });
   try {
     await fetched("rating", { method: "POST", headers: { "Content-Type": "application/json" }, body });
-    await load();
   } catch (error) {
-    say(`Not kept: ${error.message}. Press Next to try again.`, true);
-    at("next").disabled = false;
-  } finally {
     sending = false;
+    if (error.status === 409) return load().catch(unloaded); // answered in another tab
+    say(`Not kept: ${error.message}. Press Next to try again.`, true);
+    return;
   }
+  sending = false;
+  load().catch(unloaded);
+}
+
+function unloaded(error) {
+  say(`The answer is kept, but the next sounds cannot be loaded: ${error.message}. Reload the page to go on.`, true);
 }
 
 function answer(number) {
