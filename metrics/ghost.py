@@ -1,8 +1,8 @@
-"""Ghost speech: share of the target's pauses that the estimate fills with sound as loud as its quieter speech.
+"""Ghost speech: share of the target's pauses in which the estimate is less than 25 dB below its own speech.
 
 Generative restorers may add speech in pauses; an error rate shows it only if the recogniser transcribes it. A frame of
 the target is a pause if its level is below a threshold, 10 dB above the target's noise floor. A pause frame is filled
-if the estimate's level is above this threshold and less than 25 dB below the estimate's level over the target's speech.
+if the estimate's level is above this threshold and less than 25 dB below the estimate's level in the target's speech.
 Residual noise counts too: compare with DNSMOS BAK. A clip whose target has no pause has no value. The definition is
 this project's; no paper has one.
 """
@@ -30,11 +30,11 @@ ABOVE_NOISE_DB = 10.0
 """Level above the noise floor from which a frame of the target is no pause."""
 DEEPEST_DB, SHALLOWEST_DB = 45.0, 25.0
 """Limits of the pause threshold, in dB below the target's speech level. Without the first, digital silence in a clip
-would lower the threshold until slight noise is no pause; without the second, quiet speech could be a pause."""
+would lower the threshold until slight noise is speech; without the second, quiet speech could be a pause."""
 GUARD = 3
 """Frames on either side of a pause that must be quiet too: reverberation and filters smear edges."""
 SOUND_DB = 25.0
-"""Largest level difference in dB below the estimate's speech level at which a frame still counts as sound."""
+"""A frame of the estimate counts as sound if it is less than this many dB below the estimate's speech level."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +43,7 @@ class Target:
 
     pause: NDArray[np.bool_]
     speech: NDArray[np.bool_]
-    floor: float
+    threshold: float
     """The pause threshold: level in dB from which a frame of the target is speech."""
 
 
@@ -59,10 +59,10 @@ def target(reference: FloatArray) -> Target:
     """Speech and pauses of the target; the `GUARD` frames next to speech belong to neither."""
     level = levels(reference)
     noise, speech = np.percentile(level, (NOISE, SPEECH))
-    floor = float(np.clip(noise + ABOVE_NOISE_DB, speech - DEEPEST_DB, speech - SHALLOWEST_DB))
-    loud = level >= floor
+    threshold = float(np.clip(noise + ABOVE_NOISE_DB, speech - DEEPEST_DB, speech - SHALLOWEST_DB))
+    loud = level >= threshold
     near = np.convolve(loud, np.ones(2 * GUARD + 1), mode="same")[: len(loud)] > 0
-    return Target(~near, loud, floor)
+    return Target(~near, loud, threshold)
 
 
 class Ghost:
@@ -100,6 +100,6 @@ class Ghost:
     def _outcome(self, target: Target, samples: FloatArray) -> Outcome:
         level = levels(samples)[: len(target.pause)]
         own = np.percentile(level[target.speech], SPEECH) - SOUND_DB
-        filled = float(((level > max(own, target.floor)) & target.pause).sum())
+        filled = float(((level > max(own, target.threshold)) & target.pause).sum())
         total = float(target.pause.sum())
         return Outcome(100 * filled / total, {"errors": filled, "total": total})

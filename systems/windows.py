@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 JOINED_S = 40.0
-"""Longest stretch that a codec with `seamless` decodes at once."""
+"""Seconds, approximately, that a `seamless` codec decodes at once."""
 GROUP = {"cpu": 1, "cuda": 16}
 """Windows sampled together. On a CPU one window uses all cores."""
 
@@ -28,7 +28,7 @@ GROUP = {"cpu": 1, "cuda": 16}
 def device() -> str:
     """The device of the models. Part of a restoration's identity: rounding differs by device and affects sampling."""
     if not Path("/proc/driver/nvidia").exists() and shutil.which("nvidia-smi") is None:
-        return "cpu"  # without a driver, importing torch to ask it would take seconds
+        return "cpu"  # no driver, so no need for torch, which takes seconds to import
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -44,7 +44,7 @@ class Window(NamedTuple):
 Sample = Callable[[Sequence[Window]], "Tensor"]
 """Windows -> codes or latents [window, channel, frame]."""
 Decode = Callable[["Tensor"], "Tensor"]
-"""Samples [piece, time] of codes or latents [piece, channel, frame]."""
+"""Codes or latents [piece, channel, frame] -> audio [piece, time]."""
 
 
 def restore_windows(
@@ -52,15 +52,15 @@ def restore_windows(
 ) -> list[Audio]:
     """Restored clips of the inputs' lengths.
 
-    Clips are cut into windows of `length` samples, of which exactly `group` are sampled together. Each `joined`
-    consecutive windows of a clip are decoded together, so that there is no discontinuity between them.
+    Clips are cut into windows of `length` samples; exactly `group` windows are sampled together. Runs of `joined`
+    windows of a clip are decoded as one, so that there is no discontinuity between them.
     """
     restored: list[list[Tensor]] = [[] for _ in batch]
     windows = _windows(batch, length)
     silent = Window(0, 0, np.zeros(length, dtype=np.float32))
-    while part := list(islice(windows, group)):
-        full = [*part, *[silent] * (group - len(part))]  # rounding depends on the shape, so every group has the same
-        for window, output in zip(part, sample(full), strict=False):
+    while real := list(islice(windows, group)):
+        full = [*real, *[silent] * (group - len(real))]  # equal shapes for all groups: rounding depends on the shape
+        for window, output in zip(real, sample(full), strict=False):
             restored[window.clip].append(output)
     return [
         Audio(fit(_sound(parts, decode, group, joined), len(audio.samples)), audio.rate)
@@ -69,7 +69,7 @@ def restore_windows(
 
 
 def _sound(parts: list[Tensor], decode: Decode, group: int, joined: int) -> FloatArray:
-    """Samples [time] of the windows of one clip, each [channel, frame]."""
+    """Audio [time] of one clip from the codes or latents [channel, frame] of its windows."""
     import torch
 
     if not parts:

@@ -25,7 +25,7 @@ from scipy.special import stdtrit  # scipy.stats takes a second to import
 
 from restorebench.benchmark.analysis.intervals import Interval, clusters_apart, interval, standard_error
 from restorebench.benchmark.analysis.resampling import Array, Draws, bootstrap_t
-from restorebench.benchmark.analysis.significance import ALPHA, bootstrapped, one_sided, permutation, smallest_p
+from restorebench.benchmark.analysis.significance import ALPHA, bootstrap_p, one_sided, sign_flip_p, smallest_p
 
 POWER = 0.8
 REL_TOL = 1e-12
@@ -150,7 +150,7 @@ def one_sided_p(sample: Sample, draws: Draws) -> float:
     """One-sided p of "system 0 scores above system 1": the chance of this difference or more if they are equal."""
     numerator, denominator = sample.sums([0, 1], sample.common([0, 1]))
     differences = (numerator[0] - numerator[1])[None] / denominator.mean(0).sum()
-    return one_sided(float(permutation(draws.signs(numerator.shape[1]), differences)[0]), bool(differences.sum() > 0))
+    return one_sided(float(sign_flip_p(draws.signs(numerator.shape[1]), differences)[0]), bool(differences.sum() > 0))
 
 
 def _compared(
@@ -170,7 +170,7 @@ def _compared(
     with np.errstate(divide="ignore", invalid="ignore"):
         observed = np.nan_to_num(values / errors, nan=0.0, posinf=np.inf, neginf=-np.inf)
     studentised = bootstrap_t(draws.counts(clusters), influence)
-    p = np.maximum(permutation(draws.signs(clusters), differences), bootstrapped(studentised, observed, differences))
+    p = np.maximum(sign_flip_p(draws.signs(clusters), differences), bootstrap_p(studentised, observed, differences))
     return {
         pair: Difference(
             value=float(values[index]),

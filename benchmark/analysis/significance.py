@@ -1,4 +1,4 @@
-"""Sign flips and the bootstrap t as tests, and their correction for many comparisons; ranks and tie letters."""
+"""Sign-flip and bootstrap-t tests, Holm's correction for many comparisons, ranks, and letters for ties."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ ALPHA = 0.05
 """Significance level: a difference with a p below it is significant."""
 
 
-def permutation(flips: Counts, differences: Array) -> Array:
+def sign_flip_p(flips: Counts, differences: Array) -> Array:
     """Two-sided p [comparison] of a sign-flip test: share of sign patterns whose absolute sum reaches the observed one.
 
     `differences` [comparison, cluster] are assumed to be symmetric about 0 if the systems do not differ. With all sign
-    patterns the p is exact; with drawn patterns the observed one is counted as a further pattern.
+    patterns the p is exact; with drawn ones the observed pattern counts too, and Student's p may take the place of p.
     """
     observed = np.abs(differences.sum(1))
     flipped = np.abs(products(flips, differences.T))
     reached = (flipped >= observed * (1 - 1e-5) - 1e-12).sum(0)
     if len(flips) == 2 ** differences.shape[1]:
         return np.asarray(reached / len(flips), dtype=np.float64)
-    return _beyond_the_draws((reached + 1) / (len(flips) + 1), reached, differences)
+    return _with_student_tail((reached + 1) / (len(flips) + 1), reached, differences)
 
 
-def bootstrapped(studentised: Array, observed: Array, differences: Array) -> Array:
+def bootstrap_p(studentised: Array, observed: Array, differences: Array) -> Array:
     """Two-sided p [comparison] of the bootstrap t, equal-tailed; it holds for skewed differences too.
 
     Args:
@@ -38,10 +38,10 @@ def bootstrapped(studentised: Array, observed: Array, differences: Array) -> Arr
     """
     reached = np.minimum((studentised >= observed).sum(0), (studentised <= observed).sum(0))
     p = np.minimum(2 * (reached + 1) / (len(studentised) + 1), 1.0)
-    return _beyond_the_draws(p, reached, differences)
+    return _with_student_tail(p, reached, differences)
 
 
-def _beyond_the_draws(p: Array, reached: Array, differences: Array) -> Array:
+def _with_student_tail(p: Array, reached: Array, differences: Array) -> Array:
     """Replaces p by the p of Student's t where no draw reached the observed value and Student's p is smaller.
 
     The correction over hundreds of pairs needs p below 1 / draws.
@@ -59,9 +59,9 @@ def smallest_p(clusters: int) -> float:
     return float(2.0 ** (1 - clusters))
 
 
-def one_sided(p: float, towards: bool) -> float:
-    """One-sided p of "greater" from a two-sided p of sign flips. `towards`: whether the difference is positive."""
-    return p / 2 if towards else 1 - p / 2
+def one_sided(p: float, positive: bool) -> float:
+    """One-sided p of "greater" from a two-sided p of sign flips. `positive`: whether the difference is positive."""
+    return p / 2 if positive else 1 - p / 2
 
 
 def holm(p: Sequence[float] | Array) -> Array:
@@ -75,7 +75,7 @@ def holm(p: Sequence[float] | Array) -> Array:
 
 
 def ranks(above: NDArray[np.bool_]) -> list[tuple[int, int]]:
-    """Best and worst rank of each system, 1 the best, from `above` [system, system]: first significantly above second.
+    """Best and worst rank of each system, 1 the best. `above[i, j]`: system i is significantly better than system j.
 
     With tests that control the family-wise error rate, the rank ranges are simultaneous confidence sets
     (Mogstad, Romano, Shaikh & Wilhelm 2024).
@@ -85,7 +85,7 @@ def ranks(above: NDArray[np.bool_]) -> list[tuple[int, int]]:
 
 
 def compact_letter_display(count: int, separated: set[tuple[int, int]]) -> list[str]:
-    """Tie groups as letters: two systems share one exactly when they are not `separated` (pairs i < j)."""
+    """Tie letters: two systems share a letter if and only if `separated` lacks their pair (i < j)."""
     groups: list[set[int]] = [set(range(count))]
     for first, second in sorted(separated):
         split = [group for group in groups if {first, second} <= group]

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 ENDLESS = 0x7F000000
-"""A length of 0, or of this or more and over twice the file's size, is a placeholder of a streamed file."""
+"""Streamed files give a placeholder as length: 0, or at least this and over twice the file's size."""
 OGG_PAGE = 65_307
 """Largest size of an OGG page in bytes."""
-XING_AT = 4 * 1024
-"""Number of bytes from an MP3's first frame in which the Xing or Info header is searched."""
+XING_WITHIN = 4 * 1024
+"""Number of bytes from an MP3's first frame on that are searched for the Xing or Info header."""
 
 
 def missing_bytes(path: Path) -> int:
@@ -69,7 +69,7 @@ def _mp3(file: BinaryIO, size: int) -> int:
     if head[:3] == b"ID3":
         start = 10 + sum((byte & 0x7F) << shift for byte, shift in zip(head[6:10], (21, 14, 7, 0), strict=True))
     file.seek(start)
-    frame = file.read(XING_AT)
+    frame = file.read(XING_WITHIN)
     offset = max(frame.find(b"Xing"), frame.find(b"Info"))
     if offset < 0 or len(frame) < offset + 16:
         return 0

@@ -28,8 +28,11 @@ OPTIONAL = ("condition", "seed")
 
 
 def import_scores(store: Store, plan: Plan, table: Path, metric: str, lower_is_better: bool = False) -> int:
-    """Reads scores into a store and returns their number. `table` is a CSV with the columns system, id and value, and
-    condition and seed where an id has several. Raises RequestError, and writes nothing, if a row fits no clip."""
+    """Reads scores into a store and returns their number.
+
+    `table` is a CSV with the columns system, id and value; the columns condition and seed tell an id's clips apart.
+    Raises RequestError, and writes nothing, unless each row fits exactly one clip.
+    """
     rows = _read(table)
     card = _card(metric, file_sha256(table), lower_is_better)
     kept = {**plan.metric_cards, metric: card}
@@ -41,7 +44,7 @@ def import_scores(store: Store, plan: Plan, table: Path, metric: str, lower_is_b
         record(job, card, value.name, Outcome(float(row["value"]))) for row in rows for job in _jobs(plan, row, table)
     ]
     if len({one.key for one in scores}) < len(scores):
-        raise RequestError(f"{table}: a clip of a system stands twice; one value per system, id, condition and seed")
+        raise RequestError(f"{table}: two rows score the same clip; give one per system, id, condition and seed")
     store.put("scores", scores)
     store.put_plan(planned)
     return len(scores)
@@ -51,7 +54,7 @@ def _read(table: Path) -> list[dict[str, str]]:
     """The table's rows as text, so that a clip may be called NA; a blank condition or seed counts as not given."""
     rows = read_csv(table, NEEDED)
     if not rows:
-        raise RequestError(f"{table}: holds no rows; wanted the columns {', '.join(NEEDED)}")
+        raise RequestError(f"{table}: has no rows below its header; add one per score")
     for number, row in enumerate(rows, start=2):
         if _number(row["value"]) is None:
             raise RequestError(f"{table}, line {number}: value {row['value']!r} is not a number")
@@ -76,8 +79,10 @@ def _card(name: str, sha256: str, lower_is_better: bool) -> MetricCard:
             raise RequestError(f"{name} is computed here, so its scores cannot be imported; give another name")
         return known.model_copy(update={"identity": sha256})
     computed = {v.name: other for other in registry.targets_by_name("metrics") for v in metric_card(other).values}
-    if name in computed or ":" in name:
-        raise RequestError(f"{name} is a value that {computed.get(name, 'a metric')} gives; give another name")
+    if ":" in name:
+        raise RequestError(f"{name} has a colon, which names of metrics cannot have; give another name")
+    if name in computed:
+        raise RequestError(f"{name} is a value of {computed[name]}; give another name")
     return MetricCard(
         name=name,
         version=1,
@@ -99,12 +104,12 @@ def _jobs(plan: Plan, row: Mapping[str, str], table: Path) -> list[Job]:
         for job in plan.jobs
         if (job.system, job.trial.utterance.id) == (row["system"], row["id"])
         and wanted.get("condition", job.trial.condition) == job.trial.condition
-        and int(wanted.get("seed", job.draw)) == job.draw
+        and int(wanted.get("seed", job.draw)) == job.draw  # as in records.csv, a seed is the number of the draw
     ]
     if not fitting:
         raise RequestError(f"{table}: {plan.suite.name} has no clip {row['id']!r} of {row['system']!r} {wanted or ''}")
     if len(fitting) > 1:
         raise RequestError(
-            f"{table}: {row['id']!r} of {row['system']!r} means {len(fitting)} clips; add the columns condition or seed"
+            f"{table}: {row['id']!r} of {row['system']!r} fits {len(fitting)} clips; add a column condition or seed"
         )
     return fitting

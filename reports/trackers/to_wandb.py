@@ -24,4 +24,4 @@ def write(runs: Sequence[TrackedRun], out: Path) -> str:
         ) as live:  # fmt: skip
             for point in run.points:
                 live.log(dict(point.values), step=point.step)
-    return f"{out}/wandb; send it with: wandb sync {out}/wandb/offline-run-*"
+    return f"{out}/wandb" + (f"; send it with: wandb sync {out}/wandb/offline-run-*" if mode == "offline" else "")

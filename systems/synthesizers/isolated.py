@@ -1,7 +1,7 @@
-"""Text-to-speech from its owners' packages, each package in a Python environment of its own.
+"""Text-to-speech systems in their owners' packages, each package in a Python environment of its own.
 
-The code of each worker (`remote/`) says what its package does by default that would falsify SISE's Table 2, and how
-that is switched off. None of the packages that clone contains its weights: `restorebench data fetch NAME` fetches them.
+The code of each worker (`remote/`) says which defaults of its package would distort SISE's Table 2, and how it avoids
+them. Packages that clone voices come without weights: `restorebench data fetch NAME` fetches them.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class IsolatedSynthesizer:
     script: str
     """File name of the worker's code."""
     weights: tuple[tuple[str, str], ...] = ()
-    """Pairs of a worker's argument and the name of the weights whose path is its value."""
+    """Pairs: an argument of the worker, and the name of the weights whose path it gets."""
     seconds_per_request: float = 120.0
     """Processing time allowed for a sentence."""
 
@@ -48,7 +48,7 @@ class IsolatedSynthesizer:
         return [Audio(samples, self.card.rate) for samples in spoken]
 
     def remote(self) -> Remote:
-        """The worker process; its weights are fetched if they are not here. Paths are absolute."""
+        """The worker process, given absolute paths of its weights; missing weights are fetched."""
         paths = tuple((argument, str(fetch(name).resolve())) for argument, name in self.weights)
         for name in self.card.weights:
             fetch(name)
@@ -69,7 +69,7 @@ class IsolatedSynthesizer:
 
 
 class TracedSynthesizer(IsolatedSynthesizer):
-    """One whose worker tells what its model gets."""
+    """A synthesizer whose worker also reports the input of its model."""
 
     def __call__(self) -> TracedSynthesizer:
         return self

@@ -15,7 +15,7 @@ from restorebench.benchmark.analysis.intervals import FEW
 from restorebench.benchmark.analysis.paired_scores import PairedScores
 from restorebench.benchmark.analysis.paired_tests import Sample, pairwise, score_interval
 from restorebench.benchmark.analysis.resampling import Draws
-from restorebench.benchmark.analysis.significance import permutation
+from restorebench.benchmark.analysis.significance import sign_flip_p
 from restorebench.benchmark.contracts import Value
 from tests.samples import paired
 
@@ -89,7 +89,7 @@ def test_intervals_cover_and_p_is_uniform(clusters: int, each: int, kind: str) -
         found.append(pairwise(sample, [(0, 1)], draws)[0, 1])
         numerator, denominator = sample.sums([0, 1], sample.common([0, 1]))
         differences = (numerator[0] - numerator[1])[None] / denominator.mean(0).sum()
-        flips.append(permutation(draws.signs(numerator.shape[1]), differences)[0])
+        flips.append(sign_flip_p(draws.signs(numerator.shape[1]), differences)[0])
     covered = np.mean([d.interval is not None and d.interval.low <= 0 <= d.interval.high for d in found])
     assert 0.93 <= covered <= 0.97
     p = np.array(flips)

@@ -14,7 +14,7 @@ from restorebench.benchmark.analysis.intervals import rare_interval
 from restorebench.benchmark.analysis.paired_tests import Sample, pairs, pairwise, score_interval
 from restorebench.benchmark.analysis.resampling import Draws, bootstrap_t, resampling, signs
 from restorebench.benchmark.analysis.seed_variance import seed_variance
-from restorebench.benchmark.analysis.significance import ALPHA, compact_letter_display, holm, permutation, ranks
+from restorebench.benchmark.analysis.significance import ALPHA, compact_letter_display, holm, ranks, sign_flip_p
 from tests.samples import paired, rng
 
 
@@ -65,7 +65,7 @@ def test_holm_keeps_the_errors_of_a_table() -> None:
 def test_permutation_is_every_sign(clusters: int) -> None:
     """A literal loop over all patterns is the oracle."""
     differences = rng(1).normal(0.4, 1, size=(3, clusters))
-    found = permutation(signs(rng(0), clusters), differences)
+    found = sign_flip_p(signs(rng(0), clusters), differences)
     for row, p in zip(differences, found, strict=True):
         reached = [abs(np.dot(s, row)) >= abs(row.sum()) - 1e-9 for s in product([-1, 1], repeat=clusters)]
         assert p == pytest.approx(np.mean(reached))

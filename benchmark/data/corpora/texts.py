@@ -9,7 +9,7 @@ from restorebench.benchmark.errors import RequestError
 
 
 def read_texts(path: Path) -> dict[str, str]:
-    """id -> text. Raises RequestError for a file without these columns, or a repeated id."""
+    """id -> text. Raises RequestError if the file lacks a column or repeats an id."""
     texts: dict[str, str] = {}
     for row in read_csv(path, ("id", "text")):
         if row["id"] in texts:
