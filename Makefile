@@ -30,7 +30,7 @@ bench: .venv/.ready-dev
 	$(BIN)/pytest tests/benchmarks/test_speed.py tests/benchmarks/test_remote_speed.py --benchmark-only --benchmark-columns=median,iqr,rounds,ops
 
 bench-models: .venv/.ready-dev
-	$(BIN)/pytest tests/benchmarks/test_masksr_speed.py tests/benchmarks/test_sise_speed.py --benchmark-only --benchmark-columns=median -s
+	$(BIN)/pytest tests/benchmarks/test_masksr_speed.py tests/benchmarks/test_sise_speed.py tests/benchmarks/test_tts_speed.py --benchmark-only --benchmark-columns=median -s
 
 # The nano models (systems/README.md): gather the material, pack it for a machine with a GPU, train what is missing.
 NANO = $(BIN)/python -m restorebench.systems.training.nano
