@@ -30,6 +30,7 @@ from restorebench.benchmark.plan.keys import (
     system_identity,
 )
 from restorebench.benchmark.plan.plan import Job, Plan
+from restorebench.benchmark.plan.voices import Voices
 from restorebench.benchmark.suite import Condition, Suite
 from restorebench.benchmark.types import Recipe, Trial, Utterance
 
@@ -138,13 +139,12 @@ def trials_of(suite: Suite, limit: int | None) -> Iterator[Trial]:
     if not suite.condition:
         for utterance in sorted(utterances, key=lambda u: u.group):
             yield Trial(suite.name, utterance.group or "recorded", utterance, None, recorded_trial_key(utterance))
+    voices = Voices(everything)
     for condition in suite.condition:
-        yield from _degraded(suite, condition, utterances, everything)
+        yield from _degraded(suite, condition, utterances, voices)
 
 
-def _degraded(
-    suite: Suite, condition: Condition, utterances: Sequence[Utterance], corpus: Sequence[Utterance]
-) -> Iterator[Trial]:
+def _degraded(suite: Suite, condition: Condition, utterances: Sequence[Utterance], voices: Voices) -> Iterator[Trial]:
     corruption: Corruption = registry.create("corruptions", condition.corruption, **condition.options)
     for utterance in utterances:
         if utterance.degraded is not None or utterance.uri is None:
@@ -152,7 +152,7 @@ def _degraded(
                 f"{suite.name}: {utterance.id} arrives degraded, so condition {condition.name} cannot degrade it; "
                 "leave [[condition]] out of a suite of recordings"
             )
-        scene = scene_of(utterance, corpus)
+        scene = scene_of(utterance, voices)
         rng = generator(suite.draws or suite.base or suite.name, utterance.id, condition.name, FIRST_DRAW)
         # A clip without a scene stays in the plan; the run records why it could not be degraded.
         recipe = corruption.draw(rng, scene) if scene else None
@@ -167,7 +167,7 @@ def keeps_words(corruption: Corruption, recipe: Recipe) -> bool:
     return keeps is None or bool(keeps(recipe))
 
 
-def scene_of(utterance: Utterance, corpus: Sequence[Utterance]) -> Scene | None:
+def scene_of(utterance: Utterance, voices: Voices) -> Scene | None:
     """The scene of a clip, from its header and the corpus; None if the file is unreadable, empty or not mono."""
     assert utterance.uri is not None
     try:
@@ -176,6 +176,5 @@ def scene_of(utterance: Utterance, corpus: Sequence[Utterance]) -> Scene | None:
         return None
     if info.frames == 0 or info.channels != 1:
         return None
-    others = tuple(o.uri for o in corpus if o.uri is not None and o.uri != utterance.uri)
-    rate = utterance.rate or info.samplerate
+    rate, others = utterance.rate or info.samplerate, voices.beside(utterance.uri)
     return Scene(rate=rate, seconds=info.frames / info.samplerate, uri=utterance.uri, others=others)
