@@ -149,6 +149,8 @@ def _readable(file: Path, store: Store) -> Store:
 def _members(file: Path, archive: zipfile.ZipFile) -> dict[str, str]:
     """The manifest's members with their sha256. Raises RequestError unless the archive holds these and no others."""
     infos = archive.infolist()
+    if any(info.header_offset < 0 for info in infos):
+        raise zipfile.BadZipFile("a member would begin before the file")  # zipfile would fail at the operating system
     if odd := [info.filename for info in infos if info.compress_type not in METHODS or info.flag_bits & 1]:
         raise RequestError(f"{file}: {odd[0]!r} is encrypted, or packed by a method that no pack uses")
     size, limit = sum(info.file_size for info in infos), max(MOST_BYTES, MOST_TIMES * file.stat().st_size)

@@ -121,7 +121,7 @@ def frame_labels(
     return labels
 
 
-TIER = re.compile(r'name = "(?P<name>[^"]*)".*?(?=item \[|\Z)', re.DOTALL)
+TIER = re.compile(r'name = "(?P<name>[^"\n]*)".*?(?=item \[|\Z)', re.DOTALL)
 ENTRY = re.compile(r'xmin = (?P<start>[\d.]+)\s+xmax = (?P<end>[\d.]+)\s+text = "(?P<text>[^"]*)"')
 
 
