@@ -147,7 +147,7 @@ def table(measured: Sequence[Sensitivity], left_out: Mapping[str, str], clips: i
         for change, why in one.why.items():
             refused.setdefault(f"{change}: {why}", []).append(one.value.name)
     notes = (
-        f"change of the score of {clips} degraded clips of the suite {SUITE}; their references stay as they are; "
+        f"change on {clips} degraded clips of the suite {SUITE}; their references stay as they are; "
         "a metric with a reference first brings an estimate of nearly the reference's length to its rate and length",
         *(f"no value of {', '.join(names)} for {why}" for why, names in refused.items()),
         *(f"not measured: {name}: {why}" for name, why in left_out.items()),
