@@ -1,13 +1,13 @@
 """Says sentences in the voice of a prompt, whole or piece by piece (SISE §3).
 
 The length of a sentence follows from the prompt's speaking rate. With a duration model: the predicted length of the
-sentence times the length of the prompt's phones over their predicted length. Without one, MaskGCT's rule: frames of the
-prompt times phones of the sentence over phones of the prompt.
+sentence times the prompt's length over its predicted length. Without one, MaskGCT's rule: frames of the prompt times
+phones of the sentence over phones of the prompt.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -18,12 +18,10 @@ from restorebench.benchmark.audio import resample
 from restorebench.benchmark.contracts import SpeechRequest, SpeechTrace
 from restorebench.benchmark.core.seeds import generator
 from restorebench.benchmark.errors import AudioError
-from restorebench.benchmark.types import Audio, FloatArray
-from restorebench.systems.sise.aligner import align
-from restorebench.systems.sise.phonemes import SILENCE, frame_labels
+from restorebench.benchmark.types import Audio
+from restorebench.systems.sise.phonemes import SILENCE
 from restorebench.systems.tts.config import TtsSampling
 from restorebench.systems.tts.load import load_model
-from restorebench.systems.tts.masks import Timed, phones_of_frames
 from restorebench.systems.tts.sampling import say
 from restorebench.systems.tts.text import phones_of_text
 
@@ -86,12 +84,10 @@ class Voice:
             raise AudioError("the prompt is empty")
         with torch.inference_mode():
             prompt = self.codec.encode(torch.from_numpy(np.ascontiguousarray(samples))[None].to(self.device))[0]
-            spoken = self.aligned(samples, request, prompt.shape[1])
-            before = [one.phone for one in spoken] or before
             sentence = [*(BREAK if before[-1] != SILENCE else []), *sentence]
             sentence += BREAK if sentence[-1] != SILENCE else []
             phones = [*before, *sentence]
-            places, frames = self.timing(phones, len(before), prompt.shape[1], spoken)
+            places, frames = self.timing(phones, len(before), prompt.shape[1])
         if frames * self.codec.hop > LONGEST_S * self.codec.rate:
             raise AudioError(
                 f"the sentence would take {frames * self.codec.hop / self.codec.rate:.0f} s at the prompt's rate of "
@@ -100,31 +96,13 @@ class Voice:
         self.generated += 1
         return say(self.model, prompt, phones, places, frames, generator("tts", request.seed), self.sampling)
 
-    def aligned(self, samples: FloatArray, request: SpeechRequest, frames: int) -> list[Timed]:
-        """The prompt's phones in time, by the aligner of the training speech; [] for a model without durations, for
-        another language than English, and for a prompt whose text cannot be aligned."""
-        if self.model.durations is None or request.language != "en":
-            return []
-        try:
-            alignment = align(Audio(samples, self.codec.rate), request.prompt_text)
-        except AudioError:
-            return []
-        labels = frame_labels(alignment, self.model.config.phone_set, 0.0, frames, self.codec.hop, self.codec.rate)
-        return phones_of_frames(labels, self.codec.hop / self.codec.rate)
-
-    def timing(
-        self, phones: list[int], before: int, prompt_frames: int, spoken: Sequence[Timed] = ()
-    ) -> tuple[list[float] | None, int]:
+    def timing(self, phones: list[int], before: int, prompt_frames: int) -> tuple[list[float] | None, int]:
         """(middles of the phones in frames, or None; frames of the sentence), of which the first `before` phones are
-        the prompt's. spoken: those in time; where they are not known, the predicted lengths fill the prompt."""
+        the prompt's."""
         if self.model.durations is None:
             return None, max(1, round(prompt_frames * (len(phones) - before) / before))
-        predicted = self.model.durations(torch.tensor([phones], device=self.device))[0].exp().cpu().numpy()
-        took = sum(one.end - one.start for one in spoken) if spoken else prompt_frames
-        lengths = predicted * (took / predicted[:before].sum())
-        ends = np.cumsum(lengths)
-        middles = ends - lengths / 2 - 0.5
-        if spoken:
-            middles += prompt_frames - ends[before - 1]
-            middles[:before] = [one.middle for one in spoken]
-        return middles.tolist(), max(1, round(float(ends[-1] - ends[before - 1])))
+        predicted = self.model.durations(torch.tensor([phones], device=self.device))[0].exp().tolist()
+        scale = prompt_frames / sum(predicted[:before])
+        ends = np.cumsum([length * scale for length in predicted])
+        middles = ends - np.multiply(predicted, scale / 2) - 0.5
+        return middles.tolist(), max(1, round(float(ends[-1]) - prompt_frames))

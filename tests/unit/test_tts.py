@@ -195,24 +195,6 @@ def test_the_length_of_a_sentence(checkpoint_file: Path, tmp_path: Path) -> None
     assert len(voice.say(request()).samples) > 0
 
 
-def test_the_phones_of_an_aligned_prompt(tmp_path: Path) -> None:
-    """They stand where the aligner finds them, and the sentence begins where the prompt ends."""
-    voice = Voice(random_tts(tmp_path / "tts.safetensors", model={"positions": "durations"}), "cpu")
-    clip = read(BUNDLE / "slt_04.flac")
-    asked = request(prompt=clip, prompt_text="These days a chicken leg is a rare dish.")
-    frames = -(-len(clip.samples) // voice.codec.hop)
-    spoken = voice.aligned(clip.samples, asked, frames)
-    assert len(spoken) > 20
-    before, sentence = [one.phone for one in spoken], [5, 9, 2]
-    places, length = voice.timing([*before, *sentence], len(before), frames, spoken)
-    assert places is not None
-    assert places[: len(before)] == [one.middle for one in spoken]
-    assert frames - 1 < places[len(before)] < places[-1] < frames + length
-    noise = np.random.default_rng(0).normal(scale=0.1, size=8_000).astype(np.float32)
-    assert voice.aligned(noise, asked, 40) == [], "a text that does not fit the sound"
-    assert voice.aligned(clip.samples, request(language="zh"), frames) == []
-
-
 @pytest.mark.parametrize("chunk", [1, 7, 25, 1000])
 @pytest.mark.parametrize("kind", ["frames", "dac"])
 def test_chunks_equal_the_whole(kind: str, chunk: int) -> None:
