@@ -181,10 +181,11 @@ def tables(table: pd.DataFrame) -> list[Table]:
             bounds = (f"{half:.2f}", f"{interval.low:.2f}", f"{interval.high:.2f}")
         counts = (found.ratings, found.listeners, found.items)
         rows.append((system, f"{found.mean:.2f}", *bounds, *map(str, counts)))
-    together, people = agreement(table), listeners_of(table)
+    together, people = agreement(table).agreement, listeners_of(table)
+    told = f"{together:.2f}" if math.isfinite(together) else "these ratings cannot tell"
     notes = (
         "Intervals of 95 %: listeners and clips are random effects.",
-        f"Agreement of the listeners, ICC(2,1): {together.agreement:.2f}.",
+        f"Agreement of the listeners, ICC(2,1): {told}.",
         *(
             f"Listener {name} is left out: {people.checks[name][0]} of {people.checks[name][1]} checks are wrong."
             for name in people.inattentive

@@ -18,6 +18,7 @@ from restorebench.benchmark.core.seeds import generator
 from restorebench.benchmark.data.locations import file_sha256
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Audio
+from restorebench.systems.sise.codec import FactorisedCodec
 from restorebench.systems.sise.config import CodecConfig, DiffusionConfig, ObjectiveConfig, SamplingConfig
 from restorebench.systems.sise.diffusion import Sise
 from restorebench.systems.sise.load import load_codec, random_codec
@@ -49,6 +50,10 @@ class CodecChoice(BaseModel):
         """Identifies the codec: hash of its file, or the random codec's config."""
         return file_sha256(Path(self.checkpoint)) if self.checkpoint else repr(self.random)
 
+    def codec(self, seed: int) -> FactorisedCodec:
+        """The codec, frozen; seed: of random weights. Raises RequestError."""
+        return load_codec(Path(self.checkpoint)) if self.random is None else random_codec(self.random, seed)
+
 
 class SiseTask(SingleModelTask[Sise]):
     kind = "sise"
@@ -65,10 +70,7 @@ class SiseTask(SingleModelTask[Sise]):
                 f"{where}: data.seconds = {config.data.seconds:g}, model.seconds = {self.model_config.seconds:g}; "
                 "crops and inference windows have one length"
             )
-        if choice.random is not None:
-            self.codec = random_codec(choice.random, config.seed)
-        else:
-            self.codec = load_codec(Path(choice.checkpoint))
+        self.codec = choice.codec(config.seed)
         self.sampling.steps(self.codec.config.layers)
         self.rate, self.codec_identity = self.codec.rate, choice.identity  # hashed now: the file may change later
         self.module = Sise(self.model_config, self.codec.config)
@@ -163,15 +165,18 @@ class SiseTask(SingleModelTask[Sise]):
 
     def export(self) -> Checkpoint:
         """The diffusion model and its codec in one checkpoint."""
-        tensors = {f"model.{key}": value.detach().cpu() for key, value in self.eval_model.state_dict().items()}
-        tensors |= {f"codec.{key}": value.detach().cpu() for key, value in self.codec.state_dict().items()}
-        config = {
-            "model": self.model_config.model_dump(mode="json"),
-            "codec": self.codec.config.model_dump(mode="json"),
-            "sampling": self.sampling.model_dump(mode="json"),
-            "rate": self.rate,
-        }
-        return Checkpoint(self.kind, tensors, config)
+        return with_codec(self.kind, self.eval_model, self.model_config, self.codec, self.sampling)
+
+
+def with_codec(
+    kind: str, model: nn.Module, config: BaseModel, codec: FactorisedCodec, sampling: BaseModel
+) -> Checkpoint:
+    """A checkpoint of a model of codes and of its codec."""
+    tensors = {f"model.{key}": value.detach().cpu() for key, value in model.state_dict().items()}
+    tensors |= {f"codec.{key}": value.detach().cpu() for key, value in codec.state_dict().items()}
+    tables: dict[str, Any] = {"model": config, "codec": codec.config, "sampling": sampling}
+    written = {name: table.model_dump(mode="json") for name, table in tables.items()}
+    return Checkpoint(kind, tensors, written | {"rate": codec.rate})
 
 
 def layer_mask(rng: np.random.Generator, frames: int) -> NDArray[np.bool_]:

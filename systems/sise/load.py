@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
+from torch import nn
 
 from restorebench.benchmark.errors import RequestError
 from restorebench.systems.sise.codec import FactorisedCodec
@@ -16,6 +17,8 @@ from restorebench.systems.tokenizers.choose import checked_codec
 from restorebench.systems.tokenizers.config import FrameCodecConfig, FrameShape
 from restorebench.systems.training import checkpoint
 from restorebench.systems.training.config import parse, training_command
+
+Model = TypeVar("Model", bound=nn.Module)
 
 
 def load_codec(path: Path) -> FactorisedCodec:
@@ -72,14 +75,21 @@ def codec_table(config: Mapping[str, Any]) -> dict[str, Any]:
 def load_model(path: Path) -> tuple[Sise, FactorisedCodec]:
     """A diffusion model and its codec, which is in the same file or a shipped one. Raises RequestError."""
     kept = checkpoint.read(path, "sise")
-    table = codec_table(kept.config)
-    codec_config: CodecConfig = parse(CodecConfig, table, f"{path}: codec")
+    codec = codec_of(kept, path)
+    config: DiffusionConfig = parse(DiffusionConfig, kept.config["model"], f"{path}: model")
+    return filled(Sise(config, codec.config), kept, path), codec
+
+
+def codec_of(kept: checkpoint.Checkpoint, path: Path) -> FactorisedCodec:
+    """The codec of a model of codes, which is in the model's file or a shipped one. Raises RequestError."""
     if name := kept.config["codec"].get("bundled"):
-        codec = load_codec(checked_codec(name, kept.config["codec"]["codes"], path))
-    else:
-        codec = codec_from(codec_config, kept.part("codec."), path)
-    model = Sise(parse(DiffusionConfig, kept.config["model"], f"{path}: model"), codec_config)
+        return load_codec(checked_codec(name, kept.config["codec"]["codes"], path))
+    return codec_from(parse(CodecConfig, codec_table(kept.config), f"{path}: codec"), kept.part("codec."), path)
+
+
+def filled(model: Model, kept: checkpoint.Checkpoint, path: Path) -> Model:
+    """The model with a checkpoint's weights, frozen and in evaluation mode. Raises RequestError."""
     checkpoint.fill(model, kept.part("model."), path)
     model.requires_grad_(False)
     model.eval()
-    return model, codec
+    return model

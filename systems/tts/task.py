@@ -19,9 +19,8 @@ from torch.nn import functional
 from restorebench.benchmark.core.seeds import generator
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Audio
-from restorebench.systems.sise.diffusion_task import CodecChoice
+from restorebench.systems.sise.diffusion_task import CodecChoice, with_codec
 from restorebench.systems.sise.labels import LabelConfig, Labels, labels_of
-from restorebench.systems.sise.load import load_codec, random_codec
 from restorebench.systems.training.checkpoint import Checkpoint
 from restorebench.systems.training.config import RunConfig, parse
 from restorebench.systems.training.data import Batch
@@ -29,7 +28,7 @@ from restorebench.systems.training.recordings import Recordings
 from restorebench.systems.training.task import Progress, SingleModelTask, Values
 from restorebench.systems.tts.config import TtsConfig, TtsSampling
 from restorebench.systems.tts.masks import LONGEST_PROMPT, Timed, draw_layer, draw_mask, padded, phones_of_frames
-from restorebench.systems.tts.model import NO_PHONE, SpeechModel
+from restorebench.systems.tts.model import SpeechModel
 from restorebench.systems.tts.sampling import say
 
 
@@ -48,10 +47,7 @@ class TtsTask(SingleModelTask[SpeechModel]):
             raise RequestError(f"{where}: labels.phones and model.phones are not the same phone set")
         if config.data.seconds != self.model_config.seconds or config.data.corruption:
             raise RequestError(f'{where}: wanted data.seconds = model.seconds and data.corruption = ""')
-        if choice.random is not None:
-            self.codec = random_codec(choice.random, config.seed)
-        else:
-            self.codec = load_codec(Path(choice.checkpoint))
+        self.codec = choice.codec(config.seed)
         if not self.codec.config.semantic:
             raise RequestError(f"{where}: the codec has no semantic layer; wanted SISE's codec with one")
         self.sampling.require_layers(self.codec.config.acoustic)
@@ -126,16 +122,17 @@ class TtsTask(SingleModelTask[SpeechModel]):
 
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:
-        """Without the values of the semantic stage where no crop is aligned."""
+        """Means over the batches that a value can be had of: unaligned crops have no semantic loss and no durations."""
         model = self.eval_model.eval()
-        examples = [self.to_examples(batch, "validation") for batch in batches]
-        losses = [self._losses(model, example) for example in examples]
-        aligned = any(bool((example["sequence"] != NO_PHONE).any()) for example in examples)
-        return {
-            name: torch.stack([values[name] for values in losses]).mean()
-            for name in losses[0]
-            if aligned or name.endswith("acoustic")
-        }
+        found: dict[str, list[Tensor]] = {}
+        for batch in batches:
+            examples = self.to_examples(batch, "validation")
+            told = {"semantic": examples["masked"][:, 0], "acoustic": examples["masked"][:, 1]}
+            told["durations"] = examples["lengths"] > 0
+            for name, value in self._losses(model, examples).items():
+                if told[name.partition("_")[2]].any():
+                    found.setdefault(name, []).append(value)
+        return {name: torch.stack(values).mean() for name, values in found.items()}
 
     @torch.inference_mode()
     def sample_audio(self, batch: Batch) -> list[tuple[str, Audio]]:
@@ -160,15 +157,7 @@ class TtsTask(SingleModelTask[SpeechModel]):
 
     def export(self) -> Checkpoint:
         """Both stages and the codec in one checkpoint."""
-        tensors = {f"model.{key}": value.detach().cpu() for key, value in self.eval_model.state_dict().items()}
-        tensors |= {f"codec.{key}": value.detach().cpu() for key, value in self.codec.state_dict().items()}
-        config = {
-            "model": self.model_config.model_dump(mode="json"),
-            "codec": self.codec.config.model_dump(mode="json"),
-            "sampling": self.sampling.model_dump(mode="json"),
-            "rate": self.rate,
-        }
-        return Checkpoint(self.kind, tensors, config)
+        return with_codec(self.kind, self.eval_model, self.model_config, self.codec, self.sampling)
 
 
 def lengths(spoken: Sequence[Timed]) -> list[float]:
