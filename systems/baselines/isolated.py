@@ -9,14 +9,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
 from pathlib import Path
 
 from restorebench.benchmark.contracts import SystemCard, TrainingCorpus
-from restorebench.benchmark.data.locations import file_sha256
 from restorebench.benchmark.data.weights import fetch
 from restorebench.benchmark.errors import RequestError
-from restorebench.benchmark.isolation.environments import Environment, locked_requirements
+from restorebench.benchmark.isolation.packages import packaged, shared_remote
 from restorebench.benchmark.isolation.remote import CALL_LIMIT_S, Remote
 from restorebench.benchmark.types import Audio
 
@@ -71,13 +69,7 @@ class IsolatedSystem:
         Paths are absolute: workers change their folder, or link to the weights from another one.
         """
         paths = tuple((argument, str(fetch(name).resolve())) for argument, name in self.weights)
-        return _remote(self.script, self.card.environment, (*paths, *self.settings))
-
-
-@cache
-def _remote(script: str, requirements: tuple[str, ...], settings: tuple[tuple[str, str], ...]) -> Remote:
-    """One worker per system and process."""
-    return Remote(Environment(requirements), SCRIPTS_FOLDER / script, dict(settings))
+        return shared_remote(SCRIPTS_FOLDER / self.script, self.card.environment, (*paths, *self.settings))
 
 
 def _corpora(*names: str) -> tuple[TrainingCorpus, ...]:
@@ -89,18 +81,12 @@ def _identity(code: str, settings: Mapping[str, str]) -> str:
     return f"{code} {' '.join(f'{name}={value}' for name, value in settings.items())}"
 
 
-def _script(package: str) -> tuple[str, tuple[str, ...], str]:
-    """Of a package: the worker's file name, the locked requirements, and the hash of the worker's code."""
-    name = f"{package}_package.py"
-    return name, locked_requirements(SCRIPTS_FOLDER / f"{package}.txt"), file_sha256(SCRIPTS_FOLDER / name)
-
-
-_DENOISER, _DENOISER_LOCK, _DENOISER_CODE = _script("denoiser")
-_CLEARVOICE, _CLEARVOICE_LOCK, _CLEARVOICE_CODE = _script("clearvoice")
-_VOICEFIXER, _VOICEFIXER_LOCK, _VOICEFIXER_CODE = _script("voicefixer")
-_ASTEROID, _ASTEROID_LOCK, _ASTEROID_CODE = _script("asteroid")
-_SGMSE, _SGMSE_LOCK, _SGMSE_CODE = _script("sgmse")
-_DPDFNET, _DPDFNET_LOCK, _DPDFNET_CODE = _script("dpdfnet")
+_DENOISER, _DENOISER_LOCK, _DENOISER_CODE = packaged(SCRIPTS_FOLDER, "denoiser")
+_CLEARVOICE, _CLEARVOICE_LOCK, _CLEARVOICE_CODE = packaged(SCRIPTS_FOLDER, "clearvoice")
+_VOICEFIXER, _VOICEFIXER_LOCK, _VOICEFIXER_CODE = packaged(SCRIPTS_FOLDER, "voicefixer")
+_ASTEROID, _ASTEROID_LOCK, _ASTEROID_CODE = packaged(SCRIPTS_FOLDER, "asteroid")
+_SGMSE, _SGMSE_LOCK, _SGMSE_CODE = packaged(SCRIPTS_FOLDER, "sgmse")
+_DPDFNET, _DPDFNET_LOCK, _DPDFNET_CODE = packaged(SCRIPTS_FOLDER, "dpdfnet")
 
 voicefixer = IsolatedSystem(
     SystemCard(

@@ -8,16 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from restorebench.benchmark.audio import resample
 from restorebench.benchmark.contracts import SpeechRequest, SpeechTrace, SynthesizerCard
-from restorebench.benchmark.data.locations import file_sha256
 from restorebench.benchmark.data.weight_catalogue import QWEN3_TTS
 from restorebench.benchmark.data.weights import fetch
-from restorebench.benchmark.isolation.environments import Environment, locked_requirements
+from restorebench.benchmark.isolation.packages import packaged, shared_remote
 from restorebench.benchmark.isolation.remote import CALL_LIMIT_S, Remote
 from restorebench.benchmark.types import Audio
 
@@ -52,7 +50,7 @@ class IsolatedSynthesizer:
         paths = tuple((argument, str(fetch(name).resolve())) for argument, name in self.weights)
         for name in self.card.weights:
             fetch(name)
-        return _remote(self.script, self.card.environment, paths)
+        return shared_remote(FOLDER / self.script, self.card.environment, paths)
 
     def _call(self, method: str, requests: Sequence[SpeechRequest]) -> tuple[Any, list[Any]]:
         prompts = [resample(request.prompt.samples, request.prompt.rate, self.card.rate) for request in requests]
@@ -79,21 +77,9 @@ class TracedSynthesizer(IsolatedSynthesizer):
         return SpeechTrace(Audio(heard, int(seen["rate"])), int(seen["runs"]))
 
 
-@cache
-def _remote(script: str, requirements: tuple[str, ...], settings: tuple[tuple[str, str], ...]) -> Remote:
-    """One worker per synthesizer and process."""
-    return Remote(Environment(requirements), FOLDER / script, dict(settings))
-
-
-def _script(package: str) -> tuple[str, tuple[str, ...], str]:
-    """Of a package: the worker's file name, the locked requirements, and the hash of the worker's code."""
-    name = f"{package}_package.py"
-    return name, locked_requirements(FOLDER / f"{package}.txt"), file_sha256(FOLDER / name)
-
-
-_HIBARI, _HIBARI_LOCK, _HIBARI_CODE = _script("hibari")
-_POCKET, _POCKET_LOCK, _POCKET_CODE = _script("pocket")
-_QWEN, _QWEN_LOCK, _QWEN_CODE = _script("qwen")
+_HIBARI, _HIBARI_LOCK, _HIBARI_CODE = packaged(FOLDER, "hibari")
+_POCKET, _POCKET_LOCK, _POCKET_CODE = packaged(FOLDER, "pocket")
+_QWEN, _QWEN_LOCK, _QWEN_CODE = packaged(FOLDER, "qwen")
 
 hibari = IsolatedSynthesizer(
     SynthesizerCard(
