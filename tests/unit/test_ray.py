@@ -42,9 +42,9 @@ from restorebench.benchmark.run.ray_pool import RayWorkers
 from tests.ray_units import died, slow
 marks = Path(sys.argv[1])
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
-lost = cluster.add_node(num_cpus=1)
-cluster.wait_for_nodes()
 with RayWorkers(cluster.address) as pool:
+    lost = cluster.add_node(num_cpus=1)  # after the driver has joined, which would fall with its node
+    cluster.wait_for_nodes()
     def kill():
         while len(list(marks.iterdir())) < 6:
             time.sleep(0.05)
