@@ -288,7 +288,7 @@ def _execute_inline(
         plan = replace(plan, system_cards={**plan.system_cards, name: system.card}, jobs=(*plan.jobs, *jobs))
     if retry_failed:
         forget_failed_speech(plan, opened)
-        forget_failed_scores(plan, opened)
+        forget_failed_scores(plan, opened, opened.outcomes())
     run(plan, opened, workers, progress)
     write_tables(opened)
 

@@ -6,7 +6,7 @@ The worker that made a unit writes it atomically, so a killed run loses at most 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -28,7 +28,7 @@ from restorebench.benchmark.run.score import TrialUnit, _score_died, metric_by_m
 from restorebench.benchmark.run.speak import BATCH as SENTENCES
 from restorebench.benchmark.run.speak import SpeakUnit, _speak_died, speak_unit
 from restorebench.benchmark.run.speak import one_by_one as speak_one_by_one
-from restorebench.benchmark.store.store import ROWS, Kind, Store
+from restorebench.benchmark.store.store import ROWS, Kind, Outcomes, Store
 from restorebench.benchmark.types import Trial
 
 LOG = logging.getLogger("restorebench")
@@ -58,12 +58,13 @@ def run(
     sweep(store.root)
     store.put_plan(plan)
     plan = shard.of(plan)
-    for damaged in store.drop_damaged():
-        LOG.warning("%s; measured again", damaged)
-    if again := forget_failures(plan, store, retry_failed):
-        LOG.warning("%d failures of an earlier run are tried again", again)
+    damaged, outcomes = store.drop_damaged()
+    for error in damaged:
+        LOG.warning("%s; measured again", error)
+    if forgotten := forget_failures(plan, store, retry_failed, outcomes):
+        LOG.warning("%d failures of an earlier run are tried again", len(forgotten))
     pairs = [PairUnit(store.root, plan.suite, t) for t in _distinct_trials(plan) if store.note("pairs", t.key) is None]
-    scored = store.keys("scores") | store.keys("timings")
+    scored = outcomes.keys() - forgotten
     restorations = {isolated: _restorations(plan, store, isolated) for isolated in (False, True)}
     scores = {isolated: list(_scores(plan, store, scored, isolated)) for isolated in (False, True)}
     speech = _speech(plan, store)
@@ -130,7 +131,7 @@ def _speech(plan: Plan, store: Store) -> list[SpeakUnit]:
     return [SpeakUnit(store.root, tuple(todo[i : i + SENTENCES])) for i in range(0, len(todo), SENTENCES)]
 
 
-def _scores(plan: Plan, store: Store, scored: frozenset[str], isolated: bool) -> Iterator[TrialUnit]:
+def _scores(plan: Plan, store: Store, scored: Set[str], isolated: bool) -> Iterator[TrialUnit]:
     cards = plan.metric_cards
     chosen = {name for name, card in cards.items() if bool(card.environment) == isolated}
     for jobs in plan.by_trial.values():
@@ -146,10 +147,11 @@ def _scores(plan: Plan, store: Store, scored: frozenset[str], isolated: bool) ->
             yield TrialUnit(store.root, todo, tuple(job for job in jobs if todo[job.key]))
 
 
-def forget_failures(plan: Plan, store: Store, retry_failed: bool) -> int:
+def forget_failures(plan: Plan, store: Store, retry_failed: bool, outcomes: Outcomes) -> set[str]:
     """Drops failed units, so that a run tries them again; without `retry_failed`, only those marked `MAY_PASS`.
 
-    With `retry_failed`, a sound whose hash is wrong counts as failed too. Returns the number of dropped failed scores.
+    With `retry_failed`, a sound whose hash is wrong counts as failed too. outcomes: of the store's records. Returns the
+    keys of the dropped records.
     """
 
     def again(why: str) -> bool:
@@ -166,7 +168,7 @@ def forget_failures(plan: Plan, store: Store, retry_failed: bool) -> int:
         note = store.note("restored", job.key)
         if note and (again(note["why"]) or (retry_failed and not _whole(store, "restored", job, note))):
             store.forget("restored", job.key)
-    return forget_failed_scores(plan, store, again)
+    return forget_failed_scores(plan, store, outcomes, again)
 
 
 def forget_failed_speech(
@@ -195,14 +197,14 @@ def _whole(store: Store, kind: Kind, job: Job, note: Mapping[str, Any]) -> bool:
     return True
 
 
-def forget_failed_scores(plan: Plan, store: Store, again: Callable[[str], bool] = bool) -> int:
-    """Drops the plan's failed scores if `again(reason)` is true, so that a run measures them. Returns their number."""
+def forget_failed_scores(plan: Plan, store: Store, outcomes: Outcomes, again: Callable[[str], bool] = bool) -> set[str]:
+    """Drops the plan's failed scores if `again(reason)` is true, so that a run measures them. Returns their keys."""
+    failed = {key for key, why in outcomes.items() if why and again(why)}
+    if not failed:
+        return failed
     planned = {
         score_key(job, card, plan.signatures[name]) for job in plan.jobs for name, card in plan.metric_cards.items()
     }
-    forgotten = 0
     for rows in ROWS:
-        chosen = {key for key, why in store.failures(rows).items() if key in planned and again(why)}
-        store.drop_failures(rows, chosen)
-        forgotten += len(chosen)
-    return forgotten
+        store.drop_failures(rows, failed & planned)
+    return failed & planned

@@ -13,7 +13,7 @@ from restorebench.benchmark.types import Table
 def forecast(plan: Plan, store: Store | None) -> Table:
     """One row per system, synthesizer and metric: planned, cached, to do, estimated seconds on one core."""
     seconds = {trial.id: seconds_of(trial) or 0.0 for trial in plan.trials}
-    scored = store.keys("scores") | store.keys("timings") if store else frozenset()
+    scored = store.outcomes() if store else {}
     rows = []
     total = 0.0
     for system in plan.systems:

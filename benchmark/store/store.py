@@ -15,7 +15,7 @@ checksum (checked.py): a run makes damaged notes and records again, and reports 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -40,6 +40,8 @@ SORTED_BY = [(f.name, "ascending") for f in fields(Record) if f.name not in ("va
 ORDER = "order.txt"
 """Beside the plans: the names of their files, the latest last."""
 ROWS: tuple[Rows, ...] = ("scores", "timings")
+Outcomes = dict[str, str]
+"""Key of records -> the reason why one of its values is absent, or ""."""
 Kind = Literal["pairs", "restored", "spoken", "cost"]
 """Kinds of notes: on degraded clips, on restored clips, on synthetic speech, and on memory and time of systems."""
 
@@ -114,34 +116,35 @@ class Store:
                 seen.setdefault((row["key"], row["value_name"]), set()).add(bool(row["why"]))
         return {key for (key, _), kinds in seen.items() if len(kinds) == 2}
 
-    def keys(self, rows: Rows) -> frozenset[str]:
-        """Keys of all records in the store. Raises Damaged."""
-        return frozenset(
-            key for path in self._units(rows) for key in read_table(path, SCHEMA, ["key"])["key"].to_pylist()
-        )
+    def outcomes(self) -> Outcomes:
+        """Outcomes of all records. Raises Damaged."""
+        outcomes: Outcomes = {}
+        for path in (path for rows in ROWS for path in self._units(rows)):
+            _add_outcomes(outcomes, read_table(path, SCHEMA, ["key", "why"]))
+        return outcomes
 
-    def drop_damaged(self) -> list[str]:
-        """Renames damaged units of records to `.damaged`, so that a run measures them again. Returns the errors."""
-        damaged = []
+    def drop_damaged(self) -> tuple[list[str], Outcomes]:
+        """Renames damaged units of records to `.damaged`, so that a run measures them again.
+
+        Returns the errors, and the outcomes of the records in the undamaged units.
+        """
+        damaged: list[str] = []
+        outcomes: Outcomes = {}
         for rows in ROWS:
             for path in self._units(rows):
                 try:
-                    read_table(path, SCHEMA)
+                    table = read_table(path, SCHEMA)
                 except Damaged as error:
                     path.rename(path.with_suffix(".damaged"))
                     damaged.append(str(error))
-        return damaged
+                else:
+                    _add_outcomes(outcomes, table)
+        return damaged, outcomes
 
-    def failures(self, rows: Rows) -> dict[str, str]:
-        """Key -> reason, of all records without a value."""
-        columns = ["key", "why"]
-        units = (read_table(path, SCHEMA, columns).to_pylist() for path in self._units(rows))
-        return {row["key"]: row["why"] for unit in units for row in unit if row["why"]}
-
-    def drop_failures(self, rows: Rows, keys: Iterable[str]) -> None:
+    def drop_failures(self, rows: Rows, keys: Collection[str]) -> None:
         """Removes the records of the given keys that have a failure, so that a rerun tries again."""
         wanted = set(keys)
-        for path in self._units(rows):
+        for path in self._units(rows) if wanted else ():
             held = read_table(path, SCHEMA).to_pylist()
             failed = {row["key"] for row in held if row["why"]} & wanted
             kept = [row for row in held if row["key"] not in failed]
@@ -182,6 +185,11 @@ class Store:
         written = (folder / ORDER).read_text(encoding="utf-8").split("\n") if (folder / ORDER).is_file() else []
         known = {name: index for index, name in enumerate(written)}
         return sorted((path.name for path in paths), key=lambda name: known.get(name, -1))
+
+
+def _add_outcomes(outcomes: Outcomes, records: pa.Table) -> None:
+    for key, why in zip(records["key"].to_pylist(), records["why"].to_pylist(), strict=True):
+        outcomes[key] = outcomes.get(key) or why
 
 
 def _plan(path: Path) -> Plan:

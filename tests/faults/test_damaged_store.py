@@ -87,7 +87,7 @@ def test_restored_audio_that_was_damaged_is_made_again(tmp_path: Path) -> None:
     store = Store(execute(plan, tmp_path / "s", workers=1).root)
     before = (store.root / "records.csv").read_bytes()
     store.sound("restored", f"{plan.jobs[0].key}.wav").write_bytes(b"RIFF, and then nothing")
-    store.drop_failures("scores", store.keys("scores"))
+    store.drop_failures("scores", store.outcomes())
     for path in (store.root / "scores").glob("*.parquet"):
         path.unlink()
     execute(plan, store.root, workers=1, retry_failed=True)
@@ -99,7 +99,7 @@ def test_damaged_audio_is_healed_on_request(store: Store, plan: Plan) -> None:
     path = store.sound("pairs", f"{plan.trials[0].key}.degraded.flac")
     path.write_bytes(store.sound("pairs", f"{plan.trials[1].key}.degraded.flac").read_bytes())
     execute(plan, store.root, workers=1, retry_failed=True)
-    store.drop_failures("scores", store.keys("scores"))
+    store.drop_failures("scores", store.outcomes())
     execute(plan, store.root, workers=1)
     assert (store.root / "records.csv").read_bytes() == before
 
@@ -119,6 +119,24 @@ def test_what_may_have_passed_is_tried_again(store: Store, plan: Plan, caplog: p
     assert found[passing.key] == ""
     assert found[lasting.key] == "digital silence"
     execute(plan, store.root, workers=1, retry_failed=True)
+    assert (store.root / "records.csv").read_bytes() == before
+
+
+def test_one_absent_value_of_a_metric_is_tried_again(tmp_path: Path) -> None:
+    """A metric's values share a key; the first of them is absent, the others are not."""
+    plan = make_plan(load_suite("demo"), ["unprocessed"], ["dnsmos"], limit=1)
+    store = Store(execute(plan, tmp_path / "s", workers=1).root)
+    before = (store.root / "records.csv").read_bytes()
+    rows = [Record(**row) for row in store.table("scores").to_pylist()]
+    first = min(rows, key=lambda row: row.value_name)
+    assert {row.key for row in rows} == {first.key}
+    assert len(rows) > 1
+    for path in (store.root / "scores").glob("*.parquet"):
+        path.unlink()
+    absent = replace(first, value=None, components="{}", why=f"{MAY_PASS}a.wav: there is no such file")
+    store.put("scores", [absent, *(row for row in rows if row is not first)])
+    assert store.outcomes()[first.key] == absent.why
+    execute(plan, store.root, workers=1)
     assert (store.root / "records.csv").read_bytes() == before
 
 
