@@ -3,6 +3,7 @@
 BUILTIN = {
     "anyenhance": "baselines.elsewhere:anyenhance",
     "bsrnn-flowse-urgent": "baselines.elsewhere:flowse_urgent",
+    "dccrn": "dccrn.system:dccrn",
     "dccrn-libri1mix": "baselines.isolated:dccrn",
     "deepfilternet3": "baselines.deepfilternet3:DeepFilterNet3",
     "demucs-dns64": "baselines.isolated:demucs_dns64",

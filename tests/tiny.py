@@ -32,6 +32,7 @@ MASKSR = {
     "training": {"steps": 4, "batch": 2, "rate": 1e-3, "log_every": 1, "validate_every": 2, "validation_clips": 3,
                  "listen": 1},
 }  # fmt: skip
+DCCRN = MASKSR | {"kind": "dccrn", "model": {"channels": [4, 8, 8], "units": 16}, "tokenizer": {}, "sampling": {}}
 FRAME_CODEC = merged(MASKSR, {"name": "tiny-codec", "kind": "frame-codec", "data": {"corruption": ""}}) | {
     "model": CODEC,
     "tokenizer": {},
@@ -186,6 +187,20 @@ def random_sise(path: Path, semantic: bool = True) -> Path:
 
     torch.manual_seed(0)
     task = SiseTask(run_config(SISE, tokenizer={"random": {"semantic": semantic}}))
+    task.average = None
+    save(path, task.export())
+    return path
+
+
+def random_dccrn(path: Path) -> Path:
+    """A DCCRN checkpoint with random weights, as `train` would write it."""
+    import torch
+
+    from restorebench.systems.dccrn.task import DccrnTask
+    from restorebench.systems.training.checkpoint import save
+
+    torch.manual_seed(0)
+    task = DccrnTask(run_config(DCCRN))
     task.average = None
     save(path, task.export())
     return path

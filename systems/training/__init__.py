@@ -17,6 +17,7 @@ def require_training_packages() -> None:
 
 
 TASKS = {
+    "dccrn": "restorebench.systems.dccrn.task:DccrnTask",
     "frame-codec": "restorebench.systems.tokenizers.frame_codec_task:FrameCodecTask",
     "masksr": "restorebench.systems.masksr.task:MaskSrTask",
     "sise-codec": "restorebench.systems.sise.codec_task:SiseCodecTask",

@@ -16,7 +16,7 @@ from restorebench.benchmark.types import Audio, Pair, Trial, Utterance
 
 CARDS = {name: registry.card("systems", name) for name in registry.targets_by_name("systems")}
 READY = [n for n, card in CARDS.items() if card.kind == "system" and not card.checkpoint]  # type: ignore[attr-defined]
-UNTRAINED = ["masksr", "sise", "sise-wo-dis"]
+UNTRAINED = ["dccrn", "masksr", "sise", "sise-wo-dis"]
 """Systems that run from a checkpoint, here one of random weights: they keep the contract, but restore nothing."""
 RNG = np.random.default_rng(0)
 
@@ -26,11 +26,14 @@ def system(request: pytest.FixtureRequest, tmp_path: Path) -> System:
     name = request.param
     if name in UNTRAINED:
         pytest.importorskip("torch")
-        from tests.tiny import random_checkpoint, random_sise
+        from tests.tiny import random_checkpoint, random_dccrn, random_sise
 
         path = tmp_path / "random.safetensors"
-        made = random_checkpoint(path) if name == "masksr" else random_sise(path, semantic=name == "sise")
-        name = f"{name}@{made}"
+        if name in ("sise", "sise-wo-dis"):
+            random_sise(path, semantic=name == "sise")
+        else:
+            {"dccrn": random_dccrn, "masksr": random_checkpoint}[name](path)
+        name = f"{name}@{path}"
     if why := why_not("systems", name):
         pytest.skip(f"{name}: {why}")
     component = system_of(name)
@@ -47,11 +50,12 @@ def trained(system: System) -> System:
 
 def test_every_system_is_under_these_laws() -> None:
     """A system that runs from a checkpoint shares its code with one of the names above."""
+    from restorebench.systems.dccrn.system import DccrnRow
     from restorebench.systems.masksr.rows import Variant
     from restorebench.systems.sise.rows import SiseRow
 
     left = {n for n, card in CARDS.items() if card.checkpoint}  # type: ignore[attr-defined]
-    assert {n for n in left if isinstance(registry.find("systems", n), Variant | SiseRow)} == left
+    assert {n for n in left if isinstance(registry.find("systems", n), DccrnRow | Variant | SiseRow)} == left
 
 
 def rates(system: System) -> list[int]:

@@ -1,0 +1,152 @@
+"""DCCRN: its authors' program on equal weights, complex arithmetic, look-ahead, chunks, and a model that learns."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch")
+
+from restorebench.benchmark import registry  # noqa: E402
+from restorebench.benchmark.errors import RequestError  # noqa: E402
+from restorebench.benchmark.types import Audio  # noqa: E402
+from restorebench.systems.dccrn.config import DccrnConfig  # noqa: E402
+from restorebench.systems.dccrn.model import ComplexLayer, Dccrn, masked, si_snr  # noqa: E402
+from restorebench.systems.dccrn.task import DccrnTask  # noqa: E402
+from restorebench.systems.training.loop import launch_fabric  # noqa: E402
+from tests.tiny import DCCRN, run_config, trained  # noqa: E402
+
+SMALL = {"channels": [4, 6], "units": 6, "window": 24, "hop": 6, "fft": 32}
+
+AUTHORS = {
+    (1, 0): 0.04595208540558815 + 0.09442871809005737j,
+    (2, 3): -0.024417703971266747 - 0.0014937438536435366j,
+    (5, 9): -1.0816477537155151 + 0.06136582791805267j,
+    (9, 4): 0.008564545772969723 + 0.0042549921199679375j,
+    (16, 12): -0.0002179949515266344 + 0.00032778613967821j,
+    (4, 16): 0.6689874529838562 - 1.3104454278945923j,
+}
+"""Bins of the enhanced spectrum by github.com/huyanxin/DeepComplexCRN, dc_crn.py, with the weights of `waves` and
+win_len=24, win_inc=6, fft_len=32, kernel_num=[4, 6], rnn_units=6, masking_mode="E"."""
+
+
+def waves(model: Dccrn) -> Dccrn:
+    """The model with weights that follow from their names and places."""
+    state = model.state_dict()
+    for name, tensor in state.items():
+        if tensor.is_floating_point():
+            values = 0.3 * torch.sin(torch.arange(tensor.numel(), dtype=torch.float64) * 0.7 + len(name))
+            state[name] = (values + name.endswith("running_var")).reshape(tensor.shape).float()
+    model.load_state_dict(state)
+    return model.eval()
+
+
+def random_model(**sizes: object) -> Dccrn:
+    torch.manual_seed(0)
+    return Dccrn(DccrnConfig.model_validate(SMALL | sizes)).eval()
+
+
+@torch.inference_mode()
+def test_the_authors_program_gives_the_same_spectrum() -> None:
+    model = waves(Dccrn(DccrnConfig.model_validate(SMALL)))
+    audio = (0.5 * torch.sin(torch.arange(96, dtype=torch.float64) * 0.9)).float()[None]
+    spectrum = model.spectrum(audio)
+    enhanced = masked(spectrum, model.mask(spectrum))[0]
+    # The authors add 1e-8 to the squared magnitude of the degraded spectrum, which only matters below about 1e-3.
+    assert {place: complex(enhanced[place]) for place in AUTHORS} == pytest.approx(AUTHORS, rel=1e-4, abs=1e-5)
+
+
+def test_the_default_is_dccrn_e_of_3_7_million_parameters() -> None:
+    """As many as the authors' class counts with kernel_num=[16, 32, 64, 128, 256, 256] and rnn_units=256."""
+    assert sum(weight.numel() for weight in Dccrn(DccrnConfig()).parameters()) == 3_742_349
+
+
+@torch.inference_mode()
+def test_a_complex_layer_is_a_complex_convolution() -> None:
+    torch.manual_seed(0)
+    real, imaginary = (torch.nn.Conv2d(3, 2, (5, 2), bias=False) for _ in range(2))
+    signal = torch.randn(2, 3, 9, 4, dtype=torch.complex64)
+    output = ComplexLayer(real, imaginary)(torch.cat([signal.real, signal.imag], 1))
+    wanted = torch.nn.functional.conv2d(signal, torch.complex(real.weight, imaginary.weight))
+    torch.testing.assert_close(torch.complex(*output.chunk(2, 1)), wanted)
+
+
+@pytest.mark.parametrize("samples", [1, 50, 100, 101, 4000])
+@torch.inference_mode()
+def test_the_transform_is_inverted(samples: int) -> None:
+    model, audio = random_model(window=400, hop=100, fft=512), torch.randn(2, samples)
+    torch.testing.assert_close(model.sound(model.spectrum(audio), samples), audio, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize("chunk", [1, 2, 5, 17, 64])
+@torch.inference_mode()
+def test_chunks_equal_the_whole(chunk: int) -> None:
+    model, audio = random_model(channels=[4, 6, 6]), torch.randn(2, 601)
+    torch.testing.assert_close(model(audio, chunk), model(audio), rtol=0, atol=1e-6)
+
+
+@torch.inference_mode()
+def test_a_sample_depends_on_one_frame_ahead_per_decoder_stage() -> None:
+    model, audio = random_model(), torch.randn(1, 600)
+    changed = audio.clone()
+    changed[0, 300:] += 1.0
+    reach = len(SMALL["channels"]) * SMALL["hop"] + SMALL["window"]  # type: ignore[arg-type,operator]
+    difference = (model(audio) - model(changed))[0].abs()
+    assert difference[: 300 - reach].max() < 1e-7
+    assert difference[300 - reach : 300].max() > 1e-7
+
+
+def test_si_snr_is_a_ratio_of_energies_at_any_scale() -> None:
+    """A target plus noise that is orthogonal to it, of a hundredth of its energy: 20 dB."""
+    time = torch.arange(1000) * 2 * math.pi / 1000
+    target, noise = torch.sin(3 * time)[None], torch.sin(5 * time)[None]
+    assert si_snr(7 * (target + 0.1 * noise), target).item() == pytest.approx(20, abs=1e-3)
+
+
+def test_a_batch_is_learned() -> None:
+    torch.manual_seed(0)
+    training = {"batch": 2, "rate": 3e-3, "steps": 60}
+    config = run_config(DCCRN, training=training, data={"seconds": 1.0})
+    task = DccrnTask(config)
+    task.setup(launch_fabric(config))
+    time = torch.arange(16_000) / 16_000
+    clean = torch.stack([torch.sin(2 * math.pi * pitch * time) * torch.sin(9 * time) for pitch in (200, 310)])
+    batch = {"clean": clean, "degraded": clean + 0.5 * torch.randn_like(clean), "index": torch.arange(2)}
+    before = task.validate([batch])
+    assert before["si-snr-degraded"].item() == pytest.approx(0, abs=2.5)
+    for step in range(60):
+        task.step([batch], step)
+    assert task.validate([batch])["si-snr"] > before["si-snr-degraded"] + 8
+
+
+def test_a_trained_checkpoint_restores_whole_clips(tmp_path: Path) -> None:
+    checkpoint = trained(tmp_path / "run", run_config(DCCRN))
+    system = registry.create("systems", f"dccrn@{checkpoint}")
+    assert system.card.parameters == sum(weight.numel() for weight in system.model.parameters()) + sum(
+        weight.numel() for weight in system.model.buffers() if weight is not system.model.window
+    )
+    audio = Audio(np.random.default_rng(0).normal(0, 0.1, 7_777).astype(np.float32), 16_000)
+    [first], [second] = system.restore([audio], [0]), system.restore([audio], [1])
+    assert first.samples.shape == (7_777,)
+    assert np.array_equal(first.samples, second.samples)
+    with pytest.raises(RequestError, match="dccrn has no options; seen: guidance"):
+        registry.create("systems", f"dccrn@{checkpoint}?guidance=1")
+    with pytest.raises(RequestError, match="a checkpoint of kind 'dccrn', wanted 'masksr'"):
+        registry.create("systems", f"masksr@{checkpoint}")
+
+
+@pytest.mark.parametrize(
+    ("table", "fault"),
+    [
+        ({"channels": [3]}, "channels: wanted even numbers"),
+        ({"fft": 500}, "fft: wanted a multiple of 128"),
+        ({"hop": 500}, "wanted hop <= window <= fft"),
+        ({"units": 0}, "units: Input should be greater than or equal to 1"),
+    ],
+)
+def test_impossible_sizes_are_refused(table: dict[str, object], fault: str) -> None:
+    with pytest.raises(RequestError, match=fault):
+        DccrnTask(run_config(DCCRN | {"model": table}))
