@@ -1,9 +1,9 @@
-"""Writes benchmark/isolation/hashes.txt: the sha256 of every file of every package that our locks pin.
+"""Writes benchmark/isolation/hashes.txt: the sha256 of every file of every package that our lock files pin.
 
     .venv/bin/python .ci/hashes.py
 
-Run it after a lock (`metrics/remote/NAME.txt`, `systems/baselines/remote/NAME.txt`) was made anew. The index is asked
-for hashes alone.
+Run this script after a lock file in `metrics/remote`, `systems/baselines/remote` or `systems/synthesizers/remote` has
+changed. It requests only hashes from the package index; it downloads no packages.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ TABLE = ROOT / "benchmark" / "isolation" / "hashes.txt"
 
 
 def hashes(lock: Path) -> dict[str, set[str]]:
-    """`package==version` -> sha256 of its files."""
+    """`package==version` -> sha256 hashes of the package's files, for every package of a lock file."""
     options = [
         "--generate-hashes",
         "--universal",
@@ -42,12 +42,13 @@ def hashes(lock: Path) -> dict[str, set[str]]:
 
 
 def main() -> int:
-    found: dict[str, set[str]] = {}
+    by_package: dict[str, set[str]] = {}
     for lock in sorted(lock for folder in LOCKS for lock in folder.glob("*.txt")):
-        for package, known in hashes(lock).items():
-            found.setdefault(package, set()).update(known)
-    TABLE.write_text("".join(f"{package} {' '.join(sorted(found[package]))}\n" for package in sorted(found)))
-    print(f"{TABLE}: {len(found)} packages, {TABLE.stat().st_size / 1000:.0f} kB")
+        for package, file_hashes in hashes(lock).items():
+            by_package.setdefault(package, set()).update(file_hashes)
+    lines = [f"{package} {' '.join(sorted(by_package[package]))}\n" for package in sorted(by_package)]
+    TABLE.write_text("".join(lines))
+    print(f"{TABLE}: {len(by_package)} packages, {TABLE.stat().st_size / 1000:.0f} kB")
     return 0
 
 

@@ -1,4 +1,4 @@
-"""Takes the README's picture: the first screen of a store's report, as a PNG of at most 256 colours.
+"""Takes the README's picture: the first screen of a store's report, as a PNG of 48 colours.
 
 python .ci/picture.py STORE .github/report.png
 """

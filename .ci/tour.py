@@ -1,4 +1,4 @@
-"""Writes and executes notebooks/tour.ipynb: what a suite, a trial and a score are; compare; a plot and a metric of one's own.
+"""Writes notebooks/tour.ipynb and executes it. The tour shows suites, trials, scores, a comparison, a plot and metrics.
 
 python .ci/tour.py notebooks/tour.ipynb
 """
@@ -14,12 +14,12 @@ from nbclient import NotebookClient
 CELLS = (
     (
         "markdown",
-        "# A tour of RestoreBench\n\nFrom one sound to a board with intervals, in ten cells. It runs in a minute.",
+        "# A tour of RestoreBench\n\nThis notebook leads from one sound to a board with intervals, in eight code cells. It runs in a minute.",
     ),
     ("code", "import numpy as np\n\nimport restorebench as rb\n\nrb.__version__"),
     (
         "markdown",
-        "A **suite** is a corpus, the conditions it is degraded under, and the metrics and systems it is meant for.",
+        "A **suite** names a corpus, the conditions under which the corpus is degraded, and default metrics and systems.",
     ),
     ("code", "suite = rb.load_suite('demo')\nprint(suite.summary)\nprint(suite.systems)"),
     ("markdown", "A **trial** is a clip under a condition, with the **recipe** that was drawn for it: plain JSON."),
@@ -35,10 +35,10 @@ CELLS = (
         "{name: rb.score(sound, degraded.reference, rate=16_000, metrics=['lsd', 'si_sdr'])\n"
         " for name, sound in {'degraded': degraded.samples, 'restored': restored}.items()}",
     ),
-    ("markdown", "Any function is a system. It stands beside the anchors on the same clips."),
+    ("markdown", "Any function `(samples, rate) -> samples` can be a system. Anchors are scored on the same clips."),
     (
         "code",
-        'def gate(samples, rate):\n    """Silences what is quiet."""\n'
+        'def gate(samples, rate):\n    """Silences the quiet parts."""\n'
         "    level = np.sqrt(np.convolve(samples**2, np.ones(400) / 400, 'same'))\n"
         "    return samples * (level > 0.1 * level.max())\n\n\n"
         "results = rb.evaluate({'gate': gate}, 'demo', store='tour-store', metrics=['lsd', 'si_sdr', 'stoi'], limit=8)\n"
@@ -46,12 +46,12 @@ CELLS = (
     ),
     (
         "markdown",
-        "Which is better, by how much, and how sure is that? `better` is empty where the test separates nothing.",
+        "Which system is better, by how much, and with which interval and p? The column `better` is empty where the test does not separate the two systems.",
     ),
     ("code", "results.compare('gate', 'unprocessed').round(3)"),
     (
         "markdown",
-        "Every score of every clip is a row, and the recipe says what was done to the clip: a plot of one's own.",
+        "`results.scores` has one row per score of a clip, and `results.breakdown()` has facts from each clip's recipe, such as the SNR. Plots of your own can combine both:",
     ),
     (
         "code",
@@ -63,7 +63,7 @@ CELLS = (
     ),
     (
         "markdown",
-        "A **metric** is a class with a card; `metrics/README.md` shows one, and the line that makes it known.",
+        "A **metric** is a class with a card; `metrics/README.md` shows an example and its registration.",
     ),
     ("code", "rb.list_metrics()"),
 )
@@ -73,20 +73,20 @@ def notebook() -> nbformat.NotebookNode:
     """The tour, not executed."""
     make = {"markdown": nbformat.v4.new_markdown_cell, "code": nbformat.v4.new_code_cell}
     cells = [make[kind](source) for kind, source in CELLS]
-    for place, cell in enumerate(cells):
-        cell["id"] = f"cell-{place}"
+    for index, cell in enumerate(cells):
+        cell["id"] = f"cell-{index}"
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
     return nbformat.v4.new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 
 def main(out: Path) -> None:
-    made = notebook()
+    tour = notebook()
     NotebookClient(
-        made, kernel_name="python3", timeout=600, resources={"metadata": {"path": str(out.parent)}}
+        tour, kernel_name="python3", timeout=600, resources={"metadata": {"path": str(out.parent)}}
     ).execute()
-    for cell in made.cells:
-        cell.metadata.pop("execution", None)  # times
-    out.write_text(nbformat.writes(made) + "\n", encoding="utf-8")
+    for cell in tour.cells:
+        cell.metadata.pop("execution", None)  # the times of the execution differ from run to run
+    out.write_text(nbformat.writes(tour) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

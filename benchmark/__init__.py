@@ -1,1 +1,1 @@
-"""The engine: it knows the contracts and reaches every system, metric and corruption by registry name."""
+"""The engine. It depends on the contracts only, and finds systems, metrics and corruptions by their registry names."""

@@ -72,9 +72,9 @@ def score(
 
     Args:
         estimate: Samples [time], full scale ±1.
-        reference: The clean sound [time] at the same rate, for metrics that compare with one.
+        reference: The clean sound [time] at the same rate, for metrics that need a reference.
         rate: Sampling rate of both sounds, in Hz.
-        text: What is said, for word error rates.
+        text: The spoken text, for word error rates.
         language: Language of the text, as an ISO 639-1 code.
         metrics: Names of metrics or of single values (`restorebench list metrics`).
 
@@ -95,10 +95,10 @@ def score(
     names = resolve_metrics(metrics)
     cards = [metric_card(name) for name in names]
     require_weights(cards)
-    given = {name for name, value in (("reference", reference), ("text", text)) if value is not None}
+    available = {name for name, value in (("reference", reference), ("text", text)) if value is not None}
     for card in cards:
-        if lacking := sorted(card.needs - given):
-            raise RequestError(f"metric {card.name} needs {', '.join(lacking)}, which was not given")
+        if lacking := sorted(card.needs - available):
+            raise RequestError(f"metric {card.name} needs {', '.join(lacking)}; pass it to score, or omit the metric")
     clip = SharedClip(_audio(estimate, rate))
     clean = None if reference is None else SharedClip(_audio(reference, rate))
     subject = Subject(reference=clean, text=text, language=language)
@@ -117,7 +117,7 @@ def restore(samples: ArrayLike, rate: int, system: str, seed: int = 0) -> NDArra
 
     Args:
         samples: Degraded sound [time], full scale ±1.
-        rate: In Hz; the sound is resampled to the system's rate and back.
+        rate: Sampling rate in Hz; the sound is resampled to the system's rate and back.
         system: A system's name, with a checkpoint where it needs one: `masksr2-s@FILE`.
         seed: Random seed; only systems that generate speech by random sampling use it.
 
@@ -150,8 +150,8 @@ def check_system(
 ) -> Conformance:
     """Checks whether a system keeps the contract: length, delay, gain, polarity, silence, state, memory and more.
 
-    A synthesizer is checked for what the downstream test needs: the prompt reaches its model as it is, equal seeds give
-    equal speech, no sentence is empty or tried again.
+    A synthesizer is checked for what the downstream test needs: the prompt reaches its model unchanged, equal seeds
+    give equal speech, and no sentence is empty or generated twice.
 
     Args:
         system: A registered name, a function `(samples, rate) -> samples`, a `System` or a `Synthesizer`.
@@ -190,7 +190,7 @@ def degrade(samples: ArrayLike, rate: int, corruption: str = "voicefixer", seed:
 
     Args:
         samples: Clean sound [time], full scale ±1.
-        rate: In Hz.
+        rate: Sampling rate in Hz.
         corruption: A corruption's name (`restorebench list corruptions`).
         seed: Random seed; the same seed draws the same recipe.
         options: Options of the corruption, named as in a suite's `[[condition]]`.
@@ -233,13 +233,13 @@ def evaluate(
     """Degrades, restores and scores a suite. Stored results are reused; only Python functions and objects run again.
 
     Args:
-        system: A registered name, several of them, a function `(samples, rate) -> samples`, a `System`, or several of
-            those by name. None: the suite's own systems, as far as they can be used here.
+        system: One or several registered names, a function `(samples, rate) -> samples`, a `System`, or a mapping from
+            names to functions and `System` objects. None: the suite's own systems that can be used here.
         suite: A suite, its name, or a path to a .toml file.
         store: Folder of results; made when absent.
         beside: Registered systems to measure as well, on the same clips; ignored where `system` is None.
         synthesizer: In a suite with speech, the TTS system that gets restored clips as prompts; default: the suite's.
-        metrics: Names of metrics; default: the suite's, as far as they can be used here.
+        metrics: Names of metrics; default: those of the suite that can be used here.
         limit: Use only the first `limit` clips of the corpus.
         workers: Processes for registered systems and scoring; default: one per core.
         retry_failed: Also try clips again that failed in an earlier run.
@@ -302,7 +302,7 @@ def _split(
     if isinstance(system, str):
         return [system], {}
     if isinstance(system, Mapping):
-        objects = {name: _as_system(one, name) for name, one in system.items()}
+        objects = {name: _as_system(restorer, name) for name, restorer in system.items()}
     elif isinstance(system, Sequence):
         return list(system), {}
     else:
@@ -313,8 +313,8 @@ def _split(
     return [], objects
 
 
-def _as_system(given: Restorer | System, name: str) -> System:
-    return given if isinstance(given, System) else FunctionSystem(given, name)
+def _as_system(restorer: Restorer | System, name: str) -> System:
+    return restorer if isinstance(restorer, System) else FunctionSystem(restorer, name)
 
 
 def open_results(store: str | Path, suite: str = "") -> Results:
@@ -343,10 +343,10 @@ def list_suites() -> list[str]:
 
 
 def _audio(samples: ArrayLike, rate: int) -> Audio:
-    """Samples as `Audio`. Raises AudioError for another shape."""
+    """Samples as `Audio`. Raises AudioError for samples that are not mono [time]."""
     array = np.asarray(samples, dtype=np.float32)
     if array.ndim != 1:
-        raise AudioError(f"wanted mono samples [time], got an array of shape {array.shape}")
+        raise AudioError(f"wanted mono samples [time], got an array of shape {array.shape}; pass one channel")
     return Audio(array, rate)
 
 

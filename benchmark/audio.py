@@ -44,17 +44,17 @@ def read(path: Path, channel: int | None = None) -> Audio:
     try:
         if not path.exists():
             raise AwayError(f"{path.name}: there is no such file; wanted a WAV, FLAC or OGG file")
-        if not path.is_file():  # a pipe would wait for a writer for ever
+        if not path.is_file():  # opening a pipe would block until another process writes to it
             raise AudioError(f"{path.name}: is no regular file; wanted a WAV, FLAC or OGG file")
         if missing := missing_bytes(path):
-            raise AudioError(f"{path.name}: is cut: {missing} bytes or more are missing of what its header says")
+            raise AudioError(f"{path.name}: is cut: {missing} or more bytes of its data are missing; copy it again")
         samples, rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
     except OSError as error:
         raise AwayError(f"{path.name}: cannot be reached ({error.strerror or error})") from error
     except (soundfile.LibsndfileError, TypeError, ValueError) as error:
         if isinstance(error, ValueError) and path.suffix.lower() == ".flac":
             raise AudioError(
-                f"{path.name}: is a stream whose header does not say its length; write it anew, with flac or ffmpeg"
+                f"{path.name}: is a stream whose header does not say its length; encode it again with flac or ffmpeg"
             ) from error
         reason = str(error).split(": ")[-1].rstrip(".") or type(error).__name__
         raise AudioError(f"{path.name}: cannot be read as audio ({reason}); wanted a WAV, FLAC or OGG file") from error
@@ -74,7 +74,7 @@ def read(path: Path, channel: int | None = None) -> Audio:
 def header(path: Path) -> Any:
     """The header's data from soundfile: samplerate, channels, frames, duration. Raises AudioError, AwayError.
 
-    A pipe is refused: opening one would wait for a writer.
+    A pipe is refused: opening a pipe would block until another process writes to it.
     """
     try:
         if path.exists() and not path.is_file():
@@ -100,7 +100,7 @@ def write_grid(path: Path, audio: Audio) -> None:
 
 
 def write_float(path: Path, audio: Audio) -> None:
-    """Writes 32-bit float WAV, whatever the level."""
+    """Writes 32-bit float WAV, in which samples can exceed full scale."""
     _write(path, audio.samples, audio.rate, "WAV", "FLOAT")
 
 
@@ -142,7 +142,7 @@ def settle(pair: Pair) -> Pair:
     """Applies the level and length policy of rendered test sets to a pair.
 
     Both sounds are scaled by one common factor when either would exceed full scale, then put on the 24-bit grid.
-    Raises AudioError when the corruption changed the length or the rate, or made NaN.
+    Raises AudioError when the corruption changed the length or the rate, or gave NaN or infinite samples.
     """
     degraded, reference = pair.degraded, pair.reference
     require_finite(degraded.samples, "degraded audio")
@@ -163,7 +163,7 @@ def conform(estimate: Audio, like: Audio, tolerance_s: float = 0.0) -> Audio:
     excess = len(estimate.samples) - samples_for(like.seconds, estimate.rate)
     if abs(excess) > tolerance_s * estimate.rate:
         raise AudioError(
-            f"{estimate.seconds:.3f} s long beside a reference of {like.seconds:.3f} s; wanted the same length within "
-            f"{1000 * tolerance_s:g} ms: cut it, or pad it with zeros"
+            f"the sound lasts {estimate.seconds:.3f} s, its reference {like.seconds:.3f} s; "
+            f"wanted the same length within {1000 * tolerance_s:g} ms: cut the sound, or pad it with zeros"
         )
     return Audio(fit(resample(estimate.samples, estimate.rate, like.rate), len(like.samples)), like.rate)

@@ -55,9 +55,9 @@ def synthesizer_of(name: str) -> Synthesizer:
 
 
 def synthesizer_card(name: str) -> SynthesizerCard:
-    """The card of a synthesizer. One with an argument or a checkpoint is created first, as its card depends on that."""
-    given = registry.parse_name("synthesizers", name)[1]
-    card = synthesizer_of(name).card if given else registry.card("synthesizers", name)
+    """The card of a synthesizer. With an argument or a checkpoint, it is the card of the created object."""
+    arguments = registry.parse_name("synthesizers", name)[1]
+    card = synthesizer_of(name).card if arguments else registry.card("synthesizers", name)
     assert isinstance(card, SynthesizerCard)
     return card
 
@@ -84,7 +84,7 @@ def resolve_metrics(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def runnable_system(name: str) -> System:
-    """The system of a name, with its weights fetched. Raises RequestError for one that processes no new sound."""
+    """The system of a name, with its weights fetched. Raises RequestError for an anchor or finished audio."""
     component = system_of(name)
     if not isinstance(component, System):
         names = ", ".join(runnable_system_names())
@@ -95,7 +95,7 @@ def runnable_system(name: str) -> System:
 
 
 def is_synthesizer(name: str) -> bool:
-    """Whether a name is registered as a synthesizer's, not as a system's."""
+    """Whether a name is registered for a synthesizer and not for a system."""
     base = registry.parse_name("synthesizers", name)[0]
     return base in registry.targets_by_name("synthesizers") and base not in registry.targets_by_name("systems")
 
@@ -109,7 +109,7 @@ def runnable_synthesizer(name: str) -> Synthesizer:
 
 
 def runnable_system_names() -> list[str]:
-    """Systems that process new sound: neither anchors nor finished audio."""
+    """Names of the systems that process new sound; anchors and finished audio are left out."""
     return [
         n for n in registry.targets_by_name("systems") if getattr(registry.card("systems", n), "kind", "") == "system"
     ]

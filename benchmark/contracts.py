@@ -22,7 +22,7 @@ class Card(BaseModel):
 
     name: str
     version: int = Field(ge=1)
-    """Bumped whenever a number or a sample that the component produces changes."""
+    """Increased whenever a number or a sample that the component produces changes."""
     summary: str
     source: str
     """Paper, section or equation; or the upstream project and commit."""
@@ -30,7 +30,7 @@ class Card(BaseModel):
     packages: tuple[str, ...] = ()
     """Python distributions that the component needs beyond those of the core."""
     extra: str = ""
-    """The extra of restorebench that installs them."""
+    """The extra of restorebench that installs these packages."""
     environment: tuple[str, ...] = ()
     """Pinned requirements of the component's own Python environment, built at first use (isolation/environments.py)."""
     weights: tuple[str, ...] = ()
@@ -83,7 +83,7 @@ class SystemCard(Card):
 
 
 RANGES = {
-    "%": (0.0, inf),  # insertions take an error rate beyond 100
+    "%": (0.0, inf),  # with insertions, an error rate can exceed 100
     "log10": (0.0, inf),
     "cos": (-1.0, 1.0),
     "(cos+1)/2": (0.0, 1.0),
@@ -106,7 +106,7 @@ class Value(BaseModel):
     """rate: sum of the component `errors` over sum of the component `total`, in percent when the unit is %."""
     decimals: int = 2
     ideal: float | None = None
-    """What a reference scores against itself; None for values that need no reference."""
+    """The score of a reference against itself; None for values that need no reference."""
     role: Literal["quality", "intelligibility", "voice", "fidelity", "pauses", "speed", ""] = ""
     """Category of what the value measures. Reports select values by role, never by name."""
     headline: bool = False
@@ -116,7 +116,7 @@ class Value(BaseModel):
     margin: float | None = None
     """Default non-inferiority margin of the gate, in the value's unit; None: a baseline has to name one."""
     limit: float | None = None
-    """For a speaker similarity: the score below which the two voices are probably not of one speaker."""
+    """For a speaker similarity: the score below which the two voices probably belong to different speakers."""
 
     @property
     def range(self) -> tuple[float, float]:
@@ -174,7 +174,7 @@ class Subject(BaseModel):
 
 @runtime_checkable
 class Metric(Protocol):
-    """Scores what several systems made of one clip.
+    """Scores the outputs of several systems for one clip.
 
     If the card's `conforms` is true, estimates are brought to the reference's rate and length before they are scored;
     otherwise they are scored as delivered.
@@ -236,22 +236,22 @@ class Supplied(Protocol):
 
 class SynthesizerCard(Card):
     rate: int
-    """Sampling rate in Hz of its speech."""
+    """Sampling rate in Hz of the synthesizer's speech."""
     languages: tuple[str, ...] = ("en",)
-    """ISO 639-1 codes of the languages that it speaks."""
+    """ISO 639-1 codes of the languages that the synthesizer speaks."""
     clones: bool = True
-    """Whether it speaks in the prompt's voice. One that does not is a control: its scores do not depend on prompts."""
+    """Whether it clones the prompt's voice. If not, it is a control: its scores do not depend on the prompts."""
     prompt_changes: Mapping[str, str] = {}
-    """How it changes a prompt before its model gets it: the name of the check that finds the change (cut, clipped,
-    denoised) -> what is done. Resampling is no change."""
+    """How a prompt is changed before the model gets it: name of the check that finds the change (cut, clipped,
+    denoised) -> description of the change. Resampling does not count as a change."""
     watermark: bool = False
-    """Whether its speech has a watermark."""
+    """Whether the speech has a watermark."""
     argument: str = ""
-    """The argument that must follow its name after a colon, as in `published:DIR`; "" if there is none."""
+    """The argument that must follow the name after a colon, as in `published:DIR`; "" if there is none."""
     checkpoint: bool = False
     """True for a synthesizer whose checkpoint the user names, as in `sise-tts@FILE`."""
     deviations: str = ""
-    """How it deviates from its paper."""
+    """How the synthesizer deviates from its paper."""
     training: tuple[TrainingCorpus, ...] = ()
     steps: int | None = None
     """Number of training steps according to the checkpoint."""
@@ -264,9 +264,9 @@ class SpeechRequest:
 
     prompt: Audio
     prompt_text: str
-    """What is said in the prompt."""
+    """The text that is spoken in the prompt."""
     text: str
-    """What is to be said."""
+    """The text that the synthesizer is to speak."""
     language: str
     """ISO 639-1 code of both texts."""
     seed: int
@@ -295,10 +295,10 @@ class SpeechTrace:
 
 @runtime_checkable
 class Traced(Protocol):
-    """A synthesizer that tells what reaches its model, for `restorebench check-system`."""
+    """A synthesizer that reports what its model gets, for `restorebench check-system`."""
 
     def trace(self, request: SpeechRequest) -> SpeechTrace:
-        """Synthesizes the request and observes the model at work."""
+        """Synthesizes the request and records the model's prompt and number of runs."""
         ...
 
 

@@ -16,11 +16,11 @@ class AwayError(AudioError):
 
 
 MAY_PASS = "may pass: "
-"""Marks the reason of a failure that the machine caused, not the clip; the next run tries such a clip again."""
+"""Marks the reason of a failure that the machine caused and not the clip; the next run tries such a clip again."""
 
 
 def reason(error: Exception) -> str:
-    """An error as one line for a record: this module's errors as their message alone, others after their class name.
+    """An error as one line for a record: the message alone for this module's errors, else class name and message.
 
     Errors that the machine may have caused (files, memory, AwayError) begin with MAY_PASS.
     """

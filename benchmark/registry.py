@@ -1,4 +1,4 @@
-"""Finds components by name. A component's module is imported only when that component is asked for.
+"""Finds components by name. A component's module is imported only when that component is requested.
 
 Built-in components are listed in `BUILTIN` in the `__init__.py` of their folder: a new one is a file and a line there.
 Other packages add components through the entry-point groups `restorebench.systems`, `.metrics`, `.corruptions`,
@@ -58,7 +58,7 @@ def unknown(kind: str, name: str, names: list[str]) -> RequestError:
 
 
 def singular(kind: str) -> str:
-    """The name of one component of a kind, or of anything else whose plural ends in s."""
+    """The singular of a kind's name, or of any other plural that ends in s."""
     return {"corpora": "corpus", "kinds of training": "kind of training"}.get(kind, kind.removesuffix("s"))
 
 
@@ -67,17 +67,17 @@ def parse_name(kind: Kind, name: str) -> tuple[str, dict[str, Any]]:
 
     The arguments are `argument` (positional), `checkpoint` and `options` (by keyword), as far as the name has them.
     """
-    given: dict[str, Any] = {}
+    arguments: dict[str, Any] = {}
     if kind == "systems" or (kind == "synthesizers" and ":" not in name):  # a synthesizer's argument is a folder
         name, question_mark, options = name.partition("?")
-        given |= {"options": dict(pair.partition("=")[::2] for pair in options.split("&"))} if question_mark else {}
+        arguments |= {"options": dict(pair.partition("=")[::2] for pair in options.split("&"))} if question_mark else {}
         before_options = name
         name, at_sign, checkpoint = name.partition("@")
         if "/" in name:  # a slash before the @, as in published:out/run@2: the @ belongs to the folder's name
             name, at_sign = before_options, ""
-        given |= {"checkpoint": Path(checkpoint)} if at_sign else {}
+        arguments |= {"checkpoint": Path(checkpoint)} if at_sign else {}
     base, colon, argument = name.partition(":")
-    return base, given | ({"argument": argument} if colon else {})
+    return base, arguments | ({"argument": argument} if colon else {})
 
 
 def find(kind: Kind, name: str) -> Any:
@@ -101,26 +101,28 @@ def card(kind: Kind, name: str) -> Card:
 
 def require(kind: Kind, name: str) -> None:
     """Raises RequestError when a component's packages are absent, with the command that installs them."""
-    facts = getattr(find(kind, name), "card", None)  # corpus readers need no packages and have no card
-    if facts is None:
+    # Corpus readers need no packages and have no card.
+    component_card = getattr(find(kind, name), "card", None)
+    if component_card is None:
         return
-    if absent := missing_packages(facts):
-        command = f"pip install 'restorebench[{facts.extra}]'" if facts.extra else f"pip install {' '.join(absent)}"
+    if absent := missing_packages(component_card):
+        extra = component_card.extra
+        command = f"pip install 'restorebench[{extra}]'" if extra else f"pip install {' '.join(absent)}"
         raise RequestError(f"{singular(kind)} {name} needs {', '.join(absent)}, not installed; run: {command}")
 
 
 def create(kind: Kind, name: str, **keywords: Any) -> Any:
     """Makes a component.
 
-    In its name, the part after a colon is the factory's first argument, the part after @ its `checkpoint`, the part
-    after ? its `options`; keyword arguments are passed on. Raises RequestError.
+    The factory's first argument is the part of `name` after a colon, its `checkpoint` the part after @, its `options`
+    the part after ?. Keyword arguments are passed on. Raises RequestError for absent packages or a wrong argument.
     """
     require(kind, name)
-    _, given = parse_name(kind, name)
+    _, arguments = parse_name(kind, name)
     factory = find(kind, name)
-    positional = [given.pop("argument")] if "argument" in given else []
+    positional = [arguments.pop("argument")] if "argument" in arguments else []
     try:
-        return factory(*positional, **given, **keywords)
+        return factory(*positional, **arguments, **keywords)
     except (TypeError, ValueError) as error:
         where = "benchmark/README.md" if kind == "corpora" else f"`restorebench list {kind}`"
         raise RequestError(f"{singular(kind)} {name}: {error}; see {where}") from error

@@ -21,33 +21,33 @@ class _Table(BaseModel):
 
 
 LONGEST_SHOWN = 40
-"""Characters of the suite's name, and of the synthesizer's, that are kept in the name made by `spoken_by`."""
+"""Largest number of characters that `spoken_by` keeps of a suite's name, and of a synthesizer's name."""
 Name = Annotated[str, Field(pattern=r"^[.]*[\w@-][\w.@-]*$", max_length=100)]
 """Name of a suite or condition; restricted to characters that are safe in file names."""
-PLACES = ("root", "path", "folder", "list", "spoken")
+PATH_OPTIONS = ("root", "path", "folder", "list", "spoken")
 """Options that name a file or folder."""
-KEYWORDS_OR_PLACES = ("noise", "rir", "texts")
-"""Options whose value is a file or folder if it contains a slash, as in `./noise`, and a keyword otherwise."""
+KEYWORD_OR_PATH_OPTIONS = ("noise", "rir", "texts")
+"""Options whose value is a path if it contains a slash, as in `./noise`, and a keyword otherwise."""
 
 
 class CorpusSpec(_Table):
     reader: str
     name: str = ""
-    """Name of the corpus in the cards of systems, as in `LibriSpeech`: boards mark systems that were trained on it."""
+    """Name of the corpus in the cards of systems, such as `LibriSpeech`: boards mark systems trained on it."""
     options: dict[str, Any] = Field(default_factory=dict)
     rate: int | None = Field(default=None, ge=8000, le=768_000)
     """Rate in Hz to which clips are resampled before they are degraded; None keeps each file's rate."""
     fetch: tuple[str, ...] = ()
-    """Names in the catalogue of corpora: speech, and the noise that a condition draws from."""
+    """Names, in the catalogue of corpora, of the speech and of the noise that the suite needs."""
     say: Literal["", "another"] = ""
-    """What a synthesizer says, in a suite with speech. "": what the corpus lists for each clip; another: the text of
-    the clip that is half the corpus further on."""
+    """Source of the text that a synthesizer speaks, in a suite with speech. "": the corpus lists a text for each clip;
+    another: the text of the clip that is half the corpus further on."""
     needs: str = ""
     """One line on the files that a user needs for this corpus, with their licence and origin."""
 
 
 class Condition(_Table):
-    """One way of degrading every clip. A recorded set has none: its clips arrive degraded."""
+    """One way of degrading every clip. A suite of recorded degraded clips has no condition."""
 
     name: Name
     corruption: str
@@ -68,7 +68,7 @@ class PaperSet(_Table):
     differs: str = ""
     """Why no number on this condition may be compared with the published numbers; "" if they may be compared."""
     open: str = ""
-    """What the paper does not specify about the set; if not "", only the target's numbers may be compared."""
+    """Properties of the set that the paper does not specify; if not "", only numbers of `target` may be compared."""
     caveat: str = ""
     """A limitation that is shown beside the comparison with the published numbers."""
 
@@ -99,12 +99,12 @@ class Suite(_Table):
     paper: dict[str, PaperSet] = Field(default_factory=dict)
     """Condition name (`*`: every condition) -> the published test set whose numbers are shown for comparison."""
     open_decisions: tuple[str, ...] = ()
-    """What the paper leaves open, and what we chose."""
+    """Details that the paper leaves open, with our choices."""
 
     @model_validator(mode="after")
-    def _speech_is_told(self) -> Suite:
+    def _synthesizer_needs_speech(self) -> Suite:
         if (self.synthesizer or self.corpus.say) and not self.speech:
-            raise ValueError("a synthesizer, or say, without speech = true")
+            raise ValueError("synthesizer or corpus.say is set without speech = true; set it, or remove them")
         return self
 
     @field_validator("condition")
@@ -120,22 +120,26 @@ class Suite(_Table):
 
 
 def spoken_by(suite: Suite, synthesizer: str) -> Suite:
-    """A suite with speech of the given synthesizer ("": the suite's own). Raises RequestError.
+    """The suite with the given synthesizer ("": the suite's own).
 
-    With a synthesizer other than the suite's own, the name of the result contains the synthesizer's, so that results do
-    not mix. Degraded clips and seeds stay the suite's, so that all synthesizers get the same prompts.
+    With a synthesizer other than the suite's own, the new suite's name contains the synthesizer's name, so that their
+    results are kept apart. All synthesizers get the same prompts, since degraded clips and seeds are not changed.
+
+    Raises RequestError when a suite without speech is given a synthesizer, or a suite with speech has none.
     """
     if not suite.speech:
         if synthesizer:
-            raise RequestError(f"{suite.name} has no speech, so no synthesizer; suites with speech: {_with_speech()}")
+            raise RequestError(
+                f"{suite.name} has no speech, so it takes no synthesizer; suites with speech: {_with_speech()}"
+            )
         return suite
     if not (synthesizer or suite.synthesizer):
         raise RequestError(f"{suite.name} needs a synthesizer: name one with --synthesizer")
     if not synthesizer or synthesizer == suite.synthesizer:
         return suite
-    shown = re.sub(r"[^A-Za-z0-9_.-]", "_", synthesizer)[:LONGEST_SHOWN]
-    unlike = f"-{digest(synthesizer)[:8]}" if shown != synthesizer else ""
-    name = f"{suite.name[:LONGEST_SHOWN]}@{shown}{unlike}"
+    safe_name = re.sub(r"[^A-Za-z0-9_.-]", "_", synthesizer)[:LONGEST_SHOWN]
+    hash_suffix = f"-{digest(synthesizer)[:8]}" if safe_name != synthesizer else ""
+    name = f"{suite.name[:LONGEST_SHOWN]}@{safe_name}{hash_suffix}"
     return Suite.model_validate(suite.model_dump() | {"name": name, "base": suite.name, "synthesizer": synthesizer})
 
 
@@ -144,7 +148,7 @@ def _with_speech() -> str:
 
 
 def known() -> dict[str, str]:
-    """Every suite name with the TOML file that defines it (bundled ones, then those of other packages)."""
+    """Name -> TOML file of every suite: the bundled suites and those of other packages, sorted by name."""
     suites = {}
     for entry in files("restorebench.benchmark.data").joinpath("suites").iterdir():
         if entry.name.endswith(".toml"):
@@ -156,7 +160,7 @@ def known() -> dict[str, str]:
 
 
 def load_suite(name: str) -> Suite:
-    """A suite by name, or from a path ending in `.toml`. Raises RequestError for what is unknown or malformed."""
+    """A suite by name, or from a path ending in `.toml`. Raises RequestError if it is unknown or malformed."""
     path = Path(name)
     if path.suffix != ".toml":
         paths = known()
@@ -168,7 +172,7 @@ def load_suite(name: str) -> Suite:
     tables = read_toml(path)
     for table in (tables.get("corpus"), *_listed(tables.get("condition"))):
         if isinstance(table, dict) and isinstance(table.get("options"), dict):
-            table["options"] = {key: _place(path, key, value) for key, value in table["options"].items()}
+            table["options"] = {key: _resolved_option(path, key, value) for key, value in table["options"].items()}
     try:
         return Suite.model_validate(tables)
     except ValidationError as error:
@@ -178,21 +182,22 @@ def load_suite(name: str) -> Suite:
 
 
 def _listed(value: Any) -> list[Any]:
+    """The value if it is a list, else an empty list: `Suite` reports the wrong type."""
     return value if isinstance(value, list) else []
 
 
-def _place(suite: Path, key: str, value: Any) -> Any:
+def _resolved_option(suite: Path, key: str, value: Any) -> Any:
     """The value of a suite's option; a relative path is resolved against the folder of the suite's file.
 
     Raises RequestError for an empty path, and for a path that exists only relative to the working folder.
     """
     if isinstance(value, list):
-        return [_place(suite, key, item) for item in value]
-    if key in PLACES and not isinstance(value, str):
+        return [_resolved_option(suite, key, item) for item in value]
+    if key in PATH_OPTIONS and not isinstance(value, str):
         raise RequestError(f"{suite}: {key} = {value!r}; wanted a file or folder")
     if not isinstance(value, str) or ":" in value or Path(value).is_absolute():
         return value
-    if key not in PLACES and not (key in KEYWORDS_OR_PLACES and "/" in value):
+    if key not in PATH_OPTIONS and not (key in KEYWORD_OR_PATH_OPTIONS and "/" in value):
         return value
     if not value:
         raise RequestError(f"{suite}: {key} is empty; wanted a file or folder")
@@ -200,5 +205,7 @@ def _place(suite: Path, key: str, value: Any) -> Any:
     if beside.exists():
         return str(beside.resolve())
     if Path(value).exists():
-        raise RequestError(f"{suite}: {key} = {value!r} is not beside the suite's file ({beside}), where paths begin")
+        raise RequestError(
+            f"{suite}: {key} = {value!r} is not beside the suite's file; paths are relative to it, so wanted {beside}"
+        )
     return value

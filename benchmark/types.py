@@ -1,4 +1,4 @@
-"""The plain data that flows through the engine, one type per step. No I/O, no model code."""
+"""The engine's plain data types, from clips to tables. No I/O, no model code."""
 
 from __future__ import annotations
 
@@ -87,9 +87,9 @@ class Utterance:
     rate: int | None = None
     """Rate in Hz to which the clip is resampled when it is read; None keeps the rate of the file."""
     text: str | None = None
-    """What is said in the clip."""
+    """The transcript of the clip."""
     say: str | None = None
-    """What a synthesizer is to say in the clip's voice, in a suite with speech (suite.py)."""
+    """The text that a synthesizer is to speak in the clip's voice, in a suite with speech (suite.py)."""
     language: str = "en"
     speaker: str = ""
     licence: str = ""
@@ -97,7 +97,7 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Recipe:
-    """What a corruption drew, as plain JSON; rendering it gives the same samples on every machine."""
+    """The random draws of a corruption, as plain JSON; rendering gives the same samples on every machine."""
 
     corruption: str
     steps: tuple[Json, ...]
@@ -137,7 +137,7 @@ class Pair:
 
 @dataclass(frozen=True, eq=False)
 class Restoration:
-    """What a system delivered for one clip, and the seconds of processing it took (None when supplied, not run)."""
+    """A system's output for one clip, and the seconds of processing (None for a supplied output, which was not run)."""
 
     audio: Audio
     seconds: float | None
@@ -201,7 +201,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Table:
-    """A table to be shown: text cells, whatever the format, and notes below it."""
+    """A table of text cells with notes below it, to be shown in any output format."""
 
     title: str
     columns: tuple[str, ...]
@@ -212,7 +212,7 @@ class Table:
     small_print: tuple[str, ...] = ()
     """Notes on how the numbers were computed (signatures, resampling); a terminal shows them only on request."""
     details: tuple[str, ...] = ()
-    """Columns that a narrow terminal leaves out unless they are asked for."""
+    """Columns that a narrow terminal leaves out unless the user requests them."""
 
     def __post_init__(self) -> None:
         """Replaces control characters in all texts: names of clips and systems come from files and are not trusted."""

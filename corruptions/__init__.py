@@ -1,4 +1,4 @@
-"""Corruptions by registry name. A new one is one file and one line here."""
+"""Corruptions by registry name. To add one, add a file, and a line here."""
 
 BUILTIN = {
     "clipping": "clipping:Clipping",

@@ -12,7 +12,7 @@ from restorebench.corruptions.step import STEPS, Sounds, Step
 
 
 class StepChain:
-    """A corruption whose recipes are lists of steps: subclasses draw, this renders."""
+    """A corruption whose recipes are lists of steps. Subclasses draw the steps; this class renders them."""
 
     card: ClassVar[CorruptionCard]
 
@@ -21,7 +21,7 @@ class StepChain:
 
     @staticmethod
     def severities(recipe: Recipe, seconds: float | None) -> dict[str, Quantity]:
-        """Factor -> drawn severity; the last step's where several steps have the same factor."""
+        """Factor -> drawn severity. If several steps have the same factor, the severity is that of the last step."""
         return {name: q for step in steps_of(recipe) for name, q in step.severities(seconds).items()}
 
     @staticmethod

@@ -19,7 +19,7 @@ ClipRule = Literal["per-side", "symmetric"]
 class ClipStep(Step):
     name: Literal["clip"] = "clip"
     ratio: float = Field(gt=0, le=1)
-    """The share of the extreme that is left."""
+    """Clipping limit as a share of the extreme sample value."""
     law: ClipRule = "per-side"
 
     def severities(self, seconds: float | None) -> dict[str, Quantity]:
@@ -29,7 +29,7 @@ class ClipStep(Step):
         if self.law == "symmetric":
             limit = self.ratio * float(np.max(np.abs(samples)))
             return np.clip(samples, -limit, limit)
-        # WavAugment's ClipValue: each side relative to its own extreme.
+        # As in WavAugment's ClipValue, the limit of each side is relative to the extreme of that side.
         return np.clip(samples, self.ratio * min(samples.min(), 0.0), self.ratio * max(samples.max(), 0.0))
 
 

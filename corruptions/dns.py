@@ -1,10 +1,10 @@
 """The DNS Challenge's mixing with SISE's ranges: reverberate, add noise, set a level.
 
-The script and the paper leave much open. Every decision is a named option whose default is the register's:
+The script and the paper leave details open. Each is a named option; D33 and D34 are decisions of the register:
 
     snr_db=(-10, 20)        SISE §3
-    snr_law="rms"           D34: the ratio that was asked for; "dns-segmental" is the official mixer with its bias
-    level_dbfs=(-35, -15)   of the mixture; the target is scaled by the same factor
+    snr_law="rms"           D34: the realised SNR is the drawn SNR; "dns-segmental" is the official, biased mixer
+    level_dbfs=(-35, -15)   RMS level of the mixture; the target is scaled by the same factor
     p_rir=1.0               the script convolves every clip
     target="dry"            D33: SISE dereverberates, while the script's own "clean" keeps the reverberation
     align_rir=True          the direct path at sample 0, so that dry target and input stay aligned
@@ -52,7 +52,7 @@ class Dns(StepChain):
         align_rir: bool = True,
         target: Target = "dry",
     ) -> None:
-        """p_simulated: how often a room is simulated where `rir` names a folder of measured ones."""
+        """p_simulated: probability that a room is simulated instead of taking a measured RIR from the folder `rir`."""
         self.snr_db = check_range("snr_db", snr_db, -60.0, 120.0)
         self.level_dbfs = check_range("level_dbfs", level_dbfs, -90.0, 0.0)
         self.t60_s = check_range("t60_s", t60_s, 0.05, 5.0)
@@ -68,8 +68,8 @@ class Dns(StepChain):
     def draw(self, rng: np.random.Generator, scene: Scene) -> Recipe:
         steps: list[Step] = []
         if rng.random() < self.p_rir:
-            folder = "simulated" if rng.random() < self.p_simulated else self.rir
-            rir = draw_rir(rng, scene, folder, self.rir_split, self.t60_s)
+            rir_source = "simulated" if rng.random() < self.p_simulated else self.rir
+            rir = draw_rir(rng, scene, rir_source, self.rir_split, self.t60_s)
             steps.append(ReverbStep(rir=rir, align=self.align_rir, target=self.target))
         source = draw_noise(rng, scene, self.noise, self.noise_split)
         steps.append(NoiseStep(snr_db=uniform(rng, self.snr_db), law=self.snr_law, source=source))

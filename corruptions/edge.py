@@ -1,6 +1,6 @@
 """Inputs that need no restoration or contain no speech, and clips of unusual length.
 
-- `nothing`: the clip as it is; the target is the same clip.
+- `nothing`: the clip without a change; the target is the same clip.
 - `silence`: digital silence; the target is the same.
 - `noise-only`: noise at a level without any speech; the target is digital silence.
 - `two-talkers`: the clip and a second talker at equal RMS level; the target contains both.
@@ -57,7 +57,7 @@ class NoiseOnlyStep(Step):
     def on_pair(self, sounds: Sounds) -> Sounds:
         noise = self.source.samples(len(sounds.degraded), sounds.rate)
         if not np.any(noise):
-            raise AudioError(f"the noise is digital silence, so that it has no level of {self.dbfs:g} dBFS")
+            raise AudioError(f"the noise is digital silence, so a level of {self.dbfs:g} dBFS is impossible")
         noise = LevelStep(dbfs=self.dbfs).apply(noise, sounds.rate)
         return replace(sounds, reference=0 * sounds.reference, degraded=noise)
 
@@ -72,7 +72,7 @@ class SecondTalkerStep(Step):
     def on_pair(self, sounds: Sounds) -> Sounds:
         second = self.voice.samples(len(sounds.reference), sounds.rate)
         if not np.any(second):
-            raise AudioError("the second talker is digital silence, so that only one talker would speak")
+            raise AudioError("the second talker is digital silence; remove that clip from the corpus")
         second = second * (rms(sounds.reference) / rms(second))
         return replace(sounds, reference=sounds.reference + second, degraded=sounds.degraded + second)
 
@@ -114,7 +114,7 @@ class Edge(StepChain):
         noise: str = "pink",
         noise_split: str = "",
     ) -> None:
-        """dbfs, noise and noise_split: level and source of the noise of the case `noise-only`."""
+        """dbfs, noise, noise_split: level and source of the noise in the case `noise-only`."""
         check_choice("case", case, EdgeCase)
         self.case: EdgeCase = case
         self.dbfs = check_range("dbfs", dbfs, -90.0, -10.0)
@@ -130,7 +130,7 @@ class Edge(StepChain):
             source = draw_noise(rng, scene, self.noise, self.noise_split)
             return self.recipe(NoiseOnlyStep(dbfs=dbfs, source=source))
         if not scene.others:
-            raise RequestError("a second talker needs another clip of the corpus, and there is none")
+            raise RequestError("a second talker needs another clip, and the corpus has none; add clips")
         second = scene.others[int(rng.integers(len(scene.others)))]
         return self.recipe(SecondTalkerStep(voice=draw_voice(rng, scene, second)))
 

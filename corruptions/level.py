@@ -15,7 +15,7 @@ from restorebench.corruptions.options import Range, check_range, uniform
 from restorebench.corruptions.step import Samples, Sounds, Step
 
 CLIP_LEVEL = 0.99
-"""The DNS Challenge's limit of magnitudes."""
+"""Largest sample magnitude that the DNS Challenge's script allows."""
 
 
 class LevelStep(Step):
@@ -46,7 +46,7 @@ class JointLevelStep(Step):
 
 
 class JointRmsStep(Step):
-    """Scales input and target by one factor: the input gets this RMS level, or less where its peak would pass 0.99."""
+    """Scales input and target by one factor: the input gets this RMS level, or less if its peak would exceed 0.99."""
 
     name: Literal["joint-rms"] = "joint-rms"
     dbfs: float
@@ -66,7 +66,7 @@ class Level(StepChain):
     card = CorruptionCard(
         name="level",
         version=1,
-        summary="RMS level of the input in dBFS (the target keeps its own)",
+        summary="RMS level of the input in dBFS (the level of the target is not changed)",
         source="DNS Challenge level range [-35, -15] dBFS",
     )
 

@@ -1,8 +1,8 @@
 """Low-pass filters, zero-phase by default: the six designs of VoiceFixer's training pipeline.
 
-By default the four IIR designs run forwards and backwards, which doubles every attenuation: at its nominal cutoff a
-Butterworth filter is at -6 dB, Chebyshev and elliptic at -0.2 dB, and a Bessel filter of order 8 at -25 dB, so equal
-cutoffs mean different bandwidths.
+By default the four IIR designs run forwards and backwards, which doubles every attenuation. At the nominal cutoff, the
+gain is -6 dB for Butterworth filters, -0.2 dB for Chebyshev and elliptic filters, and -25 dB for a Bessel filter of
+order 8. Equal cutoffs thus mean different bandwidths.
 """
 
 from __future__ import annotations
@@ -29,9 +29,9 @@ class LowPassStep(Step):
     cutoff_hz: float = Field(gt=0)
     design: Design
     order: int = Field(default=8, ge=2, le=10)
-    """Of the IIR designs, before the backward pass doubles it."""
+    """Order of the IIR designs for one pass; the backward pass doubles it."""
     zero_phase: bool = True
-    """False: one pass forwards, as SoX filters."""
+    """False: one forward pass, as in SoX."""
 
     def severities(self, seconds: float | None) -> dict[str, Quantity]:
         return {"bandwidth": Quantity(self.cutoff_hz / 1000, "kHz", 2)}
@@ -82,7 +82,8 @@ def stft_hard(samples: Samples, rate: int, cutoff_hz: float) -> Samples:
 def polyphase(samples: Samples, rate: int, cutoff_hz: float) -> Samples:
     """Resamples to twice the cutoff and back with polyphase filters.
 
-    The low rate is a multiple of 100 Hz: rates without a large common divisor need filters of some 400 000 taps.
+    The low rate is a multiple of 100 Hz, because rates without a large common divisor would need filters of about
+    400 000 taps.
     """
     from scipy import signal
 
@@ -93,7 +94,7 @@ def polyphase(samples: Samples, rate: int, cutoff_hz: float) -> Samples:
 
 
 def draw_step(rng: np.random.Generator, cutoff_hz: tuple[float, float], designs: tuple[Design, ...]) -> LowPassStep:
-    """Cutoff, order and design, each uniform."""
+    """A step whose cutoff, order and design are each drawn uniformly."""
     return LowPassStep(
         cutoff_hz=uniform(rng, cutoff_hz),
         order=int(rng.integers(ORDERS[0], ORDERS[1] + 1)),

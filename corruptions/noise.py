@@ -1,11 +1,11 @@
-"""Additive noise at a signal-to-noise ratio, under any of four laws.
+"""Additive noise at a signal-to-noise ratio, which one of four laws defines.
 
 - `rms`: ratio of mean powers over the whole clip.
 - `active`: the speech power is taken over active frames only (32 ms, within 40 dB of the loudest).
-- `voicefixer`: ratio of mean magnitudes, 20 log10(mean|speech| / mean|noise|), wherever mean|speech| > 0.02; below
-  that the noise is set relative to full scale. Source: voicefixer_main @374e0d7 data_module.py
-- `dns-segmental`: the DNS Challenge's segmental mixer with its bias: the realised ratio is the requested one plus the
-  crest factor of the speech less that of the noise. Source: DNS-Challenge @591184a audiolib.py
+- `voicefixer`: ratio of mean magnitudes, 20 log10(mean|speech| / mean|noise|), if mean|speech| > 0.02; otherwise the
+  ratio of full scale to the noise's peak. Source: voicefixer_main @374e0d7 data_module.py
+- `dns-segmental`: the DNS Challenge's segmental mixer with its bias: the realised ratio is the requested ratio plus the
+  speech's crest factor minus the noise's crest factor (in dB). Source: DNS-Challenge @591184a audiolib.py
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ class NoiseStep(Step):
     law: SnrDefinition = "rms"
     source: Source
     lowpass: tuple[LowPassStep, ...] = ()
-    """The speech's filters, which the noise passes too before it is scaled (decision D15)."""
+    """The speech's low-pass filters, which are applied to the noise too before it is scaled (decision D15)."""
 
     def severities(self, seconds: float | None) -> dict[str, Quantity]:
         return {"SNR": Quantity(self.snr_db, "dB", 1)}
@@ -48,24 +48,25 @@ class NoiseStep(Step):
         for lowpass in self.lowpass:
             noise = lowpass.apply(noise, rate)
         if np.any(samples) and not np.any(noise):
-            raise AudioError(f"the noise is digital silence, so that no SNR of {self.snr_db:g} dB can be reached")
+            raise AudioError(f"the noise is digital silence, so an SNR of {self.snr_db:g} dB is impossible")
         return noise * noise_gain(samples, noise, rate, self.snr_db, self.law)
 
 
 def noise_gain(speech: Samples, noise: Samples, rate: int, snr_db: float, law: SnrDefinition) -> float:
-    """The factor that scales the noise to the ratio; 0 for silent noise and, except for `voicefixer`, silent speech."""
-    down = 10 ** (-snr_db / 20)
+    """The factor that scales the noise to the SNR; 0 for silent noise and, except for `voicefixer`, silent speech."""
+    noise_over_speech = 10 ** (-snr_db / 20)
     if not np.any(noise):
         return 0.0
     if law == "voicefixer":
         peak = float(np.max(np.abs(noise)))
         loudness = float(np.mean(np.abs(speech)))
-        return down * (loudness / float(np.mean(np.abs(noise))) if loudness > VOICEFIXER_GATE else 1 / peak)
+        gain = loudness / float(np.mean(np.abs(noise))) if loudness > VOICEFIXER_GATE else 1 / peak
+        return noise_over_speech * gain
     if law == "dns-segmental":
-        # Both are brought to equal RMS after peak normalisation, then their ratio of RMS is applied a second time.
-        down *= crest(noise) / max(crest(speech), 1e-12)
+        # The script scales both peak-normalised sounds to equal RMS, and then applies the ratio of their RMS again.
+        noise_over_speech *= crest(noise) / max(crest(speech), 1e-12)
     power = active_power(speech, rate) if law == "active" else float(np.mean(speech**2))
-    return down * float(np.sqrt(power / np.mean(noise**2)))
+    return noise_over_speech * float(np.sqrt(power / np.mean(noise**2)))
 
 
 def crest(samples: Samples) -> float:
@@ -74,10 +75,10 @@ def crest(samples: Samples) -> float:
 
 
 def active_power(speech: Samples, rate: int) -> float:
-    """Mean power over the frames that are within 40 dB of the loudest one."""
+    """Mean power over the frames that are within 40 dB of the loudest frame."""
     frame = max(1, round(ACTIVE_FRAME_S * rate))
-    whole = max(1, len(speech) // frame)
-    power = np.mean(np.resize(speech, whole * frame).reshape(whole, frame) ** 2, axis=1)
+    count = max(1, len(speech) // frame)
+    power = np.mean(np.resize(speech, count * frame).reshape(count, frame) ** 2, axis=1)
     return float(np.mean(power[power >= power.max() * 10 ** (-ACTIVE_RANGE_DB / 10)]))
 
 

@@ -50,7 +50,8 @@ class PacketLoss(StepChain):
 
     def draw(self, rng: np.random.Generator, scene: Scene) -> Recipe:
         loss = uniform(rng, self.loss)
-        # A burst ends with probability 1/burst and begins with the one that makes `loss` the stationary share.
+        # A burst begins with probability `enter` and ends with probability `leave`. The stationary share of lost
+        # packets is `loss`, or less where `enter` would exceed 1.
         leave = 1 / self.burst
         enter = min(1.0, leave * loss / (1 - loss))
         packets = ceil(scene.seconds / self.packet_s)

@@ -24,7 +24,7 @@ SIMULATED: dict[str, type[Room] | type[WhamrRoom]] = {"simulated": Room, "whamr"
 
 
 class Measured(BaseModel):
-    """An RIR file."""
+    """A measured RIR, read from a file."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -45,7 +45,7 @@ class ReverbStep(Step):
     normalise: bool = True
     """Scale the RIR so that its largest peak is 1: the direct sound keeps the level of the dry target."""
     target: Target = "dry"
-    """early: the reference gets the RIR's first 50 ms after the peak (decision D33)."""
+    """early: the reference is convolved with the RIR up to 50 ms after its peak (decision D33)."""
     limited: bool = False
     """Scale the wet signal to a peak of 0.98 where its peak exceeds 0.99, as VoiceFixer does: a measured RIR raises the
     level by 5 to 32 dB if its direct sound has the level of the dry target."""
@@ -55,7 +55,7 @@ class ReverbStep(Step):
         return {} if t60_s is None else {"T60": Quantity(t60_s, "s", 2)}
 
     def response(self, rate: int) -> Samples:
-        """The RIR [time] as it is applied."""
+        """The RIR [time] after normalisation and alignment."""
         rir = self.rir.impulse_response(rate)
         peak = int(np.argmax(np.abs(rir)))
         if self.normalise:

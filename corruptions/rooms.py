@@ -1,6 +1,6 @@
 """Simulated shoebox rooms by the image method (pyroomacoustics): one source, one microphone, one wall absorption.
 
-The absorption follows from the wanted T60 by Sabine's formula. Geometry ranges are WHAMR!'s.
+The absorption is computed from the nominal T60 by Sabine's formula. The ranges of the geometry are those of WHAMR!.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class _Shoebox(BaseModel):
     source_m: tuple[float, float, float]
     microphone_m: tuple[float, float, float]
     t60_s: float
-    """Nominal reverberation time, by Sabine."""
+    """Nominal reverberation time by Sabine's formula."""
 
     @property
     def sabine(self) -> float:
@@ -34,7 +34,7 @@ class _Shoebox(BaseModel):
 
     @property
     def reaches_t60(self) -> bool:
-        """Whether the nominal T60 needs an absorption below 1; otherwise the room is more reverberant."""
+        """Whether the nominal T60 needs an absorption below 1; if not, the simulated T60 exceeds the nominal T60."""
         return self._wanted_absorption < 1
 
     @property
@@ -58,10 +58,10 @@ class Room(_Shoebox):
 
 
 class WhamrRoom(_Shoebox):
-    """A room as WHAMR!'s scripts make it with the pyroomacoustics that they pin, 0.3.1.
+    """A room as in WHAMR!'s scripts, which pin pyroomacoustics 0.3.1.
 
-    There `absorption` is a loss of amplitude, so that a wall keeps (1 - a)^2 of the energy and the room decays faster
-    than its nominal T60; and responses are not high-passed.
+    In that version `absorption` is a loss of amplitude, so that a wall reflects (1 - a)^2 of the energy and the room
+    decays faster than its nominal T60. Impulse responses are not high-pass filtered.
     """
 
     kind: Literal["whamr-room"] = "whamr-room"
@@ -83,7 +83,7 @@ SIMULATED_KINDS: dict[str, type[Room] | type[WhamrRoom]] = {"room": Room, "whamr
 def simulate(room: Room | WhamrRoom, rate: int, highpass: bool) -> Samples:
     import pyroomacoustics
 
-    pyroomacoustics.constants.set("num_threads", 1)  # its sums depend on the number of threads
+    pyroomacoustics.constants.set("num_threads", 1)  # results depend on the number of threads
     pyroomacoustics.constants.set("rir_hpf_enable", highpass)
     order = ceil(room.t60_s * SPEED_OF_SOUND / min(room.size_m))
     shoebox = pyroomacoustics.ShoeBox(
@@ -101,7 +101,7 @@ def simulate(room: Room | WhamrRoom, rate: int, highpass: bool) -> Samples:
 
 
 def draw_room(
-    rng: np.random.Generator, scene: Scene, t60_s: tuple[float, float], like: type[Room] | type[WhamrRoom] = Room
+    rng: np.random.Generator, scene: Scene, t60_s: tuple[float, float], room_type: type[Room] | type[WhamrRoom] = Room
 ) -> Room | WhamrRoom:
     """A room of 5-10 × 5-10 × 3-4 m, microphone near its middle, source at 0.66-2 m horizontal distance."""
     size = (float(rng.uniform(5, 10)), float(rng.uniform(5, 10)), float(rng.uniform(3, 4)))
@@ -116,4 +116,4 @@ def draw_room(
         microphone[1] + distance * sin(azimuth),
         float(rng.uniform(0.9, 1.8)),
     )
-    return like(size_m=size, source_m=source, microphone_m=microphone, t60_s=float(rng.uniform(*t60_s)))
+    return room_type(size_m=size, source_m=source, microphone_m=microphone, t60_s=float(rng.uniform(*t60_s)))

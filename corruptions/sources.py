@@ -1,4 +1,4 @@
-"""Where noise comes from: recordings in a folder, coloured noise, or babble made of other clips of the corpus."""
+"""Sources of noise: recordings in a folder, coloured noise, or babble made of other clips of the corpus."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from restorebench.corruptions.step import Samples
 
 BABBLE_VOICES = 5
 DRAWS = 20
-"""Recordings that are tried before a folder counts as silent."""
+"""Number of recordings that are tried before all files of a folder count as silent."""
 COLOURS = {"white": 0.0, "pink": 1.0, "brown": 2.0}
 """Power falls as 1 / f ** exponent."""
 
@@ -30,7 +30,7 @@ class _Source(BaseModel):
 
 
 Channel = Annotated[int | None, Field(ge=0, exclude_if=lambda channel: channel is None)]
-"""Which one, of a file that has several."""
+"""Index of the channel that is used of a file with several channels; None for a mono file."""
 
 
 class Recording(_Source):
@@ -41,7 +41,7 @@ class Recording(_Source):
     sha256: str
     channel: Channel = None
     offset: float = Field(ge=0, lt=1)
-    """Where to begin, as a share of the recording."""
+    """Start of the stretch, as a share of the recording's length."""
 
     def samples(self, length: int, rate: int) -> Samples:
         sound = load(self.uri, self.sha256, rate, self.channel)
@@ -58,7 +58,7 @@ class Coloured(_Source):
 
         white = np.random.default_rng(self.seed).standard_normal(length)
         spectrum = fft.rfft(white)
-        frequency = np.maximum(fft.rfftfreq(length, 1 / rate), 20.0)  # flat below 20 Hz: no inaudible rumble
+        frequency = np.maximum(fft.rfftfreq(length, 1 / rate), 20.0)  # flat below 20 Hz, which limits inaudible noise
         shaped = fft.irfft(spectrum * (frequency / 1000.0) ** (-self.exponent / 2), length)
         return shaped / max(float(np.std(shaped)), 1e-12)
 
@@ -85,7 +85,7 @@ def load(uri: str, sha256: str, rate: int, channel: int | None = None) -> Sample
     """A recording at `rate`, checked against its hash. Raises AudioError."""
     path = resolve_uri(uri)
     if not path.is_file():
-        raise AudioError(f"{uri}: no such file; the recipe needs it")
+        raise AudioError(f"{uri}: no such file; the recipe needs it, fetch it again")
     if (seen := file_sha256(path)) != sha256:
         raise AudioError(f"{uri}: sha256 {seen}, the recipe was drawn with {sha256}; fetch the file again")
     audio = read(path, channel)
@@ -96,24 +96,24 @@ def recording(rng: np.random.Generator, files: Sequence[str], seconds: float) ->
     """A random file from a random offset, or from a non-zero sample where the drawn stretch is digital silence.
 
     Silence cannot be scaled to an SNR: the clip would stay clean although its recipe has noise. Files that are silent
-    throughout are skipped. Raises AudioError naming one of them when `DRAWS` draws find no other file.
+    throughout are skipped. Raises an AudioError, which names one of them, when all `DRAWS` drawn files are silent.
     """
     for _ in range(DRAWS):
         uri = files[int(rng.integers(len(files)))]
         offset = float(rng.uniform(0, 1))
         channel = draw_channel(rng, uri)
-        if not _sounds(uri, offset, seconds, channel):
+        if not _has_sound(uri, offset, seconds, channel):
             sound = read(resolve_uri(uri), channel).samples
             active = np.flatnonzero(sound)
             if not len(active):
                 continue
             offset = float(active[int(rng.integers(len(active)))] / len(sound))
         return Recording(uri=uri, sha256=sha256_if_readable(resolve_uri(uri)), channel=channel, offset=offset)
-    raise AudioError(f"{uri}: is digital silence throughout, as were {DRAWS} draws of noise; remove such files")
+    raise AudioError(f"{uri}: is digital silence throughout, like all {DRAWS} files that were drawn; remove such files")
 
 
 def draw_channel(rng: np.random.Generator, uri: str) -> int | None:
-    """One channel of a file that has several; None, and nothing drawn, for a mono file and one that cannot be read."""
+    """A random channel of a file with several channels; None, without a draw, for a mono or unreadable file."""
     count = _channels(resolve_uri(uri))
     return int(rng.integers(count)) if count > 1 else None
 
@@ -126,8 +126,8 @@ def _channels(path: Path) -> int:
         return 0
 
 
-def _sounds(uri: str, offset: float, seconds: float, channel: int | None) -> bool:
-    """Whether a stretch has a non-zero sample. True for a file that cannot be read: rendering reports it."""
+def _has_sound(uri: str, offset: float, seconds: float, channel: int | None) -> bool:
+    """Whether a stretch has a non-zero sample. True for an unreadable file: rendering reports the error."""
     import soundfile
 
     path = resolve_uri(uri)
@@ -139,7 +139,7 @@ def _sounds(uri: str, offset: float, seconds: float, channel: int | None) -> boo
             file.seek(start)
             if np.any(file.read(min(wanted, len(file) - start), always_2d=True)[:, channel or 0]):
                 return True
-            file.seek(0)  # the stretch goes on from the beginning
+            file.seek(0)  # the stretch continues at the beginning of the file
             rest = file.read(min(max(wanted - (len(file) - start), 0), start), always_2d=True)
             return bool(np.any(rest[:, channel or 0]))
     except (soundfile.LibsndfileError, OSError, TypeError):

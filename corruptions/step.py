@@ -1,4 +1,4 @@
-"""What every step of a recipe is: frozen plain data that changes a pair and uses no randomness of its own."""
+"""The base class of steps. A step is frozen plain data; it changes a pair and draws no random numbers."""
 
 from __future__ import annotations
 
@@ -48,13 +48,13 @@ class Step(BaseModel):
 
     @classmethod
     def __pydantic_init_subclass__(cls, **_: Any) -> None:
-        """Registers the step under its `name`, so that recipes find it once its module is imported."""
+        """Registers the step under its `name`, so that `STEPS` has every step whose module was imported."""
         name = cls.model_fields["name"].default
         if STEPS.setdefault(name, cls).__qualname__ != cls.__qualname__:
             raise TypeError(f"two steps are named {name!r}: {STEPS[name].__module__} and {cls.__module__}")
 
     def severities(self, seconds: float | None) -> dict[str, Quantity]:
-        """How strong the effect is, by factor, for breakdowns of scores; seconds: the clip's length, where known."""
+        """Factor -> severity of the effect, for breakdowns of scores. seconds: the clip's length; None if unknown."""
         return {}
 
     def apply(self, samples: Samples, rate: int) -> Samples:

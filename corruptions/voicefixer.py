@@ -1,17 +1,17 @@
 """VoiceFixer's degradation chain with MaskSR2's ranges: clip, reverberate, low-pass, add noise, set a joint level.
 
-The papers leave much of it open. Every decision is a named option whose default is the register's:
+The papers leave details of the chain open. Each is a named option; D11 to D33 are decisions of the register:
 
     order="published"       D11: clip -> RIR -> low-pass -> noise; "noise-before-lowpass" is the other reading
     p_clip, p_rir           D11: VoiceFixer's probabilities 0.2 and 0.3 (MaskSR2 names none)
     hidden_lowpass=False    D11: the undocumented first low-pass of 3-7 kHz with p = 0.3
     align_rir=True          D12: the direct path at sample 0
-    rir_level="limited"     a wet peak above 0.99 becomes 0.98, as in VoiceFixer; "direct" leaves it
+    rir_level="limited"     a wet peak above 0.99 is scaled to 0.98, as in VoiceFixer; "direct" does not scale
     snr_law="rms"           D13: "active", or "voicefixer" for the published L1 ratio
-    bandwidth_hz            D14: MaskSR2's [1, 22.05] kHz; VoiceFixer's is [750, 22050]
+    bandwidth_hz            D14: MaskSR2's [1000, 22050] Hz; VoiceFixer's range is [750, 22050] Hz
     filter_noise=True       D15: the noise passes the speech's low-pass before it is scaled
     target="dry"            D33: "early" keeps the first 50 ms of the RIR in the reference
-    clip_draw="ratio"       uniform in the clip ratio [0.1, 0.5]; "factor" is uniform in 1 / ratio, as VoiceFixer draws
+    clip_draw="ratio"       uniform in the clip ratio [0.1, 0.5]; "factor" is uniform in 1 / ratio, as in VoiceFixer
 
 Source: haoheliu/voicefixer_main @374e0d7; MaskSR2 §III-A
 """

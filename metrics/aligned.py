@@ -59,7 +59,7 @@ class Aligned:
 
 
 def shifted(clip: Clip, reference: Clip) -> SharedClip:
-    """The clip without its delay against the reference, at its own length; the missing part at an end is zeros.
+    """The clip without its delay against the reference, at its own length; the missing end is padded with zeros.
 
     A clip whose waveform does not correlate with the reference's (absolute correlation below 0.5) is not shifted.
     """
@@ -67,8 +67,8 @@ def shifted(clip: Clip, reference: Clip) -> SharedClip:
     if not np.any(samples) or not np.any(reference.audio.samples):
         return SharedClip(clip.audio, clip.seconds)
     alignment = align(samples, reference.audio.samples, rate)
-    late = round(alignment.delay_s * rate) if alignment.exact else 0
-    moved = samples[late:] if late >= 0 else np.pad(samples, (-late, 0))
+    delay = round(alignment.delay_s * rate) if alignment.exact else 0
+    moved = samples[delay:] if delay >= 0 else np.pad(samples, (-delay, 0))
     return SharedClip(Audio(fit(moved, len(samples)), rate), clip.seconds)
 
 

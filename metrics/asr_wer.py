@@ -47,15 +47,15 @@ class Protocol:
     language: str = "en"
     label: str = "WER"
     stand_in: bool = False
-    """Whether the recogniser is a substitute for the papers' recognisers, which reports prefer."""
+    """Whether the recogniser is a substitute. Reports prefer the papers' recognisers."""
 
     def __call__(self, checkpoint: str = "") -> RecogniserWer:
-        """The metric. checkpoint: a file or folder in the format of the published weights, used instead of them."""
+        """The metric. checkpoint: a file or folder that replaces the published weights and has their format."""
         if not checkpoint:
             return RecogniserWer(self)
         if not self.recogniser.weights:
             raise RequestError(
-                f"{self.name}:{checkpoint}: {self.recogniser.name} brings its own model; leave the file out"
+                f"{self.name}:{checkpoint}: {self.recogniser.name} has a bundled model; leave the file out"
             )
         recogniser = replace(self.recogniser, name=Path(checkpoint).name, weights=(), checkpoint=checkpoint)
         named = f"{self.name}:{checkpoint}"
@@ -110,28 +110,31 @@ class RecogniserWer:
         self.protocol, self.card = protocol, protocol.card
 
     def prepare(self, subject: Subject) -> str:
-        wanted = self.protocol.language
-        if subject.language != wanted:
-            raise ValueError(f"{self.card.name} listens for {wanted!r}; this clip is {subject.language!r}")
+        language = self.protocol.language
+        if subject.language != language:
+            raise ValueError(f"{self.card.name} needs clips in {language!r}; this clip is in {subject.language!r}")
         return self._normalised(str(subject.text))
 
     def score(self, prepared: str, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
-        heard = self.protocol.recogniser.transcribe(estimates, self.protocol.language)
-        return [self._outcome(prepared, text) for text in heard]
+        transcripts = self.protocol.recogniser.transcribe(estimates, self.protocol.language)
+        return [self._outcome(prepared, transcript) for transcript in transcripts]
 
     def words(self, subject: Subject, estimate: Clip) -> Words | None:
-        """The text aligned with the cached transcript, both normalised; None without one or if the language differs."""
-        heard = self.protocol.recogniser.kept(estimate, self.protocol.language)
-        if heard is None or subject.language != self.protocol.language:
+        """The normalised text aligned with the normalised cached transcript.
+
+        None if no transcript is cached, or if the clip's language is not the recogniser's.
+        """
+        transcript = self.protocol.recogniser.cached_transcript(estimate, self.protocol.language)
+        if transcript is None or subject.language != self.protocol.language:
             return None
-        return aligned_words(self._normalised(str(subject.text)), self._normalised(heard))
+        return aligned_words(self._normalised(str(subject.text)), self._normalised(transcript))
 
     def _normalised(self, text: str) -> str:
         return NORMALISERS[self.protocol.normaliser](text)
 
-    def _outcome(self, wanted: str, heard: str) -> Mapping[str, Outcome]:
-        counts = count_errors(wanted, self._normalised(heard))
-        components = {**counts.components(), "looped": float(repeats_itself(heard))}
+    def _outcome(self, text: str, transcript: str) -> Mapping[str, Outcome]:
+        counts = count_errors(text, self._normalised(transcript))
+        components = {**counts.components(), "looped": float(repeats_itself(transcript))}
         outcome = Outcome(100 * counts.errors / counts.words, components)
         return {value.name: outcome for value in self.card.values}
 

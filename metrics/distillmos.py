@@ -1,9 +1,9 @@
 """DistillMOS: the overall quality of speech, as a small network distilled from XLS-R predicts it (MOS, 1 to 5).
 
 Source: Stahl & Gamper, "Distillation and Pruning for Scalable Self-Supervised Representation-Based Speech Quality
-Assessment", ICASSP 2025; microsoft/Distill-MOS v0.9.1 (variant 7) for the order of operations. 16 kHz; windows of
-7.68 s, evenly spread with a hop of at most 1 s, each scaled to a peak of 1; shorter clips are padded with
-silence at the end.
+Assessment", ICASSP 2025; microsoft/Distill-MOS v0.9.1 (variant 7) for the order of operations. The 16 kHz sound is cut
+into windows of 7.68 s, which are evenly spread with a hop of at most 1 s; each window is scaled to a peak of 1. Shorter
+clips are padded with zeros at the end.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ BATCH = 4
 
 def windows(samples: FloatArray) -> FloatArray:
     """Windows [window, 122880] of a 16 kHz sound [time], scaled to a peak of 1."""
-    over = max(len(samples) - WINDOW, 0)
+    last_start = max(len(samples) - WINDOW, 0)
     padded = np.pad(samples, (0, max(WINDOW - len(samples), 0)))
-    starts = (np.linspace(0, 1, math.ceil(over / MAX_HOP) + 1) * over).astype(int)
-    cut = np.stack([padded[start : start + WINDOW] for start in starts])
-    scaled: FloatArray = (cut / (np.abs(cut).max(axis=1, keepdims=True) + 1e-8)).astype(np.float32)
+    starts = (np.linspace(0, 1, math.ceil(last_start / MAX_HOP) + 1) * last_start).astype(int)
+    segments = np.stack([padded[start : start + WINDOW] for start in starts])
+    scaled: FloatArray = (segments / (np.abs(segments).max(axis=1, keepdims=True) + 1e-8)).astype(np.float32)
     return scaled
 
 
@@ -51,9 +51,9 @@ def quality(samples: FloatArray) -> float:
     """MOS of a 16 kHz sound [time]: the mean over its windows."""
     import torch
 
-    cut = torch.from_numpy(windows(samples))
+    segments = torch.from_numpy(windows(samples))
     with torch.inference_mode():
-        qualities = torch.cat([network()(cut[at : at + BATCH]) for at in range(0, len(cut), BATCH)])
+        qualities = torch.cat([network()(segments[at : at + BATCH]) for at in range(0, len(segments), BATCH)])
     return float(qualities.double().mean())
 
 

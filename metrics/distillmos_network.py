@@ -1,4 +1,4 @@
-"""The network of DistillMOS: convolutions over compressed spectra, a transformer, and attention pooling.
+"""The network of DistillMOS: convolutions over spectra with compressed magnitudes, a transformer, attention pooling.
 
 Source: Stahl & Gamper, ICASSP 2025; microsoft/Distill-MOS v0.9.1. Layers are named as in the published checkpoint.
 """
@@ -65,7 +65,7 @@ class Transformer(nn.Module):
 
 
 class Pool(nn.Module):
-    """Attention pooling: a weighted mean over frames, mapped to one number."""
+    """Attention pooling: a weighted mean over frames, which a linear layer maps to one number."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,12 +1,12 @@
 """DNSMOS P.835 (SIG, BAK, OVL) and P.808: the DNS Challenge's reference-free quality estimates.
 
 The models are the ONNX files inside the speechmos package, pinned by hash. The published script scores windows of
-9.01 s with a hop of 1 s, repeating clips that are shorter, and runs the whole network on each window. 97 % of that
-work is four convolutions. Neighbouring windows share most of their spectrogram, so here the convolutions run once over
-the signal; only the four frames at each end of a window, which depend on its zero padding, are computed per window.
-The frames of a repeated short clip repeat with the least common multiple of its length and two frame hops; they are
-computed for one such period if the signal is longer. The result equals the published script's to float rounding
-(tests/oracles).
+9.01 s with a hop of 1 s, repeats clips that are shorter, and runs the whole network on each window. Four convolutions
+take 97 % of the time. Neighbouring windows share most of their spectrogram, so here the convolutions run once over the
+signal; only the four frames at each end of a window, which depend on its zero padding, are computed per window. The
+frames of a repeated short clip have a period, the least common multiple of the clip's length and two frame hops; they
+are computed for one period if the signal is longer. The results equal those of the published script up to float
+rounding (tests/oracles).
 
 Source: github.com/microsoft/DNS-Challenge @591184a DNSMOS/dnsmos_local.py
 """
@@ -39,19 +39,21 @@ P808_SHA256 = "9246480c58567bc6affd4200938e77eef49468c8bc7ed3776d109c07456f6e91"
 FIT_OVL = (-0.06766283, 1.11546468, 0.04602535)
 FIT_SIG = (-0.08397278, 1.22083953, 0.0052439)
 FIT_BAK = (-0.13166888, 1.60915514, -0.39604546)
+"""Coefficients of the published script's polynomials from network outputs to scores, the highest power first."""
 
 FRAMES, FRAME, FRAME_HOP = 900, 320, 160
 EDGE = 8
 """Frames recomputed at each end of a window: 4 that depend on its zero padding, and 4 as their context."""
 BLOCK = 400
-"""Frames of the shared spectrogram per network call: bounds memory, whatever the clip's length."""
+"""Frames of the shared spectrogram per network call: bounds memory on long clips."""
 CONTEXT = 4
+"""Frames on either side of a frame on which its features depend."""
 
 
 def official_starts(samples: int) -> list[int]:
-    """First samples of the windows that the published script scores, its float rounding included.
+    """Indices of the first samples of the windows that the published script scores, with its rounding error.
 
-    `int((i + 9.01) * 16000)` falls one sample short for i = 7..23, and the script skips windows that are short.
+    `int((i + 9.01) * 16000)` is one sample too small for i = 7..23, and the script skips windows that are too short.
     """
     hops = int(math.floor(samples / RATE) - SECONDS) + 1
     return [i * HOP for i in range(hops) if min(int((i + SECONDS) * HOP), samples) - i * HOP >= WINDOW]
@@ -152,7 +154,7 @@ class Models:
     def p835(self, signal: FloatArray, starts: Sequence[int], period: int | None = None) -> FloatArray:
         """Raw SIG, BAK, OVL [window, 3] of the windows at `starts` (multiples of the frame hop).
 
-        period: samples after which the signal repeats; None if it does not.
+        period: number of samples after which the signal repeats; None for a signal without a period.
         """
         frames = np.lib.stride_tricks.sliding_window_view(signal, FRAME)[::FRAME_HOP]
         first = [start // FRAME_HOP for start in starts]
@@ -205,8 +207,8 @@ class _Repeating:
 
     def __init__(self, models: Models, frames: FloatArray, period: int) -> None:
         # The period begins at frame `CONTEXT`, because earlier frames lack context on the left.
-        ends = range(CONTEXT, CONTEXT + period, BLOCK)
-        blocks = [_features(models, frames, low, min(low + BLOCK, CONTEXT + period)) for low in ends]
+        starts = range(CONTEXT, CONTEXT + period, BLOCK)
+        blocks = [_features(models, frames, start, min(start + BLOCK, CONTEXT + period)) for start in starts]
         self.features = np.concatenate(blocks, axis=2)
 
     def window(self, start: int) -> FloatArray:

@@ -1,6 +1,6 @@
-"""ECAPA-TDNN on WavLM's hidden layers, the speaker encoder of SIM-O; ECAPA's modules have the checkpoint's names.
+"""ECAPA-TDNN on WavLM's hidden layers, the speaker encoder of SIM-O. ECAPA's modules are named as in the checkpoint.
 
-microsoft/UniSpeech, downstreams/speaker_verification; Desplanques et al. 2020; Chen et al. 2022 (WavLM).
+Source: microsoft/UniSpeech, downstreams/speaker_verification; Desplanques et al. 2020; Chen et al. 2022 (WavLM).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from torch.nn.functional import layer_norm, relu
 from restorebench.benchmark.errors import RequestError, reason
 
 STRIDES = (5, 2, 2, 2, 2, 2, 2)
-"""Strides of WavLM's convolutions, which the tensors' shapes do not determine; together one frame per 20 ms."""
+"""Strides of WavLM's convolutions, which the tensors' shapes do not determine. Their product is 320 samples (20 ms)."""
 MAX_DISTANCE = 800
 """Distance in frames beyond which WavLM's relative position bias is constant."""
 UNUSED = ("loss_calculator.projection.weight", "feature_extract.model.mask_emb")
@@ -50,10 +50,10 @@ class Res2(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         *parts, last = torch.split(x, self.part, dim=1)
-        done: list[Tensor] = []
+        results: list[Tensor] = []
         for part, conv, norm in zip(parts, self.convs, self.bns, strict=True):
-            done.append(norm(relu(conv(part + done[-1] if done else part))))
-        return torch.cat([*done, last], dim=1)
+            results.append(norm(relu(conv(part + results[-1] if results else part))))
+        return torch.cat([*results, last], dim=1)
 
 
 class SqueezeExcite(nn.Module):
@@ -194,8 +194,8 @@ def in_torchaudios_names(state: State) -> State:
     joined: dict[str, Tensor] = {}
     for key, tensor in state.items():
         if ".q_proj." in key:
-            three = [state[key.replace(".q_proj.", f".{part}_proj.")] for part in "qkv"]
-            joined[key.replace(".q_proj.", ".in_proj_")] = torch.cat(three)
+            projections = [state[key.replace(".q_proj.", f".{part}_proj.")] for part in "qkv"]
+            joined[key.replace(".q_proj.", ".in_proj_")] = torch.cat(projections)
         elif ".k_proj." not in key and ".v_proj." not in key:
             joined[key] = tensor
     return {renamed(key): tensor for key, tensor in joined.items()}
@@ -211,8 +211,8 @@ def renamed(key: str) -> str:
 def load_encoder(path: Path) -> SpeakerEncoder:
     """The encoder with the tensors of a checkpoint, in evaluation mode.
 
-    Raises RequestError for a file that is not such a checkpoint, or that lacks or adds a tensor: the official code
-    leaves missing tensors at random values without a warning.
+    Raises RequestError for a file that is not such a checkpoint, or whose tensors are not exactly those of the network.
+    The official code leaves missing tensors at random values without a warning.
     """
     try:
         state: State = torch.load(path, map_location="cpu", weights_only=True)["model"]

@@ -49,21 +49,21 @@ class _Whisper:
         import tokenizers
         from faster_whisper.feature_extractor import FeatureExtractor
 
-        # One thread: the engine runs several processes, and sums do not depend on the number of cores.
+        # One thread: the engine runs several processes, and results must not depend on the number of cores.
         self.model = ctranslate2.models.Whisper(str(folder), device="cpu", compute_type="float32", intra_threads=1)
         self.tokenizer = tokenizers.Tokenizer.from_file(str(folder / "tokenizer.json"))
         self.features = FeatureExtractor()
 
     def transcripts(self, sounds: Sequence[FloatArray], language: str) -> list[str]:
-        """The words of each 16 kHz sound [time]."""
-        heard: list[dict[int, str]] = [{} for _ in sounds]
-        for most, windows in self._windows(sounds).items():
+        """The transcript of each 16 kHz sound [time]."""
+        texts: list[dict[int, str]] = [{} for _ in sounds]  # first frame of a window -> its transcript
+        for limit, windows in self._windows(sounds).items():
             for start in range(0, len(windows), GROUP):
                 group = windows[start : start + GROUP]
-                words = self._decode([mel for _, _, mel in group], most, language)
-                for (sound, index, _), by_start in zip(group, words, strict=True):
-                    heard[sound][index] = by_start
-        return [" ".join(filter(None, (by_start[index] for index in sorted(by_start)))) for by_start in heard]
+                decoded = self._decode([mel for _, _, mel in group], limit, language)
+                for (sound, first_frame, _), text in zip(group, decoded, strict=True):
+                    texts[sound][first_frame] = text
+        return [" ".join(filter(None, (by_frame[frame] for frame in sorted(by_frame)))) for by_frame in texts]
 
     def _windows(self, sounds: Sequence[FloatArray]) -> dict[int, list[tuple[int, int, FloatArray]]]:
         """Token limit -> (sound index, first frame, log-mel energies [band, frame]) of the windows with this limit."""
@@ -76,30 +76,33 @@ class _Whisper:
                 windows.setdefault(most_tokens(piece.shape[1] / FRAMES_PER_SECOND), []).append((index, at, piece))
         return windows
 
-    def _decode(self, mels: Sequence[FloatArray], most: int, language: str) -> list[str]:
-        """The transcript of each window of log-mel energies [band, frame], with at most `most` tokens."""
+    def _decode(self, mels: Sequence[FloatArray], limit: int, language: str) -> list[str]:
+        """The transcript of each window of log-mel energies [band, frame], with at most `limit` tokens."""
         import ctranslate2
         from faster_whisper.tokenizer import Tokenizer
         from faster_whisper.transcribe import get_suppressed_tokens
 
-        words = Tokenizer(self.tokenizer, self.model.is_multilingual, "transcribe", language)
-        prompt = [*words.sot_sequence, words.no_timestamps]
-        # On a CPU the encoder is fastest with one window, the decoder with many: each token reads all its weights.
+        tokenizer = Tokenizer(self.tokenizer, self.model.is_multilingual, "transcribe", language)
+        prompt = [*tokenizer.sot_sequence, tokenizer.no_timestamps]
+        # On a CPU the encoder is fastest with one window. The decoder is fastest with many windows, because it reads
+        # all its weights for every token.
         encoded = np.concatenate([self._encoded(mel) for mel in mels])
         results = self.model.generate(
             ctranslate2.StorageView.from_array(encoded), [prompt] * len(mels),
-            beam_size=1, max_length=len(prompt) + most, return_scores=True, return_no_speech_prob=True,
-            suppress_blank=True, suppress_tokens=get_suppressed_tokens(words, [-1]),
+            beam_size=1, max_length=len(prompt) + limit, return_scores=True, return_no_speech_prob=True,
+            suppress_blank=True, suppress_tokens=get_suppressed_tokens(tokenizer, [-1]),
         )  # fmt: skip
-        return ["" if _is_silent(result) else str(words.decode(result.sequences_ids[0])).strip() for result in results]
+        return [
+            "" if _is_silent(result) else str(tokenizer.decode(result.sequences_ids[0])).strip() for result in results
+        ]
 
     def _encoded(self, mel: FloatArray) -> FloatArray:
         """The encoder's features [1, position, width] of one window."""
         import ctranslate2
         from faster_whisper.audio import pad_or_trim
 
-        whole = np.ascontiguousarray(pad_or_trim(mel, self.features.nb_max_frames)[None], dtype=np.float32)
-        return np.array(self.model.encode(ctranslate2.StorageView.from_array(whole)))
+        padded = np.ascontiguousarray(pad_or_trim(mel, self.features.nb_max_frames)[None], dtype=np.float32)
+        return np.array(self.model.encode(ctranslate2.StorageView.from_array(padded)))
 
 
 def _is_silent(result: Any) -> bool:
@@ -115,7 +118,7 @@ def most_tokens(seconds: float) -> int:
 
 @cache
 def _model(folder: Path) -> _Whisper:
-    """Loaded once per process."""
+    """The model in `folder`, loaded once per process."""
     return _Whisper(folder)
 
 

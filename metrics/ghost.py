@@ -1,10 +1,10 @@
 """Ghost speech: share of the target's pauses in which the estimate is less than 25 dB below its own speech.
 
-Generative restorers may add speech in pauses; an error rate shows it only if the recogniser transcribes it. A frame of
-the target is a pause if its level is below a threshold, 10 dB above the target's noise floor. A pause frame is filled
-if the estimate's level is above this threshold and less than 25 dB below the estimate's level in the target's speech.
-Residual noise counts too: compare with DNSMOS BAK. A clip whose target has no pause has no value. The definition is
-this project's; no paper has one.
+Generative restorers may add speech in pauses. A word error rate counts such speech only if the recogniser transcribes
+it. A frame of the target is a pause if its level is below a threshold, 10 dB above the target's noise floor. A pause
+frame is filled if the estimate's level is above this threshold and less than 25 dB below the estimate's level in the
+target's speech. Residual noise counts too: compare with DNSMOS BAK. A clip whose target has no pause has no value. The
+definition is this project's; the papers do not define such a metric.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from restorebench.benchmark.types import FloatArray, Outcome
 
 RATE = 16_000
 FRAME, HOP = 512, 256
-"""32 ms every 16 ms."""
+"""Frames of 32 ms, 16 ms apart."""
 SPEECH = 95
 """Percentile of the frames' levels that defines a clip's speech level."""
 NOISE = 5
@@ -30,7 +30,8 @@ ABOVE_NOISE_DB = 10.0
 """Level above the noise floor from which a frame of the target is no pause."""
 DEEPEST_DB, SHALLOWEST_DB = 45.0, 25.0
 """Limits of the pause threshold, in dB below the target's speech level. Without the first, digital silence in a clip
-would lower the threshold until slight noise is speech; without the second, quiet speech could be a pause."""
+would lower the threshold until slight noise counts as speech; without the second, quiet speech could count as a
+pause."""
 GUARD = 3
 """Frames on either side of a pause that must be quiet too: reverberation and filters smear edges."""
 SOUND_DB = 25.0
@@ -99,7 +100,7 @@ class Ghost:
 
     def _outcome(self, target: Target, samples: FloatArray) -> Outcome:
         level = levels(samples)[: len(target.pause)]
-        own = np.percentile(level[target.speech], SPEECH) - SOUND_DB
-        filled = float(((level > max(own, target.threshold)) & target.pause).sum())
+        sound_level = np.percentile(level[target.speech], SPEECH) - SOUND_DB
+        filled = float(((level > max(sound_level, target.threshold)) & target.pause).sum())
         total = float(target.pause.sum())
         return Outcome(100 * filled / total, {"errors": filled, "total": total})

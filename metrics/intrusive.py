@@ -54,7 +54,7 @@ class Pesq:
         try:
             return [{"pesq": Outcome(float(pesq(PESQ_RATE, prepared, view, "wb")))} for view in views]
         except (BufferTooShortError, NoUtterancesError) as error:
-            raise ValueError("too short, or without a stretch that PESQ takes for speech") from error
+            raise ValueError("the clip is too short, or PESQ finds no speech in it") from error
 
 
 class Stoi:

@@ -16,7 +16,7 @@ from restorebench.metrics.recogniser import RATE, Recogniser
 
 SCRIPTS_FOLDER = Path(__file__).parent / "remote"
 MAX_SECONDS_PER_AUDIO_SECOND = 60.0
-"""Processing time allowed per second of audio; a worker that needs more is taken as hung."""
+"""Processing time allowed per second of audio; a worker process that needs more counts as hung."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,7 +36,7 @@ class IsolatedRecogniser(Recogniser):
     def remote(self) -> Remote:
         """The recogniser's worker process.
 
-        A recogniser that lists no weights (hama) loads those of its own package, so it gets no checkpoint.
+        A recogniser without `weights` (hama) loads the model in its own package, so it gets no checkpoint.
         """
         checkpoint = str(self.path) if self.weights or self.checkpoint else ""
         return _remote(self.file, self.requirements, checkpoint)
@@ -44,7 +44,7 @@ class IsolatedRecogniser(Recogniser):
 
 @cache
 def _remote(file: str, requirements: tuple[str, ...], checkpoint: str) -> Remote:
-    """One worker per recogniser and process."""
+    """The worker process of a recogniser; each process of the engine has its own."""
     return Remote(Environment(requirements), SCRIPTS_FOLDER / file, {"checkpoint": checkpoint} if checkpoint else {})
 
 

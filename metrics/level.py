@@ -20,7 +20,7 @@ class LevelError:
     card = MetricCard(
         name="level_error",
         version=1,
-        summary="Difference in dB between the RMS levels of estimate and reference, both at least -80 dBFS",
+        summary="Difference in dB between the RMS levels of estimate and reference, with a floor of -80 dBFS",
         source="RestoreBench: metrics/level.py",
         cost=0.0001,
         needs=frozenset({"reference"}),

@@ -1,13 +1,14 @@
-"""Log-spectral distance, reference first: how far apart two magnitude spectrograms are on a log scale.
+"""Log-spectral distance (LSD) between the magnitude spectrograms of reference and estimate.
 
 LSD = mean_t sqrt( mean_f ( log10( T² / (E + eps)² + eps ) )² ), eps = 1e-12, T the target's and E the estimate's
 magnitude. Hann window of int(2048 rate / 44100) samples, hop int(rate / 100), frames centred with zero padding, at the
 reference's rate; no gain fitting. Lower is better. Two definitions:
 
-- `lsd`, the published one. It is gain- and shift-sensitive and gives 12 in frames where both signals are digital
-  silence, so the distance of such a clip to itself is not 0.
-- `lsd@active`, ours: both powers floored at -100 dB of the reference's strongest bin, and only the frames counted where
-  the reference is within 40 dB of its loudest frame. Silence then neither dominates the mean nor gives extreme values.
+- `lsd`, the published definition. It is sensitive to gain and delay. A frame in which both signals are digital silence
+  has the distance 12, so the distance of a clip with such frames to itself is not 0.
+- `lsd@active`, our definition. Powers have a floor 100 dB below the reference's strongest bin, and only those frames
+  count in which the reference is within 40 dB of its loudest frame. Silence in the reference then does not
+  count, and silence in the estimate gives no extreme values.
 
 Source: haoheliu/ssr_eval @7129ee8 metrics.py, haoheliu/voicefixer_main @374e0d7 evaluation_proc/metrics.py
 """
@@ -28,12 +29,12 @@ KEEP_S = 60.0
 
 
 def window_and_hop(rate: int) -> tuple[int, int]:
-    """Samples of the analysis window and of the hop."""
+    """Lengths of the analysis window and of the hop, in samples."""
     return int(2048 * rate / 44100), int(rate / 100)
 
 
 def magnitudes(samples: FloatArray, rate: int) -> FloatArray:
-    """|STFT| [frame, bin]; frames centred on multiples of the hop, zeros beyond the ends."""
+    """STFT magnitudes [frame, bin]; frames are centred on multiples of the hop, with zero padding at the ends."""
     from scipy import fft
 
     size, hop = window_and_hop(rate)
@@ -43,7 +44,7 @@ def magnitudes(samples: FloatArray, rate: int) -> FloatArray:
         padded = np.pad(padded, (0, size - len(padded)))
     frames = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
     out = np.empty((len(frames), size // 2 + 1), np.float32)
-    for start in range(0, len(frames), 256):  # in blocks: bounds memory on long clips
+    for start in range(0, len(frames), 256):  # blocks bound the memory on long clips
         out[start : start + 256] = np.abs(fft.rfft(frames[start : start + 256] * hann, axis=1))
     return out
 
@@ -55,14 +56,14 @@ def lsd(target: FloatArray, estimate: FloatArray) -> float:
 
 
 def lsd_active(target: FloatArray, estimate: FloatArray) -> float:
-    """The floored distance over active frames. Raises ValueError when the target has none."""
-    power, other = np.square(target), np.square(estimate)
+    """The distance of `lsd@active`. Raises ValueError when the target has no active frame."""
+    power, estimate_power = np.square(target), np.square(estimate)
     energy = power.sum(axis=1)
     if not energy.max() > 0:
         raise ValueError("the reference is digital silence: no active frame")
     active = energy >= energy.max() * 10 ** (ACTIVE_DB / 10)
     floor = power.max() * np.float32(10 ** (FLOOR_DB / 10))
-    difference = np.log10(np.maximum(power[active], floor)) - np.log10(np.maximum(other[active], floor))
+    difference = np.log10(np.maximum(power[active], floor)) - np.log10(np.maximum(estimate_power[active], floor))
     return float(np.mean(np.sqrt(np.mean(np.square(difference), axis=1)), dtype=np.float64))
 
 
@@ -110,7 +111,7 @@ class LsdActive(Lsd):
     card = MetricCard(
         name="lsd@active",
         version=1,
-        summary="Log-spectral distance, floored, over the frames where the reference is active",
+        summary="Log-spectral distance with a power floor, over the frames in which the reference is active",
         source="this project; see metrics/lsd.py",
         cost=0.01,
         needs=frozenset({"reference"}),

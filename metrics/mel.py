@@ -1,7 +1,7 @@
 """Mel energies as `librosa.feature.melspectrogram` gives them, with librosa's own filters.
 
 The first import of `librosa.feature` compiles machine code, which takes half a minute on a fresh installation; the
-import of `librosa.filters` does not. The results are equal to float rounding (tests/oracles).
+import of `librosa.filters` does not. The results equal librosa's up to float rounding (tests/oracles).
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def mel_energies(
     Args:
         size: samples of the Fourier transform.
         hop: samples between two frames.
-        window: weights [at most `size`], set in the middle of a frame.
+        window: weights [at most `size`], centred in a frame.
         centred: whether frames are centred on multiples of the hop, with zeros beyond the ends.
     """
     from scipy import fft

@@ -1,7 +1,7 @@
 """Cuts a piece out of an ONNX model, so that work can be shared between overlapping inputs.
 
-An ONNX file is a protobuf message. This reads and rewrites just the fields that a cut needs (onnx.proto3: ModelProto,
-GraphProto, NodeProto, ValueInfoProto) and leaves nodes and weights as they are, byte for byte.
+An ONNX file is a protobuf message. This module reads and rewrites only the fields that a cut needs (onnx.proto3:
+ModelProto, GraphProto, NodeProto, ValueInfoProto) and copies nodes and weights byte for byte.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ Dimension = int | str
 def cut(model: bytes, source: str, source_shape: Sequence[Dimension], target: str) -> bytes:
     """The sub-model from the tensor `source` (float, with the given shape) to the tensor `target`.
 
-    A dimension given as text is free. Raises ValueError when `target` does not depend on `source`.
+    A dimension given as text is variable. Raises ValueError when `target` does not depend on `source`.
     """
     fields = list(_fields(model))
     graph = next(value for number, _, value in fields if number == MODEL_GRAPH and isinstance(value, bytes))
@@ -43,18 +43,18 @@ def cut(model: bytes, source: str, source_shape: Sequence[Dimension], target: st
 
 def _between(nodes: Sequence[bytes], source: str, target: str) -> list[bytes]:
     """The nodes that compute `target`, without those that only compute `source`, in the model's order."""
-    makers = {name: index for index, node in enumerate(nodes) for name in _names(node, NODE_OUTPUT)}
-    wanted, kept, met = [target], set(), False
-    while wanted:
-        name = wanted.pop()
+    producers = {name: index for index, node in enumerate(nodes) for name in _names(node, NODE_OUTPUT)}
+    pending, needed, source_reached = [target], set(), False
+    while pending:
+        name = pending.pop()
         if name == source:
-            met = True
-        elif name in makers and makers[name] not in kept:
-            kept.add(makers[name])
-            wanted += _names(nodes[makers[name]], NODE_INPUT)
-    if not met:
+            source_reached = True
+        elif name in producers and producers[name] not in needed:
+            needed.add(producers[name])
+            pending += _names(nodes[producers[name]], NODE_INPUT)
+    if not source_reached:
         raise ValueError(f"{target} does not depend on {source}")
-    return [node for index, node in enumerate(nodes) if index in kept]
+    return [node for index, node in enumerate(nodes) if index in needed]
 
 
 def _names(node: bytes, number: int) -> list[str]:

@@ -1,4 +1,4 @@
-"""The card of a metric with the user's checkpoint instead of the published one; its name contains the path."""
+"""The card of a metric that uses the user's checkpoint instead of the published checkpoint."""
 
 from __future__ import annotations
 

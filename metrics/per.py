@@ -1,8 +1,8 @@
-"""Phone error rate: the phones recognised in the estimate against those recognised in the reference.
+"""Phone error rate: the phones recognised in the estimate against the phones recognised in the reference.
 
-It needs no transcript, and counts inserted phones (hallucinated speech) and deleted phones (lost speech) separately.
-Phones are hama's (CTC, English IPA). The recogniser makes errors on clean speech too, so the rate is meaningful only
-for comparing systems; the target scores 0 by definition.
+The metric needs no transcript. It counts inserted phones (hallucinated speech) and deleted phones (lost speech)
+separately. The recogniser is hama (CTC, English phones in IPA). It makes errors on clean speech too, so the rate is
+meaningful only for comparing systems; the target scores 0 by definition.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class PhoneErrorRate:
     card = MetricCard(
         name="per@hama",
         version=1,
-        summary="Phone error rate against what the recogniser hears in the reference: hallucinated and lost speech",
+        summary="Phone error rate against the phones recognised in the reference: hallucinated and lost speech",
         source="hama 1.7.0 (phone CTC); counts by jiwer",
         licence="Apache-2.0",
         packages=("jiwer",),
@@ -65,17 +65,17 @@ class PhoneErrorRate:
 
     def prepare(self, subject: Subject) -> str:
         if subject.language != "en":
-            raise ValueError(f"per@hama hears English phones; this clip is {subject.language!r}")
+            raise ValueError(f"per@hama recognises English phones; this clip is in {subject.language!r}")
         [phones] = hama.transcribe([subject.reference], "en")
         if not phones:
-            raise ValueError("no phone is heard in the reference")
+            raise ValueError("no phone was recognised in the reference")
         return phones
 
     def score(self, prepared: str, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
         return [self._outcomes(prepared, phones) for phones in hama.transcribe(estimates, "en")]
 
-    def _outcomes(self, wanted: str, heard: str) -> dict[str, Outcome]:
-        counts = count_errors(wanted, heard)
+    def _outcomes(self, reference: str, estimate: str) -> dict[str, Outcome]:
+        counts = count_errors(reference, estimate)
         outcomes = {"per@hama": Outcome(100 * counts.errors / counts.words, counts.components())}
         for kind in KINDS:
             errors = getattr(counts, kind)

@@ -1,7 +1,7 @@
 """The base class of speech recognisers: a transcript per clip, cached by content.
 
-The cache key of a transcript covers the 16 kHz samples and whatever determines the words (checkpoint, decoding,
-packages, language), so another text normaliser or another run does not repeat the recognition.
+The cache key of a transcript covers the 16 kHz samples and everything that determines the words (checkpoint, decoding,
+packages, language). Another text normaliser, or another run, does not repeat the recognition.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ GROUP = 16
 class Recogniser(ABC):
     name: str
     rules: str
-    """How the recogniser decodes, for the signature."""
+    """The decoding settings, as part of the signature."""
     weights: tuple[str, ...] = ()
     """Names in the weights catalogue; several names are the files of one folder. Not used if `checkpoint` is given."""
     checkpoint: str = ""
     packages: tuple[str, ...] = ()
-    """Distributions that it runs on in this environment."""
+    """Packages of this environment that the recogniser uses."""
     requirements: tuple[str, ...] = ()
     """Pinned requirements of the recogniser's own environment."""
     cost: float = 2.0
@@ -55,7 +55,7 @@ class Recogniser(ABC):
 
     @property
     def path(self) -> Path:
-        """The checkpoint's file, or folder for several files. Raises RequestError when a file is missing."""
+        """The checkpoint: a file, or a folder of several files. Raises RequestError when a file is missing."""
         if self.checkpoint:
             if not Path(self.checkpoint).exists():
                 raise RequestError(f"{self.checkpoint}: no such checkpoint")
@@ -78,25 +78,25 @@ class Recogniser(ABC):
     def transcribe(self, clips: Sequence[Clip], language: str) -> list[str]:
         """The transcript of each clip; clips without a cached transcript are recognised in groups of `GROUP`."""
         samples = [np.ascontiguousarray(clip.at(RATE), dtype=np.float32) for clip in clips]
-        places = [self._kept_at(sound, language) for sound in samples]
-        new = {path: sound for path, sound in zip(places, samples, strict=True) if not path.is_file()}
+        paths = [self._transcript_path(sound, language) for sound in samples]
+        new = {path: sound for path, sound in zip(paths, samples, strict=True) if not path.is_file()}
         # Transcripts are stored after each group, so that a failure of a later group does not lose them.
         for group in batched(new.items(), GROUP):
             for (path, _), text in zip(
                 group, self.transcribe_uncached([sound for _, sound in group], language), strict=True
             ):
                 write_atomic(path, text.encode())
-        return [path.read_text(encoding="utf-8") for path in places]
+        return [path.read_text(encoding="utf-8") for path in paths]
 
-    def kept(self, clip: Clip, language: str) -> str | None:
-        """The cached transcript of a clip; None without one, or if the checkpoint or a package is missing."""
+    def cached_transcript(self, clip: Clip, language: str) -> str | None:
+        """The cached transcript of a clip; None if there is none, or if the checkpoint or a package is missing."""
         try:
-            path = self._kept_at(np.ascontiguousarray(clip.at(RATE), dtype=np.float32), language)
+            path = self._transcript_path(np.ascontiguousarray(clip.at(RATE), dtype=np.float32), language)
         except (RequestError, PackageNotFoundError):
             return None
         return path.read_text(encoding="utf-8") if path.is_file() else None
 
-    def _kept_at(self, samples: FloatArray, language: str) -> Path:
+    def _transcript_path(self, samples: FloatArray, language: str) -> Path:
         key = "\n".join([*self.transcript_key_parts, self.identity, language])
         folder = transcripts_folder() / sha256(key.encode()).hexdigest()[:16]
         return folder / f"{sha256(samples.tobytes()).hexdigest()[:32]}.txt"
@@ -122,6 +122,7 @@ def content_sha256(path: Path) -> str:
 
 
 def batched(items: Iterable[tuple[Path, FloatArray]], size: int) -> Iterator[list[tuple[Path, FloatArray]]]:
-    left = iter(items)
-    while group := list(islice(left, size)):
+    """The items in lists of `size`; the last list may be shorter."""
+    remaining = iter(items)
+    while group := list(islice(remaining, size)):
         yield group

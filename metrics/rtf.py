@@ -1,4 +1,4 @@
-"""Real-time factor: seconds of processing per second of audio, timed once, while the system runs."""
+"""Real-time factor: seconds of processing per second of audio, measured once while the system runs."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Rtf:
 
     def _rtf(self, clip: Clip) -> Outcome:
         if clip.seconds is None:
-            return Outcome(None, why="this sound was supplied, no system was run for it, so it has no processing time")
+            return Outcome(None, why="no processing time: the sound was supplied, and no system was run")
         audio_seconds = clip.audio.seconds
         # A rate divides the sum of `errors` (here seconds of processing) by the sum of `total` (seconds of audio).
         return Outcome(clip.seconds / audio_seconds, {"errors": clip.seconds, "total": audio_seconds})

@@ -1,7 +1,8 @@
 """SIM-O: the cosine of two speaker embeddings by WavLM-large + ECAPA-TDNN, fine-tuned for verification (seed-tts-eval).
 
 SISE's Table 2 compares generated speech with the clean prompt; "-O" means original. For restored speech the original is
-the reference. The cosine is not mapped; clips are neither trimmed nor normalised in loudness before the encoder.
+the reference. The cosine is not mapped to [0, 1]. Clips are neither trimmed nor normalised in loudness before the
+encoder.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ class SimO:
     card = MetricCard(
         name="sim_o",
         version=1,
-        summary="SIM-O: cosine of voices by WavLM-large + ECAPA-TDNN, as in seed-tts-eval",
+        summary="SIM-O: cosine of speaker embeddings by WavLM-large + ECAPA-TDNN, as in seed-tts-eval",
         source="SISE §IV; BytedanceSpeech/seed-tts-eval; microsoft/UniSpeech",
         licence="CC BY-SA 3.0",
         packages=("torch", "torchaudio"),
@@ -86,9 +87,9 @@ class SimO:
         import torch
 
         if not np.any(samples):
-            raise ValueError("digital silence has no voice")
+            raise ValueError("digital silence has no speaker embedding")
         if len(samples) < SHORTEST:
-            raise ValueError(f"{len(samples) / RATE:.3f} s is too short for a voice; wanted {SHORTEST / RATE} s")
+            raise ValueError(f"{len(samples) / RATE:.3f} s is too short for an embedding; wanted {SHORTEST / RATE} s")
         device = "cuda" if torch.cuda.is_available() else "cpu"
         with torch.inference_mode():
             voice = encoder(self._path(), device)(torch.from_numpy(samples)[None].to(device))[0].cpu().numpy()

@@ -1,10 +1,10 @@
-"""Speaker similarity by Resemblyzer's bundled encoder: cosine between the voices of reference and estimate.
+"""Speaker similarity by Resemblyzer's bundled encoder: cosine of the speaker embeddings of reference and estimate.
 
 A stand-in that needs no download; the papers use WeSpeaker and WavLM, whose numbers are on other scales.
-Source: resemble-ai/Resemblyzer (GE2E, Wan et al. 2018): sounds below -30 dBFS are amplified to it, long silences are
-removed, and the embeddings of overlapping 1.6 s windows are averaged. Louder sounds are not attenuated, so the
-similarity of a sound to itself depends on the level (0.920 if one copy is half as loud, 0.810 if it is four times as
-loud). `spk_sim@resemblyzer@level` scales both sounds to -30 dBFS first.
+Source: resemble-ai/Resemblyzer (GE2E, Wan et al. 2018): sounds below -30 dBFS are amplified to -30 dBFS, long silences
+are removed, and the embeddings of overlapping 1.6 s windows are averaged. Louder sounds are not attenuated, so the
+similarity of a sound to itself depends on the level (0.920 if one copy has half the amplitude, 0.810 if it has four
+times the amplitude). `spk_sim@resemblyzer@level` scales both sounds to -30 dBFS first.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ def library() -> Any:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Hides what webrtcvad says on import, and resemblyzer's use of SciPy's old module names."""
+    """Suppresses warnings about pkg_resources in webrtcvad, and about SciPy's old module names in resemblyzer."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="pkg_resources is deprecated|Deprecated call to `pkg_resources")
         warnings.filterwarnings("ignore", message="Please import `binary_dilation`", category=DeprecationWarning)
@@ -52,7 +52,7 @@ def quiet() -> Iterator[None]:
 
 
 def embedding(clip: Clip) -> FloatArray:
-    """Unit-length voice embedding [256]. Raises ValueError when nothing is left after silence is removed."""
+    """Unit-length voice embedding [256]. Raises ValueError when the clip has no speech."""
     return clip.once("resemblyzer embedding", lambda: embed(clip.at(RATE)))
 
 
@@ -62,7 +62,7 @@ def embed(samples: FloatArray) -> FloatArray:
 
     resemblyzer = library()
     if not np.any(samples):
-        raise ValueError("digital silence has no voice")
+        raise ValueError("digital silence has no speaker embedding")
     with quiet():
         voiced = resemblyzer.preprocess_wav(samples)
     if len(voiced) == 0:

@@ -1,4 +1,4 @@
-"""All text normalisers, with versioned names; each is applied to reference and hypothesis alike.
+"""All text normalisers, with versioned names. Each is applied to both the reference text and the transcript.
 
 Every normaliser begins with `spoken`, which removes unspoken characters (quotation marks of any kind, invisible
 characters) and replaces every kind of apostrophe by one character.
@@ -49,7 +49,7 @@ def spoken(text: str) -> str:
 
 
 def paper(text: str) -> str:
-    """Lower case; apostrophes kept, other punctuation to spaces, spaces collapsed (decision D20).
+    """Lower case; apostrophes are kept, other punctuation becomes spaces, spaces are collapsed (decision D20).
 
     >>> paper("Well-known, isn't it?")
     "well known isn't it"
@@ -59,7 +59,7 @@ def paper(text: str) -> str:
 
 
 def seed_tts(text: str) -> str:
-    """seed-tts-eval's English rule: punctuation deleted (not replaced), apostrophes kept, lower case.
+    """seed-tts-eval's English rule: punctuation is deleted (not replaced), apostrophes are kept; lower case.
 
     Double spaces are replaced by single ones in one pass, as in seed-tts-eval.
 
@@ -70,7 +70,7 @@ def seed_tts(text: str) -> str:
 
 
 def seed_tts_zh(text: str) -> str:
-    """seed-tts-eval's Mandarin rule: punctuation deleted, every character a word of its own.
+    """seed-tts-eval's Mandarin rule: punctuation is deleted, and every character is a word.
 
     >>> seed_tts_zh("你好，世界。")
     '你 好 世 界'
@@ -97,7 +97,7 @@ def _whisper_rules() -> Any:
 def zh_numbers(text: str) -> str:
     """seed-tts-eval's Mandarin rule after numerals are written out and characters are simplified.
 
-    Whisper writes 3 where a transcript has 三, and traditional characters at times.
+    Whisper writes 3 where a transcript has 三, and sometimes writes traditional characters.
 
     >>> zh_numbers("他買了3本書。")
     '他 买 了 三 本 书'

@@ -1,4 +1,4 @@
-"""Counting word errors: substitutions, deletions and insertions, kept apart until a rate is made."""
+"""Counts of word errors: substitutions, deletions and insertions are counted separately."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ SHORTEST_LOOP = 80
 
 @dataclass(frozen=True)
 class ErrorCount:
-    """Edit counts against a reference of `words` words. Add them, then divide once."""
+    """Edit counts against a reference of `words` words. For a rate over clips, add the counts, then divide once."""
 
     substitutions: int
     deletions: int

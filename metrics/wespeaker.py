@@ -1,8 +1,9 @@
 """Speaker similarity by WeSpeaker's ResNet221-LM (ONNX), the papers' Spk Sim, as two values of one cosine.
 
-`spk_sim@wespeaker` is (cos + 1) / 2, the toolkit's output since November 2023, the scale on which the papers' numbers
-appear to be; `spk_sim@wespeaker@cos` is the cosine. Features are those of the toolkit's ONNX script: Kaldi's 80 log mel
-bands of 25 ms Hamming windows every 10 ms, samples in the range of 16-bit integers, mean removed per clip.
+`spk_sim@wespeaker` is (cos + 1) / 2, the toolkit's output since November 2023 and, it appears, the scale of the papers'
+numbers; `spk_sim@wespeaker@cos` is the cosine. Features are computed as in the toolkit's ONNX script: Kaldi's 80 log
+mel bands of 25 ms Hamming windows, 10 ms apart, of samples in the range of 16-bit integers. The mean per clip is
+removed.
 """
 
 from __future__ import annotations
@@ -109,8 +110,8 @@ class WeSpeakerSimilarity:
 
     def score(self, prepared: FloatArray, estimates: Sequence[Clip]) -> list[Mapping[str, Outcome]]:
         cosines = [float(np.dot(prepared, self.embedding(clip))) for clip in estimates]
-        both, raw = (value.name for value in self.card.values)
-        return [{both: Outcome(mapped(cosine)), raw: Outcome(cosine)} for cosine in cosines]
+        mapped_name, cosine_name = (value.name for value in self.card.values)
+        return [{mapped_name: Outcome(mapped(cosine)), cosine_name: Outcome(cosine)} for cosine in cosines]
 
     def embedding(self, clip: Clip) -> FloatArray:
         """Unit-length speaker embedding [256] of a clip."""
@@ -118,7 +119,7 @@ class WeSpeakerSimilarity:
 
     def _embed(self, samples: FloatArray) -> FloatArray:
         if not np.any(samples):
-            raise ValueError("digital silence has no voice")
+            raise ValueError("digital silence has no speaker embedding")
         network = session(self._path())
         [voice] = network.run(None, {network.get_inputs()[0].name: features(samples)[None]})
         unit: FloatArray = voice[0] / np.linalg.norm(voice[0])

@@ -1,1 +1,1 @@
-"""What a store says, as tables, pages, notebooks, and beside the papers' published cells."""
+"""Reports on the results in a store: tables, pages, notebooks, comparisons with the papers' published cells."""

@@ -59,7 +59,7 @@ ul { color: #55555c; font-size: .85rem; overflow-wrap: anywhere; }
 
 
 def markdown(tables: Sequence[Table]) -> str:
-    """Pipe tables, one section each."""
+    """Markdown pipe tables; each table is a section."""
     parts = []
     for table in tables:
         lines = [f"### {_md(table.title)}", ""]
@@ -122,7 +122,7 @@ def html(tables: Sequence[Table]) -> str:
 
 
 def latex(tables: Sequence[Table]) -> str:
-    """booktabs tables."""
+    """LaTeX tables with booktabs rules."""
     parts = []
     for table in tables:
         columns = "l" + "r" * (len(table.columns) - 1)

@@ -28,7 +28,7 @@ def eval_results(board: Board, dataset: str, system: str = "") -> tuple[str, lis
     Args:
         board: The board of a suite that was run on all its clips.
         dataset: The benchmark's dataset repository, `OWNER/NAME`.
-        system: The row of the board that is the model; it may be "" where the board has one row that is no anchor.
+        system: The row of the board that is the model; may be "" if only one row is not an anchor.
 
     Returns:
         YAML, and the values that it leaves out, with the reason: a mean over fewer clips than planned is not listed.
@@ -68,7 +68,7 @@ def eval_results(board: Board, dataset: str, system: str = "") -> tuple[str, lis
 
 
 def eval_yaml(board: Board) -> str:
-    """The `eval.yaml` for the dataset repository of the board's suite: its tasks, each with what it measures."""
+    """The `eval.yaml` for the dataset repository of the board's suite: its tasks with descriptions."""
     values = {value.name: value for value in board.values()}
     summary = board.plan.suite.summary
     tasks = [
@@ -100,8 +100,8 @@ def task_ids(board: Board) -> dict[tuple[str, str], str]:
     ids: dict[tuple[str, str], str] = {}
     for key in keys:
         task = re.sub(r"[^\w.-]+", "_", "_".join(key))
-        if alike := next((other for other, known in ids.items() if known == task), None):
-            pair = " and ".join(", ".join(one) for one in (alike, key))
+        if same_name := next((other for other, known in ids.items() if known == task), None):
+            pair = " and ".join(", ".join(cell_key) for cell_key in (same_name, key))
             raise RequestError(f"{pair} would share the name of a task, {task}; rename one of the conditions")
         ids[key] = task
     return ids
@@ -110,7 +110,7 @@ def task_ids(board: Board) -> dict[tuple[str, str], str]:
 def _model(board: Board, system: str) -> str:
     rows = [name for name, card in board.plan.system_cards.items() if card.kind != "anchor"]
     if not rows:
-        raise RequestError("the store has no system but anchors; run one that is to be listed")
+        raise RequestError("the store has no system but anchors; run the system whose results are to be listed")
     if not system and len(rows) == 1:
         return rows[0]
     if system not in rows:

@@ -1,4 +1,4 @@
-"""An executed notebook of a store: the report's tables and plots as code that a researcher can go on editing."""
+"""An executed notebook of a store: the report's tables and plots as code that a researcher can edit further."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ CELLS = (
     "# Every cell with its 95 % interval (over speakers if there are at least eight, else over clips), the ranks that\n"
     "# the tests do not exclude, and its tie letters.\n"
     "cells = results.cells()\ncells",
-    "# As in the report: means with their 95 % intervals, the best on top. Systems that share a letter cannot be told\n"
-    "# apart by the paired tests; anchors have no letter.\n"
+    "# As in the report: means with their 95 % intervals, the best on top. Systems that share a letter do not differ\n"
+    "# significantly in the paired tests; anchors have no letter.\n"
     "import matplotlib.pyplot as plt\n\n"
-    "def plain(text: str) -> str:  # no formulas\n    return text.replace('$', r'\\$')\n\n\n"
+    "def plain(text: str) -> str:  # matplotlib would read $ as a formula\n    return text.replace('$', r'\\$')\n\n\n"
     "measured = cells.dropna(subset='value')\n"
     "scored = [value for value in results.summary.values() if value.role != 'speed']\n"
     "for condition in results.conditions:\n"
@@ -52,13 +52,13 @@ CELLS = (
     "        for (_, system), (x, y) in zip(rows.index, rows.to_numpy()):\n"
     "            ax.annotate(plain(system), (x, y), textcoords='offset points', xytext=(5, 3), fontsize='small')\n"
     "        plt.show()",
-    "# How the clips' scores spread.\n"
+    "# The distribution of the clips' scores.\n"
     "first_of = {scores.condition: scores.value for scores in reversed(results.paired)}\n"
     "for condition, value in reversed(first_of.items()):\n"
     "    clips = results.clips(condition, value.name).rename(columns=plain)\n"
     "    ax = clips.plot.box(vert=False, figsize=(7, 3))\n"
     "    ax.set_title(plain(condition))\n    ax.set_xlabel(value.label)\n    plt.show()",
-    "# Which of two systems is better, and how sure that is.\n"
+    "# Which of two systems is better, with the test of the difference.\n"
     "from restorebench.reports.tables.compare import compared, tables\n\n"
     "first, second, *_ = [*results.scored, None, None]\n"
     "if second:\n"
@@ -78,9 +78,9 @@ def notebook(store: Path, suite: str, out: Path) -> None:
     if out.suffix != ".ipynb":
         raise RequestError(f"{out}: wanted a file that ends in .ipynb")
     out.parent.mkdir(parents=True, exist_ok=True)
-    there = os.path.relpath(store.resolve(), out.parent.resolve())
+    relative_store = os.path.relpath(store.resolve(), out.parent.resolve())
     title = "# Results\n\nEverything below is computed from the store; change it and run it again."
-    code = [cell.replace("{store!r}", repr(there)).replace("{suite!r}", repr(suite)) for cell in CELLS]
+    code = [cell.replace("{store!r}", repr(relative_store)).replace("{suite!r}", repr(suite)) for cell in CELLS]
     document = nbformat.from_dict(
         {
             "nbformat": 4,
@@ -89,10 +89,10 @@ def notebook(store: Path, suite: str, out: Path) -> None:
             "cells": [{"cell_type": "markdown", "metadata": {}, "source": title}, *map(_code, code)],
         }
     )
-    where = {"metadata": {"path": str(out.parent)}}
+    folder = {"metadata": {"path": str(out.parent)}}
     quiet = ["--log-level=ERROR"]
     try:
-        NotebookClient(document, kernel_name="python3", timeout=600, resources=where, extra_arguments=quiet).execute()
+        NotebookClient(document, kernel_name="python3", timeout=600, resources=folder, extra_arguments=quiet).execute()
     except CellExecutionError as error:
         raise RequestError(f"{out}: a cell failed: {reason(error)[-300:]}") from error
     write_atomic(out, nbformat.writes(document).encode())

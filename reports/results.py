@@ -1,4 +1,4 @@
-"""A store as pandas frames, for notebooks and scripts: what boards and reports show, in numbers."""
+"""The results of a store as pandas frames, for notebooks and scripts: the numbers that boards and reports show."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Results:
         self.store: Store = open_store(Path(store))
         self.plan: Plan = plan_of(self.store, suite)
         self.records: pd.DataFrame = planned_records(self.plan, self.store)
-        """One row per planned value of a clip; `value` is empty, and `why` says why, where it was not measured."""
+        """One row per planned value of a clip; without a measurement, `value` is empty and `why` has the reason."""
         self.summary: Board = board_of(self.plan, self.records)
         """The board of the suite: cells and paired scores, from which tables are made."""
 
@@ -61,8 +61,8 @@ class Results:
     def scores(self) -> pd.DataFrame:
         """One row per measured value of a clip: condition, clip, speaker, system, seed, value_name, value."""
         measured = self.records[self.records["value"].notna()]
-        kept = ["condition", "utterance", "speaker", "system", "seed", "value_name", "value"]
-        return measured[kept].rename(columns={"utterance": "clip"}).reset_index(drop=True)
+        names = ["condition", "utterance", "speaker", "system", "seed", "value_name", "value"]
+        return measured[names].rename(columns={"utterance": "clip"}).reset_index(drop=True)
 
     @property
     def scored(self) -> list[str]:
@@ -80,7 +80,7 @@ class Results:
         """Systems by values of one condition.
 
         Args:
-            condition: Its name; default: the first one with scores.
+            condition: Name of the condition; default: the first one with scores.
 
         Returns:
             One row per system in the plan's order, one column per value, named by its label (by its name if two
@@ -93,7 +93,7 @@ class Results:
         here = cells[cells["condition"] == self._condition(condition)]
         if len(holes := here[here["n"] < here["planned"]]):
             shown = ", ".join(f"{row.system} {row.label} (n={row.n}/{row.planned})" for row in holes.itertuples())
-            warnings.warn(f"fewer clips than planned: {shown}; `cells()` and `records` say why", stacklevel=2)
+            warnings.warn(f"fewer clips than planned: {shown}; `records` has the reasons (`why`)", stacklevel=2)
         column = "label" if not here.duplicated(["system", "label"]).any() else "value_name"
         wide = here.pivot(index="system", columns=column, values="value")[list(dict.fromkeys(here[column]))]
         return wide.reindex([system for system in self.plan.systems if system in set(here["system"])])
@@ -126,7 +126,7 @@ class Results:
             name of the better system, or "" where the tests do not separate them. Cost has neither interval nor p.
 
         Raises:
-            RequestError: One of them was not measured, or they share no clip.
+            RequestError: One of the systems was not measured, or the two share no clip.
         """
         known = list(dict.fromkeys(system for scores in self.paired for system in scores.systems))
         first, second = named(first, known), named(second, known)
@@ -162,7 +162,8 @@ class Results:
             paired.per_clip().T, index=pd.Index(paired.clips, name="clip"), columns=list(paired.systems)
         )
 
-    def _condition(self, wanted: str) -> str:
-        if not self.conditions or (wanted and wanted not in self.conditions):
-            raise RequestError(f"no scores for {wanted or 'any condition'}; there are: {', '.join(self.conditions)}")
-        return wanted or self.conditions[0]
+    def _condition(self, name: str) -> str:
+        if not self.conditions or (name and name not in self.conditions):
+            scored = ", ".join(self.conditions) or "none"
+            raise RequestError(f"no scores for {name or 'any condition'}; conditions with scores: {scored}")
+        return name or self.conditions[0]

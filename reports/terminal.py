@@ -1,4 +1,4 @@
-"""Tables at a terminal: only a last column of text is wrapped, and columns that do not fit are printed below.
+"""Tables at a terminal: only a text column at the end is wrapped; columns that do not fit are printed below.
 
 A piped table has one line per row.
 """
@@ -17,17 +17,18 @@ if TYPE_CHECKING:
 GAP = 2
 """Spaces between columns."""
 PIPED_WIDTH = 100_000
+"""Characters per line when standard output is no terminal: enough that no line is wrapped."""
 LONGEST_WORDS = 28
-"""Number of characters above which a text in the last column may be wrapped."""
+"""Characters; only a longer text in the last column may be wrapped."""
 
 
 def terminal(tables: Sequence[Table], wide: bool = False, verbose: bool = False) -> str:
     """Tables as text, in bold and colour when standard output is a terminal.
 
     Args:
-        tables: What to show.
-        wide: Shows every column, and leaves the breaking of lines to the terminal.
-        verbose: Shows the small print too.
+        tables: The tables to print.
+        wide: Prints every column without wrapping; the terminal wraps lines that are too long.
+        verbose: Also prints the tables' small print.
     """
     from rich.console import Console
     from rich.text import Text
@@ -54,19 +55,19 @@ def terminal(tables: Sequence[Table], wide: bool = False, verbose: bool = False)
 def with_stars(table: Table) -> Table:
     """The table with a star where a terminal has bold, and a note that says so."""
     rows = tuple(
-        tuple(f"{cell}*" if (place, at) in table.bold else cell for at, cell in enumerate(row))
-        for place, row in enumerate(table.rows)
+        tuple(f"{cell}*" if (row_number, column) in table.bold else cell for column, cell in enumerate(row))
+        for row_number, row in enumerate(table.rows)
     )
     return replace(table, rows=rows, notes=tuple(note.replace("bold: ", "*: ", 1) for note in table.notes))
 
 
 def widths(table: Table) -> list[int]:
     """Characters of the widest cell of each column."""
-    return [max(len(line[at]) for line in (table.columns, *table.rows)) for at in range(len(table.columns))]
+    return [max(len(line[column]) for line in (table.columns, *table.rows)) for column in range(len(table.columns))]
 
 
 def fits(table: Table, width: int) -> bool:
-    """Whether the table fits the width; a last column of text may be wrapped at words."""
+    """Whether the table fits the width; a text column at the end may be wrapped at words."""
     columns = widths(table)
     if _ends_in_text(table):
         columns[-1] = min(columns[-1], LONGEST_WORDS)
@@ -75,26 +76,26 @@ def fits(table: Table, width: int) -> bool:
 
 def without(table: Table, names: Sequence[str]) -> Table:
     """The table without the named columns."""
-    kept = [at for at, name in enumerate(table.columns) if name not in names]
-    bold = frozenset((row, kept.index(at)) for row, at in table.bold if at in kept)
-    rows = tuple(tuple(row[at] for at in kept) for row in table.rows)
-    return replace(table, columns=tuple(table.columns[at] for at in kept), rows=rows, bold=bold)
+    kept_columns = [column for column, name in enumerate(table.columns) if name not in names]
+    bold = frozenset((row, kept_columns.index(column)) for row, column in table.bold if column in kept_columns)
+    rows = tuple(tuple(row[column] for column in kept_columns) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[column] for column in kept_columns), rows=rows, bold=bold)
 
 
 def split(table: Table, width: int) -> list[Table]:
-    """The table in parts that fit, each with the first column; a table that ends in a column of text is not split."""
+    """The table in parts that fit, each with the first column; a table with a text column at the end is not split."""
     if fits(table, width) or _ends_in_text(table):
         return [table]
     columns = widths(table)
     parts: list[list[int]] = [[0]]
-    for at in range(1, len(columns)):
-        taken = sum(columns[i] + GAP for i in parts[-1])
-        if taken + columns[at] > width and len(parts[-1]) > 1:
+    for column in range(1, len(columns)):
+        used = sum(columns[i] + GAP for i in parts[-1])
+        if used + columns[column] > width and len(parts[-1]) > 1:
             parts.append([0])
-        parts[-1].append(at)
-    every = range(len(columns))
-    made = [without(table, [table.columns[at] for at in every if at not in part]) for part in parts]
-    return [made[0], *(replace(part, title="") for part in made[1:])]
+        parts[-1].append(column)
+    numbers = range(len(columns))
+    tables = [without(table, [table.columns[column] for column in numbers if column not in part]) for part in parts]
+    return [tables[0], *(replace(part, title="") for part in tables[1:])]
 
 
 def _ends_in_text(table: Table) -> bool:
@@ -108,14 +109,14 @@ def _grid(table: Table) -> RichTable:
 
     title = Text(table.title) if table.title else None
     grid = RichTable(title=title, title_justify="left", box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    text = _ends_in_text(table)
+    has_text = _ends_in_text(table)
     for at, column in enumerate(table.columns):
         last = at == len(table.columns) - 1
-        numbers = at > 0 and not text
+        numbers = at > 0 and not has_text
         grid.add_column(
-            Text(column), justify="right" if numbers else "left", no_wrap=not (text and last), overflow="fold"
+            Text(column), justify="right" if numbers else "left", no_wrap=not (has_text and last), overflow="fold"
         )
-    for place, row in enumerate(table.rows):
-        styles = ("bold" if (place, at) in table.bold else "" for at in range(len(row)))
+    for row_number, row in enumerate(table.rows):
+        styles = ("bold" if (row_number, at) in table.bold else "" for at in range(len(row)))
         grid.add_row(*(Text(cell, style=style) for cell, style in zip(row, styles, strict=True)))
     return grid

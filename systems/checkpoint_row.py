@@ -1,6 +1,6 @@
 """A row of the registry that runs from a checkpoint: a factory with a card, as in `sise@FILE`.
 
-A row with a checkpoint that ships with this project needs no file.
+A row whose checkpoint ships with this project needs no @FILE.
 """
 
 from __future__ import annotations
@@ -18,21 +18,21 @@ from restorebench.systems.checkpoints import bundled
 AnyCard = TypeVar("AnyCard", SystemCard, SynthesizerCard)
 NANO = (
     "not the paper's model: nano size, 16 kHz, our own codec of 3 kbit/s and 7.6 hours of training speech; "
-    "systems/README.md says what it cannot do"
+    "its limits are in systems/README.md"
 )
 """Deviations of the rows whose checkpoint ships with this project."""
 
 
 class CheckpointRow(ABC, Generic[AnyCard]):
     def __init__(self, card: AnyCard, config: str, shipped: str = "") -> None:
-        """config: the bundled training config of the row; "" when any checkpoint will do. shipped: the checkpoint that
-        the row runs from when none is named."""
+        """config: the bundled training config of the row; "" if the row takes any checkpoint. shipped: the shipped
+        checkpoint that the row uses if none is named."""
         self.card: AnyCard = card
         self.config, self.shipped = config, shipped
 
     def __call__(self, checkpoint: Path | None = None, options: Mapping[str, str] | None = None) -> Any:
-        """The component, sampled as its options say. Raises RequestError without a checkpoint, or with one of another
-        variant."""
+        """The component with the sampling options of its name. Raises RequestError without a checkpoint, or for a
+        checkpoint of another variant."""
         if checkpoint is None and self.shipped:
             checkpoint = bundled(self.shipped)
         if checkpoint is None:
@@ -44,9 +44,9 @@ class CheckpointRow(ABC, Generic[AnyCard]):
 
     @abstractmethod
     def from_checkpoint(self, checkpoint: Path, options: Mapping[str, Any]) -> Any:
-        """The component of a checkpoint; `options` override the row's sampling."""
+        """The component of a checkpoint; `options` override the row's sampling settings."""
 
 
 def value_of(text: str) -> str | list[str]:
-    """The value of an option in a name; a plus separates list items, as does a comma outside a list of systems."""
+    """The value of an option in a name; list items are separated by a plus, or, outside a list of systems, a comma."""
     return re.split("[+,]", text) if re.search("[+,]", text) else text

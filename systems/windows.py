@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 JOINED_S = 40.0
-"""Seconds, approximately, that a `seamless` codec decodes at once."""
+"""Approximate length in seconds of the audio that a `seamless` codec decodes in one call."""
 GROUP = {"cpu": 1, "cuda": 16}
 """Windows sampled together. On a CPU one window uses all cores."""
 
@@ -28,7 +28,7 @@ GROUP = {"cpu": 1, "cuda": 16}
 def device() -> str:
     """The device of the models. Part of a restoration's identity: rounding differs by device and affects sampling."""
     if not Path("/proc/driver/nvidia").exists() and shutil.which("nvidia-smi") is None:
-        return "cpu"  # no driver, so no need for torch, which takes seconds to import
+        return "cpu"  # without a driver there is no GPU; importing torch to find out takes seconds
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
@@ -52,8 +52,8 @@ def restore_windows(
 ) -> list[Audio]:
     """Restored clips of the inputs' lengths.
 
-    Clips are cut into windows of `length` samples; exactly `group` windows are sampled together. Runs of `joined`
-    windows of a clip are decoded as one, so that there is no discontinuity between them.
+    Clips are cut into windows of `length` samples; exactly `group` windows are sampled together. Every `joined`
+    consecutive windows of a clip are decoded in one call, so that there is no discontinuity between them.
     """
     restored: list[list[Tensor]] = [[] for _ in batch]
     windows = _windows(batch, length)

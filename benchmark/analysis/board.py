@@ -58,13 +58,13 @@ def board_of(plan: Plan, rows: pd.DataFrame) -> Board:
     cells = []
     for name, card in plan.metric_cards.items():
         for value in card.values:
-            mine = rows[(rows["metric"] == name) & (rows["value_name"] == value.name)]
-            for (condition, system), group in mine.groupby(["condition", "system"], sort=False):
+            value_rows = rows[(rows["metric"] == name) & (rows["value_name"] == value.name)]
+            for (condition, system), group in value_rows.groupby(["condition", "system"], sort=False):
                 paired = by_value.get((str(condition), value.name))
                 result, low, high = paired.summary(str(system)) if paired else (None,) * 3
                 planned, n = len(group), paired.known(str(system)) if paired else 0
-                whys = Counter(group[group["value"].isna()]["why"]) or Counter(["nothing to count"])
-                shortfall = f"{planned - n} of {planned} clips have no value: {whys.most_common(1)[0][0]}"
+                reasons = Counter(group[group["value"].isna()]["why"]) or Counter(["nothing to count"])
+                shortfall = f"{planned - n} of {planned} clips have no value: {reasons.most_common(1)[0][0]}"
                 why = shortfall if n < planned else ""
                 if value.role == "pauses" and 0 < n < FEWEST_PAUSES:
                     result, low, high = None, None, None
@@ -108,15 +108,15 @@ def _delays(rows: pd.DataFrame, cards: Mapping[str, MetricCard]) -> dict[str, fl
 EVERY = "every system"
 
 
-def _failures(missing: pd.DataFrame, systems: int) -> dict[tuple[str, str], str]:
-    """(system, reason) -> which clips and metrics; failures shared by all systems are merged into one row."""
-    wheres: dict[tuple[str, str], str] = {}
-    for why, alike in missing.groupby("why", sort=True):
-        where_by_system = {str(system): _where(group) for system, group in alike.groupby("system", sort=True)}
+def _failures(failed: pd.DataFrame, systems: int) -> dict[tuple[str, str], str]:
+    """(system, reason) -> the failed clips and metrics; failures that all systems share are merged into one entry."""
+    clips_and_metrics: dict[tuple[str, str], str] = {}
+    for why, same_reason in failed.groupby("why", sort=True):
+        where_by_system = {str(system): _where(group) for system, group in same_reason.groupby("system", sort=True)}
         if len(where_by_system) == systems > 1 and len(set(where_by_system.values())) == 1:
             where_by_system = {EVERY: next(iter(where_by_system.values()))}
-        wheres |= {(system, str(why)): where for system, where in where_by_system.items()}
-    return dict(sorted(wheres.items()))
+        clips_and_metrics |= {(system, str(why)): where for system, where in where_by_system.items()}
+    return dict(sorted(clips_and_metrics.items()))
 
 
 def _where(group: pd.DataFrame) -> str:

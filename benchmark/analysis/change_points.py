@@ -12,7 +12,7 @@ from restorebench.benchmark.analysis.paired_tests import Sample, influences
 from restorebench.benchmark.analysis.resampling import Array
 
 LEVEL = 0.001
-"""A shift is reported if its corrected p is below this; low, because every new checkpoint repeats the test."""
+"""Level of the corrected p of a reported shift; it is low because every new checkpoint repeats the test."""
 ROUNDING = 1e-9
 """A shift of at most this fraction of the largest absolute score is a rounding error."""
 
@@ -71,8 +71,8 @@ def _split(scores: Array, influence: Array, start: int, end: int, level: float) 
     differences = (sums[-1] - sums[:-1]) / after - sums[:-1] / before
     split = start + 1 + int(np.argmax(np.abs(differences) * np.sqrt(before * after)))
     shift = float(scores[split:end].mean() - scores[start:split].mean())
-    turned = influence[split:end].mean(axis=0) - influence[start:split].mean(axis=0)
-    error = float(standard_error(turned[None])[0])
+    difference_influence = influence[split:end].mean(axis=0) - influence[start:split].mean(axis=0)
+    error = float(standard_error(difference_influence[None])[0])
     p = min(1.0, _p(shift, error, influence.shape[1], float(np.abs(scores).max())) * (end - start - 1))
     if not p < level:
         return []
@@ -80,8 +80,8 @@ def _split(scores: Array, influence: Array, start: int, end: int, level: float) 
     return [*left, ChangePoint(split, shift, p), *right]
 
 
-def _p(shift: float, error: float, clusters: int, size: float) -> float:
-    """Student's two-sided p of a shift; 1 for a shift that is a rounding error of scores of this size."""
-    if abs(shift) <= ROUNDING * size:
+def _p(shift: float, error: float, clusters: int, largest_score: float) -> float:
+    """Student's two-sided p of a shift; 1 for a shift that is a rounding error of the scores."""
+    if abs(shift) <= ROUNDING * largest_score:
         return 1.0
     return float(2 * stdtr(clusters - 1, -abs(shift) / error)) if error else 0.0

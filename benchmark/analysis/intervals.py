@@ -19,7 +19,7 @@ CONFIDENCE = 0.95
 BOOTSTRAPPED = 5
 """Smallest number of clusters for which the bootstrap t is computed."""
 FEWEST_APART = 4
-"""An interval needs this many clusters whose score is not the most common one (of fewer than 5, all but one)."""
+"""An interval needs this many clusters whose score is not the most common one; with fewer than 5, all but one."""
 FEW = 12
 """Number of clusters below which the coverage of an interval is under 90 % for strongly skewed scores."""
 

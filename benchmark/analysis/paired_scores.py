@@ -1,4 +1,4 @@
-"""Records -> paired samples: per condition and value, what every system scored on every clip."""
+"""Records -> paired samples: for each condition and value, the score of every system on every clip."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MIN_SPEAKERS = 8
 
 
 RARE = 2
-"""Errors are treated as independent if the clips that have errors have at most this many on average."""
+"""Errors are treated as independent if a clip with errors has at most this many errors on average."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,7 @@ class PairedScores:
 
     @property
     def tested(self) -> bool:
-        """Whether differences are tested; not for values of speed, which are measured once for a batch of clips."""
+        """Whether differences are tested; False for values of speed, which are measured once for a batch of clips."""
         return self.value.role != "speed"
 
     @cached_property
@@ -87,7 +87,7 @@ class PairedScores:
         }
 
     def difference(self, first: str, second: str) -> Tested | None:
-        """The tested difference score(first) - score(second); None without common clips, and for values of speed."""
+        """The tested difference score(first) - score(second); None for values of speed, or if no clip is common."""
         tested = self.differences.get((first, second))
         if tested or not (tested := self.differences.get((second, first))):
             return tested
@@ -131,9 +131,10 @@ class PairedScores:
 
     def _interval(self, row: int) -> Interval | None:
         errors, total = self.sample.numerator[row], self.sample.denominator[row]
-        wrong = int(np.count_nonzero(np.nan_to_num(errors)))
-        few = wrong < FEWEST_APART and np.nansum(errors) <= min(RARE * wrong, np.nansum(total))
-        if self.value.reduction == "rate" and self.value.role == "intelligibility" and few and np.nansum(total):
+        clips_with_errors = int(np.count_nonzero(np.nan_to_num(errors)))
+        most_errors = min(RARE * clips_with_errors, np.nansum(total))
+        rare = clips_with_errors < FEWEST_APART and np.nansum(errors) <= most_errors
+        if self.value.reduction == "rate" and self.value.role == "intelligibility" and rare and np.nansum(total):
             return rare_interval(float(np.nansum(errors)), float(np.nansum(total)))
         return score_interval(self.sample, row, self.draws)
 
@@ -160,7 +161,7 @@ class PairedScores:
 
     @property
     def factor(self) -> float:
-        """From a ratio to the value's unit: 100 for a pooled rate in percent."""
+        """Factor that converts a ratio to the value's unit: 100 for a pooled rate in percent, else 1."""
         return 100.0 if self.value.reduction == "rate" and self.value.unit == "%" else 1.0
 
 
@@ -168,39 +169,40 @@ def paired_scores(plan: Plan, rows: pd.DataFrame) -> Iterator[PairedScores]:
     """Paired samples of each condition and value with a measured number, from a plan's records (`planned_records`)."""
     speakers = {(trial.condition, trial.utterance.id): trial.utterance.speaker for trial in plan.trials}
     for condition in dict.fromkeys(trial.condition for trial in plan.trials):
-        here = rows[rows["condition"] == condition]
+        condition_rows = rows[rows["condition"] == condition]
         for card in plan.metric_cards.values():
             for value in card.values:
-                mine = here[(here["metric"] == card.name) & (here["value_name"] == value.name)]
-                if mine["value"].notna().any():
-                    yield paired(condition, value, mine, speakers, plan.systems)
+                is_value = (condition_rows["metric"] == card.name) & (condition_rows["value_name"] == value.name)
+                value_rows = condition_rows[is_value]
+                if value_rows["value"].notna().any():
+                    yield paired(condition, value, value_rows, speakers, plan.systems)
 
 
 def paired(
     condition: str, value: Value, rows: pd.DataFrame, speakers: dict[tuple[str, str], str], order: tuple[str, ...]
 ) -> PairedScores:
-    """The paired samples of one value's records, of any number of seeds per clip."""
+    """The paired samples of one value's records; a clip may have any number of seeds."""
     clips = tuple(dict.fromkeys(rows["utterance"]))
     systems = tuple(system for system in order if (rows["system"] == system).any())
-    known = rows[rows["value"].notna()]
+    measured = rows[rows["value"].notna()]
     if value.reduction == "rate":
-        parts = known["components"].map(json.loads)
+        parts = measured["components"].map(json.loads)
         parts = parts[parts.map(lambda c: c["total"] > 0)]  # a rate with a total of 0 is undefined
-        known = known.loc[parts.index]
+        measured = measured.loc[parts.index]
         numerator, denominator = parts.map(lambda c: float(c["errors"])), parts.map(lambda c: float(c["total"]))
     else:
-        numerator, denominator = known["value"], known["value"] * 0 + 1
+        numerator, denominator = measured["value"], measured["value"] * 0 + 1
     sums = (
         pd.DataFrame({"numerator": numerator, "denominator": denominator})
-        .groupby([known["system"], known["utterance"]])
+        .groupby([measured["system"], measured["utterance"]])
         .mean()
     )
     table = {name: sums[name].unstack().reindex(index=systems, columns=clips).to_numpy(float) for name in sums}
-    voices = [speakers[condition, clip] for clip in clips]
-    grouped = "speaker" if all(voices) and len(set(voices)) >= MIN_SPEAKERS else "clip"
-    labels = voices if grouped == "speaker" else list(clips)
+    clip_speakers = [speakers[condition, clip] for clip in clips]
+    grouped = "speaker" if all(clip_speakers) and len(set(clip_speakers)) >= MIN_SPEAKERS else "clip"
+    labels = clip_speakers if grouped == "speaker" else list(clips)
     _, cluster = np.unique(labels, return_inverse=True)
     sample = Sample(table["numerator"], table["denominator"], cluster.astype(np.int64))
-    seeds = known.groupby(["system", "utterance"]).size().unstack().reindex(index=systems, columns=clips)
-    count = len(set(voices)) if all(voices) else 0
+    seeds = measured.groupby(["system", "utterance"]).size().unstack().reindex(index=systems, columns=clips)
+    count = len(set(clip_speakers)) if all(clip_speakers) else 0
     return PairedScores(condition, value, systems, clips, sample, grouped, count, seeds.fillna(0).to_numpy(np.int64))

@@ -64,19 +64,19 @@ class Difference:
 
         None where the difference is 0, or too few clusters were scored for an estimate.
         """
-        shown = self.detectable(level)
-        if not self.value or shown is None or not np.isfinite(shown):
+        detectable = self.detectable(level)
+        if not self.value or detectable is None or not np.isfinite(detectable):
             return None
-        return int(np.ceil(self.clusters * (shown / self.value) ** 2))
+        return int(np.ceil(self.clusters * (detectable / self.value) ** 2))
 
     def turned(self) -> Difference:
-        """score(B) - score(A)."""
+        """The difference with A and B exchanged: score(B) - score(A)."""
         low_high = self.interval and Interval(-self.interval.high, -self.interval.low)
         return replace(self, value=0.0 - self.value, interval=low_high)
 
     @property
     def effect(self) -> float | None:
-        """The difference over the standard deviation of the clusters' differences; None where that is 0 or unknown."""
+        """The difference, in standard deviations of the clusters' differences; None if these are 0 or unknown."""
         spread = self.error * sqrt(self.clusters)
         return self.value / spread if 0 < spread < float("inf") else None
 
@@ -147,7 +147,7 @@ def pairwise(sample: Sample, wanted: Sequence[tuple[int, int]], draws: Draws) ->
 
 
 def one_sided_p(sample: Sample, draws: Draws) -> float:
-    """One-sided p of "system 0 scores above system 1": the chance of this difference or more if they are equal."""
+    """One-sided p of "system 0 scores above system 1": probability of this or a larger difference under equality."""
     numerator, denominator = sample.sums([0, 1], sample.common([0, 1]))
     differences = (numerator[0] - numerator[1])[None] / denominator.mean(0).sum()
     return one_sided(float(sign_flip_p(draws.signs(numerator.shape[1]), differences)[0]), bool(differences.sum() > 0))
@@ -162,10 +162,10 @@ def _compared(
     clusters = numerator.shape[1]
     scores = numerator.sum(1) / denominator.sum(1)
     firsts, seconds = (np.array([index_of[pair[side]] for pair in group]) for side in (0, 1))
-    alone = influences(numerator, denominator)
-    influence = alone[firsts] - alone[seconds]
-    below = (denominator[firsts] + denominator[seconds]).sum(1, keepdims=True) / 2
-    differences = (numerator[firsts] - numerator[seconds]) / below
+    system_influence = influences(numerator, denominator)
+    influence = system_influence[firsts] - system_influence[seconds]
+    mean_total = (denominator[firsts] + denominator[seconds]).sum(1, keepdims=True) / 2
+    differences = (numerator[firsts] - numerator[seconds]) / mean_total
     values, errors = _without_rounding(scores[firsts] - scores[seconds], standard_error(influence), scores)
     with np.errstate(divide="ignore", invalid="ignore"):
         observed = np.nan_to_num(values / errors, nan=0.0, posinf=np.inf, neginf=-np.inf)

@@ -13,10 +13,10 @@ Array = NDArray[np.float64]
 Counts = NDArray[np.uint8] | NDArray[np.int8]
 """Small whole numbers [draw, cluster]."""
 CHUNK = 500
-"""Draws multiplied at once."""
+"""Number of draws that are multiplied at once."""
 DRAWS = 10_000
 EXACT = 13
-"""Clusters up to which every sign pattern is tried."""
+"""Largest number of clusters for which every sign pattern is used."""
 KEPT = 4
 """Number of matrices in each cache; a condition needs one per number of clusters, which depends on missing scores."""
 TINY = 1e-12
@@ -34,7 +34,7 @@ def resampling(rng: np.random.Generator, clusters: int, draws: int = DRAWS) -> C
 
 
 def signs(rng: np.random.Generator, clusters: int, draws: int = DRAWS) -> Counts:
-    """Sign patterns [draw, cluster]; all of them, once each, for few clusters."""
+    """Sign patterns [draw, cluster]; for at most `EXACT` clusters, every pattern once."""
     if clusters <= EXACT:
         patterns = np.arange(2**clusters)[:, None] >> np.arange(clusters) & 1
         return (1 - 2 * patterns).astype(np.int8)
@@ -42,7 +42,7 @@ def signs(rng: np.random.Generator, clusters: int, draws: int = DRAWS) -> Counts
 
 
 def products(draws: Counts, columns: Array) -> NDArray[np.float32]:
-    """[draw, cluster] times [cluster, column], in pieces, so that few draws at a time are 32-bit float."""
+    """Product of [draw, cluster] and [cluster, column], in pieces, so that few draws at a time become 32-bit floats."""
     wide = columns.astype(np.float32)
     pieces = range(0, len(draws), CHUNK)
     return np.concatenate([draws[start : start + CHUNK].astype(np.float32) @ wide for start in pieces])

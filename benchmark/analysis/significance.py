@@ -18,7 +18,7 @@ def sign_flip_p(flips: Counts, differences: Array) -> Array:
     """Two-sided p [comparison] of a sign-flip test: share of sign patterns whose absolute sum reaches the observed one.
 
     `differences` [comparison, cluster] are assumed to be symmetric about 0 if the systems do not differ. With all sign
-    patterns the p is exact; with drawn ones the observed pattern counts too, and Student's p may take the place of p.
+    patterns the p is exact. With random patterns, the observed pattern is counted too, and Student's p can replace p.
     """
     observed = np.abs(differences.sum(1))
     flipped = np.abs(products(flips, differences.T))
@@ -65,7 +65,7 @@ def one_sided(p: float, positive: bool) -> float:
 
 
 def holm(p: Sequence[float] | Array) -> Array:
-    """Holm's adjusted p: with those below 0.05 called significant, the family-wise error rate is at most 5 %."""
+    """Holm's adjusted p: if differences with p < 0.05 are called significant, the family-wise error is at most 5 %."""
     p = np.asarray(p, dtype=np.float64)
     order = np.argsort(p)
     stepped = np.maximum.accumulate(p[order] * (len(p) - np.arange(len(p))))
@@ -90,14 +90,14 @@ def compact_letter_display(count: int, separated: set[tuple[int, int]]) -> list[
     for first, second in sorted(separated):
         split = [group for group in groups if {first, second} <= group]
         groups = [group for group in groups if group not in split]
-        groups += [group - {one} for group in split for one in (first, second)]
+        groups += [group - {system} for group in split for system in (first, second)]
         groups = [group for index, group in enumerate(groups) if not _absorbed(index, group, groups)]
     groups.sort(key=lambda group: sorted(group))
-    return ["".join(_letter(index) for index, group in enumerate(groups) if one in group) for one in range(count)]
+    return ["".join(_letter(index) for index, group in enumerate(groups) if system in group) for system in range(count)]
 
 
 def _absorbed(index: int, group: set[int], groups: list[set[int]]) -> bool:
-    return any(group < other or (group == other and index > at) for at, other in enumerate(groups))
+    return any(group < other or (group == other and index > position) for position, other in enumerate(groups))
 
 
 def _letter(index: int) -> str:

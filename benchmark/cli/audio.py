@@ -67,13 +67,13 @@ def speech(
     out: Annotated[Path, typer.Option(help="Folder to write to.")],
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
     prompts: Annotated[
-        bool, typer.Option("--prompts", help="Write prompts for a TTS elsewhere: SYSTEM/meta.lst, SYSTEM/prompts/.")
+        bool, typer.Option("--prompts", help="Write prompts for another TTS: SYSTEM/meta.lst, SYSTEM/prompts/.")
     ] = False,
 ) -> None:
     """Write a store's synthetic speech as SeedTTS lays it out: meta.lst, prompts, and SYSTEM/UTT.wav.
 
-    The official scripts score these folders; exit code 1 when speech is missing. With --prompts, what a TTS that has no
-    adapter here needs; put what it says beside each meta.lst as UTT.wav, and run with --synthesizer published:DIR.
+    The official scripts score these folders; exit code 1 when speech is missing. With --prompts, writes the prompts for
+    a TTS without an adapter: store its speech beside each meta.lst as UTT.wav, then run --synthesizer published:DIR.
     """
     from restorebench.benchmark.core.outputs import require_folder
     from restorebench.benchmark.folders.speech import write_prompts, write_speech
@@ -93,7 +93,7 @@ def restore(
     system: Annotated[str, typer.Option(help="Name of a system.")],
     checkpoint: Annotated[
         Path | None,
-        typer.Option(readable=False, help="Weights, for a system without public ones; the same as --system NAME@FILE."),
+        typer.Option(readable=False, help="Checkpoint of a system without public weights, as in --system NAME@FILE."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Random seed, for systems that generate speech by random sampling.")] = 0,
 ) -> None:
@@ -114,14 +114,14 @@ def check_system(
     system: Annotated[
         str, typer.Argument(help="Name of a system or synthesizer, with a checkpoint where it needs one: NAME@FILE.")
     ],
-    long: Annotated[bool, typer.Option("--long", help="Always test ten minutes of speech too.")] = False,
+    long: Annotated[bool, typer.Option("--long", help="Test ten minutes of speech even if that is slow.")] = False,
     form: Format_ = Format.terminal,
     wide: Wide = False,
 ) -> None:
     """Check that a system preserves length, level, polarity and silence, without delay or state between calls.
 
-    A synthesizer is checked for what the downstream test needs: its model gets the prompt as it is, equal seeds give
-    equal speech, and no sentence is tried again.
+    A synthesizer is checked for what the downstream test needs: its model gets the unchanged prompt, equal seeds give
+    equal speech, and no sentence is generated twice.
 
     Ten minutes of speech in one call are tested where that takes less than a minute. Exit code 1 when a check finds a
     fault.

@@ -52,19 +52,19 @@ def named_environments() -> dict[Environment, list[str]]:
 
 def environments_table() -> Table:
     """A table of the environments that components name or that the cache contains, with their sizes and users."""
-    named, here = named_environments(), {built.key: built for built in environments.installed()}
+    named, unused = named_environments(), {built.key: built for built in environments.installed()}
     rows = []
     for environment, users in named.items():
-        built = here.pop(environment.key, None)
+        built = unused.pop(environment.key, None)
         size = f"{built.bytes / 1e6:.0f} MB" if built else "not built yet (at the first use)"
         rows.append((environment.key, environment.shown, size, ", ".join(users)))
-    for built in here.values():
-        state = "nothing; restorebench env --prune"
+    for built in unused.values():
+        state = "no component; to remove it, run: restorebench env --prune"
         rows.append((built.key, Environment(built.requirements).shown, f"{built.bytes / 1e6:.0f} MB", state))
     return Table("Environments of their own", ("key", "requirements", "size", "used by"), tuple(rows))
 
 
-FETCH = ("what is absent: restorebench data fetch NAME",)
+FETCH = ("to fetch absent files, run: restorebench data fetch NAME",)
 
 
 def weights_table() -> Table:

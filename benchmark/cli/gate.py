@@ -21,17 +21,17 @@ app = typer.Typer()
 def gate(
     store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
     baseline: Annotated[Path, typer.Option(help="Baseline file, to compare with or to write.")],
-    system: Annotated[str, typer.Option(help="System to judge; default: the baseline's, any checkpoint.")] = "",
+    system: Annotated[str, typer.Option(help="Judged system; default: the baseline's system, any checkpoint.")] = "",
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
-    update_baseline: Annotated[bool, typer.Option("--update-baseline", help="Write it from this store.")] = False,
+    update_baseline: Annotated[bool, typer.Option("--update-baseline", help="Write a baseline of this store.")] = False,
     reason: Annotated[str, typer.Option(help="Why the baseline changes; recorded in the file.")] = "",
     margin: Annotated[
-        list[str] | None, typer.Option(help="VALUE=NUMBER: its margin in the new baseline; repeatable.")
+        list[str] | None, typer.Option(help="VALUE=NUMBER: margin of a value in the new baseline; may be repeated.")
     ] = None,
     value: Annotated[list[str] | None, typer.Option(help="Guard this value only; may be repeated.")] = None,
     condition: Annotated[list[str] | None, typer.Option(help="Guard this condition only; may be repeated.")] = None,
     allow_less: Annotated[
-        bool, typer.Option("--allow-less", help="Write the baseline even if it guards less or clips have no value.")
+        bool, typer.Option("--allow-less", help="Write a baseline that guards less, or has clips without a value.")
     ] = False,
     junit: Annotated[Path | None, typer.Option(help="Also write a JUnit file.")] = None,
     summary: Annotated[Path | None, typer.Option(help="Also append a Markdown summary to this file.")] = None,
@@ -57,7 +57,7 @@ def gate(
     if margin or reason or value or condition or allow_less:
         raise RequestError(
             "--margin, --reason, --value, --condition and --allow-less are only for --update-baseline; "
-            "without it, the baseline file decides what is compared"
+            "without it, the baseline file decides which values are compared"
         )
 
     def write_reports(table: Table, junit_xml: bytes) -> None:
@@ -91,8 +91,8 @@ def _update_baseline(
 ) -> None:
     """Writes the baseline file with the scores of this store.
 
-    Values, conditions and margins that are not given are those of the earlier file; a system that is not given is the
-    store's system of the same name, whatever its checkpoint.
+    Values, conditions and margins that are not given are taken from the earlier file. Without `system`, the store's
+    system with the same name as in the earlier file is used, whatever its checkpoint.
     """
     from restorebench.benchmark.gate import baseline
 
@@ -116,7 +116,7 @@ def _update_baseline(
         raise RequestError(f"--margin {unused[0]}: not among the guarded values: {', '.join(new.margins)}")
     unguarded = [*(baseline.dropped(old, new) if old else []), *without_value]
     if unguarded and not allow_less:
-        raise RequestError(f"not guarded: {'; '.join(unguarded)}; if that is meant, add --allow-less")
+        raise RequestError(f"not guarded: {'; '.join(unguarded)}; if this is intended, add --allow-less")
     baseline.write_baseline(path, new)
     for line in unguarded:
         _print_status(f"not guarded: {line}")

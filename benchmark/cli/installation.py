@@ -36,7 +36,7 @@ def list_(
 
     if sensitivity:
         if what is not Listed.metrics:
-            raise RequestError("--sensitivity is measured of metrics; wanted: restorebench list metrics --sensitivity")
+            raise RequestError("--sensitivity works only for metrics; run: restorebench list metrics --sensitivity")
         from restorebench.benchmark.core.progress import show
 
         _print([listing.sensitivity(show)], form, wide, verbose)
@@ -59,7 +59,7 @@ def card(
 
 @app.command(epilog="Example: restorebench doctor")
 def doctor(form: Format_ = Format.terminal, wide: Wide = False) -> None:
-    """Show what is installed, which weights and corpora are here, and what to do about the rest."""
+    """Show what is installed, which weights and corpora are here, and how to get what is missing."""
     from restorebench.benchmark.cli.doctor import examine
 
     _print(examine(), form, wide)
@@ -86,7 +86,7 @@ def env(
 def data_fetch(
     names: Annotated[list[str], typer.Argument(help="Weights and corpora (see `restorebench data list`).")],
     source: Annotated[
-        Path | None, typer.Option("--from", help="A folder that holds the corpus, or its archives, already.")
+        Path | None, typer.Option("--from", help="A folder that contains the corpus or its archives.")
     ] = None,
 ) -> None:
     """Fetch weights or corpora: prints size and licence, resumes an interrupted download, checks the hash."""

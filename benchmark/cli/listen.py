@@ -31,21 +31,21 @@ class Kinds(StrEnum):
 def make(
     store: Annotated[Path, typer.Argument(help="A finished run's store.")],
     out: Annotated[Path, typer.Option(help="New folder of the test.")],
-    systems: Annotated[str, typer.Option(help="Rated systems, separated by commas; anchors too. Default: all.")] = "",
+    systems: Annotated[str, typer.Option(help="Systems and anchors to rate, separated by commas. Default: all.")] = "",
     kind: Annotated[
-        Kinds, typer.Option(help="mos, dmos: one at a time, 1 to 5; mushra: all of a clip, 0 to 100; ab: pairs.")
+        Kinds, typer.Option(help="mos, dmos: one sound, 1 to 5; mushra: all versions of a clip, 0 to 100; ab: pairs.")
     ] = Kinds.mos,
     clips: Annotated[int, typer.Option(min=1, help="Number of clips, spread evenly over the run's.")] = 8,
     blocks: Annotated[
-        int, typer.Option(min=0, help="Per listener: each has every system (pair) once. Default: one per clip.")
+        int, typer.Option(min=0, help="Blocks per listener; each has every system (pair) once. Default: one per clip.")
     ] = 0,
     checks: Annotated[
-        int, typer.Option(min=0, max=5, help="Checks of attention of each kind, per listener; mushra has none.")
+        int, typer.Option(min=0, max=5, help="Attention checks of each kind, per listener; mushra has none.")
     ] = 2,
-    seed: Annotated[int, typer.Option(help="Of the places of the checks.")] = 0,
+    seed: Annotated[int, typer.Option(help="Random seed for the positions of the checks.")] = 0,
     suite: Annotated[str, typer.Option(help="Suite in the store; default: the latest.")] = "",
 ) -> None:
-    """Make a listening test from a run: loudness-matched sounds under names that tell nothing."""
+    """Make a listening test from a run: loudness-matched sounds under names that do not reveal the system."""
     _require_packages("pyloudnorm")
     from restorebench.benchmark.cli.options import _stored_plan
     from restorebench.benchmark.core.progress import show
@@ -67,7 +67,7 @@ def links(
     count: Annotated[int, typer.Option(min=1, max=1000, help="Number of new listeners.")] = 1,
     url: Annotated[str, typer.Option(help="Address that the listeners will reach.")] = f"http://127.0.0.1:{PORT}",
 ) -> None:
-    """Make links, one per listener. They are shown once: only their hashes are kept."""
+    """Make links, one per listener. The links are shown once: the test stores only their hashes."""
     from restorebench.reports.listening.listening_test import read_test
     from restorebench.reports.listening.ratings import Ratings
 
@@ -79,12 +79,12 @@ def links(
 @app.command(epilog="Example: restorebench listen serve listening")
 def serve(
     test: Test_,
-    host: Annotated[str, typer.Option(help="Address to listen on; others than this machine's need HTTPS before.")] = (
+    host: Annotated[str, typer.Option(help="Address to listen on; unless 127.0.0.1, put an HTTPS proxy in front.")] = (
         "127.0.0.1"
     ),
     port: Annotated[int, typer.Option(min=0, max=65535, help="Port; 0: any free one.")] = PORT,
 ) -> None:
-    """Serve the test to the listeners until Ctrl-C. Put a web server with HTTPS before it for listeners elsewhere."""
+    """Serve the test to the listeners until Ctrl-C. For listeners elsewhere, put an HTTPS reverse proxy in front."""
     _require_packages("starlette", "uvicorn")
     import uvicorn
 
@@ -95,7 +95,7 @@ def serve(
         limit_concurrency=200, timeout_keep_alive=5,
     )  # fmt: skip
     sock = config.bind_socket()
-    sock.listen(128)  # before the address is told, so that nobody who uses it is refused
+    sock.listen(128)  # before the address is printed, so that no listener is refused
     _print_status(f"listening test at http://{host}:{sock.getsockname()[1]} (Ctrl-C ends it)")
     uvicorn.Server(config).run([sock])
 
@@ -124,7 +124,7 @@ def scores(
 ) -> None:
     """Show mean ratings with intervals, the listeners' agreement, and who failed the checks.
 
-    Listeners with two wrong checks or more, and more than a quarter of them, are left out, and named.
+    Listeners who answered two or more checks, and more than a quarter of their checks, wrongly are excluded and named.
     """
     from restorebench.reports.listening.analysis import read_ratings, tables
 
@@ -156,7 +156,7 @@ def add(
 
 
 def _require_packages(*names: str) -> None:
-    """Raises RequestError, with the command that installs them, when a package of the extra `listen` is absent."""
+    """Raises RequestError, with the command for the installation, if a package of the extra `listen` is absent."""
     from importlib.util import find_spec
 
     if absent := [name for name in names if not find_spec(name)]:

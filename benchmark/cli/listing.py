@@ -1,4 +1,4 @@
-"""What `restorebench list` shows: names first, then the facts of the cards."""
+"""Tables of `restorebench list`: the names of components, then facts from their cards."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def _unmeasured(name: str) -> str:
     """Why the sensitivity of a metric is not measured; "" if it is."""
     unmeasured = metric_card(name)
     if "seconds" in unmeasured.needs:
-        return "it times a system"
+        return "it measures the processing time of a system"
     if unmeasured.environment:
         return "it runs in an environment of its own"
     return why_not("metrics", name)

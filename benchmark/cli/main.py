@@ -19,7 +19,7 @@ from restorebench.benchmark.errors import AudioError, RequestError, reason
 
 app = typer.Typer(
     name="restorebench",
-    help="Benchmark speech-restoration systems beside the papers' published numbers.\n\n"
+    help="Benchmark speech-restoration systems and compare them with the papers' published numbers.\n\n"
     "Start with: restorebench run demo --store demo-store\n\n"
     "With any command: --offline fetches nothing, --debug shows the traceback of an error.",
     no_args_is_help=True,
@@ -58,8 +58,8 @@ class Stopped(BaseException):
 
 
 def _stop(number: int, _: object) -> None:
-    for one in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(one, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
+    for stop_signal in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(stop_signal, signal.SIG_IGN)  # a second signal must not interrupt the clean-up
     raise Stopped(number)
 
 

@@ -46,7 +46,7 @@ def _pool(engine: Engine, address: str, workers: int | None) -> Pool | None:
     """The pool of an engine; None for the local one. Raises RequestError."""
     if engine is Engine.local:
         if address:
-            raise RequestError("--address is that of a Ray cluster; add --engine ray")
+            raise RequestError("--address names a Ray cluster; add --engine ray")
         return None
     if address and workers:
         raise RequestError("--workers counts processes of this machine; a Ray cluster has the processors of its nodes")
@@ -56,7 +56,7 @@ def _pool(engine: Engine, address: str, workers: int | None) -> Pool | None:
 
 
 def _with_checkpoints(systems: str, pattern: str) -> str:
-    """The named systems; those that run from a checkpoint are repeated with each file that matches the pattern.
+    """The named systems; a system that runs from a checkpoint is repeated for each file that matches the pattern.
 
     Raises RequestError when no file or no system fits.
     """
@@ -67,19 +67,19 @@ def _with_checkpoints(systems: str, pattern: str) -> str:
 
     files = by_number([Path(name) for name in glob(pattern, recursive=True)])  # noqa: PTH207  # may be absolute
     if not files:
-        raise RequestError(f"--checkpoints {pattern}: no such files")
+        raise RequestError(f"--checkpoints {pattern}: no such files; wanted a pattern, as 'runs/*/*.safetensors'")
     if odd := next((file for file in files if set(",?") & set(str(file))), None):
         raise RequestError(
             f"{odd}: a comma or question mark has a meaning in systems' names; rename the file or folder"
         )
     names = _names(systems) or []
-    takes = [n for n in names if "@" not in n and getattr(registry.card("systems", n), "checkpoint", False)]
-    if not takes:
-        raise RequestError("--checkpoints needs --systems NAME of a system that runs from a checkpoint, as masksr2-s")
+    with_checkpoint = [n for n in names if "@" not in n and getattr(registry.card("systems", n), "checkpoint", False)]
+    if not with_checkpoint:
+        raise RequestError("--checkpoints needs --systems NAME of a system that loads a checkpoint, such as masksr2-s")
     with_files = []
     for name in names:
         base, mark, options = name.partition("?")
-        with_files += [f"{base}@{file}{mark}{options}" for file in files] if name in takes else [name]
+        with_files += [f"{base}@{file}{mark}{options}" for file in files] if name in with_checkpoint else [name]
     return ",".join(with_files)
 
 
@@ -96,7 +96,7 @@ def plan(
     wide: Wide = False,
     verbose: Verbose = False,
 ) -> None:
-    """Show what a run would do: what is cached, what is missing, and about how long it takes."""
+    """Show what a run would do: what is cached, what is missing, and about how long the run takes."""
     from restorebench.benchmark.run.forecast import forecast
     from restorebench.benchmark.store.store import Store
 
@@ -119,12 +119,12 @@ def run(
     limit: Limit = None,
     workers: Workers_ = None,
     checkpoints: Annotated[
-        str, typer.Option(help="Files, as 'runs/*/step-*.safetensors': systems that take a checkpoint run with each.")
+        str, typer.Option(help="Pattern, as 'runs/*/step-*.safetensors': checkpoints with which the systems run.")
     ] = "",
     shard: Annotated[str, typer.Option(help="Only part NUMBER/COUNT of the clips; see `store merge`.")] = "",
     engine: Annotated[Engine, typer.Option(help="local: processes of this machine; ray: tasks of Ray.")] = Engine.local,
     address: Annotated[
-        str, typer.Option(help="With --engine ray: of a running cluster, or auto; default: Ray on this machine.")
+        str, typer.Option(help="With --engine ray: a cluster's address, or auto; default: Ray on this machine.")
     ] = "",
     retry_failed: Annotated[bool, typer.Option(help="Try clips again that failed in an earlier run.")] = False,
     fetch: Annotated[
@@ -176,13 +176,13 @@ def score(
     texts: Annotated[Path | None, typer.Option(readable=False, help="CSV with the columns id,text.")] = None,
     language: Annotated[str, typer.Option(help="Language of the transcripts.")] = "en",
     workers: Workers_ = None,
-    table: Annotated[Path | None, typer.Option("--import", help="CSV system,id,value of an external metric.")] = None,
-    metric: Annotated[str, typer.Option(help="With --import: name of that metric, e.g. sesqa.")] = "",
+    table: Annotated[Path | None, typer.Option("--import", help="CSV system,id,value: scores of a metric.")] = None,
+    metric: Annotated[str, typer.Option(help="With --import: name of the metric, e.g. sesqa.")] = "",
     lower_is_better: Annotated[bool, typer.Option("--lower-is-better", help="With --import.")] = False,
     store: Annotated[Path | None, typer.Option(help="With --import: store to add the scores to.")] = None,
     suite: Annotated[str, typer.Option(help="With --import: which suite of the store; default: the latest.")] = "",
 ) -> None:
-    """Score a folder of finished audio. Clips that cannot be scored get an error in their row; exit code 1 then.
+    """Score a folder of finished audio. A clip that cannot be scored gets an error in its row; the exit code is then 1.
 
     With --import, add scores that were computed elsewhere to a store, as values of the metric named by --metric.
     """

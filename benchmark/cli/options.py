@@ -60,7 +60,7 @@ Store_ = Annotated[Path, typer.Option(help="Folder of results; made when absent.
 Limit = Annotated[int | None, typer.Option(min=1, help="Only the first N clips of the corpus.")]
 Workers_ = Annotated[int | None, typer.Option(min=1, help="Worker processes; default: one per core.")]
 Profile_ = Annotated[Profile, typer.Option(help="Default metrics: those that run anywhere, or the papers' scorers.")]
-Format_ = Annotated[Format, typer.Option("--format", help="How to print.")]
+Format_ = Annotated[Format, typer.Option("--format", help="Output format.")]
 Wide = Annotated[bool, typer.Option("--wide", help="On a terminal: every column, whatever its width.")]
 Verbose = Annotated[bool, typer.Option("--verbose", help="On a terminal: signatures and other small print too.")]
 

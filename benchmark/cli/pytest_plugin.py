@@ -18,7 +18,7 @@ Check = Callable[..., None]
 
 @pytest.fixture(scope="session")
 def restorebench_gate() -> Gate:
-    """Called with a store and a baseline file (and, if need be, `system` and `suite`); fails with what regressed."""
+    """A check of a store against a baseline file (optional: `system`, `suite`); it fails and lists the regressions."""
 
     def judge(store: str | Path, baseline: str | Path, system: str = "", suite: str = "") -> None:
         from restorebench.benchmark.errors import RequestError
@@ -32,17 +32,18 @@ def restorebench_gate() -> Gate:
         except RequestError as error:
             pytest.fail(str(error), pytrace=False)
         if not verdict.passes:
-            failed = [one for one in verdict.judged if one.fails]
-            pytest.fail("\n".join(f"{one.condition} {one.value}: {one.why}" for one in failed), pytrace=False)
+            failed = [judged for judged in verdict.judged if judged.fails]
+            lines = [f"{judged.condition} {judged.value}: {judged.why}" for judged in failed]
+            pytest.fail("\n".join(lines), pytrace=False)
 
     return judge
 
 
 @pytest.fixture(scope="session")
 def restorebench_check() -> Check:
-    """Called with a system or synthesizer (a name, a function or an object).
+    """A check of a system or synthesizer (a name, a function or an object).
 
-    Fails if a check not in `allow` finds a fault.
+    It fails if one of the checks that are not in `allow` finds a fault.
     """
 
     def judge(system: Any, rate: int | None = None, allow: Sequence[str] = (), long: bool = False) -> None:

@@ -41,16 +41,16 @@ def board(
     ],
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
     against: Annotated[str | None, typer.Option(help="Paper to compare with: masksr2 or sise.")] = None,
-    form: Annotated[BoardFormat, typer.Option("--format", help="How to print.")] = BoardFormat.terminal,
+    form: Annotated[BoardFormat, typer.Option("--format", help="Output format.")] = BoardFormat.terminal,
     dataset: Annotated[str, typer.Option(help="For hf-eval-results: OWNER/NAME of the benchmark on the Hub.")] = "",
-    system: Annotated[str, typer.Option(help="For hf-eval-results: the row that is the model.")] = "",
+    system: Annotated[str, typer.Option(help="For hf-eval-results: the row of the model.")] = "",
     wide: Wide = False,
     verbose: Verbose = False,
 ) -> None:
     """Print the board of a store, or of several stores and packs; with --against, beside the published cells.
 
-    For the Hugging Face Hub: hf-eval-results is a file of a model's folder .eval_results, hf-eval-yaml the eval.yaml
-    of the benchmark's dataset.
+    For the Hugging Face Hub: hf-eval-results prints a file for a model's folder .eval_results, and hf-eval-yaml prints
+    the file eval.yaml of the benchmark's dataset.
     """
     from restorebench.benchmark.store.joined import joined
 
@@ -69,7 +69,7 @@ def board(
 def compare(
     store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
     first: Annotated[str, typer.Argument(metavar="A", help="A system of the store.")],
-    second: Annotated[str, typer.Argument(metavar="B", help="Another one.")],
+    second: Annotated[str, typer.Argument(metavar="B", help="Another system of the store.")],
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
     form: Format_ = Format.terminal,
     wide: Wide = False,
@@ -126,7 +126,7 @@ def report(
     store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
     out: Annotated[Path, typer.Option(help="Folder to write to; an earlier report in it is replaced.")],
     suite: Annotated[str, typer.Option(help="Which suite of the store; default: the latest.")] = "",
-    clips: Annotated[int, typer.Option(min=0, help="Number of clips whose sounds are kept.")] = 60,
+    clips: Annotated[int, typer.Option(min=0, help="Number of clips with sounds in the report.")] = 60,
 ) -> None:
     """Write an HTML report: leaderboard, clips to listen to, breakdowns, failures. It opens from disk, offline."""
     from restorebench.benchmark.analysis.board import board_of
@@ -191,7 +191,7 @@ def _board(
     page: Path | None = None,
     notes: Sequence[str] = (),
 ) -> None:
-    """Prints a board with further notes; page: HTML file that gets the board too."""
+    """Prints a board with further notes. page: HTML file to which the board is also written."""
     from restorebench.benchmark.analysis.board import board as make_board
     from restorebench.benchmark.core.atomic import write_atomic
     from restorebench.reports.formats import FORMATS
@@ -244,7 +244,7 @@ def _hub_results(store: Path, suite: str, dataset: str, system: str, notes: Sequ
 def submit_pack(
     store: Annotated[Path, typer.Argument(readable=False, help="Folder that `run` filled.")],
     out: Annotated[Path, typer.Option(help="The file to write, NAME.rbz.")],
-    audio: Annotated[bool, typer.Option("--audio", help="The degraded and restored sounds too.")] = False,
+    audio: Annotated[bool, typer.Option("--audio", help="Include the degraded and restored sounds.")] = False,
 ) -> None:
     """Write records, cards, signatures and cost of a store into one file, with the sha256 of each part."""
     from restorebench.benchmark.core.outputs import require_file
@@ -266,11 +266,11 @@ def submit_check(
 
     for file in packs:
         with TemporaryDirectory(prefix="restorebench-") as folder:
-            held = contents(file, Path(folder))
-        _print_status(f"{file}: whole, sha256 {held.sha256}")
-        _print_status(f"  {', '.join(held.suites)}; {', '.join(held.systems)}")
+            packed = contents(file, Path(folder))
+        _print_status(f"{file}: complete, sha256 {packed.sha256}")
+        _print_status(f"  {', '.join(packed.suites)}; {', '.join(packed.systems)}")
         _print_status(
-            f"  {held.values} values, {held.failed} failed, {held.missing} not measured, {held.sounds} sounds"
+            f"  {packed.values} values, {packed.failed} failed, {packed.missing} not measured, {packed.sounds} sounds"
         )
 
 
@@ -279,7 +279,7 @@ def store_merge(
     stores: Annotated[list[Path], typer.Argument(readable=False, help="Stores, such as those of `run --shard`.")],
     out: Annotated[Path, typer.Option(help="The store to write; an existing store is extended.")],
 ) -> None:
-    """Merge stores into one. Where one has a result and another a failure of the same clip, the result is kept."""
+    """Merge stores into one. If a clip has a result in one store and a failure in another, the result is kept."""
     from restorebench.benchmark.core.progress import show
     from restorebench.benchmark.run.execute import write_tables
     from restorebench.benchmark.store.merge import merge

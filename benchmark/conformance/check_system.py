@@ -1,4 +1,4 @@
-"""Checks a system, registered or somebody's own, and shows what was found as a table."""
+"""Checks a system, registered or not, and shows the findings as a table."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from restorebench.benchmark.conformance import sounds
-from restorebench.benchmark.conformance.checks import CHECKS, Finding, Subject, examine, told
+from restorebench.benchmark.conformance.checks import CHECKS, Finding, Subject, examine, verdict_of
 from restorebench.benchmark.contracts import System
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.errors import reason
@@ -37,18 +37,18 @@ class Conformance:
         rows = []
         for index, name in enumerate(names):
             for rate in rates:
-                one = self.findings[rate][index]
-                rows.append((name, f"{rate} Hz", one.verdict, one.seen))
+                finding = self.findings[rate][index]
+                rows.append((name, f"{rate} Hz", finding.verdict, finding.seen))
         return Table(f"Conformance of {self.system}", ("check", "rate", "verdict", "seen"), tuple(rows))
 
 
 def check_system(system: System, long: bool = False, progress: Progress = silent) -> Conformance:
-    """Runs every check at the system's rate, or at 16 and 48 kHz where it takes any.
+    """Runs every check at the system's rate, or at 16 and 48 kHz if the system accepts any rate.
 
     Args:
-        system: What is to be checked. It is called in this process.
+        system: The system to be checked. It is called in this process.
         long: Always test ten minutes of speech in one call; by default only if it should take less than a minute.
-        progress: Shows the stage.
+        progress: Shows the progress of the checks.
     """
     rates = (system.card.rate,) if system.card.rate else RATES
     findings: dict[int, list[Finding]] = {rate: [] for rate in rates}
@@ -70,16 +70,16 @@ def ten_minutes(subject: Subject, always: bool) -> Finding:
     """The finding for ten minutes of speech in one call; "not told" if it would take too long."""
     try:
         start = time.perf_counter()
-        given = sounds.speech(subject.rate)
-        subject.restore(given)
-        estimate = (time.perf_counter() - start) * 60 * LONG_MINUTES * subject.rate / len(given)
+        speech = sounds.speech(subject.rate)
+        subject.restore(speech)
+        estimate = (time.perf_counter() - start) * 60 * LONG_MINUTES * subject.rate / len(speech)
         if estimate > LONG_BUDGET_S and not always:
             return Finding(
                 "long", "not told", f"ten minutes would take about {estimate:.0f} s; ask for them with --long"
             )
-        given = sounds.long_speech(subject.rate, LONG_MINUTES)
-        restored = subject.restore(given)
+        speech = sounds.long_speech(subject.rate, LONG_MINUTES)
+        restored = subject.restore(speech)
     except Exception as error:
         return Finding("long", "fault", f"ten minutes: {reason(error)}")
-    verdict, seen = told(len(restored) == len(given), f"{len(restored)} samples for {len(given)}")
+    verdict, seen = verdict_of(len(restored) == len(speech), f"{len(restored)} samples for {len(speech)}")
     return Finding("long", verdict, seen)

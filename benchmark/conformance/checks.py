@@ -1,4 +1,4 @@
-"""One check per property that a restorer should have. A check returns a verdict and what it measured.
+"""One check per property that a restorer should have. A check returns a verdict and a text with the measurement.
 
 Reasons for the limits: a delay of 1 ms changes intrusive metrics (SI-SDR falls from 9 to -6 dB); denoising does not
 explain a loss of half the level (-6 dB); where a clip ends within a vowel, a missing last 50 ms is audible.
@@ -64,7 +64,7 @@ class Subject:
 
 Check = Callable[[Subject], tuple[Verdict, str]]
 CHECKS: dict[str, Check] = {}
-"""By name, in the order in which they are shown."""
+"""Name -> check, in the order in which the checks are shown."""
 
 
 def check(name: str) -> Callable[[Check], Check]:
@@ -84,28 +84,30 @@ def examine(subject: Subject, name: str) -> Finding:
     return Finding(name, verdict, seen)
 
 
-def told(holds: bool, seen: str) -> tuple[Verdict, str]:
+def verdict_of(holds: bool, seen: str) -> tuple[Verdict, str]:
+    """The verdict "ok" if the property holds, else "fault", with what the check measured."""
     return "ok" if holds else "fault", seen
 
 
 @check("rate")
 def _rate(subject: Subject) -> tuple[Verdict, str]:
     [output] = subject.restore_batch([sounds.speech(subject.rate)], [0])
-    return told(output.rate == subject.rate, f"{output.rate} Hz for {subject.rate} Hz")
+    return verdict_of(output.rate == subject.rate, f"{output.rate} Hz for {subject.rate} Hz")
 
 
 @check("length")
 def _length(subject: Subject) -> tuple[Verdict, str]:
     lengths = [subject.rate, subject.rate + 1, round(1.2345 * subject.rate)]
     restored_lengths = [len(subject.restore(sounds.speech(subject.rate)[:length])) for length in lengths]
-    more = [m - length for m, length in zip(restored_lengths, lengths, strict=True)]
-    return told(not any(more), f"{', '.join(f'{m:+d}' for m in more)} samples" if any(more) else "the input's")
+    excess = [output_length - length for output_length, length in zip(restored_lengths, lengths, strict=True)]
+    seen = f"{', '.join(f'{count:+d}' for count in excess)} samples" if any(excess) else "the input's"
+    return verdict_of(not any(excess), seen)
 
 
 @check("channels")
 def _channels(subject: Subject) -> tuple[Verdict, str]:
     output = subject.restore(sounds.speech(subject.rate))
-    return told(
+    return verdict_of(
         output.ndim == 1 and output.dtype == np.float32, f"{output.ndim} axes of {output.dtype}; wanted mono float32"
     )
 
@@ -116,28 +118,28 @@ def _delay(subject: Subject) -> tuple[Verdict, str]:
     seen = f"{1000 * pair.delay_s:+.1f} ms ({'waveform' if pair.exact else 'loudness'})"
     if subject.system.card.delay_s:
         seen += f", after the {1000 * subject.system.card.delay_s:g} ms that its card states were removed"
-    return told(abs(pair.delay_s) <= (MAX_DELAY_S if pair.exact else MAX_LOUDNESS_DELAY_S), seen)
+    return verdict_of(abs(pair.delay_s) <= (MAX_DELAY_S if pair.exact else MAX_LOUDNESS_DELAY_S), seen)
 
 
 @check("gain")
 def _gain(subject: Subject) -> tuple[Verdict, str]:
     pair = subject.on_speech()
-    return told(abs(pair.gain_db) <= MAX_GAIN_DB, f"{pair.gain_db:+.1f} dB on clean speech")
+    return verdict_of(abs(pair.gain_db) <= MAX_GAIN_DB, f"{pair.gain_db:+.1f} dB on clean speech")
 
 
 @check("polarity")
 def _polarity(subject: Subject) -> tuple[Verdict, str]:
     pair = subject.on_speech()
     if not pair.exact:
-        return "not told", "it makes another waveform than its input"
-    return told(pair.polarity > 0, "kept" if pair.polarity > 0 else "inverted")
+        return "not told", "its output has another waveform than its input"
+    return verdict_of(pair.polarity > 0, "kept" if pair.polarity > 0 else "inverted")
 
 
 @check("dc")
 def _dc(subject: Subject) -> tuple[Verdict, str]:
     output = subject.restore(sounds.speech(subject.rate)).astype(np.float64)
     share = abs(output.mean()) / (np.sqrt(np.mean(output**2)) + 1e-12)
-    return told(share <= MAX_DC, f"{share:.2%} of the level")
+    return verdict_of(share <= MAX_DC, f"{share:.2%} of the level")
 
 
 @check("tail")
@@ -148,7 +150,7 @@ def _tail(subject: Subject) -> tuple[Verdict, str]:
     step = last // 5
     parts = [slice(len(given) - last + n * step, len(given) - last + (n + 1) * step) for n in range(5)]
     levels = [10 * np.log10((np.mean(output[p] ** 2) + 1e-20) / (np.mean(given[p] ** 2) + 1e-20)) for p in parts]
-    return told(min(levels) >= MIN_TAIL_DB, f"{min(levels):+.1f} dB in the quietest 10 ms of the last 50 ms")
+    return verdict_of(min(levels) >= MIN_TAIL_DB, f"{min(levels):+.1f} dB in the quietest 10 ms of the last 50 ms")
 
 
 @check("clipping")
@@ -158,7 +160,7 @@ def _clipping(subject: Subject) -> tuple[Verdict, str]:
     if not np.isfinite(output).all():
         return "fault", "samples that are not finite for input above full scale"
     flat = np.mean((np.abs(output[1:]) >= 0.999) & (output[1:] == output[:-1]))
-    return told(bool(flat < 1e-3), f"{flat:.1%} of the output lies flat at full scale for input above it")
+    return verdict_of(bool(flat < 1e-3), f"{flat:.1%} of the output is constant at full scale for input above it")
 
 
 @check("finite")
@@ -171,14 +173,14 @@ def _finite(subject: Subject) -> tuple[Verdict, str]:
         "very quiet noise": sounds.noise(rate, 1.0, scale=1e-7),
     }
     bad = [name for name, samples in given.items() if not np.isfinite(subject.restore(samples)).all()]
-    return told(not bad, f"samples that are not finite for {', '.join(bad)}" if bad else "every sample")
+    return verdict_of(not bad, f"samples that are not finite for {', '.join(bad)}" if bad else "every sample")
 
 
 @check("silence")
 def _silence(subject: Subject) -> tuple[Verdict, str]:
     output = np.nan_to_num(subject.restore(sounds.silence(subject.rate)))
     peak = float(np.abs(output).max())
-    return told(peak <= QUIET, f"a peak of {peak:.2g} for digital silence")
+    return verdict_of(peak <= QUIET, f"a peak of {peak:.2g} for digital silence")
 
 
 @check("short")
@@ -198,7 +200,7 @@ def _short(subject: Subject) -> tuple[Verdict, str]:
 def _repeatable(subject: Subject) -> tuple[Verdict, str]:
     given = sounds.speech(subject.rate)
     one, two = (subject.restore(given, seed=7) for _ in range(2))
-    return told(np.array_equal(one, two), _difference(one, two))
+    return verdict_of(np.array_equal(one, two), _difference(one, two))
 
 
 @check("batch")
@@ -209,7 +211,7 @@ def _batch(subject: Subject) -> tuple[Verdict, str]:
         return "fault", f"{len(together)} clips for {len(given)}"
     alone = [subject.restore(samples, seed) for seed, samples in enumerate(given)]
     different = [(a, b) for a, b in zip(together, alone, strict=True) if not np.array_equal(a, b)]
-    return told(not different, _difference(*different[0]) if different else "a clip of a batch equals it alone")
+    return verdict_of(not different, _difference(*different[0]) if different else "equal samples in a batch and alone")
 
 
 @check("state")
@@ -218,20 +220,20 @@ def _state(subject: Subject) -> tuple[Verdict, str]:
     first = subject.restore(given)
     subject.restore(sounds.noise(subject.rate, 2.0, scale=0.3))
     again = subject.restore(given)
-    return told(np.array_equal(first, again), _difference(first, again))
+    return verdict_of(np.array_equal(first, again), _difference(first, again))
 
 
 @check("input")
 def _input(subject: Subject) -> tuple[Verdict, str]:
     given = Audio(sounds.speech(subject.rate).copy(), subject.rate)
     subject.system.restore([given], [0])
-    return told(np.array_equal(given.samples, sounds.speech(subject.rate)), "its input must stay as it is")
+    return verdict_of(np.array_equal(given.samples, sounds.speech(subject.rate)), "its input must stay unchanged")
 
 
 @check("memory")
 def _memory(subject: Subject) -> tuple[Verdict, str]:
     if not measurable():
-        return "not told", "this system does not say what a process holds"
+        return "not told", "this operating system does not report the memory of a process"
     given = sounds.speech(subject.rate)
     for _ in range(2):
         subject.restore(given)
@@ -239,11 +241,11 @@ def _memory(subject: Subject) -> tuple[Verdict, str]:
     for _ in range(REPEATS):
         subject.restore(given)
     growth = held("VmRSS") - before
-    return told(growth <= GROWTH_MIB, f"{growth:+.0f} MiB over {REPEATS} clips")
+    return verdict_of(growth <= GROWTH_MIB, f"{growth:+.0f} MiB over {REPEATS} clips")
 
 
 def _difference(one: FloatArray, two: FloatArray) -> str:
     if one.shape != two.shape:
         return f"{len(one)} and {len(two)} samples"
-    most = float(np.abs(one.astype(np.float64) - two).max())
-    return f"samples that differ by up to {most:.2g}" if most else "equal samples"
+    largest = float(np.abs(one.astype(np.float64) - two).max())
+    return f"samples that differ by up to {largest:.2g}" if largest else "equal samples"

@@ -1,6 +1,7 @@
 """How much a metric's values change with the level, delay, rate and length of a sound.
 
-Measured on degraded clips of the bundled suite: the score of a changed clip minus the score of the unchanged clip.
+The sensitivity is measured on degraded clips of the bundled suite: the score of a changed clip minus the score of the
+unchanged clip.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ CHANGES: dict[str, Callable[[Audio], Audio]] = {
 
 @dataclass(frozen=True)
 class Sensitivity:
-    """What the changes do to one value."""
+    """The effects of the changes on one value."""
 
     value: Value
     plain: float
@@ -66,11 +67,11 @@ class Sensitivity:
 def sensitivities(
     metrics: Sequence[str], progress: Progress = silent, clips: int = CLIPS
 ) -> tuple[list[Sensitivity], dict[str, str]]:
-    """The sensitivity of every value of some metrics, and metric -> why there is none.
+    """The sensitivity of every value of some metrics, and metric -> why its sensitivity could not be measured.
 
     Args:
         metrics: Names of metrics that can be used here and do not need processing times.
-        progress: Shows the stage.
+        progress: Shows the progress of the measurement.
         clips: Number of clips, spread over the bundled suite.
     """
     subjects = list(_subjects(clips))
@@ -102,12 +103,12 @@ def _subjects(clips: int) -> Iterator[tuple[Subject, Audio]]:
 def _sensitivity(name: str, subjects: Sequence[tuple[Subject, Audio]]) -> list[Sensitivity]:
     """Raises AudioError when an unchanged clip has no value."""
     differences = []
-    judge = metric(name)
+    scorer = metric(name)
     scored: list[list[Mapping[str, Outcome]]] = []
     for subject, degraded in subjects:
         versions = [degraded, *(change(degraded) for change in CHANGES.values())]
-        scored.append(score(judge, subject, [SharedClip(version) for version in versions]))
-    for value in judge.card.values:
+        scored.append(score(scorer, subject, [SharedClip(version) for version in versions]))
+    for value in scorer.card.values:
         plain = _reduced(value, [outcomes[0][value.name] for outcomes in scored])
         if isinstance(plain, str):
             raise AudioError(plain)
@@ -138,17 +139,18 @@ def _reduced(value: Value, outcomes: Sequence[Outcome]) -> float | str:
 def table(measured: Sequence[Sensitivity], left_out: Mapping[str, str], clips: int = CLIPS) -> Table:
     """A row for each value. left_out: metric -> why it was not measured; clips: number of clips."""
     rows = []
-    for one in measured:
-        decimals = one.value.decimals
-        moved = (DASH if apart is None else f"{apart:+.{decimals}f}" for apart in one.changes.values())
-        rows.append((one.value.name, f"{one.plain:.{decimals}f}", *moved))
+    for sensitivity in measured:
+        decimals = sensitivity.value.decimals
+        moved = (DASH if shift is None else f"{shift:+.{decimals}f}" for shift in sensitivity.changes.values())
+        rows.append((sensitivity.value.name, f"{sensitivity.plain:.{decimals}f}", *moved))
     refused: dict[str, list[str]] = {}
-    for one in measured:
-        for change, why in one.why.items():
-            refused.setdefault(f"{change}: {why}", []).append(one.value.name)
+    for sensitivity in measured:
+        for change, why in sensitivity.why.items():
+            refused.setdefault(f"{change}: {why}", []).append(sensitivity.value.name)
     notes = (
-        f"change on {clips} degraded clips of the suite {SUITE}; their references stay as they are; "
-        "a metric with a reference first brings an estimate of nearly the reference's length to its rate and length",
+        f"change on {clips} degraded clips of the suite {SUITE}; their references are not changed; "
+        "for a metric with a reference, an estimate of nearly the reference's length first gets the reference's rate "
+        "and length",
         *(f"no value of {', '.join(names)} for {why}" for why, names in refused.items()),
         *(f"not measured: {name}: {why}" for name, why in left_out.items()),
     )

@@ -1,8 +1,8 @@
 """One check per property that a zero-shot TTS needs for the downstream test (SISE Table 2).
 
-The test compares restorers by the speech that their outputs lead to, so a prompt must reach the model as it is, and a
-failed sentence must stay a failure. What the model got is told by the synthesizer's optional method `trace`; without
-it, four checks end with "not told".
+The test compares restorers by the speech for which their outputs are the prompts, so a prompt must reach the model
+unchanged, and a failed sentence must stay a failure. A synthesizer's optional method `trace` reports what the
+model got; without this method, four checks have the verdict "not told".
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from restorebench.benchmark.audio import resample
 from restorebench.benchmark.conformance import sounds
 from restorebench.benchmark.conformance.check_system import Conformance
-from restorebench.benchmark.conformance.checks import Finding, Verdict, told
+from restorebench.benchmark.conformance.checks import Finding, Verdict, verdict_of
 from restorebench.benchmark.contracts import SpeechRequest, SpeechTrace, Synthesizer, Traced
 from restorebench.benchmark.core.progress import Progress, silent
 from restorebench.benchmark.errors import RequestError, reason
@@ -28,7 +28,7 @@ PROMPT_TEXTS = {
     "en": ("These days a chicken leg is a rare dish.", "It's easy to tell the depth of a well."),
     "zh": ("这几天鸡腿是一道难得的菜。", "要知道一口井有多深很容易。"),
 }
-"""What is said in the prompts; a synthesizer without English gets the English prompts with Mandarin texts."""
+"""Texts of the prompts; a synthesizer without English gets the English recordings with the Mandarin texts."""
 TEXTS = {
     "en": ("The small pup gnawed a hole in the sock.", "Rice is often served in round bowls.", "The fish twisted."),
     "zh": ("我们明天去公园散步。", "老师在教室里讲课。", "很容易。"),
@@ -42,11 +42,11 @@ LEAD_S, NOISE_SCALE = 1.0, 0.02
 """Length of the noise before the speech of a noisy prompt, and its standard deviation."""
 ABOVE_FULL_SCALE = 1.6
 SEED = 7
-NOT_TRACED = "it has no method trace(request), which tells what its model got"
+NOT_TRACED = "it has no method trace(request), which reports what its model got"
 
 
 class SpeechSubject:
-    """A synthesizer under check. Speech that several checks look at is made once."""
+    """A synthesizer under check. Speech that several checks use is synthesized once."""
 
     def __init__(self, synthesizer: Synthesizer) -> None:
         self.synthesizer, self.card = synthesizer, synthesizer.card
@@ -80,13 +80,13 @@ class SpeechSubject:
         return self.say(*(self.request(text) for text in range(3)))
 
     def trace(self, prompt: FloatArray | None = None) -> SpeechTrace | None:
-        """What the model gets of a prompt [time] at 24 kHz, a test clip by default; None if that is not told."""
+        """What the model gets of a prompt [time] at 24 kHz, a test clip by default; None without `trace`."""
         request = self.request(prompt=prompt)
         return self.synthesizer.trace(request) if isinstance(self.synthesizer, Traced) else None
 
     @property
-    def untold(self) -> tuple[Verdict, str]:
-        """The verdict of a check of the prompt where it is not told what the model gets."""
+    def untraced(self) -> tuple[Verdict, str]:
+        """The verdict of a check of the prompt for a synthesizer without `trace`."""
         if not self.card.clones:
             return "ok", "a control, whose model gets no prompt"
         return "not told", NOT_TRACED
@@ -94,7 +94,7 @@ class SpeechSubject:
 
 SpeechCheck = Callable[[SpeechSubject], tuple[Verdict, str]]
 CHECKS: dict[str, SpeechCheck] = {}
-"""By name, in the order in which they are shown."""
+"""Name -> check, in the order in which the checks are shown."""
 
 
 def check(name: str) -> Callable[[SpeechCheck], SpeechCheck]:
@@ -109,8 +109,8 @@ def check_synthesizer(synthesizer: Synthesizer, progress: Progress = silent) -> 
     """Runs every check of a synthesizer, in this process.
 
     Args:
-        synthesizer: What is to be checked; its weights must be here.
-        progress: Shows the stage.
+        synthesizer: The synthesizer to be checked; its weights must be on this machine.
+        progress: Shows the progress of the checks.
     """
     subject = SpeechSubject(synthesizer)
     findings: list[Finding] = []
@@ -135,19 +135,21 @@ def examine(subject: SpeechSubject, name: str) -> Finding:
 
 @check("rate")
 def _rate(subject: SpeechSubject) -> tuple[Verdict, str]:
-    return told(subject.first.rate == subject.card.rate, f"{subject.first.rate} Hz; its card: {subject.card.rate} Hz")
+    rate, wanted = subject.first.rate, subject.card.rate
+    return verdict_of(rate == wanted, f"{rate} Hz; its card: {wanted} Hz")
 
 
 @check("empty")
 def _empty(subject: SpeechSubject) -> tuple[Verdict, str]:
     peaks = [float(np.abs(np.nan_to_num(audio.samples)).max(initial=0.0)) for audio in subject.all_texts]
-    return told(min(peaks) >= SILENT_PEAK, f"a peak of {min(peaks):.2g} in the quietest of {len(peaks)} sentences")
+    seen = f"a peak of {min(peaks):.2g} in the quietest of {len(peaks)} sentences"
+    return verdict_of(min(peaks) >= SILENT_PEAK, seen)
 
 
 @check("finite")
 def _finite(subject: SpeechSubject) -> tuple[Verdict, str]:
     bad = [n for n, audio in enumerate(subject.all_texts) if not np.isfinite(audio.samples).all()]
-    return told(not bad, "samples that are not finite" if bad else "every sample")
+    return verdict_of(not bad, "samples that are not finite" if bad else "every sample")
 
 
 @check("length")
@@ -156,20 +158,20 @@ def _length(subject: SpeechSubject) -> tuple[Verdict, str]:
     for number, audio in enumerate(subject.all_texts):
         text = subject.request(number).text
         ratios.append(audio.seconds / (len(text) * SECONDS_PER_CHARACTER[subject.language]))
-    seen = f"{min(ratios):.1f} to {max(ratios):.1f} times what {len(ratios)} texts need"
-    return told(min(ratios) >= SHORTEST and max(ratios) <= LONGEST, seen)
+    seen = f"{min(ratios):.1f} to {max(ratios):.1f} times the length expected from {len(ratios)} texts"
+    return verdict_of(min(ratios) >= SHORTEST and max(ratios) <= LONGEST, seen)
 
 
 @check("seed")
 def _seed(subject: SpeechSubject) -> tuple[Verdict, str]:
     [again] = subject.say(subject.request())
-    return told(_equal(subject.first, again), _difference(subject.first, again, "two calls with one seed"))
+    return verdict_of(_equal(subject.first, again), _difference(subject.first, again, "two calls with one seed"))
 
 
 @check("batch")
 def _batch(subject: SpeechSubject) -> tuple[Verdict, str]:
     together = subject.all_texts[0]
-    return told(_equal(subject.first, together), _difference(subject.first, together, "alone and beside others"))
+    return verdict_of(_equal(subject.first, together), _difference(subject.first, together, "alone and beside others"))
 
 
 @check("prompt")
@@ -179,8 +181,9 @@ def _prompt(subject: SpeechSubject) -> tuple[Verdict, str]:
     [other] = subject.say(replace(request, prompt_text=subject.request().prompt_text))
     same = _equal(subject.first, other)
     if subject.card.clones:
-        return told(not same, "another prompt gives the same speech" if same else "another prompt gives other speech")
-    return told(same, "as a control, it ignores the prompt" if same else "a control whose speech depends on the prompt")
+        return verdict_of(not same, f"another prompt gives {'the same' if same else 'other'} speech")
+    seen = "as a control, it ignores the prompt" if same else "a control whose speech depends on the prompt"
+    return verdict_of(same, seen)
 
 
 @check("cut")
@@ -188,7 +191,7 @@ def _cut(subject: SpeechSubject) -> tuple[Verdict, str]:
     given = sounds.long_speech(PROMPT_RATE, LONG_PROMPT_S / 60)
     trace = subject.trace(given)
     if trace is None:
-        return subject.untold
+        return subject.untraced
     missing = LONG_PROMPT_S - trace.heard.seconds
     seen = f"{missing:+.2f} s of {LONG_PROMPT_S:.0f} s are missing"
     return _unless_declared(subject, "cut", abs(missing) <= MAX_CUT_S, seen)
@@ -202,8 +205,8 @@ def _clipped(subject: SpeechSubject) -> tuple[Verdict, str]:
         given = sounds.speech(PROMPT_RATE) * np.float32(scale / sounds.PEAK)
         trace = subject.trace(given)
         if trace is None:
-            return subject.untold
-        expected, heard = _beside(given, trace)
+            return subject.untraced
+        expected, heard = _prompt_and_heard(given, trace)
         losses.append(20 * np.log10((np.abs(heard).max() + 1e-12) / np.abs(expected).max()))
     worst = max(losses, key=abs)
     return _unless_declared(subject, "clipped", abs(worst) <= MAX_LEVEL_DB, f"{worst:+.1f} dB at the peak of a prompt")
@@ -217,8 +220,8 @@ def _denoised(subject: SpeechSubject) -> tuple[Verdict, str]:
     given = np.concatenate([lead, speech + noise])
     trace = subject.trace(given)
     if trace is None:
-        return subject.untold
-    expected, heard = _beside(given, trace)
+        return subject.untraced
+    expected, heard = _prompt_and_heard(given, trace)
     first = slice(0, round(0.9 * LEAD_S * trace.heard.rate))
     lost = 10 * np.log10((np.mean(expected[first] ** 2) + 1e-20) / (np.mean(heard[first] ** 2) + 1e-20))
     seen = f"{lost:+.1f} dB of the prompt's noise are missing"
@@ -227,14 +230,14 @@ def _denoised(subject: SpeechSubject) -> tuple[Verdict, str]:
 
 @check("retries")
 def _retries(subject: SpeechSubject) -> tuple[Verdict, str]:
-    """A prompt of noise, for which a model may fail: its first speech counts, whatever it is like."""
+    """With a prompt of noise, a model may fail; its first speech must be the result, whatever the quality."""
     runs = []
     for prompt in (None, sounds.noise(PROMPT_RATE, 3.0, 0.2)):
         trace = subject.trace(prompt)
         if trace is None:
             return "not told", NOT_TRACED
         runs.append(trace.runs)
-    return told(max(runs) == 1, f"its model ran {max(runs)} times for one sentence")
+    return verdict_of(max(runs) == 1, f"its model ran {max(runs)} times for one sentence")
 
 
 @check("input")
@@ -242,18 +245,18 @@ def _input(subject: SpeechSubject) -> tuple[Verdict, str]:
     request = subject.request()
     subject.say(request)
     kept = np.array_equal(request.prompt.samples, sounds.speech(PROMPT_RATE))
-    return told(kept, "the caller's prompt must stay as it is")
+    return verdict_of(kept, "the caller's prompt must stay unchanged")
 
 
 def _unless_declared(subject: SpeechSubject, name: str, holds: bool, seen: str) -> tuple[Verdict, str]:
     """A change of the prompt is a fault unless the card declares it under the name of the check."""
     if not holds and (declared := subject.card.prompt_changes.get(name)):
         return "ok", f"{seen}; its card says: {declared}"
-    return told(holds, seen)
+    return verdict_of(holds, seen)
 
 
-def _beside(given: FloatArray, trace: SpeechTrace) -> tuple[FloatArray, FloatArray]:
-    """The prompt at the rate of what the model got, and what it got, both of the shorter one's length."""
+def _prompt_and_heard(given: FloatArray, trace: SpeechTrace) -> tuple[FloatArray, FloatArray]:
+    """The prompt and the sound that the model got, at the rate of the latter, cut to the shorter one's length."""
     expected = resample(given, PROMPT_RATE, trace.heard.rate)
     length = min(len(expected), len(trace.heard.samples))
     if not length:
@@ -265,8 +268,8 @@ def _equal(one: Audio, two: Audio) -> bool:
     return np.array_equal(one.samples, two.samples, equal_nan=True)
 
 
-def _difference(one: Audio, two: Audio, what: str) -> str:
+def _difference(one: Audio, two: Audio, label: str) -> str:
     if len(one.samples) != len(two.samples):
-        return f"{what}: {len(one.samples)} and {len(two.samples)} samples"
-    most = float(np.abs(one.samples.astype(np.float64) - two.samples).max(initial=0.0))
-    return f"{what}: samples differ by up to {most:.2g}" if most else f"{what}: equal samples"
+        return f"{label}: {len(one.samples)} and {len(two.samples)} samples"
+    largest = float(np.abs(one.samples.astype(np.float64) - two.samples).max(initial=0.0))
+    return f"{label}: samples differ by up to {largest:.2g}" if largest else f"{label}: equal samples"

@@ -1,1 +1,1 @@
-"""What every stage uses: atomic files, seeds, keys, progress, processes, provenance."""
+"""Tools that every stage uses: atomic files, seeds, keys, progress, processes, provenance."""

@@ -11,15 +11,15 @@ from pathlib import Path
 
 PART = ".part"
 LEFT_OVER_S = 24 * 3600.0
-"""Age in seconds from which a part file is taken as left over from a killed process."""
+"""Age in seconds from which a part file is regarded as left by a killed process."""
 
 
 @contextmanager
 def open_atomic(path: Path) -> Iterator[Path]:
     """Yields the path of a part file, which is synced and renamed to `path` when the block ends without an error.
 
-    The part file has a random name, so that processes of several machines can write the same file. It must not exist
-    before: an existing file or link is never written through.
+    The part file has a random name, so that processes of several machines can write the same file. The part file
+    is created with O_EXCL: an existing file or symbolic link is never overwritten.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{secrets.token_hex(8)}{PART}")

@@ -1,4 +1,4 @@
-"""Detects truncated sound files by their headers: decoders read a cut WAV, AIFF, MP3 or OGG without an error."""
+"""Detects truncated sound files by their headers: decoders read a truncated WAV, AIFF, MP3 or OGG without an error."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import BinaryIO
 
 ENDLESS = 0x7F000000
-"""Streamed files give a placeholder as length: 0, or at least this and over twice the file's size."""
+"""A streamed file has a placeholder as length: 0, or a number of at least ENDLESS and over twice the file size."""
 OGG_PAGE = 65_307
 """Largest size of an OGG page in bytes."""
 XING_WITHIN = 4 * 1024
-"""Number of bytes from an MP3's first frame on that are searched for the Xing or Info header."""
+"""Number of bytes that are searched for the Xing or Info header, counted from an MP3's first frame."""
 
 
 def missing_bytes(path: Path) -> int:

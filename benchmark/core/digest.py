@@ -1,4 +1,4 @@
-"""The content key of every unit."""
+"""Computes content keys, which name the units of work in a store."""
 
 from __future__ import annotations
 

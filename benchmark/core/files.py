@@ -36,13 +36,13 @@ def files_below(folder: Path, suffixes: Collection[str]) -> list[Path]:
 
 def visible(paths: Iterable[Path]) -> list[Path]:
     """The paths, sorted, without hidden files and files of desktop programs (`LEFT_BEHIND`)."""
-    kept = []
+    shown = []
     for path in paths:
         if path.name.startswith(".") or path.name in LEFT_BEHIND:
             LOG.debug("%s: passed over, a hidden file or folder", path)
         else:
-            kept.append(path)
-    return sorted(kept)
+            shown.append(path)
+    return sorted(shown)
 
 
 def _leads_back(path: Path, top: Path) -> bool:
@@ -57,5 +57,5 @@ def _leads_back(path: Path, top: Path) -> bool:
 
 
 def _behind_a_link(path: Path, top: Path) -> bool:
-    """Whether a folder between `top` and `path` is a link: below one, links could form an endless cycle."""
+    """Whether a folder between `top` and `path` is a link: below a link, links could form an endless cycle."""
     return any(above.is_symlink() for above in path.parents if above != top and top in above.parents)

@@ -9,7 +9,7 @@ from restorebench.benchmark.errors import RequestError
 
 
 def require_file(path: Path) -> None:
-    """Raises RequestError where no file can be written at a path."""
+    """Raises RequestError if no file can be written at a path."""
     if path.is_dir():
         raise RequestError(f"{path}: is a folder; wanted the name of a file")
     if path.exists() and not os.access(path, os.W_OK):
@@ -18,7 +18,7 @@ def require_file(path: Path) -> None:
 
 
 def require_folder(path: Path) -> None:
-    """Raises RequestError where a folder does not exist and cannot be made, or cannot be written to."""
+    """Raises RequestError if a folder does not exist and cannot be made, or cannot be written to."""
     nearest = path
     while not os.path.lexists(nearest) and nearest != nearest.parent:
         nearest = nearest.parent

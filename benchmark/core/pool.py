@@ -1,4 +1,4 @@
-"""Spawned worker processes that each use one thread, and a map over units that goes on when a worker dies."""
+"""Spawned worker processes with one thread each, and a map over units that continues when a worker process dies."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ Result = TypeVar("Result")
 DEATHS = "killed, out of memory, over RESTOREBENCH_UNIT_LIMIT_S, or a crash in native code"
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 PARENT_INTERVAL_S = 1.0
-"""Seconds between two checks of a worker whether its parent process still exists."""
+"""Seconds between two checks by a worker process that its parent process still exists."""
 WATCH_S = 10.0
-"""Seconds between two checks whether the pool's manager thread is alive."""
+"""Seconds between two checks that the pool's manager thread is alive."""
 LIMIT_VARIABLE, LIMIT_S = "RESTOREBENCH_UNIT_LIMIT_S", 24 * 3600.0
-"""When no unit ends for this many seconds, the workers are taken as hanging and are killed."""
+"""When no unit ends for this many seconds, the worker processes are regarded as hanging and are killed."""
 
 
 def default_workers() -> int:
-    """$RESTOREBENCH_WORKERS, or the cores that this process may use. Raises RequestError for what is no number."""
+    """$RESTOREBENCH_WORKERS, or the cores that this process may use. Raises RequestError for an invalid number."""
     if named := os.environ.get("RESTOREBENCH_WORKERS"):
         if not named.isdecimal() or int(named) < 1:
             raise RequestError(f"RESTOREBENCH_WORKERS={named}: wanted a number of processes, 1 or more")
@@ -148,11 +148,11 @@ class Workers:
         pieces: Callable[[Unit], Sequence[Unit]],
     ) -> Iterator[Result]:
         unfinished, queue = [], iter(units)
-        # Few units in flight: the memory does not depend on the number of units.
-        flying = {self._submit(work, unit): unit for unit in islice(queue, 4 * self.count)}
-        while flying:
-            done = [(future, flying.pop(future)) for future in self._completed(flying)]
-            flying |= {self._submit(work, unit): unit for unit in islice(queue, len(done))}
+        # Few units are in flight at once, so that the memory does not depend on the number of units.
+        in_flight = {self._submit(work, unit): unit for unit in islice(queue, 4 * self.count)}
+        while in_flight:
+            done = [(future, in_flight.pop(future)) for future in self._completed(in_flight)]
+            in_flight |= {self._submit(work, unit): unit for unit in islice(queue, len(done))}
             for future, unit in done:
                 try:
                     yield future.result()
@@ -169,7 +169,7 @@ class Workers:
     def _completed(self, futures: Collection[Future[Result]]) -> set[Future[Result]]:
         """Waits for the first finished futures; returns them. Raises RequestError if the pool's manager thread died.
 
-        Where the machine allows no more threads, that thread dies without an error, and the futures would never end.
+        Where the machine allows no more threads, that thread dies without an error, and the futures never complete.
         """
         limit_s, last = float(os.environ.get(LIMIT_VARIABLE) or LIMIT_S), time.monotonic()
         while True:

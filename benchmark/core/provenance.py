@@ -1,4 +1,4 @@
-"""What a result was made with: versions, commit, machine."""
+"""Provenance of a result: package versions, commit, machine."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def versions() -> dict[str, str]:
 def commit() -> str:
     """The commit of a source checkout, with `+dirty` when files differ from the commit; "" for an installed package.
 
-    If the variable RESTOREBENCH_COMMIT is set, its value is returned, for a copy of the files without git history.
+    If the variable RESTOREBENCH_COMMIT is set, its value is returned; set it for a copy without git history.
     """
     if named := os.environ.get("RESTOREBENCH_COMMIT"):
         return named

@@ -29,7 +29,7 @@ def read_toml(path: Path) -> dict[str, Any]:
 
 
 def printable(text: str) -> str:
-    """The text on one line, without characters that control a terminal or the writing direction, or CI commands (`::`).
+    """The text on one line, without CI commands (`::`) and characters that control a terminal or writing direction.
 
     >>> printable("a\\x1b[31m")
     'a\\ufffd[31m'
@@ -46,12 +46,12 @@ def printable(text: str) -> str:
 
 
 def _harmless(character: str) -> bool:
-    """Whether a character may be shown. Joiners and non-joiners may: Persian and Indic scripts need them."""
+    """Whether a character may be shown. Joiners and non-joiners may be shown: Persian and Indic scripts need them."""
     return character in "\u200c\u200d" or unicodedata.category(character) not in ("Cc", "Cf", "Cs", "Zl", "Zp")
 
 
 def decodable(name: str) -> str:
-    """A file's name as text; bytes that are no UTF-8 become the replacement character.
+    """A file's name as text; bytes that are not UTF-8 become the replacement character.
 
     >>> decodable("a\udcffb")
     'a\ufffdb'
@@ -64,4 +64,6 @@ def require_id(name: str, where: str) -> None:
     parts = PurePosixPath(name).parts
     plain = name and not name.startswith("/") and not name.endswith("/") and "\\" not in name and "//" not in name
     if not plain or {".", ".."} & set(name.split("/")) or any(printable(part) != part for part in parts):
-        raise RequestError(f"{where}: id {printable(name)!r}; wanted letters, digits and / between folders, without ..")
+        raise RequestError(
+            f"{where}: id {printable(name)!r}; wanted a relative path such as speaker/clip, without .., \\ or //"
+        )

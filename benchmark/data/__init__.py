@@ -1,1 +1,1 @@
-"""What comes from outside: locations, downloads, weights, corpora, suites."""
+"""Data from outside the project: locations, downloads, weights, corpora, suites."""

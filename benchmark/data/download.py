@@ -1,4 +1,7 @@
-"""Resumable downloads: the received part is kept in a file beside the target, and the next try continues it."""
+"""Resumable downloads: the received bytes stay in a `.part` file beside the target.
+
+The next attempt appends to the `.part` file.
+"""
 
 from __future__ import annotations
 
@@ -18,7 +21,7 @@ Progress = Callable[[str, int, Iterator[int]], None]
 
 
 def offline() -> bool:
-    """Whether $RESTOREBENCH_OFFLINE is set (and not 0): then nothing is downloaded; a missing file is an error."""
+    """Whether $RESTOREBENCH_OFFLINE is set (and not 0). Then nothing is downloaded, and a missing file is an error."""
     return os.environ.get("RESTOREBENCH_OFFLINE", "") not in ("", "0")
 
 
@@ -35,7 +38,7 @@ def file_hash(path: Path, algorithm: str) -> str:
 def download(url: str, target: Path, checksum: str, progress: Progress) -> None:
     """Fetches a file, and names it `target` only when it is complete and its checksum (sha256 or md5, or "") is right.
 
-    Raises RequestError with the address and the network error, or with both hashes; the part file is kept then.
+    Raises RequestError with the address and the network error, or with both checksums; the `.part` file stays.
     """
     import requests
     from filelock import FileLock
@@ -43,7 +46,7 @@ def download(url: str, target: Path, checksum: str, progress: Progress) -> None:
     if target.is_file():
         return
     if offline():
-        raise RequestError(f"{url} is not fetched: RESTOREBENCH_OFFLINE is set")
+        raise RequestError(f"{url} is not fetched: RESTOREBENCH_OFFLINE is set; unset it to allow downloads")
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
     with FileLock(target.with_name(f"{target.name}.lock")):
@@ -52,7 +55,9 @@ def download(url: str, target: Path, checksum: str, progress: Progress) -> None:
         try:
             _continue(url, part, progress)
         except requests.RequestException as error:
-            raise RequestError(f"{url}: {_last_line(error)}; what came is kept, the same command goes on") from error
+            raise RequestError(
+                f"{url}: {_last_line(error)}; the received part is kept; run the same command again to continue"
+            ) from error
         if checksum and (seen := file_hash(part, kind(checksum))) != checksum:
             raise RequestError(
                 f"{part}: {kind(checksum)} {seen}, wanted {checksum}; remove the file and fetch it again"
@@ -63,25 +68,25 @@ def download(url: str, target: Path, checksum: str, progress: Progress) -> None:
 def _continue(url: str, part: Path, progress: Progress) -> None:
     import requests
 
-    have = part.stat().st_size if part.is_file() else 0
-    headers = {"Range": f"bytes={have}-"} if have else {}
-    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as answer:
-        if answer.status_code == requests.codes.requested_range_not_satisfiable:
-            return  # the part file is complete already; its hash is checked next
-        answer.raise_for_status()
-        resumed = answer.status_code == requests.codes.partial_content
-        left = int(answer.headers.get("Content-Length", 0))
+    received = part.stat().st_size if part.is_file() else 0
+    headers = {"Range": f"bytes={received}-"} if received else {}
+    with requests.get(url, headers=headers, stream=True, timeout=TIMEOUT_S) as response:
+        if response.status_code == requests.codes.requested_range_not_satisfiable:
+            return  # the `.part` file is complete already; its checksum is checked next
+        response.raise_for_status()
+        resumed = response.status_code == requests.codes.partial_content
+        remaining = int(response.headers.get("Content-Length", 0))
         with part.open("ab" if resumed else "wb") as file:
 
             def pieces() -> Iterator[int]:
-                for piece in answer.iter_content(CHUNK):
+                for piece in response.iter_content(CHUNK):
                     file.write(piece)
                     yield len(piece)
 
-            progress(part.stem, left, pieces())
+            progress(part.stem, remaining, pieces())
         size = part.stat().st_size
-        wanted = left + (have if resumed else 0)
-        if left and size != wanted:
+        wanted = remaining + (received if resumed else 0)
+        if remaining and size != wanted:
             raise requests.ConnectionError(f"the connection ended after {size} of {wanted} bytes")
 
 

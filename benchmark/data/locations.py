@@ -28,7 +28,7 @@ ARCHIVED = re.compile(r"(?P<archive>.+\.tar)#(?P<offset>\d+)\+(?P<size>\d+)")
 
 @dataclass(frozen=True)
 class Member:
-    """Position of a file's bytes within an uncompressed archive; its location is `ARCHIVE.tar#OFFSET+SIZE`."""
+    """Position of a file's bytes within an uncompressed archive; the file's location is `ARCHIVE.tar#OFFSET+SIZE`."""
 
     archive: str
     offset: int
@@ -66,14 +66,14 @@ def resolve_uri(location: str) -> Path:
     Raises RequestError when the data folder is needed and absent, or for a member of an archive.
     """
     if archived(location):
-        raise RequestError(f"{location}: lies within an archive, where training alone reads it; unpack the archive")
+        raise RequestError(f"{location}: lies within an archive, which only training can read; unpack the archive")
     scheme, colon, rest = location.partition(":")
     if colon and scheme == "demo":
         return BUNDLE / rest
     if colon and scheme == "data":
         root = data_folder()
         if root is None:
-            todo = fetch_hint(location) or "; set RESTOREBENCH_DATA to it"
+            todo = fetch_hint(location) or "; set RESTOREBENCH_DATA to the path of that folder"
             raise RequestError(f"{location} needs the data folder, and there is none{todo}")
         return root / rest
     return Path(location)
@@ -86,12 +86,12 @@ def _splits(root: Path) -> dict[str, str]:
         return {}
     rows = csv.DictReader(io.StringIO(read_text(manifest), newline=""), strict=True)
     if missing := {"path", "split"} - set(rows.fieldnames or ()):
-        raise RequestError(f"{manifest}: has no column {', '.join(sorted(missing))}")
+        raise RequestError(f"{manifest}: has no column {', '.join(sorted(missing))}; wanted path and split")
     return {row["path"]: row["split"] for row in rows}
 
 
 def audio_files(folder: str, split: str = "") -> tuple[str, ...]:
-    """Locations of the audio files below a folder, sorted. With `split`, only files that the manifest has in it.
+    """Locations of the audio files below a folder, sorted. `split`: only the files that the manifest lists in it.
 
     Raises RequestError when the folder is absent or holds no audio.
     """
@@ -99,17 +99,17 @@ def audio_files(folder: str, split: str = "") -> tuple[str, ...]:
     if not path.is_dir():
         todo = fetch_hint(folder) or "; name a folder of audio files"
         raise RequestError(f"{folder}: no such folder ({path}){todo}")
-    head = folder if folder.endswith(("/", ":")) else f"{folder}/"
-    names = _audio_names(path, head, split, data_folder() if split else None)
+    prefix = folder if folder.endswith(("/", ":")) else f"{folder}/"
+    names = _audio_names(path, prefix, split, data_folder() if split else None)
     if not names:
         raise RequestError(f"{folder}: no audio files" + (f" in split {split!r}" if split else "") + f" below {path}")
     return names
 
 
 @cache
-def _audio_names(path: Path, head: str, split: str, root: Path | None) -> tuple[str, ...]:
+def _audio_names(path: Path, prefix: str, split: str, root: Path | None) -> tuple[str, ...]:
     """Locations of the audio files; cached per folder, since a folder of 60 000 files is too slow to list per clip."""
-    names = (f"{head}{p.relative_to(path).as_posix()}" for p in files_below(path, AUDIO_SUFFIXES))
+    names = (f"{prefix}{p.relative_to(path).as_posix()}" for p in files_below(path, AUDIO_SUFFIXES))
     if not split:
         return tuple(names)
     known = _splits(root) if root else {}
@@ -122,13 +122,13 @@ def file_sha256(path: Path) -> str:
     Raises AwayError if the file cannot be read, and AudioError if it is not a regular file, such as a pipe.
     """
     try:
-        facts = path.stat()
+        status = path.stat()
     except OSError as error:
         raise AwayError(f"{path.name}: cannot be reached ({error.strerror or error})") from error
-    if not stat.S_ISREG(facts.st_mode):
+    if not stat.S_ISREG(status.st_mode):
         raise AudioError(f"{path.name}: is no regular file")
     try:
-        return _file_sha256(path, facts.st_size, facts.st_mtime_ns)
+        return _file_sha256(path, status.st_size, status.st_mtime_ns)
     except OSError as error:
         raise AwayError(f"{path.name}: cannot be read ({error.strerror or error})") from error
 

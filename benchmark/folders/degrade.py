@@ -1,4 +1,4 @@
-"""A degraded test set as files: written with a manifest that carries recipes and hashes, and verified against it.
+"""Writes a degraded test set as files with a manifest of recipes and hashes; verifies the files against the manifest.
 
 manifest.jsonl   one line per clip: id, condition, text, speaker, licence, rate, samples, recipe, sha256 of both sounds
 reference/CONDITION/ID.flac, degraded/CONDITION/ID.flac    24 bits, exactly as rendered
@@ -34,11 +34,13 @@ class WriteUnit:
 
 
 def write(trials: Sequence[Trial], out: Path, workers: int, progress: Progress = silent) -> list[str]:
-    """Writes the pairs of trials and their manifest; returns what went wrong, a line per clip."""
+    """Writes the pairs of trials and their manifest; returns an error line per failed clip."""
     if (out / MANIFEST).exists():
         raise RequestError(f"{out}: holds a test set already ({MANIFEST}); name an empty folder")
     if any(t.utterance.degraded is not None for t in trials):
-        raise RequestError("this suite's clips arrive degraded: there is nothing to degrade; score it with `run`")
+        raise RequestError(
+            "this suite's clips are degraded already: there is nothing to degrade; score the suite with `run`"
+        )
     lines: dict[str, dict[str, object]] = {}
 
     def steps(results: Iterator[dict[str, object]]) -> Iterator[int]:
@@ -48,8 +50,8 @@ def write(trials: Sequence[Trial], out: Path, workers: int, progress: Progress =
 
     with Workers(min(workers, len(trials))) as pool:
         progress("degrade", len(trials), steps(pool.map(write_unit, [WriteUnit(t, out) for t in trials], _died)))
-    kept = [lines[t.id] for t in trials if "why" not in lines[t.id]]
-    write_atomic(out / MANIFEST, "".join(json.dumps(line, sort_keys=True) + "\n" for line in kept).encode())
+    entries = [lines[t.id] for t in trials if "why" not in lines[t.id]]
+    write_atomic(out / MANIFEST, "".join(json.dumps(line, sort_keys=True) + "\n" for line in entries).encode())
     return [f"{t.id}: {lines[t.id]['why']}" for t in trials if "why" in lines[t.id]]
 
 
@@ -94,12 +96,12 @@ def _lines(path: Path) -> list[dict[str, Any]]:
             require_id(line["id"], f"{path}, line {number}")
             lines.append({name: line[name] for name in ("id", *(f"{side}_sha256" for side in SIDES))})
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise RequestError(f"{path}, line {number}: no line of a manifest ({reason(error)})") from error
+            raise RequestError(f"{path}, line {number}: not a valid line of a manifest ({reason(error)})") from error
     return lines
 
 
 def verify(folder: Path) -> tuple[int, list[str]]:
-    """The number of clips checked, and a line per file that differs. Raises RequestError without a manifest."""
+    """The number of clips, and a line per wrong, missing or unlisted file. Raises RequestError without a manifest."""
     path = folder / MANIFEST
     if not path.is_file():
         raise RequestError(f"{folder}: no {MANIFEST}; wanted a folder that `restorebench degrade` wrote")
@@ -114,7 +116,7 @@ def verify(folder: Path) -> tuple[int, list[str]]:
                 continue
             if seen != line[f"{side}_sha256"]:
                 faults.append(
-                    f"{side}/{line['id']}: samples hash to {seen[:16]}…, wanted {line[f'{side}_sha256'][:16]}…"
+                    f"{side}/{line['id']}: the samples' sha256 is {seen[:16]}…, wanted {line[f'{side}_sha256'][:16]}…"
                 )
     listed = {f"{side}/{line['id']}.flac" for line in lines for side in SIDES}
     present = {p.relative_to(folder).as_posix() for side in SIDES for p in files_below(folder / side, {".flac"})}

@@ -1,7 +1,7 @@
 """Imports scores of a metric that cannot run here (in-house model, listening test) from a table into a store.
 
-The metric has a name of its own, and the table's hash is part of its signature: imported scores cannot be mistaken for
-scores that were computed here, and scores of two tables are never mixed.
+The metric has a name of its own, and the table's hash is part of the metric's signature. Imported scores can therefore
+not be mistaken for scores that were computed here, and scores of two tables are never mixed.
 """
 
 from __future__ import annotations
@@ -30,14 +30,15 @@ OPTIONAL = ("condition", "seed")
 def import_scores(store: Store, plan: Plan, table: Path, metric: str, lower_is_better: bool = False) -> int:
     """Reads scores into a store and returns their number.
 
-    `table` is a CSV with the columns system, id and value; the columns condition and seed tell an id's clips apart.
+    `table` is a CSV with the columns system, id and value; the optional columns condition and seed
+    distinguish clips with the same id.
     Raises RequestError, and writes nothing, unless each row fits exactly one clip.
     """
     rows = _read(table)
     card = _card(metric, file_sha256(table), lower_is_better)
-    kept = {**plan.metric_cards, metric: card}
+    metric_cards = {**plan.metric_cards, metric: card}
     planned = replace(
-        plan, metric_cards=kept, signatures={**plan.signatures, metric: signature(card, plan.suite.synthesizer)}
+        plan, metric_cards=metric_cards, signatures={**plan.signatures, metric: signature(card, plan.suite.synthesizer)}
     )
     [value] = card.values
     scores = [

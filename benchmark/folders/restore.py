@@ -23,15 +23,15 @@ def restore_files(
     written: list[Path] = []
 
     def steps() -> Iterator[int]:
-        for given, wanted in pairs:
+        for input_path, output_path in pairs:
             try:
-                restored, _ = restore_audio(component, read(given), seed)
-                write_float(wanted, restored)
-                written.append(wanted)
+                restored, _ = restore_audio(component, read(input_path), seed)
+                write_float(output_path, restored)
+                written.append(output_path)
             except RequestError:
-                raise  # not this file's fault: weights that do not fit, for instance
+                raise  # an error that affects all files, such as weights that do not fit
             except Exception as error:
-                faults.append(f"{given}: {reason(error)}")
+                faults.append(f"{input_path}: {reason(error)}")
             yield 1
 
     progress("restore", len(pairs), steps())
@@ -43,7 +43,7 @@ def _pairs(source: Path, target: Path) -> tuple[list[tuple[Path, Path]], list[st
     (require_folder if source.is_dir() else require_file)(target)
     if not source.is_dir():
         if not source.is_file():
-            raise RequestError(f"{source}: no such file or folder")
+            raise RequestError(f"{source}: no such file or folder; name a recording or a folder of recordings")
         if target.suffix.lower() != ".wav":
             raise RequestError(f"{target}: wanted a name that ends in .wav")
         pairs, faults = [(source, target)], []
@@ -54,6 +54,6 @@ def _pairs(source: Path, target: Path) -> tuple[list[tuple[Path, Path]], list[st
         faults = [
             f"{clip}: {', '.join(p.name for p in paths)} would share one output; rename one" for clip, paths in shared
         ]
-    if {given.resolve() for given, _ in pairs} & {wanted.resolve() for _, wanted in pairs}:
+    if {path.resolve() for path, _ in pairs} & {path.resolve() for _, path in pairs}:
         raise RequestError(f"{target}: the output would overwrite its input; name another file or folder")
     return pairs, faults

@@ -59,7 +59,7 @@ def score_files(
 ) -> pd.DataFrame:
     """One row per id, sorted by id.
 
-    Columns: `id`, one per value, then `<metric>.error` where a value is missing, and `hint` where a file looks odd.
+    Columns: `id`, one per value, then `<metric>.error` where a value is missing, and `hint` for a suspicious file.
     kept: rows of earlier runs, which are reused where files, texts and metrics are the same; new rows are added.
     Raises RequestError for an unusable metric, or a folder or table that cannot be read.
     """
@@ -73,7 +73,7 @@ def score_files(
                 f"metric {name} needs transcripts; give --texts FILE.csv (columns id,text) or leave it out"
             )
         if "seconds" in needs:
-            raise RequestError(f"metric {name} times a system while it runs; finished files have no such time")
+            raise RequestError(f"metric {name} measures the time of a running system, not finished files; leave it out")
     cards = [metric_card(name) for name in names]
     require_weights(cards)
     build(used_by((card.name, card.environment) for card in cards), progress)
@@ -81,7 +81,7 @@ def score_files(
         workers = 1  # a component in its own environment must be in memory only once
     units = _units(estimates, references, texts, language, names)
     keys = {unit.id: _key(unit) for unit in units} if kept else {}
-    earlier = {key: row for key, row in kept.read().items() if _whole(row, names)} if kept else {}
+    earlier = {key: row for key, row in kept.read().items() if _is_complete(row, names)} if kept else {}
     rows = {unit.id: dict(earlier[keys[unit.id]]) for unit in units if keys.get(unit.id) in earlier}
     todo = [unit for unit in units if unit.id not in rows]
     with Workers(max(1, min(workers, len(todo)))) as pool:
@@ -108,7 +108,7 @@ def _key(unit: FileUnit) -> str:
     return digest(unit.id, *files, str(unit.reference is None), unit.text or "", unit.language, *signatures)
 
 
-def _whole(row: Mapping[str, object], names: Sequence[str]) -> bool:
+def _is_complete(row: Mapping[str, object], names: Sequence[str]) -> bool:
     """Whether a kept row has an entry for every value, and no failure that another run may avoid (`MAY_PASS`)."""
     values = {value.name for name in names for value in metric_card(name).values}
     return values <= row.keys() and not any(MAY_PASS in str(row.get(f"{name}.error", "")) for name in names)
@@ -132,20 +132,20 @@ def _units(
     estimates: Path, references: Path | None, texts: Path | None, language: str, names: tuple[str, ...]
 ) -> list[FileUnit]:
     by_id = files_by_id(estimates)
-    clean = files_by_id(references) if references else None
-    spoken = read_texts(texts) if texts else None
-    if clean is not None:
-        ids = set(clean) | set(by_id)
-    elif spoken is not None:
-        ids = set(spoken) | set(by_id)
+    clean_files = files_by_id(references) if references else None
+    transcripts = read_texts(texts) if texts else None
+    if clean_files is not None:
+        ids = set(clean_files) | set(by_id)
+    elif transcripts is not None:
+        ids = set(transcripts) | set(by_id)
     else:
         ids = set(by_id)
     return [
         FileUnit(
             id=clip,
             estimate=by_id.get(clip, ()),
-            reference=None if clean is None else clean.get(clip, ()),
-            text=spoken.get(clip) if spoken else None,
+            reference=None if clean_files is None else clean_files.get(clip, ()),
+            text=transcripts.get(clip) if transcripts else None,
             language=language,
             metrics=names,
         )
@@ -186,12 +186,12 @@ def score_file(unit: FileUnit) -> dict[str, object]:
             unusable = f"reference: {reason(error)}"
     row: dict[str, object] = {"id": unit.id}
     for name in unit.metrics:
-        judge = metric(name)
-        if unusable and "reference" in judge.card.needs:
-            outcome = failure(judge.card, unusable)
+        scorer = metric(name)
+        if unusable and "reference" in scorer.card.needs:
+            outcome = failure(scorer.card, unusable)
         else:
             subject = Subject(reference=reference, text=unit.text, language=unit.language)
-            outcome = score(judge, subject, [estimate])[0]
+            outcome = score(scorer, subject, [estimate])[0]
         row |= _columns(name, dict(outcome))
     if hints := hints_of(estimate, reference):
         row["hint"] = "; ".join(hints)
@@ -213,21 +213,23 @@ def hints_of(estimate: SharedClip | str, reference: SharedClip | None) -> list[s
             return hints
         if abs(delay) >= DELAYED_MS:
             when = "late" if delay > 0 else "early"
-            hints.append(f"{abs(delay):.3g} ms {when} against its reference; si_sdr@aligned and its like forgive that")
+            hints.append(
+                f"{abs(delay):.3g} ms {when} against its reference; metrics such as si_sdr@aligned remove the delay"
+            )
     return hints
 
 
 def _columns(name: str, outcomes: dict[str, Outcome]) -> dict[str, object]:
-    whys = sorted({o.why for o in outcomes.values() if o.why})
+    reasons = sorted({o.why for o in outcomes.values() if o.why})
     columns: dict[str, object] = {value: outcome.value for value, outcome in outcomes.items()}
-    return columns | ({f"{name}.error": "; ".join(whys)} if whys else {})
+    return columns | ({f"{name}.error": "; ".join(reasons)} if reasons else {})
 
 
-def _only(paths: tuple[Path, ...], what: str) -> Path:
+def _only(paths: tuple[Path, ...], role: str) -> Path:
     if not paths:
-        raise RequestError(f"there is no {what} with this id")
+        raise RequestError(f"there is no {role} with this id")
     if len(paths) > 1:
-        raise RequestError(f"{len(paths)} {what}s share this id ({', '.join(p.name for p in paths)}); keep one")
+        raise RequestError(f"{len(paths)} {role}s share this id ({', '.join(p.name for p in paths)}); keep one")
     return paths[0]
 
 

@@ -4,8 +4,9 @@
     prompts/UTT.wav       the clean prompts
     SYSTEM/UTT.wav        speech with the prompt that SYSTEM restored (`unprocessed`: degraded, `target`: clean)
 
-If there are several conditions, each has its own folder with this layout. `write_prompts` writes what a TTS elsewhere
-needs, a folder per system, and `--synthesizer published:DIR` reads the speech that is added to it:
+If there are several conditions, each has its own folder with this layout. `write_prompts` writes the prompts for a TTS
+that runs outside RestoreBench, in a folder per system. The TTS adds SYSTEM/UTT.wav, and `--synthesizer published:DIR`
+reads this speech:
 
     SYSTEM/meta.lst           as above, with the prompts that SYSTEM restored
     SYSTEM/prompts/UTT.wav
@@ -42,11 +43,11 @@ def write_speech(store: Store, plan: Plan, out: Path) -> tuple[int, list[str]]:
     conditions = list(dict.fromkeys(trial.condition for trial in plan.trials))
     written, missing = 0, []
     for condition in conditions:
-        where = out / condition if len(conditions) > 1 else out
+        condition_folder = out / condition if len(conditions) > 1 else out
         trials = [trial for trial in plan.trials if trial.condition == condition]
-        write_atomic(where / "meta.lst", "".join(_line(trial) for trial in trials).encode())
+        write_atomic(condition_folder / "meta.lst", "".join(_line(trial) for trial in trials).encode())
         for trial in trials:
-            count, faults = _write_clip(store, plan, trial, where, folders)
+            count, faults = _write_clip(store, plan, trial, condition_folder, folders)
             written += count
             missing += faults
     return written, missing
@@ -56,7 +57,7 @@ def write_prompts(store: Store, plan: Plan, out: Path) -> tuple[int, list[str]]:
     """Writes the prompts of each system's first seed; returns their number, and error lines.
 
     Raises RequestError for a plan without speech, or a folder that holds sounds: speech of earlier prompts would be
-    taken for that of the new ones.
+    taken for speech of the new prompts.
     """
     if not plan.suite.speech:
         raise RequestError(f"{plan.suite.name} has no speech; suites with speech have a synthesizer")
@@ -67,7 +68,7 @@ def write_prompts(store: Store, plan: Plan, out: Path) -> tuple[int, list[str]]:
     lines: dict[Path, list[str]] = {}
     written, missing = 0, []
     for trial in plan.trials:
-        where = out / trial.condition if len(conditions) > 1 else out
+        condition_folder = out / trial.condition if len(conditions) > 1 else out
         for system, job in _first_seeds(plan, trial).items():
             try:
                 sound = delivered(store, job.restoration, load_pair(store, trial))
@@ -76,8 +77,8 @@ def write_prompts(store: Store, plan: Plan, out: Path) -> tuple[int, list[str]]:
             if isinstance(sound, str):
                 missing.append(f"{trial.id}, {system}: {sound}")
                 continue
-            folder = where / folders[system]
-            write_float(_made(folder / PROMPTS) / f"{trial.utterance.id}.wav", sound.audio)
+            folder = condition_folder / folders[system]
+            write_float(_make_folder(folder / PROMPTS) / f"{trial.utterance.id}.wav", sound.audio)
             lines.setdefault(folder, []).append(_line(trial))
             written += 1
     for folder, texts in lines.items():
@@ -91,7 +92,7 @@ def _first_seeds(plan: Plan, trial: Trial) -> dict[str, Job]:
 
 
 def _write_clip(
-    store: Store, plan: Plan, trial: Trial, where: Path, folders: Mapping[str, str]
+    store: Store, plan: Plan, trial: Trial, condition_folder: Path, folders: Mapping[str, str]
 ) -> tuple[int, list[str]]:
     try:
         pair = load_pair(store, trial)
@@ -99,12 +100,12 @@ def _write_clip(
         return 0, [f"{trial.id}: {reason(error)}"]
     name = f"{trial.utterance.id}.wav"
     if pair.reference:
-        write_float(_made(where / PROMPTS) / name, pair.reference)
+        write_float(_make_folder(condition_folder / PROMPTS) / name, pair.reference)
     written, missing = 0, []
     for system, job in _first_seeds(plan, trial).items():
         sound = delivered(store, job, pair)
         if isinstance(sound, Restoration):
-            write_float(_made(where / folders[system]) / name, sound.audio)
+            write_float(_make_folder(condition_folder / folders[system]) / name, sound.audio)
             written += 1
         else:
             missing.append(f"{trial.id}, {system}: {sound}")
@@ -126,11 +127,12 @@ def _folders(systems: Sequence[str]) -> dict[str, str]:
     taken = {PROMPTS: "the prompts"}
     for system, folder in folders.items():
         if folder in taken:
-            raise RequestError(f"{system} and {taken[folder]} would share the folder {folder}; give one another name")
+            raise RequestError(f"{system} and {taken[folder]} would share the folder {folder}; rename one of them")
         taken[folder] = system
     return folders
 
 
-def _made(folder: Path) -> Path:
+def _make_folder(folder: Path) -> Path:
+    """The folder, which is created if necessary."""
     folder.mkdir(parents=True, exist_ok=True)
     return folder

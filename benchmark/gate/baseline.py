@@ -39,7 +39,7 @@ class Baseline(BaseModel):
     """Digest of the degraded clips."""
     system: str
     reason: str
-    """Why it was made, or changed."""
+    """Why the baseline was made or changed."""
     made_with: dict[str, str] = Field(default_factory=dict)
     margins: dict[str, Margin]
     signatures: dict[str, str]
@@ -50,9 +50,9 @@ class Baseline(BaseModel):
     @model_validator(mode="after")
     def _complete(self) -> Baseline:
         for name in self.values:
-            for what, known in (("margin", self.margins), ("signature", self.signatures)):
+            for entry, known in (("margin", self.margins), ("signature", self.signatures)):
                 if name not in known:
-                    raise ValueError(f"{name} has no {what}")
+                    raise ValueError(f"{name} has no {entry}")
         return self
 
     @property
@@ -75,15 +75,15 @@ def baseline_of(
     Returns the baseline and a line for each failed value: "VALUE on CONDITION: clips: why". Raises RequestError for an
     unknown name, a value without a margin, too few clips for a test, or values that are not measured yet.
     """
-    limits = {**default_margins(plan), **(margins or {})}
+    known_margins = {**default_margins(plan), **(margins or {})}
     chosen = named_system(plan.systems, system)
     rows = planned_records(plan, store)
     rows = rows[rows["system"] == chosen]
-    wanted = set(values) or set(limits)
+    wanted = set(values) or set(known_margins)
     _require_known("value", values, rows["value_name"])
     _require_known("condition", conditions, rows["condition"])
-    if without := sorted(set(values) - set(limits)):
-        raise RequestError(f"{without[0]} has no margin; give one with --margin {without[0]}=NUMBER")
+    if unbounded := sorted(set(values) - set(known_margins)):
+        raise RequestError(f"{unbounded[0]} has no margin; give one with --margin {unbounded[0]}=NUMBER")
     rows = rows[rows["value_name"].isin(wanted) & rows["condition"].isin(set(conditions) or set(rows["condition"]))]
     require_done(rows)
     clips: dict[str, dict[str, dict[str, Clip]]] = {}
@@ -92,26 +92,26 @@ def baseline_of(
         parts = zip(
             paired.clips, paired.sample.numerator[row], paired.sample.denominator[row], paired.seeds[row], strict=True
         )
-        kept = {
+        scores = {
             clip: (float(numerator), float(denominator), int(seeds))
             for clip, numerator, denominator, seeds in parts
             if seeds
         }
-        clips.setdefault(paired.condition, {})[paired.value.name] = kept
+        clips.setdefault(paired.condition, {})[paired.value.name] = scores
     if not len(rows):
         raise RequestError(f"{chosen} has no value with a margin; give one with --margin VALUE=NUMBER")
     missing = holes(rows)
     if not clips:
         raise RequestError(f"{chosen} has nothing to guard: {'; '.join(missing)}")
     names = {name for measured in clips.values() for name in measured}
-    require_power([len(kept) for measured in clips.values() for kept in measured.values()])
+    require_power([len(scores) for measured in clips.values() for scores in measured.values()])
     baseline = Baseline(
         suite=plan.suite.name,
         trials=plan.trials_digest,
         system=chosen,
         reason=reason,
         made_with=provenance.collect()["versions"],
-        margins={name: limits[name] for name in sorted(names)},
+        margins={name: known_margins[name] for name in sorted(names)},
         signatures={name: signature_of(plan, name) for name in sorted(names)},
         clips=clips,
     )
@@ -126,22 +126,22 @@ def default_margins(plan: Plan) -> dict[str, float]:
 
 def holes(rows: pd.DataFrame) -> list[str]:
     """A line per value and condition with missing scores: "VALUE on CONDITION: clips: why"."""
-    without = []
+    lines = []
     for (condition, name), group in rows[rows["value"].isna()].groupby(["condition", "value_name"], sort=False):
         clips = list(dict.fromkeys(group["utterance"]))
-        without.append(f"{name} on {condition}: {listed(clips)}: {group['why'].iloc[0]}")
-    return without
+        lines.append(f"{name} on {condition}: {listed(clips)}: {group['why'].iloc[0]}")
+    return lines
 
 
 def dropped(old: Baseline, new: Baseline) -> list[str]:
-    """A line per value and condition that the new baseline lacks, altogether or for some clips of the old one."""
+    """A line per value and condition that the new baseline lacks, entirely or for some clips of the old baseline."""
     missing = []
     for condition, values in old.clips.items():
         for name, clips in values.items():
-            kept = new.clips.get(condition, {}).get(name, {})
-            if not kept:
+            new_clips = new.clips.get(condition, {}).get(name, {})
+            if not new_clips:
                 missing.append(f"{name} on {condition}")
-            elif lost := [clip for clip in clips if clip not in kept]:
+            elif lost := [clip for clip in clips if clip not in new_clips]:
                 missing.append(f"{name} on {condition}: {listed(lost)}")
     return missing
 
@@ -158,10 +158,10 @@ def named_system(known: Sequence[str], wanted: str) -> str:
     """
     if wanted in known:
         return wanted
-    close = [] if "@" in wanted else _of_row(known, wanted)
-    if len(close) != 1:
+    candidates = [] if "@" in wanted else _of_row(known, wanted)
+    if len(candidates) != 1:
         raise RequestError(f"cannot judge: the store has {', '.join(known)}; name one of them with --system")
-    return close[0]
+    return candidates[0]
 
 
 def successor(known: Sequence[str], old: str) -> str:
@@ -169,12 +169,12 @@ def successor(known: Sequence[str], old: str) -> str:
 
     Raises RequestError unless there is exactly one.
     """
-    close = _of_row(known, old)
-    if len(close) != 1:
+    candidates = _of_row(known, old)
+    if len(candidates) != 1:
         raise RequestError(
-            f"cannot judge: the store has {', '.join(known)}, the baseline is {old}'s; name the one to judge: --system"
+            f"cannot judge: the store has {', '.join(known)}, the baseline is of {old}; name a system with --system"
         )
-    return close[0]
+    return candidates[0]
 
 
 def _of_row(known: Sequence[str], name: str) -> list[str]:
@@ -182,31 +182,31 @@ def _of_row(known: Sequence[str], name: str) -> list[str]:
 
 
 def require_done(rows: pd.DataFrame) -> None:
-    """Raises RequestError when planned values were not measured yet: an interrupted run cannot be judged."""
-    waiting = rows[~rows["done"]]
-    if len(waiting):
-        names = listed(list(dict.fromkeys(waiting["value_name"])))
-        raise RequestError(f"cannot judge: {len(waiting)} values ({names}) are not measured yet; run the suite again")
+    """Raises RequestError when planned values have not been measured yet: an interrupted run cannot be judged."""
+    missing = rows[~rows["done"]]
+    if len(missing):
+        names = listed(list(dict.fromkeys(missing["value_name"])))
+        raise RequestError(f"cannot judge: {len(missing)} values ({names}) are not measured yet; run the suite again")
 
 
 def require_power(clips: Sequence[int]) -> None:
-    """Raises RequestError when no regression could be significant: too few clips, or too many values to correct for.
+    """Raises RequestError when no regression could be significant: too few clips, or too many values for a correction.
 
     clips: number of clips of each value.
     """
     if 0.5 / (DRAWS + 1) * len(clips) >= ALPHA:
-        raise RequestError(f"cannot judge: {len(clips)} values are too many to correct for; name some (--value)")
+        raise RequestError(f"cannot judge: {len(clips)} values are too many for Holm's correction; name some (--value)")
     needed = math.ceil(math.log2(len(clips) / ALPHA)) if clips else 0
     if clips and min(clips) < needed:
         raise RequestError(
-            f"cannot judge: {min(clips)} clips can never show a regression among {len(clips)} values; wanted {needed} "
-            "or more, or fewer values (--value, --condition)"
+            f"cannot judge: {min(clips)} clips are too few for a significant regression among {len(clips)} values; "
+            f"wanted {needed} or more clips, or fewer values (--value, --condition)"
         )
 
 
-def _require_known(what: str, wanted: Collection[str], known: Collection[str]) -> None:
+def _require_known(kind: str, wanted: Collection[str], known: Collection[str]) -> None:
     if absent := sorted(set(wanted) - set(known)):
-        raise RequestError(f"{what} {absent[0]}: not measured here; there is {', '.join(sorted(set(known)))}")
+        raise RequestError(f"{kind} {absent[0]}: not measured here; measured: {', '.join(sorted(set(known)))}")
 
 
 def signature_of(plan: Plan, value: str) -> str:

@@ -1,4 +1,4 @@
-"""A regression gate: a store against a committed baseline, paired on the same clips.
+"""A regression gate: compares a store with a committed baseline, paired on the same clips.
 
 A value fails when it is significantly worse than the baseline *and* worse by more than its margin: neither a tiny but
 significant difference nor a large one that is not significant is a regression. The tests are one-sided sign-flip tests
@@ -6,8 +6,8 @@ with Holm correction over the gate's values. A value also fails if a clip, or on
 now. Signs are flipped per clip, not per speaker: the conclusion is about these clips, not about other speakers.
 
 A mean can hide a single bad clip, so each clip is checked too. A clip is "broken", and the value fails, if the clip is
-worse by more than ten margins (error rates: by more than 50 points, since one wrong word in a short clip is no
-evidence) and its difference is an outlier among those of all clips.
+worse by more than ten margins (error rates: by more than 50 percentage points, since one wrong word in a short
+clip is no evidence) and its difference is an outlier among those of all clips.
 """
 
 from __future__ import annotations
@@ -40,14 +40,15 @@ from restorebench.benchmark.store.records import planned_records
 from restorebench.benchmark.store.store import Store
 
 BROKEN_MARGINS = 10.0
+"""A broken clip became worse by more than this many margins."""
 BROKEN_RATE = 50.0
-"""Percentage points of an error rate."""
+"""The same limit for an error rate, in percentage points."""
 BROKEN_SPREADS = 8.0
 """A broken clip's difference is more than this many robust standard deviations (1.4826 median absolute deviations)
 above the median of all clips' differences; the deviation is 0 if most clips' differences are equal."""
 
 Whys = Mapping[tuple[str, str, str], str]
-"""(condition, value, clip) -> why it has no value."""
+"""(condition, value, clip) -> why the clip lacks this value."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +66,7 @@ class GatedValue:
     now: float | None = None
     worse: float | None = None
     p: float = 1.0
-    """One-sided, corrected."""
+    """One-sided p-value after Holm's correction."""
     lost: tuple[str, ...] = ()
     """Clips with fewer scored seeds than in the baseline."""
     lost_why: str = ""
@@ -74,7 +75,7 @@ class GatedValue:
     changed: int = 0
     """Number of clips whose score differs from the baseline."""
     tested: int = 1
-    """Number of tests over which p is corrected."""
+    """Number of tests for which p is corrected."""
 
     @property
     def fails(self) -> bool:
@@ -94,7 +95,7 @@ class GatedValue:
             reasons.append(f"broken: {listed(self.broken)}")
         if self.worse is not None and self.worse > self.margin:
             by = f"worse by {self.worse:.3g}"
-            chance = f"{by}, but chance explains it (p {self.p:.2g})"
+            chance = f"{by}, but the difference is not significant (p {self.p:.2g})"
             if 2.0**-self.changed * self.tested >= ALPHA:
                 chance = f"{by}, but only {self.changed} of {self.clips} clips changed: too few to test"
             reasons.append(f"{by}, margin {self.margin:g}, p {self.p:.2g}" if self.worsened else chance)
@@ -121,8 +122,8 @@ class GateResult:
 def gate(store: Store, plan: Plan, baseline: Baseline, system: str = "") -> GateResult:
     """The verdict on a system of a store; default: the system with the baseline's name, whatever its checkpoint.
 
-    Raises RequestError when it cannot be judged: other clips, another signature of a metric, a system or value that
-    was not planned, or not measured yet.
+    Raises RequestError when the system cannot be judged: the clips or the signature of a metric differ, or a system or
+    value was not planned or has not been measured yet.
     """
     if (plan.suite.name, plan.trials_digest) != (baseline.suite, baseline.trials):
         raise RequestError(
@@ -135,7 +136,7 @@ def gate(store: Store, plan: Plan, baseline: Baseline, system: str = "") -> Gate
         if now != then:
             raise RequestError(
                 f"cannot judge: {name} is measured by {now or 'nothing'}, the baseline by {then}; "
-                "measure with that, or update the baseline"
+                "measure with the baseline's version, or update the baseline"
             )
     rows = planned_records(plan, store)
     rows = rows[(rows["system"] == chosen) & rows["value_name"].isin(baseline.values)]
@@ -154,11 +155,11 @@ def gate(store: Store, plan: Plan, baseline: Baseline, system: str = "") -> Gate
     missing = missing[np.array(guarded, dtype=bool)]
     if count := int(missing["why"].str.contains(MAY_PASS, regex=False).sum()):
         raise RequestError(
-            f"cannot judge: {count} values are missing for a reason that may pass, such as a worker that was killed; "
+            f"cannot judge: {count} values are missing for a temporary reason, such as a killed worker process; "
             "run the suite again"
         )
-    places = zip(missing["condition"], missing["value_name"], missing["utterance"], strict=True)
-    whys = dict(zip(places, missing["why"], strict=True))
+    keys = zip(missing["condition"], missing["value_name"], missing["utterance"], strict=True)
+    whys = dict(zip(keys, missing["why"], strict=True))
     return judge(list(paired_scores(plan, rows)), baseline, chosen, whys=whys)
 
 
@@ -198,15 +199,15 @@ def _judge(
     sign = -1.0 if new.value.direction == "higher" else 1.0
     # Numerators and denominators [now or before, clip]; the sign is chosen such that a larger score is worse.
     numerator, denominator = np.array([[now[clip][:2], before[clip][:2]] for clip in common]).transpose(2, 1, 0)
-    first, second = (float(part) * new.factor for part in numerator.sum(1) / denominator.sum(1))
+    score_now, score_before = (float(part) * new.factor for part in numerator.sum(1) / denominator.sum(1))
     sample = Sample(sign * numerator, denominator, np.arange(len(common)))
     scores = numerator / denominator * new.factor
     differences = sign * (scores[0] - scores[1])
     gated = replace(
         bare,
-        before=second,
-        now=first,
-        worse=sign * (first - second) + 0.0,
+        before=score_before,
+        now=score_now,
+        worse=sign * (score_now - score_before) + 0.0,
         broken=tuple(common[n] for n in _broken(differences, limit))
         if (limit := clip_limit(new.value, bare.margin))
         else (),
@@ -216,20 +217,20 @@ def _judge(
 
 
 def clip_limit(value: Value, margin: float) -> float:
-    """By how much a single clip may become worse: ten margins, or 50 points for a value in percent.
+    """By how much a single clip may become worse: ten margins, or 50 percentage points for a value in percent.
 
-    For other units, a margin of 0 gives 0: single clips are not checked then.
+    In any other unit, a margin of 0 gives a limit of 0. Single clips are then not checked.
     """
     return BROKEN_RATE if value.unit == "%" else BROKEN_MARGINS * margin
 
 
 def _broken(differences: NDArray[np.float64], least: float) -> NDArray[np.intp]:
     """Indices of outliers among the clips' `differences` that also exceed `least`; the largest difference first."""
-    middle = float(np.median(differences))
-    spread = 1.4826 * float(np.median(np.abs(differences - middle)))
-    limit = max(least, middle + BROKEN_SPREADS * spread)
-    places = np.flatnonzero(differences > limit)
-    return places[np.argsort(-differences[places])]
+    median = float(np.median(differences))
+    spread = 1.4826 * float(np.median(np.abs(differences - median)))
+    limit = max(least, median + BROKEN_SPREADS * spread)
+    indices = np.flatnonzero(differences > limit)
+    return indices[np.argsort(-differences[indices])]
 
 
 def _clips(paired: PairedScores, system: str) -> dict[str, Clip]:

@@ -27,8 +27,8 @@ def table(verdict: GateResult) -> Table:
         f"{verdict.system} against the baseline {verdict.baseline.system} ({verdict.baseline.reason})",
         "a value fails in three cases: it is worse by more than its margin and the difference is significant "
         "(one-sided sign-flip test on the same clips, Holm correction); a clip became worse by more than ten margins "
-        "(error rates: 50 points) and is an outlier among the clips' differences; a clip, or one of its seeds, has no "
-        "value any more",
+        "(error rates: 50 percentage points) and is an outlier among the clips' differences; a clip, or one of its "
+        "seeds, has no value any more",
     )
     columns = ("", "condition", "value", "baseline", "now", "worse by", "margin", "p", "clips", "why")
     return Table(f"Gate: {outcome}", columns, tuple(rows), notes)

@@ -115,7 +115,7 @@ def require(environment: Environment) -> Path:
 
 def _build(environment: Environment) -> None:
     folder = environment.folder
-    shutil.rmtree(folder, ignore_errors=True)  # a build that was cut off
+    shutil.rmtree(folder, ignore_errors=True)  # remains of an interrupted build
     uv = _uv()
     try:
         _uv_run(uv, "venv", "--python", sys.executable, str(folder))
@@ -154,9 +154,10 @@ def _uv() -> str:
 
 
 def _uv_run(uv: str, *arguments: str) -> str:
-    kept = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
-    cached = ["--offline"] if offline() else []
-    done = subprocess.run([uv, "--quiet", *cached, *arguments], env=kept, capture_output=True, text=True, check=True)
+    variables = {name: value for name, value in os.environ.items() if name not in ("VIRTUAL_ENV", "PYTHONPATH")}
+    offline_option = ["--offline"] if offline() else []
+    command = [uv, "--quiet", *offline_option, *arguments]
+    done = subprocess.run(command, env=variables, capture_output=True, text=True, check=True)
     return done.stdout
 
 
@@ -194,13 +195,13 @@ def hold(environment: Environment) -> FileLock:
             if environment.is_ready:
                 users = environment.folder / USERS
                 users.mkdir(exist_ok=True)
-                held = FileLock(users / f"{os.getpid()}-{uuid4().hex[:8]}.lock", thread_local=False)
-                held.acquire()
-                return held
+                lock = FileLock(users / f"{os.getpid()}-{uuid4().hex[:8]}.lock", thread_local=False)
+                lock.acquire()
+                return lock
 
 
 def _in_use(folder: Path) -> bool:
-    """Whether a process holds one of the locks; those of processes that ended are removed."""
+    """Whether a process holds one of the locks. Lock files of processes that have ended are removed."""
     from filelock import FileLock, Timeout
 
     for path in sorted((folder / USERS).glob("*.lock")):

@@ -1,4 +1,4 @@
-"""Workers for owners' packages: a file PACKAGE_package.py and locked requirements PACKAGE.txt in one folder."""
+"""Workers that run the packages of systems' authors: code PACKAGE_package.py and locked requirements PACKAGE.txt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from restorebench.benchmark.isolation.remote import Remote
 
 
 def packaged(folder: Path, package: str) -> tuple[str, tuple[str, ...], str]:
-    """Of a package: the file name of its worker's code, the locked requirements, and the hash of the code."""
+    """The file name of a package's worker code, its locked requirements, and the hash of the code."""
     name = f"{package}_package.py"
     return name, locked_requirements(folder / f"{package}.txt"), file_sha256(folder / name)
 

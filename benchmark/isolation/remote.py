@@ -1,7 +1,8 @@
 """Runs a component in its own Python environment: a long-lived worker process that exchanges frames over pipes.
 
-The component is a file with a class `Remote(**settings)`, whose methods take a list of arrays and options, and return a
-JSON value and a list of arrays. If a worker dies, a new worker gets the request once more; if it hangs, it is killed.
+The component is a file with a class `Remote(**settings)`, whose methods take a list of arrays and keyword options, and
+return a JSON value and a list of arrays. If a worker dies, a new worker gets the same request. A worker that does not
+answer within the time limit is killed.
 """
 
 from __future__ import annotations
@@ -35,10 +36,10 @@ if TYPE_CHECKING:
 
 MAIN = Path(__file__).with_name("worker.py")
 START_LIMIT_S = 1800.0
-"""Seconds in which a worker must have started; a large model on a slow disk takes long to load."""
+"""Seconds within which a worker must have started; a large model on a slow disk takes long to load."""
 CALL_LIMIT_S = 600.0
 TAIL = 400
-"""Characters of the worker's standard error in a failure's reason."""
+"""Number of characters of the worker's standard error that a failure's reason quotes."""
 
 Array = NDArray[Any]
 
@@ -53,17 +54,17 @@ PASSED_PREFIXES = ("LC_", "XDG_", "CUDA_", "NVIDIA_", "RESTOREBENCH_")
 
 
 def environment_of_a_worker(variables: Mapping[str, str]) -> dict[str, str]:
-    """The environment variables that a worker gets: those of PASSED and PASSED_PREFIXES, which hold no token.
+    """The environment variables that a worker gets: those of PASSED and PASSED_PREFIXES, which exclude access tokens.
 
     Thread variables are left out, since one worker may use all cores. With RESTOREBENCH_OFFLINE, the model hubs' own
     offline variables are set as well.
     """
-    kept = {
+    passed = {
         name: CREDENTIALS.sub(r"\1", value) if name.lower().endswith("_proxy") else value
         for name, value in variables.items()
         if name in PASSED or name.startswith(PASSED_PREFIXES)
     }
-    return kept | ({"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} if offline() else {})
+    return passed | ({"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1"} if offline() else {})
 
 
 CREDENTIALS = re.compile(r"^([A-Za-z][\w+.-]*://)?.*@")
@@ -85,18 +86,18 @@ class Remote:
 
     def __post_init__(self) -> None:
         self._process: subprocess.Popen[bytes] | None = None
-        self._said: IO[bytes] | None = None
-        self._held: FileLock | None = None
+        self._stderr_file: IO[bytes] | None = None
+        self._environment_lock: FileLock | None = None
         self._unusable = ""
         """Why the component could not be created; every later call raises this reason without another try."""
 
     def call(
         self, method: str, arrays: Sequence[Array] = (), limit_s: float | None = None, **options: Any
     ) -> tuple[Any, list[Array]]:
-        """(value, arrays) of a method, within `limit_s` seconds.
+        """Calls a method; returns its (value, arrays) within `limit_s` seconds.
 
         Raises AudioError when the component raises an error or the limit is exceeded, and AwayError when its worker
-        died twice; the message quotes the worker.
+        died twice. The message quotes the worker's error message or the end of its standard error.
         """
         if self._unusable:
             raise AudioError(self._unusable)
@@ -107,7 +108,7 @@ class Remote:
             try:
                 return self._ask(request, arrays, limit_s)
             except WorkerDied as error:
-                raise AwayError(f"{self.file.stem}: {error}, twice") from error
+                raise AwayError(f"{self.file.stem}: in two attempts, {error}") from error
 
     def close(self) -> None:
         process, self._process = self._process, None
@@ -119,11 +120,11 @@ class Remote:
         with suppress(ProcessLookupError):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
-        if self._held is not None:
-            self._held.release()
-            self._held = None
-        if self._said is not None:
-            self._said.close()
+        if self._environment_lock is not None:
+            self._environment_lock.release()
+            self._environment_lock = None
+        if self._stderr_file is not None:
+            self._stderr_file.close()
         atexit.unregister(self.close)
 
     def _ask(self, request: Mapping[str, Any], arrays: Sequence[Array], limit_s: float) -> tuple[Any, list[Array]]:
@@ -134,14 +135,14 @@ class Remote:
         if self._process is not None and self._process.poll() is None:
             return
         self.close()
-        self._held = environments.hold(self.environment)
+        self._environment_lock = environments.hold(self.environment)
         python = self.environment.python
-        kept = environment_of_a_worker(os.environ)
+        variables = environment_of_a_worker(os.environ)
         # -I keeps the script's folder off the import path: its modules must not hide packages of the same name.
-        self._said = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the worker runs
+        self._stderr_file = tempfile.TemporaryFile()  # noqa: SIM115  # open as long as the worker runs
         self._process = subprocess.Popen(
-            [str(python), "-I", "-u", str(MAIN)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._said,
-            env=kept, start_new_session=True,
+            [str(python), "-I", "-u", str(MAIN)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            stderr=self._stderr_file, env=variables, start_new_session=True,
         )  # fmt: skip
         for pipe in (self._process.stdin, self._process.stdout):
             assert pipe is not None
@@ -159,13 +160,14 @@ class Remote:
             answer = json.loads(self._receive(length, deadline))
             received = []
             for facts in answer["arrays"]:
-                kind = np.dtype(facts["dtype"])
-                size = kind.itemsize * int(np.prod(facts["shape"], dtype=np.int64))
-                received.append(np.frombuffer(self._receive(size, deadline), kind).reshape(facts["shape"]))
+                dtype = np.dtype(facts["dtype"])
+                size = dtype.itemsize * int(np.prod(facts["shape"], dtype=np.int64))
+                received.append(np.frombuffer(self._receive(size, deadline), dtype).reshape(facts["shape"]))
         except TimeoutError as error:
             tail = self._tail()
             self.close()
-            raise AudioError(f"{self.file.stem}: no answer within {limit_s:g} s, so it was ended{tail}") from error
+            why = f"no answer within {limit_s:g} s, so its worker was killed{tail}"
+            raise AudioError(f"{self.file.stem}: {why}") from error
         except (BrokenPipeError, EOFError) as error:
             code = self._process.wait()
             tail = self._tail()
@@ -204,10 +206,10 @@ class Remote:
 
     def _tail(self) -> str:
         """The end of what the worker wrote to standard error, as one line."""
-        assert self._said is not None
-        self._said.seek(0)
-        text = " ".join(self._said.read().decode(errors="replace").split())
-        return f"; it last said: {text[-TAIL:]}" if text else ""
+        assert self._stderr_file is not None
+        self._stderr_file.seek(0)
+        text = " ".join(self._stderr_file.read().decode(errors="replace").split())
+        return f"; its last output: {text[-TAIL:]}" if text else ""
 
 
 def _frame(head: Mapping[str, Any], arrays: Sequence[Array]) -> list[memoryview]:

@@ -1,4 +1,4 @@
-"""The worker process of `remote.py`, a script for the Python of an isolated environment; it imports only numpy.
+"""The worker process of `remote.py`: a script that the Python of an isolated environment runs. It imports only numpy.
 
 Reads frames from standard input and writes frames to standard output. A frame is the length of a JSON head in 8 bytes,
 the head, then the arrays that the head describes. Whatever the component prints goes to standard error.
@@ -25,7 +25,7 @@ Array = NDArray[Any]
 
 def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what libraries print must not get between frames
+    os.dup2(2, 1)  # the output of libraries must not get between the frames
     threading.Thread(target=end_with_parent, args=(os.getppid(),), daemon=True).start()
     component: Any = None
     while True:
@@ -48,7 +48,7 @@ def main() -> None:
 
 
 def end_with_parent(parent: int) -> None:
-    """Ends this process when the parent has ended; the main thread does not read the closed pipe during a call."""
+    """Ends this process when the parent has ended, even during a call, while the main thread does not read the pipe."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
@@ -80,18 +80,18 @@ def read_frame(stream: IO[bytes]) -> tuple[dict[str, Any], list[Array]]:
     head = json.loads(read_exactly(stream, length))
     arrays = []
     for facts in head["arrays"]:
-        kind = np.dtype(facts["dtype"])
-        size = kind.itemsize * int(np.prod(facts["shape"], dtype=np.int64))
-        arrays.append(np.frombuffer(read_exactly(stream, size), dtype=kind).reshape(facts["shape"]))
+        dtype = np.dtype(facts["dtype"])
+        size = dtype.itemsize * int(np.prod(facts["shape"], dtype=np.int64))
+        arrays.append(np.frombuffer(read_exactly(stream, size), dtype=dtype).reshape(facts["shape"]))
     return head, arrays
 
 
 def write_frame(stream: IO[bytes], head: dict[str, Any], arrays: Sequence[Array]) -> None:
-    whole = [np.ascontiguousarray(array) for array in arrays]
-    described = [{"dtype": array.dtype.str, "shape": list(array.shape)} for array in whole]
+    contiguous = [np.ascontiguousarray(array) for array in arrays]
+    described = [{"dtype": array.dtype.str, "shape": list(array.shape)} for array in contiguous]
     text = json.dumps({**head, "arrays": described}).encode()
     stream.write(struct.pack(">Q", len(text)) + text)
-    for array in whole:
+    for array in contiguous:
         stream.write(array.tobytes())
     stream.flush()
 

@@ -5,7 +5,8 @@ restoration key  trial key, system's name and identity, seed if the system sampl
 speech key       key of the prompt's restoration, synthesizer's identity, both texts, language, seed
 signature        metric's name, version, definition and length rule; packages and weights that compute the metric;
                  the synthesizer's identity, where its speech is scored
-score key        restoration key, suite, trial's id, seed number, signature; text and language if the metric reads them
+score key        restoration or speech key, suite, trial's id, seed number, signature; text and language if the
+                 metric reads them
 """
 
 from __future__ import annotations
@@ -44,16 +45,16 @@ def _rate(utterance: Utterance) -> list[str]:
 
 
 def system_identity(component: System | Supplied, trial: Trial) -> str:
-    """Everything but trial and seed on which an output depends: versions and weights, or the finished file's hash."""
+    """All that an output depends on except trial and seed: versions and weights, or the finished file's hash."""
     card: SystemCard = component.card
     hashes = [weights.identity(name) for name in card.weights]
     finished = [component.identity(trial)] if isinstance(component, Supplied) else []
-    late = [f"delay={card.delay_s:g}s"] if card.delay_s else []
+    delay = [f"delay={card.delay_s:g}s"] if card.delay_s else []
     return "|".join(
         [
             f"{card.name}@{card.version}",
             card.identity,
-            *late,
+            *delay,
             *_locked(card),
             *versions_of(card.packages),
             *hashes,
@@ -68,7 +69,7 @@ def restoration_key(trial_key: str, system: str, identity: str, seed: int | None
 
 
 def synthesizer_identity(card: SynthesizerCard) -> str:
-    """Everything but the request on which a synthesizer's speech depends: version, packages and weights."""
+    """Everything on which a synthesizer's speech depends except the request: version, packages and weights."""
     hashes = [weights.identity(name) for name in card.weights]
     return "|".join(
         [f"{card.name}@{card.version}", card.identity, *_locked(card), *versions_of(card.packages), *hashes]
@@ -76,7 +77,7 @@ def synthesizer_identity(card: SynthesizerCard) -> str:
 
 
 def speech_key(prompt: str, identity: str, utterance: Utterance, seed: int) -> str:
-    """Key of what a synthesizer says; prompt: the key of the prompt's restoration."""
+    """Key of a synthesizer's speech; prompt: the key of the prompt's restoration."""
     texts = (utterance.text or "", utterance.say or "")
     return digest("speech", prompt, identity, *texts, utterance.language, str(seed))
 
@@ -86,12 +87,12 @@ def signature(card: MetricCard, synthesizer: str = "") -> str:
 
     synthesizer: name of the synthesizer whose speech is scored; "" where restorations are scored.
     """
-    fitted = f"length=reference±{1000 * LENGTH_TOLERANCE_S:g}ms" if card.conforms else ""
+    length_rule = f"length=reference±{1000 * LENGTH_TOLERANCE_S:g}ms" if card.conforms else ""
     versions = "+".join([*versions_of(card.packages), *_locked(card)])
     hashes = [card.identity, *(weights.identity(name) for name in card.weights)]
-    used = "weights=" + "+".join(known[:16] for known in hashes if known) if any(hashes) else ""
+    weight_hashes = "weights=" + "+".join(one[:16] for one in hashes if one) if any(hashes) else ""
     speech = f"speech={synthesizer_identity(synthesizer_card(synthesizer))}" if synthesizer else ""
-    parts = (f"{card.name}@{card.version}", card.definition, fitted, versions, used, speech)
+    parts = (f"{card.name}@{card.version}", card.definition, length_rule, versions, weight_hashes, speech)
     return "|".join(part for part in parts if part)
 
 

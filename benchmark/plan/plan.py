@@ -111,14 +111,14 @@ class Plan:
         return digest(*parts)
 
     def after(self, earlier: Plan) -> Plan:
-        """This plan, together with the systems and metrics that an earlier one has on the same trials."""
-        other = [job for job in earlier.jobs if job.system not in self.system_cards]
+        """This plan, together with the systems and metrics that an earlier plan has on the same trials."""
+        earlier_jobs = [job for job in earlier.jobs if job.system not in self.system_cards]
         return replace(
             self,
             system_cards={**earlier.system_cards, **self.system_cards},
             metric_cards={**earlier.metric_cards, **self.metric_cards},
             signatures={**earlier.signatures, **self.signatures},
-            jobs=(*other, *self.jobs),
+            jobs=(*earlier_jobs, *self.jobs),
         )
 
     def to_json(self) -> str:

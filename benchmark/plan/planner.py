@@ -1,4 +1,4 @@
-"""Suite + systems + metrics -> the plan. Absent components, weights and corpora raise RequestError here."""
+"""Makes the plan of a suite, systems and metrics. Absent components, weights and corpora raise RequestError here."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ from restorebench.benchmark.suite import Condition, Suite
 from restorebench.benchmark.types import Recipe, Trial, Utterance
 
 FIRST_DRAW = 0
-"""Number of the draw, a part of the random stream's name. A condition draws one recipe per clip, so it is always 0."""
+"""Number of the draw, a part of the random stream's name. Always 0, since a condition draws one recipe per clip."""
 
 
 def make_plan(
@@ -48,8 +48,8 @@ def make_plan(
     chosen = tuple(dict.fromkeys(suite.systems if systems is None else systems))
     cards = {name: system_of(name).card for name in chosen}
     metric_cards = {name: metric_card(name) for name in resolve_metrics(suite.metrics if metrics is None else metrics)}
-    speakers = [synthesizer_card(suite.synthesizer)] if suite.speech else []
-    require_weights([*cards.values(), *metric_cards.values(), *speakers])
+    synthesizers = [synthesizer_card(suite.synthesizer)] if suite.speech else []
+    require_weights([*cards.values(), *metric_cards.values(), *synthesizers])
     trials = tuple(trials_of(suite, limit))
     if suite.speech:
         _require_speech(suite, trials, metric_cards.values())
@@ -81,8 +81,10 @@ def _jobs(name: str, suite: Suite, trials: Sequence[Trial]) -> list[Job]:
                 job = Job(trial, name, draw, seed, key)
                 jobs.append(speech_job(job, suite.synthesizer) if suite.speech else job)
     if trials and not jobs:
-        beside = sorted(set(suite.systems) - {name})
-        raise RequestError(f"{name} has no sound for any clip of {suite.name}; its other systems: {', '.join(beside)}")
+        others = sorted(set(suite.systems) - {name})
+        raise RequestError(
+            f"{name} has no sound for any clip of {suite.name}; other systems of the suite: {', '.join(others)}"
+        )
     return jobs
 
 
@@ -99,7 +101,7 @@ def _require_speech(suite: Suite, trials: Sequence[Trial], metrics: Iterable[Met
         compares = "reference" in card.needs and any(value.role != "voice" for value in card.values)
         if card.conforms or compares or "seconds" in card.needs:
             raise RequestError(
-                f"{suite.name}: {card.name} cannot score speech: the synthesizer says another sentence than the clip; "
+                f"{suite.name}: {card.name} cannot score speech: the synthesizer says a different sentence; "
                 "name metrics such as wer@whisper-tiny.en, spk_sim@dvector, sim_o, dnsmos"
             )
     languages = synthesizer_card(suite.synthesizer).languages
@@ -126,8 +128,8 @@ def clips_of(suite: Suite) -> list[Utterance]:
 
 def trials_of(suite: Suite, limit: int | None) -> Iterator[Trial]:
     """The trials of a suite, in order. Raises RequestError when its corpus or noise is absent, or ids repeat."""
-    everything = clips_of(suite)
-    utterances = everything[: suite.limit][:limit]
+    corpus_clips = clips_of(suite)
+    utterances = corpus_clips[: suite.limit][:limit]
     seen: set[tuple[str, str]] = set()
     for utterance in utterances:
         if (utterance.group, utterance.id) in seen:
@@ -139,7 +141,7 @@ def trials_of(suite: Suite, limit: int | None) -> Iterator[Trial]:
     if not suite.condition:
         for utterance in sorted(utterances, key=lambda u: u.group):
             yield Trial(suite.name, utterance.group or "recorded", utterance, None, recorded_trial_key(utterance))
-    voices = Voices(everything)
+    voices = Voices(corpus_clips)
     for condition in suite.condition:
         yield from _degraded(suite, condition, utterances, voices)
 
@@ -149,7 +151,7 @@ def _degraded(suite: Suite, condition: Condition, utterances: Sequence[Utterance
     for utterance in utterances:
         if utterance.degraded is not None or utterance.uri is None:
             raise RequestError(
-                f"{suite.name}: {utterance.id} arrives degraded, so condition {condition.name} cannot degrade it; "
+                f"{suite.name}: {utterance.id} is degraded already, so condition {condition.name} cannot degrade it; "
                 "leave [[condition]] out of a suite of recordings"
             )
         scene = scene_of(utterance, voices)
@@ -162,7 +164,7 @@ def _degraded(suite: Suite, condition: Condition, utterances: Sequence[Utterance
 
 
 def keeps_words(corruption: Corruption, recipe: Recipe) -> bool:
-    """Whether the clip's text is still a transcript of the recipe's target; True without such a method."""
+    """Whether the clip's text is still a transcript of the recipe's target. True if there is no `keeps_words`."""
     keeps = getattr(corruption, "keeps_words", None)
     return keeps is None or bool(keeps(recipe))
 

@@ -19,14 +19,14 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """The shard of a text such as `2/5`. Raises RequestError."""
+        """The shard that a text such as `2/5` names. Raises RequestError for any other text."""
         match = re.fullmatch(r"(\d+)/(\d+)", text)
         if not match or not 1 <= int(match[1]) <= int(match[2]):
             raise RequestError(f"--shard {text}: wanted NUMBER/COUNT, as in 2/5: the second of five parts")
         return cls(int(match[1]), int(match[2]))
 
     def holds(self, trial: str) -> bool:
-        """Whether the trial of an id is in this part. Ids, unlike keys, are the same wherever the files lie."""
+        """Whether the trial with this id is in this part. Ids, unlike keys, are the same where files are missing."""
         return int(digest(trial)[:16], 16) % self.count == self.number - 1
 
     def of(self, plan: Plan) -> Plan:

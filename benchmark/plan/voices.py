@@ -9,10 +9,10 @@ from restorebench.benchmark.types import Utterance
 
 
 class Others(Sequence[str]):
-    """The locations of a corpus without some places: a view, since each of a million clips has a million others."""
+    """The locations of a corpus except some positions: a view, since a copy for every clip would take much memory."""
 
     def __init__(self, uris: Sequence[str], without: Sequence[int]) -> None:
-        """without: places in `uris`, in ascending order."""
+        """without: positions in `uris` that are left out, in ascending order."""
         self.uris, self.without = uris, without
 
     def __len__(self) -> int:
@@ -26,11 +26,11 @@ class Others(Sequence[str]):
 
     def __getitem__(self, index: int | slice) -> str | Sequence[str]:
         if isinstance(index, slice):
-            return [self[place] for place in range(*index.indices(len(self)))]
-        place = range(len(self))[index]
+            return [self[position] for position in range(*index.indices(len(self)))]
+        position = range(len(self))[index]
         for left_out in self.without:
-            place += left_out <= place
-        return self.uris[place]
+            position += left_out <= position
+        return self.uris[position]
 
 
 class Voices:
@@ -38,10 +38,10 @@ class Voices:
 
     def __init__(self, corpus: Sequence[Utterance]) -> None:
         self.uris = [clip.uri for clip in corpus if clip.uri is not None]
-        self.places: dict[str, list[int]] = {}
-        for place, uri in enumerate(self.uris):
-            self.places.setdefault(uri, []).append(place)
+        self.positions: dict[str, list[int]] = {}
+        for position, uri in enumerate(self.uris):
+            self.positions.setdefault(uri, []).append(position)
 
     def beside(self, uri: str) -> Others:
-        """All locations but this one."""
-        return Others(self.uris, self.places.get(uri, []))
+        """All locations except `uri`."""
+        return Others(self.uris, self.positions.get(uri, []))

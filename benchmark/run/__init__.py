@@ -1,1 +1,1 @@
-"""2. The stages: degrade, restore, score; and the engine that runs them."""
+"""2. The stages: degrade, restore, speak, score; and the engine that runs them."""

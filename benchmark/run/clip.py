@@ -17,14 +17,14 @@ class SharedClip:
     def __init__(self, audio: Audio, seconds: float | None = None) -> None:
         self.audio = audio
         self.seconds = seconds
-        self._kept: dict[str, Any] = {}
+        self._cache: dict[str, Any] = {}
 
     def at(self, rate: int) -> FloatArray:
         view: FloatArray = self.once(f"at {rate}", lambda: resample(self.audio.samples, self.audio.rate, rate))
         return view
 
     def once(self, name: str, compute: Callable[[], T]) -> T:
-        if name not in self._kept:
-            self._kept[name] = compute()
-        result: T = self._kept[name]
+        if name not in self._cache:
+            self._cache[name] = compute()
+        result: T = self._cache[name]
         return result

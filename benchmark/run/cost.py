@@ -54,7 +54,7 @@ class CostUnit:
 
 
 def measurable() -> bool:
-    """Whether the peak memory of a process can be read, which only Linux offers in this form."""
+    """Whether the peak memory of a process can be read from `STATUS`, a file that only Linux has."""
     return STATUS.is_file()
 
 
@@ -79,16 +79,16 @@ def measure_unit(unit: CostUnit) -> int:
         rate = system.card.rate or RATE
         rng = np.random.default_rng(0)
         sound = rng.normal(scale=1e-3, size=samples_for(SECONDS, rate)).astype(np.float32)
-        given = [Audio(sound, rate)]
-        system.restore(given, [0])
+        inputs = [Audio(sound, rate)]
+        system.restore(inputs, [0])
         peak = held("VmHWM") - before
-        wall, cpu = timed(lambda: system.restore(given, [0]))
+        wall, cpu = timed(lambda: system.restore(inputs, [0]))
     except Exception as error:
         _note(unit, {"why": reason(error)})
     else:
-        here = not system.card.environment and not system.card.argument
+        in_this_process = not system.card.environment and not system.card.argument
         load = os.getloadavg()[0] / (os.cpu_count() or 1) if hasattr(os, "getloadavg") else None
-        cost = Cost(round(peak, 1), wall / SECONDS, cpu / SECONDS if here else None, load)
+        cost = Cost(round(peak, 1), wall / SECONDS, cpu / SECONDS if in_this_process else None, load)
         _note(unit, {"why": "", **asdict(cost)})
     return 1
 
@@ -105,9 +105,9 @@ def timed(run: Callable[[], object]) -> tuple[float, float]:
     return statistics.median(walls), statistics.median(cpus)
 
 
-def held(what: str) -> float:
-    """This process's memory in MiB: `what` is VmRSS for the current or VmHWM for the highest resident memory."""
-    line = re.search(rf"^{what}:\s+(\d+) kB$", STATUS.read_text(encoding="ascii"), re.MULTILINE)
+def held(field: str) -> float:
+    """This process's memory in MiB: `field` is VmRSS for the current or VmHWM for the highest resident memory."""
+    line = re.search(rf"^{field}:\s+(\d+) kB$", STATUS.read_text(encoding="ascii"), re.MULTILINE)
     assert line
     return int(line[1]) / 1024
 

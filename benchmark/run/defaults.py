@@ -73,8 +73,9 @@ def fetch_weights(
     """
     measured = suite.metrics if metrics is None else resolve_metrics(metrics)
     cards = [registry.card("systems", name) for name in systems or suite.systems]
-    cards += [metric_card(name) for name in measured]  # no weights of components whose packages are absent
+    cards += [metric_card(name) for name in measured]
     cards += [synthesizer_card(suite.synthesizer)] if suite.speech else []
+    # Weights of components whose packages are absent are not fetched.
     names = list(dict.fromkeys(name for card in cards if not missing_packages(card) for name in card.weights))
     absent = []
     for name in names:

@@ -22,9 +22,6 @@ class PairUnit:
     trial: Trial
 
 
-# Pairs.
-
-
 def make_pair_unit(unit: PairUnit) -> str:
     store, trial = Store(unit.store), unit.trial
     corruption: Corruption | None = None
@@ -64,5 +61,5 @@ def stored(path: Path, sha256: str) -> Audio:
     """A sound of the store. Raises AudioError when its samples do not have the hash `sha256`."""
     audio = read(path)
     if (seen := audio.sha256()) != sha256:
-        raise AudioError(f"{path.name}: samples hash to {seen}, wanted {sha256}; run again with --retry-failed")
+        raise AudioError(f"{path.name}: the samples' sha256 is {seen}, wanted {sha256}; run again with --retry-failed")
     return audio

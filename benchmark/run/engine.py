@@ -1,4 +1,4 @@
-"""Executes a plan on a local pool: pairs, restorations system by system, costs, speech, and scores trial by trial.
+"""Executes a plan on a pool of workers: pairs, restorations system by system, costs, speech, and scores trial by trial.
 
 The worker that made a unit writes it atomically, so a killed run loses at most the units that were not finished.
 """
@@ -46,12 +46,12 @@ def run(
 ) -> None:
     """Finishes a plan in a store; units that the store holds already are not computed again.
 
-    pool: another pool than one of `workers` local processes. Components with an environment of their own, and the
+    pool: a pool that replaces the `workers` local processes. Components with an environment of their own, and the
     measurement of cost, stay on this machine.
 
     A failed unit is tried again if `retry_failed` is true or the machine caused the failure (`MAY_PASS`). Damaged units
-    are made again; with `retry_failed`, sounds are checked against their hashes too. Of a shard, only the shard's part
-    of the plan is run; the store keeps the whole plan.
+    are made again; with `retry_failed`, sounds are checked against their hashes too. With a shard, only its part of the
+    plan is run; the store keeps the whole plan.
     """
     for kind in ("pairs", "restored", "spoken", *ROWS, "plans"):
         sweep(store.root / kind)
@@ -70,22 +70,23 @@ def run(
     speech = _speech(plan, store)
     _build_environments(plan, restorations[True], scores[True], speech, progress)
     # One process drives all components with an environment of their own, so that each is in memory only once.
-    with pool or Workers(workers) as pool, Workers(1) as lone:
+    with pool or Workers(workers) as pool, Workers(1) as single:
         progress("degrade", len(pairs), (1 for _ in pool.map(make_pair_unit, pairs, _pair_died)))
-        stages = ((pool, False, ""), (lone, True, ", own environments"))
-        for by, isolated, where in stages:
-            restored = by.map(restore_unit, restorations[isolated], _restore_died, one_by_one)
+        stages = ((pool, False, ""), (single, True, ", own environments"))
+        for stage_pool, isolated, suffix in stages:
+            restored = stage_pool.map(restore_unit, restorations[isolated], _restore_died, one_by_one)
             total = sum(len(unit.jobs) for unit in restorations[isolated])
-            progress(f"restore{where}", total, (len(unit) for unit in restored))
+            progress(f"restore{suffix}", total, (len(unit) for unit in restored))
         if timed := _timed(plan, restorations[False]):
             progress("cost", len(timed), measure(store, timed, workers))
         if speech:
-            by = lone if synthesizer_card(plan.suite.synthesizer).environment else pool
-            spoken = by.map(speak_unit, speech, _speak_died, speak_one_by_one)
+            stage_pool = single if synthesizer_card(plan.suite.synthesizer).environment else pool
+            spoken = stage_pool.map(speak_unit, speech, _speak_died, speak_one_by_one)
             progress("speak", sum(len(unit.jobs) for unit in speech), (len(keys) for keys in spoken))
-        for by, isolated, where in stages:
+        for stage_pool, isolated, suffix in stages:
             total = sum(len(unit.jobs) for unit in scores[isolated])
-            progress(f"score{where}", total, by.map(score_trial_unit, scores[isolated], _score_died, metric_by_metric))
+            scored_units = stage_pool.map(score_trial_unit, scores[isolated], _score_died, metric_by_metric)
+            progress(f"score{suffix}", total, scored_units)
 
 
 def _timed(plan: Plan, restorations: Sequence[RestoreUnit]) -> list[str]:
@@ -101,7 +102,7 @@ def _build_environments(
     speech: Sequence[SpeakUnit],
     progress: Progress,
 ) -> None:
-    """Builds the environments that the units to be run need. Raises RequestError with the resolver's error message."""
+    """Builds the environments that the units to be run need. Raises RequestError with uv's error message."""
     systems = {unit.jobs[0].system for unit in restorations}
     metrics = {name for unit in scores for names in unit.plan_metrics.values() for name in names}
     cards: list[Card] = [plan.system_cards[name] for name in systems] + [plan.metric_cards[name] for name in metrics]
@@ -159,14 +160,14 @@ def forget_failures(plan: Plan, store: Store, retry_failed: bool, outcomes: Outc
 
     for trial in _distinct_trials(plan):
         note = store.note("pairs", trial.key)
-        if note and (again(note["why"]) or (retry_failed and not _whole_pair(store, trial))):
+        if note and (again(note["why"]) or (retry_failed and not _pair_is_intact(store, trial))):
             store.forget("pairs", trial.key)
     forget_failed_speech(plan, store, again, retry_failed)
     for job in {job.restoration.key: job.restoration for job in plan.jobs}.values():
         if registry.parse_name("systems", job.system)[0] not in registry.targets_by_name("systems"):
             continue  # a Python object that was passed to `evaluate`; only `evaluate` can call it again
         note = store.note("restored", job.key)
-        if note and (again(note["why"]) or (retry_failed and not _whole(store, "restored", job, note))):
+        if note and (again(note["why"]) or (retry_failed and not _sound_is_intact(store, "restored", job, note))):
             store.forget("restored", job.key)
     return forget_failed_scores(plan, store, outcomes, again)
 
@@ -177,11 +178,11 @@ def forget_failed_speech(
     """Drops failed speech if `again(reason)` is true; with `retry_failed`, also speech whose hash is wrong."""
     for job in (job for job in plan.jobs if job.synthesizer):
         note = store.note("spoken", job.key)
-        if note and (again(note["why"]) or (retry_failed and not _whole(store, "spoken", job, note))):
+        if note and (again(note["why"]) or (retry_failed and not _sound_is_intact(store, "spoken", job, note))):
             store.forget("spoken", job.key)
 
 
-def _whole_pair(store: Store, trial: Trial) -> bool:
+def _pair_is_intact(store: Store, trial: Trial) -> bool:
     try:
         load_pair(store, trial)
     except AudioError:
@@ -189,7 +190,7 @@ def _whole_pair(store: Store, trial: Trial) -> bool:
     return True
 
 
-def _whole(store: Store, kind: Kind, job: Job, note: Mapping[str, Any]) -> bool:
+def _sound_is_intact(store: Store, kind: Kind, job: Job, note: Mapping[str, Any]) -> bool:
     try:
         stored(store.sound(kind, f"{job.key}.wav"), note["sha256"])
     except AudioError:

@@ -1,4 +1,4 @@
-"""Runs a plan into a store and leaves readable files beside the units: records, timings, provenance."""
+"""Runs a plan, and writes readable tables beside the units of the store: records, timings, provenance."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def execute(
 ) -> Store:
     """Finishes a plan, or a shard of it, and writes the tables.
 
-    pool: where units run; None: in `workers` local processes. For equal scores `records.csv` has equal bytes, whatever
-    the pool, the number of workers or of shards that were merged.
+    pool: where units run; None: in `workers` local processes. Equal scores give a `records.csv`
+    with equal bytes, whatever the pool, the number of workers, or the number of merged shards.
     """
     opened = open_or_make(store)
     run(plan, opened, workers, progress, retry_failed, shard, pool)

@@ -1,4 +1,4 @@
-"""What a run would do: counts per stage, what a store holds already, and an estimate of the processor time."""
+"""Forecast of a run: counts per stage, results that the store holds already, and an estimate of the processor time."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def forecast(plan: Plan, store: Store | None) -> Table:
         cost = synthesizer_card(plan.suite.synthesizer).cost * sum(seconds[job.trial.id] for job in todo)
         total += cost
         rows.append((plan.suite.synthesizer, "speak", *counts, f"{cost:.0f}"))
-    for metric, facts in plan.metric_cards.items():
+    for metric, metric_card in plan.metric_cards.items():
         jobs = [job for job in plan.jobs if metric in plan.metrics_for(job)]
-        todo = [job for job in jobs if score_key(job, facts, plan.signatures[metric]) not in scored]
-        cost = facts.cost * sum(seconds[job.trial.id] for job in todo)
+        todo = [job for job in jobs if score_key(job, metric_card, plan.signatures[metric]) not in scored]
+        cost = metric_card.cost * sum(seconds[job.trial.id] for job in todo)
         total += cost
         rows.append((metric, "score", str(len(jobs)), str(len(jobs) - len(todo)), str(len(todo)), f"{cost:.0f}"))
     return Table(

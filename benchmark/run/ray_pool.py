@@ -1,7 +1,8 @@
 """The pool of `core/pool.py` on Ray (extra `ray`): each unit is a task, on this machine or on the nodes of a cluster.
 
 Units carry paths and write whole files under names that follow from their content, so a unit may run twice. Every node
-must see the store under the same path. Ray runs whatever reaches its ports: use it in trusted networks only.
+must see the store under the same path. Ray executes any code that is sent to its ports: use it in
+trusted networks only.
 """
 
 from __future__ import annotations
@@ -20,11 +21,11 @@ Unit = TypeVar("Unit")
 Result = TypeVar("Result")
 
 IN_FLIGHT = 4
-"""Units that are submitted per processor: the memory does not depend on the number of units."""
+"""Units submitted per processor at a time, so that the memory does not depend on the number of units."""
 REACHED_S = 10.0
 """Seconds in which the head of a cluster must answer."""
 WATCH_S = 10.0
-"""Seconds between two looks at the clock."""
+"""Seconds between two checks of the time limit."""
 
 
 class RayWorkers:
@@ -36,11 +37,11 @@ class RayWorkers:
         Raises RequestError when Ray is not installed.
         """
         self.address, self.count = address, count
-        # Ray reads these when it is imported.
+        # Ray reads these environment variables when it is imported.
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-        os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # or it builds an environment for every worker
+        os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")  # else Ray builds one for every worker
         if not address:
-            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # or it listens beyond this machine
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")  # else Ray accepts other machines
         try:
             import ray
         except ImportError as error:
@@ -61,7 +62,7 @@ class RayWorkers:
             self.ray.init(address=self.address or "local", **options)
         except (ConnectionError, RuntimeError, ValueError) as error:
             raise RequestError(f"Ray cannot be reached at {self.address or 'this machine'}: {error}") from error
-        # Ray prints its complaints about killed workers to standard output, which is the board's.
+        # Ray prints messages about killed workers to standard output, which is reserved for the board.
         self.ray._private.worker._worker_logs_enabled = False
         return self
 
@@ -73,7 +74,9 @@ class RayWorkers:
         try:
             socket.create_connection((host, int(port)), timeout=REACHED_S).close()
         except OSError as error:
-            raise RequestError(f"Ray cannot be reached at {self.address}: {error}") from error
+            raise RequestError(
+                f"Ray cannot be reached at {self.address}: {error}; start the cluster or correct the address"
+            ) from error
 
     def __exit__(self, *_: object) -> None:
         self.ray.shutdown()
@@ -90,27 +93,27 @@ class RayWorkers:
         A unit whose worker or node dies is tried again in `pieces`; a piece that dies again is passed to `died`.
         """
         interrupted: list[Unit] = []
-        for unit, result, why in self._flown(work, units):
+        for unit, result, why in self._results(work, units):
             if why:
                 interrupted.append(unit)
             else:
                 yield result
         again = [piece for unit in interrupted for piece in pieces(unit)]
-        for unit, result, why in self._flown(work, again):
+        for unit, result, why in self._results(work, again):
             yield died(unit, f"{MAY_PASS}the worker process died ({why or DEATHS}), twice") if why else result
 
-    def _flown(self, work: Callable[[Unit], Result], units: Sequence[Unit]) -> Iterator[tuple[Unit, Any, str]]:
-        """Each unit with its result and why its worker died, or ""."""
-        # Ray must not try again by itself: a clip that kills its worker would do so for ever.
+    def _results(self, work: Callable[[Unit], Result], units: Sequence[Unit]) -> Iterator[tuple[Unit, Any, str]]:
+        """(unit, result, why its worker died) of each unit; the reason is "" if the worker did not die."""
+        # Ray must not retry by itself: a clip that always kills its worker would be retried for ever.
         task = self.ray.remote(num_cpus=1, max_retries=0)(work)
         processors = int(self.ray.cluster_resources().get("CPU", 1))
         queue = iter(units)
-        flying = {task.remote(unit): unit for unit in islice(queue, IN_FLIGHT * processors)}
-        while flying:
-            for future in self._completed(list(flying)):
-                unit = flying.pop(future)
+        pending = {task.remote(unit): unit for unit in islice(queue, IN_FLIGHT * processors)}
+        while pending:
+            for future in self._completed(list(pending)):
+                unit = pending.pop(future)
                 yield unit, *self._outcome(future)
-                flying |= {task.remote(following): following for following in islice(queue, 1)}
+                pending |= {task.remote(following): following for following in islice(queue, 1)}
 
     def _outcome(self, future: Any) -> tuple[Any, str]:
         """(result, "") or (None, why the worker died). Raises what the unit itself raised."""
@@ -123,7 +126,7 @@ class RayWorkers:
             return None, " ".join(str(error).split())[:200] or type(error).__name__
 
     def _completed(self, futures: list[Any]) -> list[Any]:
-        """Waits for finished futures. When none ends for the limit of a unit, all of them are ended."""
+        """Waits for finished futures. When none ends within the time limit of a unit, all are cancelled."""
         limit_s, last = float(os.environ.get(LIMIT_VARIABLE) or LIMIT_S), time.monotonic()
         while True:
             done, _ = self.ray.wait(futures, num_returns=1, timeout=min(WATCH_S, limit_s))

@@ -1,4 +1,4 @@
-"""Stage 2: runs systems on degraded clips, in batches, timed."""
+"""Stage 2: runs systems on batches of degraded clips and measures the time."""
 
 from __future__ import annotations
 
@@ -59,9 +59,9 @@ def one_by_one(unit: RestoreUnit) -> list[RestoreUnit]:
 
 
 def restore_batch(system: System, inputs: Sequence[tuple[Job, Audio]]) -> list[tuple[Job, tuple[Audio, float] | str]]:
-    """Each job with the system's output and its share of the batch's processing time in seconds, or with the reason.
+    """Each job with (output, seconds), or with the reason of its failure.
 
-    Shares are proportional to duration; the reason is that of the failure.
+    The seconds are the clip's share of the batch's processing time; shares are proportional to the clips' durations.
     When a batch fails, its clips are tried one by one, so that only the clips at fault are lost.
     """
     if not inputs:
@@ -80,9 +80,9 @@ def restore_batch(system: System, inputs: Sequence[tuple[Job, Audio]]) -> list[t
     elapsed = time.perf_counter() - start
     total = sum(a.seconds for a in batch)
     results: list[tuple[Job, tuple[Audio, float] | str]] = []
-    for (job, _), given, output in zip(inputs, batch, outputs, strict=True):
+    for (job, _), source, output in zip(inputs, batch, outputs, strict=True):
         try:
-            results.append((job, (checked(output, given), elapsed * given.seconds / total)))
+            results.append((job, (checked(output, source), elapsed * source.seconds / total)))
         except Exception as error:
             results.append((job, reason(error)))
     return results
@@ -92,10 +92,10 @@ def restored(system: System, batch: Sequence[Audio], seeds: Sequence[int]) -> li
     """Outputs of a system for sounds at its rate; the delay that the system's card states is removed."""
     if not system.card.delay_s:
         return list(system.restore(batch, seeds))
-    late = [round(system.card.delay_s * audio.rate) for audio in batch]
-    longer = [Audio(np.pad(audio.samples, (0, n)), audio.rate) for audio, n in zip(batch, late, strict=True)]
+    delays = [round(system.card.delay_s * audio.rate) for audio in batch]
+    longer = [Audio(np.pad(audio.samples, (0, n)), audio.rate) for audio, n in zip(batch, delays, strict=True)]
     outputs = list(system.restore(longer, seeds))
-    return [Audio(audio.samples[n:], audio.rate) for audio, n in zip(outputs, late, strict=True)]
+    return [Audio(audio.samples[n:], audio.rate) for audio, n in zip(outputs, delays, strict=True)]
 
 
 @cache
@@ -115,11 +115,11 @@ def warm_up(system: System, rate: int) -> None:
         system.restore([Audio(quiet, rate)], [0])
 
 
-def checked(output: Audio, given: Audio) -> Audio:
+def checked(output: Audio, clip: Audio) -> Audio:
     """The output, if it has the input's rate and length and finite samples. Raises AudioError."""
-    if output.rate != given.rate or len(output.samples) != len(given.samples):
+    if output.rate != clip.rate or len(output.samples) != len(clip.samples):
         raise AudioError(
-            f"returned {len(output.samples)} samples at {output.rate} Hz for {len(given.samples)} at {given.rate} Hz; "
+            f"returned {len(output.samples)} samples at {output.rate} Hz for {len(clip.samples)} at {clip.rate} Hz; "
             "a system must return its input's length: trim or pad inside its `restore`"
         )
     finite(output.samples, "its output")
@@ -137,9 +137,9 @@ def _restore_died(unit: RestoreUnit, why: str) -> list[str]:
 def restore_audio(system: System, audio: Audio, seed: int) -> tuple[Audio, float]:
     """One recording restored, at the recording's rate and length, and the seconds of processing. Raises AudioError."""
     rate = system.card.rate or audio.rate
-    given = Audio(resample(audio.samples, audio.rate, rate), rate)
+    source = Audio(resample(audio.samples, audio.rate, rate), rate)
     start = time.perf_counter()
-    output = checked(restored(system, [given], [seed])[0], given)
+    output = checked(restored(system, [source], [seed])[0], source)
     seconds = time.perf_counter() - start
     back = resample(output.samples, rate, audio.rate)
     return Audio(back[: samples_for(audio.seconds, audio.rate)], audio.rate), seconds

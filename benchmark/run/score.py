@@ -1,4 +1,4 @@
-"""The last stage: scores what the systems delivered, trial by trial."""
+"""The last stage: scores the outputs of the systems, trial by trial."""
 
 from __future__ import annotations
 
@@ -32,12 +32,12 @@ def metric_by_metric(unit: TrialUnit) -> list[TrialUnit]:
 def delivered(store: Store, job: Job, pair: Pair) -> Restoration | str:
     """The sound that is scored for a job (a system's output, or the speech prompted by it), or why there is none."""
     if job.synthesizer:
-        return _said(store, job)
+        return _speech(store, job)
     note = store.note("restored", job.key)
     if note is None:
         component = system_of(job.system)
         if not isinstance(component, Supplied):
-            return "was not restored"
+            return "the clip was not restored; run the suite again"
         try:
             return Restoration(component.supply(job.trial, pair), None)
         except Exception as error:
@@ -51,10 +51,10 @@ def delivered(store: Store, job: Job, pair: Pair) -> Restoration | str:
     return Restoration(audio, float(note["seconds"]))
 
 
-def _said(store: Store, job: Job) -> Restoration | str:
+def _speech(store: Store, job: Job) -> Restoration | str:
     note = store.note("spoken", job.key)
     if note is None or note["why"]:
-        return str(note["why"]) if note else "was not spoken"
+        return str(note["why"]) if note else "the sentence was not spoken; run the suite again"
     try:
         return Restoration(stored(store.sound("spoken", f"{job.key}.wav"), note["sha256"]), None)
     except AudioError as error:
@@ -106,9 +106,9 @@ def score_trial_unit(unit: TrialUnit) -> int:
 
 
 def _put(store: Store, records: dict[Rows, list[Record]]) -> None:
-    for rows, some in records.items():
-        if some:
-            store.put(rows, some)
+    for rows, new in records.items():
+        if new:
+            store.put(rows, new)
 
 
 def _score_died(unit: TrialUnit, why: str) -> int:

@@ -1,4 +1,4 @@
-"""Scores what several systems made of one clip: every sound decoded once, reference-side work done once per metric."""
+"""Scores the outputs of several systems for one clip. A sound is decoded once; a metric prepares the reference once."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def records_of(unit: ScoreUnit, restorations: Mapping[str, Restoration | str]) -
         card = metric(name).card
         if reference and any(value.role == "fidelity" for value in card.values):
             outcomes = [
-                late(outcome, clip, reference) if isinstance(clip, SharedClip) else outcome
+                with_delay(outcome, clip, reference) if isinstance(clip, SharedClip) else outcome
                 for outcome, clip in zip(outcomes, estimates, strict=True)
             ]
         rows: Rows = "timings" if "seconds" in card.needs else "scores"
@@ -68,9 +68,9 @@ def records_of(unit: ScoreUnit, restorations: Mapping[str, Restoration | str]) -
     return records
 
 
-def score(judge: Metric, subject: Subject, estimates: Sequence[SharedClip | str]) -> list[Mapping[str, Outcome]]:
+def score(scorer: Metric, subject: Subject, estimates: Sequence[SharedClip | str]) -> list[Mapping[str, Outcome]]:
     """Outcomes per estimate. An estimate that is a text stands for a failed restoration; the text is the reason."""
-    card = judge.card
+    card = scorer.card
     results: list[Mapping[str, Outcome] | None] = [
         failure(card, estimate) if isinstance(estimate, str) else None for estimate in estimates
     ]
@@ -88,8 +88,8 @@ def score(judge: Metric, subject: Subject, estimates: Sequence[SharedClip | str]
             results[index] = failure(card, str(error))
     if usable:
         try:
-            prepared = judge.prepare(subject)
-            outcomes = _each(judge, prepared, usable)
+            prepared = scorer.prepare(subject)
+            outcomes = _each(scorer, prepared, usable)
         except Exception as error:
             outcomes = [failure(card, f"reference: {reason(error)}") for _ in usable]
         for (index, _), outcome in zip(usable, outcomes, strict=True):
@@ -106,20 +106,20 @@ def _lacking(card: MetricCard, subject: Subject) -> str:
     return ""
 
 
-def _each(judge: Metric, prepared: Any, usable: Sequence[tuple[int, SharedClip]]) -> list[Mapping[str, Outcome]]:
+def _each(scorer: Metric, prepared: Any, usable: Sequence[tuple[int, SharedClip]]) -> list[Mapping[str, Outcome]]:
     """Scores all clips in one call; if it raises, scores clip by clip, so that only the clips at fault fail."""
     try:
-        outcomes = list(judge.score(prepared, [clip for _, clip in usable]))
+        outcomes = list(scorer.score(prepared, [clip for _, clip in usable]))
         if len(outcomes) != len(usable):
-            raise ValueError(f"{judge.card.name} gave {len(outcomes)} results for {len(usable)} clips")
-        return [_whole(judge.card, outcome) for outcome in outcomes]
+            raise ValueError(f"{scorer.card.name} gave {len(outcomes)} results for {len(usable)} clips")
+        return [_complete(scorer.card, outcome) for outcome in outcomes]
     except Exception as error:
         if len(usable) == 1:
-            return [failure(judge.card, reason(error))]
-        return [_each(judge, prepared, [one])[0] for one in usable]
+            return [failure(scorer.card, reason(error))]
+        return [_each(scorer, prepared, [one])[0] for one in usable]
 
 
-def _whole(card: MetricCard, outcome: Mapping[str, Outcome]) -> Mapping[str, Outcome]:
+def _complete(card: MetricCard, outcome: Mapping[str, Outcome]) -> Mapping[str, Outcome]:
     """The outcome, if it has exactly the card's values; a number that is not finite becomes a failure."""
     wanted = {value.name for value in card.values}
     if set(outcome) != wanted:
@@ -130,7 +130,7 @@ def _whole(card: MetricCard, outcome: Mapping[str, Outcome]) -> Mapping[str, Out
     }
 
 
-def late(outcomes: Mapping[str, Outcome], clip: SharedClip, reference: SharedClip) -> Mapping[str, Outcome]:
+def with_delay(outcomes: Mapping[str, Outcome], clip: SharedClip, reference: SharedClip) -> Mapping[str, Outcome]:
     """Adds the component `delay_ms` to outcomes of a waveform metric: a delay of the estimate changes such scores.
 
     Nothing is added where the delay is 0 or the estimate's waveform does not correlate with the reference's.
@@ -147,14 +147,14 @@ def late(outcomes: Mapping[str, Outcome], clip: SharedClip, reference: SharedCli
 def delay_ms(clip: SharedClip, reference: SharedClip) -> float:
     """Delay in ms of the estimate against its reference; 0 where the waveforms do not correlate. Raises AudioError."""
 
-    def found() -> float:
+    def measured() -> float:
         view = conformed(clip, reference)
         if not np.any(view.at(DELAY_RATE)) or not np.any(reference.at(DELAY_RATE)):
             return 0.0
         alignment = align(view.at(DELAY_RATE), reference.at(DELAY_RATE), DELAY_RATE)
         return round(1000 * alignment.delay_s, 3) if alignment.exact else 0.0
 
-    return clip.once("delay", found)
+    return clip.once("delay", measured)
 
 
 def conformed(clip: SharedClip, reference: SharedClip) -> SharedClip:

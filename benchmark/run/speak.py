@@ -73,7 +73,7 @@ def speak_batch(
 ) -> list[tuple[Job, Audio | str]]:
     """Each job with the synthesizer's speech, or with the reason of the failure.
 
-    When a batch raises, its sentences are tried one by one, so that only those at fault are lost. Speech that is silent
+    When a batch fails, its sentences are tried one by one, so that only those at fault are lost. Speech that is silent
     or invalid is not synthesized again here: that a synthesizer fails on a prompt is a result.
     """
     if not requests:
@@ -81,7 +81,7 @@ def speak_batch(
     try:
         spoken = list(synthesizer.synthesize([request for _, request in requests]))
         if len(spoken) != len(requests):
-            raise AudioError(f"returned {len(spoken)} sounds for {len(requests)} requests")
+            raise AudioError(f"returned {len(spoken)} sounds for {len(requests)} requests; wanted one per request")
     except Exception as error:
         if len(requests) == 1:
             return [(requests[0][0], reason(error))]

@@ -35,7 +35,7 @@ def unsealed(path: Path) -> Any:
             return json.loads(text)
         head, _, rest = text.partition('\n"content": ')
         if head != f'{HEAD}{_sha256(rest[:-1])}",' or rest[-1:] != "}":
-            raise Damaged(f"{path}: is damaged (its checksum does not fit)")
+            raise Damaged(f"{path}: is damaged (its checksum does not match)")
         return json.loads(rest[:-1])
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise Damaged(f"{path}: is damaged ({error})") from error

@@ -1,7 +1,7 @@
 """Joins several stores and packs into one store for a board, and compares the values that several of them measured.
 
 Where two sources have a value of the same clip and system, the first source's is used. Folders come before packs, so
-that nobody's pack replaces what was measured here.
+that no pack replaces a value that was measured here.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from restorebench.benchmark.store.store import ROWS, Store, open_store
 from restorebench.benchmark.types import Record, Rows
 
 AGREE, LEAST = 1e-3, 1e-4
-"""Two measurements agree up to this relative, or this absolute difference."""
+"""Two measurements agree if their relative difference is at most AGREE, or their absolute difference at most LEAST."""
 Key = tuple[str, str]
 """(key of a record, name of its value)."""
 
@@ -63,13 +63,13 @@ def _add(name: str, store: Store, whole: Store, seen: dict[Rows, dict[Key, float
             if (value := record.value) is not None
             and (earlier := known.get((record.key, record.value_name))) is not None
         ]
-        apart = sum(not math.isclose(*pair, rel_tol=AGREE, abs_tol=LEAST) for pair in common)
+        differing = sum(not math.isclose(*pair, rel_tol=AGREE, abs_tol=LEAST) for pair in common)
         if common and rows == "scores":
             yield f"{Path(name).name}: " + (
-                f"{apart} of the {len(common)} values that a source before it measured too differ by more than "
-                "0.1 %; the earlier source's are shown"
-                if apart
-                else f"the {len(common)} values that a source before it measured too agree"
+                f"{differing} of the {len(common)} values that an earlier source also measured differ by more than "
+                "0.1 %; the earlier source's values are shown"
+                if differing
+                else f"the {len(common)} values that an earlier source also measured agree"
             )
         new = [r for r in records if (r.key, r.value_name) not in known]
         if new:
@@ -82,15 +82,15 @@ def _add(name: str, store: Store, whole: Store, seen: dict[Rows, dict[Key, float
 
 
 def _namesakes(name: str, store: Store, keys_by_name: dict[tuple[str, str], frozenset[str]]) -> Iterator[str]:
-    """A note for each system that differs from an earlier source's of the same name: a board has one row per name.
+    """A note for each system that differs from an earlier source's system of that name: a board has one row per name.
 
-    keys_by_name: (suite, system) -> keys of the first source's restorations; this store's new ones are added.
+    keys_by_name: (suite, system) -> keys of the first source's restorations; the new names of this store are added.
     """
     for plan in store.plans():
         for system in plan.systems:
             keys = frozenset(job.key for job in plan.jobs if job.system == system)
             if keys_by_name.setdefault((plan.suite.name, system), keys) != keys:
                 yield (
-                    f"{Path(name).name}: its {system} is another one than the earlier source's (weights, version or "
-                    "seeds) and is not shown; to compare them, name their files differently"
+                    f"{Path(name).name}: its {system} differs from the earlier source's {system} (weights, version "
+                    "or seeds) and is not shown; to compare both, give the checkpoints different file names"
                 )

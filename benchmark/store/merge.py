@@ -1,4 +1,7 @@
-"""Merges stores, such as those of a run's shards, into one. Units are named by key, so equal units are kept once."""
+"""Merges several stores, such as those of a run's shards, into one store.
+
+A unit's file name is derived from its keys, so that equal units are stored once.
+"""
 
 from __future__ import annotations
 
@@ -17,14 +20,14 @@ NOTES: tuple[Kind, ...] = ("pairs", "restored", "spoken", "cost")
 
 
 def merge(sources: list[Path], target: Path, progress: Progress = silent) -> Store:
-    """Copies the units and plans of several stores into one, which may exist already; the sources stay as they are.
+    """Copies the units and plans of several stores into `target`, which may exist; the sources are not changed.
 
     Where one store has a result and another a failure of the same unit, the result is kept. Damaged units are left
     out, so that a run on the merged store measures them again.
 
     Raises:
-        RequestError: A source is no store, the target is one of the sources, or two stores plan different clips of a
-            suite, or define a value differently.
+        RequestError: A source is no store, the target is one of the sources, or two stores have different clips of a
+            suite or different signatures of a metric.
     """
     stores = [open_store(source) for source in sources]
     if target.resolve() in [source.resolve() for source in sources]:
@@ -51,26 +54,29 @@ def merge(sources: list[Path], target: Path, progress: Progress = silent) -> Sto
 
 
 def require_one_plan(plans: Mapping[str, Sequence[Plan]]) -> None:
-    """Raises RequestError where stores differ in clips or signatures: a board would show one of them alone."""
+    """Raises RequestError if stores differ in a suite's clips or a metric's signature.
+
+    A board shows one list of clips and one signature per metric, so it would leave out the other store's values.
+    """
     clips: dict[str, tuple[str, str]] = {}
     signatures: dict[tuple[str, str], tuple[str, str]] = {}
-    for store, kept in plans.items():
-        for plan in kept:
+    for store, store_plans in plans.items():
+        for plan in store_plans:
             suite = plan.suite.name
-            first, known = clips.setdefault(suite, (store, plan.trials_digest))
-            if known != plan.trials_digest:
+            first, first_digest = clips.setdefault(suite, (store, plan.trials_digest))
+            if first_digest != plan.trials_digest:
                 raise RequestError(f"{suite}: {first} and {store} have different clips; merge stores of one plan")
-            for metric, text in plan.signatures.items():
-                first, signature = signatures.setdefault((suite, metric), (store, text))
-                if signature != text:
+            for metric, signature in plan.signatures.items():
+                first, first_signature = signatures.setdefault((suite, metric), (store, signature))
+                if first_signature != signature:
                     raise RequestError(
-                        f"{suite}: {metric} is {signature} in {first} and {text} in {store}; "
+                        f"{suite}: {metric} is {first_signature} in {first} and {signature} in {store}; "
                         "run both with the same versions and weights"
                     )
 
 
 def _copy_notes(store: Store, merged: Store, kind: Kind) -> None:
-    """Copies notes with their sounds, the note last, so that an interrupted merge leaves no note without its sound."""
+    """Copies notes and their sounds, each note after its sounds: an interrupted merge leaves no note without sound."""
     sounds: dict[str, list[Path]] = {}
     for path in sorted((store.root / kind).glob("[!.]*")):
         if path.suffix != ".json":

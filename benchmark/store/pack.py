@@ -1,8 +1,8 @@
-"""A store in one file (`.rbz`), for handing results on: plans, records and cost, and the sounds if asked for.
+"""Packs: a pack is one file (`.rbz`) with the plans, records, costs and, on request, sounds of a store.
 
-The file is a zip whose manifest names the sha256 of every member. Equal stores give equal files, so that the file's own
-sha256, published beside a result, identifies the result's pack. A pack contains what its maker reports; nothing in it
-proves that the maker measured honestly.
+The file is a zip whose manifest lists the sha256 of every member. Equal stores give equal files, so that a sha256
+published with a result identifies the result's pack. A pack contains the numbers that its maker reports; it does not
+prove that the maker measured them.
 """
 
 from __future__ import annotations
@@ -29,17 +29,17 @@ from restorebench.benchmark.store.store import ROWS, Store, open_store
 SUFFIX, MANIFEST, FORMAT = ".rbz", "manifest.json", 1
 RESULTS, SOUNDS = ("plans", "scores", "timings", "cost"), ("pairs", "restored", "spoken")
 MEMBER = re.compile(rf"(?:{'|'.join((*RESULTS, *SOUNDS))})/[\w@-][\w.@-]*|provenance\.json")
-WHEN = (1980, 1, 1, 0, 0, 0)
-"""The time of every member, so that equal stores give equal files."""
+MEMBER_TIME = (1980, 1, 1, 0, 0, 0)
+"""Modification time of every member, which is fixed so that equal stores give equal files."""
 MOST_BYTES, MOST_TIMES = 1 << 30, 20
-"""A pack may hold a GiB, or this many times its own size if that is more; a zip that unpacks to more is refused."""
+"""A pack may unpack to `MOST_BYTES`, or to `MOST_TIMES` its own size if that is more; a larger one is refused."""
 METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""zipfile unpacks the other methods without a limit, so that a member could exceed its declared size in memory."""
+"""Compression methods of packs. With other methods, zipfile does not limit a member to its declared size."""
 MALFORMED = (
     zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, KeyError, ValueError, TypeError,
     AttributeError,
 )  # fmt: skip
-"""What zipfile, zlib and json raise for a file that is no valid pack."""
+"""Exceptions that zipfile, zlib and json raise for a file that is no valid pack."""
 
 
 class _Manifest(BaseModel):
@@ -52,7 +52,7 @@ class _Manifest(BaseModel):
 
 @dataclass(frozen=True)
 class Contents:
-    """What a pack holds, after every member was checked."""
+    """Contents of a pack whose members were all checked."""
 
     sha256: str
     suites: tuple[str, ...]
@@ -72,7 +72,7 @@ def pack(store: Path, out: Path, sounds: bool = False, progress: Progress = sile
     Args:
         store: A folder that `run` filled.
         out: The file to write; its name ends in `.rbz`.
-        sounds: Whether the degraded, restored and spoken sounds go in too.
+        sounds: Whether the pack contains the degraded, restored and spoken sounds too.
 
     Raises:
         RequestError: There is no store, or the name has another ending.
@@ -88,10 +88,10 @@ def pack(store: Path, out: Path, sounds: bool = False, progress: Progress = sile
     manifest = {"format": FORMAT, "members": {name: file_sha256(root / name) for name in names}}
 
     def steps(archive: zipfile.ZipFile) -> Iterator[int]:
-        archive.writestr(zipfile.ZipInfo(MANIFEST, WHEN), json.dumps(manifest, indent=1, sort_keys=True))
+        archive.writestr(zipfile.ZipInfo(MANIFEST, MEMBER_TIME), json.dumps(manifest, indent=1, sort_keys=True))
         for name in names:
-            # Parquet, FLAC and WAV hardly get smaller, JSON does.
-            info = zipfile.ZipInfo(name, WHEN)
+            # Compression makes JSON files smaller, but has little effect on Parquet, FLAC and WAV files.
+            info = zipfile.ZipInfo(name, MEMBER_TIME)
             info.compress_type = zipfile.ZIP_DEFLATED if name.endswith(".json") else zipfile.ZIP_STORED
             archive.writestr(info, (root / name).read_bytes())
             yield 1
@@ -102,7 +102,7 @@ def pack(store: Path, out: Path, sounds: bool = False, progress: Progress = sile
 
 
 def unpack(file: Path, into: Path, sounds: bool = True) -> Store:
-    """Writes a pack's store into an empty folder, each member after it was checked against the manifest.
+    """Writes a pack's store into an empty folder; each member is checked against the manifest first.
 
     Args:
         file: A file that `pack` wrote.
@@ -110,7 +110,7 @@ def unpack(file: Path, into: Path, sounds: bool = True) -> Store:
         sounds: Whether sounds are written too; they are checked either way.
 
     Raises:
-        RequestError: The file is no pack, is damaged, or holds what a pack never holds.
+        RequestError: The file is no pack, is damaged, or has a member that no pack has.
     """
     try:
         with zipfile.ZipFile(file) as archive:
@@ -125,13 +125,13 @@ def unpack(file: Path, into: Path, sounds: bool = True) -> Store:
         raise
     except MALFORMED as error:
         raise RequestError(
-            f"{file}: is not a complete pack of results ({reason(error)}); make one: submit pack"
+            f"{file}: is not a complete pack of results ({reason(error)}); make one with: restorebench submit pack"
         ) from error
     return _readable(file, Store(into))
 
 
 def _readable(file: Path, store: Store) -> Store:
-    """The store, once its plans and numbers could be read. Raises RequestError, which names the pack."""
+    """The store, after its plans and values were read. If one is unreadable, raises a RequestError naming the pack."""
     try:
         plans = open_store(store.root).plans()
         for rows in ROWS:
@@ -150,27 +150,27 @@ def _members(file: Path, archive: zipfile.ZipFile) -> dict[str, str]:
     """The manifest's members with their sha256. Raises RequestError unless the archive holds these and no others."""
     infos = archive.infolist()
     if any(info.header_offset < 0 for info in infos):
-        raise zipfile.BadZipFile("a member would begin before the file")  # zipfile would fail at the operating system
+        raise zipfile.BadZipFile("a member would begin before the file")  # reading it would raise OSError
     if odd := [info.filename for info in infos if info.compress_type not in METHODS or info.flag_bits & 1]:
-        raise RequestError(f"{file}: {odd[0]!r} is encrypted, or packed by a method that no pack uses")
+        raise RequestError(f"{file}: {odd[0]!r} is encrypted, or compressed by a method that no pack uses")
     size, limit = sum(info.file_size for info in infos), max(MOST_BYTES, MOST_TIMES * file.stat().st_size)
     if size > limit:
-        raise RequestError(f"{file}: would unpack to {size >> 20} MiB; a pack of its size holds {limit >> 20} at most")
+        raise RequestError(f"{file}: would unpack to {size >> 20} MiB; the limit is {limit >> 20} MiB")
     manifest = _Manifest.model_validate_json(archive.read(MANIFEST))
     if manifest.format != FORMAT:
         raise RequestError(f"{file}: is of format {manifest.format}; this version reads format {FORMAT}")
     members = manifest.members
-    held = sorted(info.filename for info in infos)
-    if odd := [name for name in held if name != MANIFEST and not MEMBER.fullmatch(name)]:
+    names = sorted(info.filename for info in infos)
+    if odd := [name for name in names if name != MANIFEST and not MEMBER.fullmatch(name)]:
         raise RequestError(f"{file}: holds {odd[0]!r}, which no pack holds")
-    if held != sorted((MANIFEST, *members)):
-        differ = sorted(set(held) ^ {MANIFEST, *members}) or sorted({name for name in held if held.count(name) > 1})
+    if names != sorted((MANIFEST, *members)):
+        differ = sorted(set(names) ^ {MANIFEST, *members}) or sorted({name for name in names if names.count(name) > 1})
         raise RequestError(f"{file}: the manifest and the members differ in {differ[0]}")
     return members
 
 
 def contents(file: Path, into: Path) -> Contents:
-    """Checks a pack with its plans and records, and returns its contents; `into`: an empty folder to unpack to.
+    """Checks a pack with its plans and records, and returns its contents; into: an empty folder for the unpacked store.
 
     Raises RequestError for a pack that was changed or damaged.
     """

@@ -10,9 +10,9 @@ from restorebench.benchmark.store.store import Store
 
 
 def planned_records(plan: Plan, store: Store) -> pd.DataFrame:
-    """One row per planned value, in the plan's order; `done` is False for values that are not measured (yet)."""
-    have = pd.concat([store.table(rows).to_pandas() for rows in ("scores", "timings")], ignore_index=True)
-    have = have[["key", "value_name", "value", "components", "why"]].assign(done=True)
+    """One row per planned value, in the plan's order; `done` is False for a value without a record."""
+    records = pd.concat([store.table(rows).to_pandas() for rows in ("scores", "timings")], ignore_index=True)
+    records = records[["key", "value_name", "value", "components", "why"]].assign(done=True)
     planned = []
     for job in plan.jobs:
         for name in plan.metrics_for(job):
@@ -32,7 +32,7 @@ def planned_records(plan: Plan, store: Store) -> pd.DataFrame:
                     )
                 )
     columns = ["condition", "utterance", "speaker", "system", "seed", "metric", "value_name", "key"]
-    rows = pd.DataFrame(planned, columns=columns).merge(have, on=["key", "value_name"], how="left")
+    rows = pd.DataFrame(planned, columns=columns).merge(records, on=["key", "value_name"], how="left")
     rows["done"] = rows["done"].eq(True)
     rows["why"] = rows["why"].where(rows["done"], "not measured yet").fillna("")
     return rows

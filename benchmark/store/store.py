@@ -1,15 +1,15 @@
-"""A folder of results in content-addressed units, one file each: written under another name, synced, then renamed.
+"""A folder of results, one file per unit. File names contain hashes of the units' keys, and writes are atomic.
 
     plans/SUITE-DIGEST.json     a plan, one per suite and list of trials; plans/order.txt lists them, the latest last
-    pairs/KEY.json              hashes of a rendered pair, or why there is none; beside it reference and degraded FLAC
-    restored/KEY.json           hash and time of a system's output, or why it failed; beside it the WAV
-    spoken/KEY.json             hash of a synthesizer's speech, or why it failed; beside it the WAV
+    pairs/KEY.json              hashes of a rendered pair, or the reason for its failure; with two FLAC files
+    restored/KEY.json           hash and time of a system's output, or the reason for its failure; with its WAV file
+    spoken/KEY.json             hash of a synthesizer's speech, or the reason for its failure; with its WAV file
     cost/KEY.json               memory and time of a system (run/cost.py)
-    scores/KEY.parquet          records that were written together, as a rule those of one trial
+    scores/KEY.parquet          records that were written together, usually those of one trial
     timings/KEY.parquet         records of processing times, which a rerun does not repeat exactly
 
-Records with equal keys are equal, so a unit that was written twice changes nothing. A damaged unit is detected by its
-checksum (checked.py): a run makes damaged notes and records again, and reports a damaged plan as an error.
+Scores with equal keys are equal, so a unit that was written twice changes nothing. A damaged unit is detected by its
+checksum (checked.py): a run replaces damaged notes and records, and reports a damaged plan as an error.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ SORTED_BY = [(f.name, "ascending") for f in fields(Record) if f.name not in ("va
 
 
 ORDER = "order.txt"
-"""Beside the plans: the names of their files, the latest last."""
+"""File in the folder of the plans that lists the names of the plans' files, the latest last."""
 ROWS: tuple[Rows, ...] = ("scores", "timings")
 Outcomes = dict[str, str]
 """Key of records -> the reason why one of its values is absent, or ""."""
@@ -79,19 +79,19 @@ class Store:
         write_atomic(self.root / rows / f"{name}.parquet", table_bytes(table))
 
     def table(self, rows: Rows) -> pa.Table:
-        """All records, sorted, each key and value name once; the table does not depend on the records' order or units.
+        """All records, sorted, one per key and value name, however the records are divided into units.
 
         Raises RequestError when a unit is damaged.
         """
         try:
             tables = [read_table(path, SCHEMA) for path in self._units(rows)]
         except Damaged as error:
-            raise RequestError(f"{error}; run the suite again: it measures anew what the file held") from error
+            raise RequestError(f"{error}; run the suite again to measure its values anew") from error
         table = pa.concat_tables(tables).combine_chunks() if tables else SCHEMA.empty_table()
         if tables:
-            first = table.append_column("row", pa.array(range(table.num_rows)))
-            kept = first.group_by(["key", "value_name"]).aggregate([("row", "min")]).column("row_min")
-            table = table.take(kept)
+            numbered = table.append_column("row", pa.array(range(table.num_rows)))
+            first_rows = numbered.group_by(["key", "value_name"]).aggregate([("row", "min")]).column("row_min")
+            table = table.take(first_rows)
         return table.sort_by(SORTED_BY)
 
     def _units(self, rows: Rows) -> Iterator[Path]:
@@ -102,7 +102,7 @@ class Store:
                     yield path
 
     def whole_units(self, rows: Rows) -> Iterator[Path]:
-        """Files of records that are not damaged."""
+        """The undamaged files of records."""
         for path in self._units(rows):
             with suppress(Damaged):
                 read_table(path, SCHEMA)
@@ -142,15 +142,15 @@ class Store:
         return damaged, outcomes
 
     def drop_failures(self, rows: Rows, keys: Collection[str]) -> None:
-        """Removes the records of the given keys that have a failure, so that a rerun tries again."""
+        """Removes all records of each given key that has a failure, so that a rerun measures its values again."""
         wanted = set(keys)
         for path in self._units(rows) if wanted else ():
-            held = read_table(path, SCHEMA).to_pylist()
-            failed = {row["key"] for row in held if row["why"]} & wanted
-            kept = [row for row in held if row["key"] not in failed]
-            if kept and len(kept) < len(held):
-                self.put(rows, [Record(**row) for row in kept])
-            if len(kept) < len(held):
+            stored = read_table(path, SCHEMA).to_pylist()
+            failed = {row["key"] for row in stored if row["why"]} & wanted
+            remaining = [row for row in stored if row["key"] not in failed]
+            if remaining and len(remaining) < len(stored):
+                self.put(rows, [Record(**row) for row in remaining])
+            if len(remaining) < len(stored):
                 path.unlink()
 
     # Plans.
@@ -160,17 +160,17 @@ class Store:
         folder = self.root / "plans"
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{plan.suite.name}-{plan.trials_digest}.json"
-        with FileLock(folder / ".lock"):  # two runs at once must keep each other's systems
+        with FileLock(folder / ".lock"):  # simultaneous runs must not drop each other's systems
             if path.is_file():
                 plan = plan.after(_plan(path))
             write_atomic(path, sealed(plan.to_json()))
-            kept = [name for name in self._order() if name != path.name]
-            write_atomic(folder / ORDER, "".join(f"{name}\n" for name in (*kept, path.name)).encode())
+            others = [name for name in self._order() if name != path.name]
+            write_atomic(folder / ORDER, "".join(f"{name}\n" for name in (*others, path.name)).encode())
 
     def plans(self) -> list[Plan]:
-        """Kept plans, the latest first; of a suite only the latest list of trials.
+        """The latest plan of each suite, the latest suite first.
 
-        Raises RequestError when one is damaged.
+        Raises RequestError when a plan is damaged.
         """
         plans: dict[str, Plan] = {}
         for name in reversed(self._order()):
@@ -179,12 +179,12 @@ class Store:
         return list(plans.values())
 
     def _order(self) -> list[str]:
-        """Names of the plans' files, the latest last: unlisted files by time, then those of order.txt in its order."""
+        """Names of the plans' files, the latest last: files not in order.txt by time, then the others as listed."""
         folder = self.root / "plans"
         paths = sorted(folder.glob("[!.]*.json"), key=lambda path: (path.stat().st_mtime_ns, path.name))
-        written = (folder / ORDER).read_text(encoding="utf-8").split("\n") if (folder / ORDER).is_file() else []
-        known = {name: index for index, name in enumerate(written)}
-        return sorted((path.name for path in paths), key=lambda name: known.get(name, -1))
+        listed = (folder / ORDER).read_text(encoding="utf-8").split("\n") if (folder / ORDER).is_file() else []
+        positions = {name: index for index, name in enumerate(listed)}
+        return sorted((path.name for path in paths), key=lambda name: positions.get(name, -1))
 
 
 def _add_outcomes(outcomes: Outcomes, records: pa.Table) -> None:
@@ -202,7 +202,7 @@ def _plan(path: Path) -> Plan:
 
 
 def open_store(path: Path) -> Store:
-    """A store that exists. Raises RequestError otherwise."""
+    """The store at `path`. Raises RequestError when there is none."""
     if not any((path / "plans").glob("[!.]*.json")):
         raise RequestError(
             f"{path}: no store there (no plan in it); make one with: restorebench run SUITE --store {path}"
@@ -212,7 +212,7 @@ def open_store(path: Path) -> Store:
 
 def plan_of(store: Store, suite: str = "") -> Plan:
     """The plan of a suite; by default the latest plan. Raises RequestError for a suite that is not in the store."""
-    plans = {kept.suite.name: kept for kept in store.plans()}
+    plans = {plan.suite.name: plan for plan in store.plans()}
     name = suite or next(iter(plans))
     if name not in plans:
         raise unknown("suites in this store", name, list(plans))

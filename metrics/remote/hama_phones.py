@@ -18,7 +18,7 @@ class Remote:
     def transcribe(self, clips: list[Array], language: str) -> tuple[list[str], list[Array]]:
         """Phones of 16 kHz clips [time], with a space between them."""
         if language != "en":
-            raise ValueError(f"hama hears English phones; this clip is {language!r}")
+            raise ValueError(f"hama recognises English phones; this clip is in {language!r}")
         if self.model is None:
             from hama import ASRModel
 

@@ -23,9 +23,9 @@ class Remote:
         self.model.eval()
 
     def transcribe(self, clips: list[Array], language: str) -> tuple[list[str], list[Array]]:
-        """Words of 16 kHz clips [time]."""
+        """Transcripts of 16 kHz clips [time], and no arrays."""
         if language != "en":
-            raise ValueError(f"this model is English; asked for {language!r}")
+            raise ValueError(f"this model recognises English; this clip is in {language!r}")
         hypotheses = self.model.transcribe(
             [clip.copy() for clip in clips], batch_size=min(BATCH, len(clips)), verbose=False, num_workers=0
         )

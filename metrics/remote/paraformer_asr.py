@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.float32]
 
 RUNS_CODE = ("trust_remote_code", "remote_code", "install_model_requirements", "requirements")
-"""Keys of a folder's configuration that make FunASR import or install what the folder brings."""
+"""Keys of a folder's configuration that make FunASR import or install code from the folder."""
 
 
 def refuse_code(folder: Path) -> None:
@@ -20,7 +20,9 @@ def refuse_code(folder: Path) -> None:
         text = path.read_text(encoding="utf-8") if path.is_file() else ""
         for key in RUNS_CODE:
             if key in text:
-                raise ValueError(f"{path.name} of this checkpoint asks for {key}: it would run code; it is not loaded")
+                raise ValueError(
+                    f"{path.name} of this checkpoint sets {key}, which would run its code; it is not loaded"
+                )
     if (folder / "requirements.txt").is_file():
         raise ValueError("this checkpoint brings a requirements.txt, which would be installed; it is not loaded")
 
@@ -31,7 +33,7 @@ class Remote:
         from funasr import AutoModel
 
         refuse_code(Path(checkpoint))
-        # Its front end dithers by default, so that the same sound gives other words each time.
+        # FunASR's front end adds dither by default, so that transcripts of the same sound can differ.
         self.model = AutoModel(
             model=checkpoint, frontend_conf={"dither": 0.0}, disable_update=True, disable_pbar=True, log_level="ERROR",
             trust_remote_code=False,
@@ -42,6 +44,6 @@ class Remote:
         import zhconv
 
         if language != "zh":
-            raise ValueError(f"this model is Mandarin; asked for {language!r}")
+            raise ValueError(f"this model recognises Mandarin; this clip is in {language!r}")
         texts = [self.model.generate(input=clip.copy(), batch_size_s=300)[0]["text"] for clip in clips]
         return [zhconv.convert(text, "zh-cn") for text in texts], []

@@ -26,7 +26,7 @@ class Remote:
 
         for clip in clips:
             if len(clip) > WINDOW:
-                raise ValueError(f"Whisper hears 30 s at a time; this clip has {len(clip) / RATE:.1f} s")
+                raise ValueError(f"Whisper decodes at most 30 s; this clip has {len(clip) / RATE:.1f} s")
         if self.model is None:
             self.model = whisper.load_model(self.checkpoint)
         options = whisper.DecodingOptions(
@@ -34,7 +34,7 @@ class Remote:
         )
         texts: list[str] = []
         for start in range(0, len(clips), BATCH):
-            # One clip per spectrogram: Whisper clamps it relative to the maximum of its whole input, a batch's too.
+            # One clip per spectrogram: Whisper clamps a spectrogram relative to the maximum of the whole input batch.
             mels = [self._mel(clip) for clip in clips[start : start + BATCH]]
             texts += [result.text.strip() for result in whisper.decode(self.model, torch.stack(mels), options)]
         return texts, []

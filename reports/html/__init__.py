@@ -1,1 +1,1 @@
-"""The report: one folder that opens offline."""
+"""The HTML report: a folder of pages that a browser opens without a server or a network."""

@@ -1,4 +1,4 @@
-"""Pictures of measured cells beside the papers' cells; as in the overview, marks carry their numbers as attributes."""
+"""Pictures of measured cells beside the papers' cells. The SVG groups contain their numbers as attributes."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from restorebench.reports.papers.verdicts import Verdict, once, verdicts
 from restorebench.reports.tables.board import header, marked
 
 SIGNS = {"reproduced": "✓", "close": "≈", "differs": "≠", "by definition": "=", "not comparable": "n/c"}
-"""The sign of each verdict, shown beside its row, so that verdicts differ in more than colour."""
+"""The sign of each verdict, shown beside its row, so that colour alone does not distinguish the verdicts."""
 
 
 def beside_papers(board: Board) -> list[dict[str, Any]]:
-    """Per paper and condition: a picture of our and the published numbers for each value of the paper's own metrics."""
+    """Per paper and condition: for each value of the paper's metrics, a picture of our and the published numbers."""
     shown = []
     for name in papers():
         comparable = [v for v in verdicts(board, name) if v.exact and v.cell.value is not None]
         for condition in dict.fromkeys(v.cell.condition for v in comparable):
-            mine = [v for v, _ in once(v for v in comparable if v.cell.condition == condition)]
-            values = dict.fromkeys(v.cell.value_name for v in mine)
-            pictures = [dumbbells([v for v in mine if v.cell.value_name == value], board) for value in values]
-            notes = dict.fromkeys(note for v in mine for note in (*v.reasons, *v.caveats))
+            selected = [v for v, _ in once(v for v in comparable if v.cell.condition == condition)]
+            values = dict.fromkeys(v.cell.value_name for v in selected)
+            pictures = [dumbbells([v for v in selected if v.cell.value_name == value], board) for value in values]
+            notes = dict.fromkeys(note for v in selected for note in (*v.reasons, *v.caveats))
             shown.append({"paper": name, "condition": condition, "pictures": pictures, "notes": list(notes)})
     return shown
 
@@ -45,13 +45,15 @@ def dumbbells(comparable: Sequence[Verdict], board: Board) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _row(v: Verdict, name: str, scale: Scale, index: int) -> dict[str, Any]:
-    ours = v.cell.value or 0.0
-    theirs = f"{v.published.system} {v.published.variant}".strip()
-    low, high = (ours if bound is None else bound for bound in (v.cell.low, v.cell.high))
+def _row(verdict: Verdict, name: str, scale: Scale, index: int) -> dict[str, Any]:
+    cell, published, status = verdict.cell, verdict.published, verdict.status
+    ours = cell.value or 0.0
+    paper_system = f"{published.system} {published.variant}".strip()
+    low, high = (ours if bound is None else bound for bound in (cell.low, cell.high))
+    shown = f"{cell.system}: {ours:.{verdict.decimals}f} here"
     return {
-        "name": cut(name), "system": v.cell.system, "y": y_of(index), "sign": SIGNS[v.status], "status": v.status,
-        "told": f"{v.cell.system}: {ours:.{v.decimals}f} here; {theirs}: {v.published.value:g} published; {v.text}",
-        "ours": ours, "published": v.published.value, "x": scale(ours), "paper_x": scale(v.published.value),
-        "from": scale(low), "to": scale(high), "kind": v.status.replace(" ", "-"),
+        "name": cut(name), "system": cell.system, "y": y_of(index), "sign": SIGNS[status], "status": status,
+        "told": f"{shown}; {paper_system}: {published.value:g} published; {verdict.text}",
+        "ours": ours, "published": published.value, "x": scale(ours), "paper_x": scale(published.value),
+        "from": scale(low), "to": scale(high), "kind": status.replace(" ", "-"),
     }  # fmt: skip

@@ -1,4 +1,4 @@
-"""Systems by conditions as shaded tables; every cell carries its number as an attribute."""
+"""Shaded tables of systems by conditions; the HTML element of each cell has its number as an attribute."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""Small multiples: a value's scores by the severity of each distortion, a picture for each factor.
+"""Small multiples: the scores of a value by the severity of each distortion, with one picture for each factor.
 
-A row of a picture is a system; its marks are the score in each bin, shaded from the first bin to the last.
+Each row of a picture is a system. Its marks are the scores in the bins of severity, shaded from first to last bin.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from restorebench.reports.html.overview import BOTTOM, TOP, cut, left_of, scale_
 from restorebench.reports.tables.breakdown import Breakdown
 
 BETWEEN = 5.0
-"""Height from one mark of a row to the next; their intervals must not cover each other."""
+"""Vertical distance between two marks of a row, large enough that their intervals do not overlap."""
 SPACE = 10.0
 """Height of a row in addition to the distances between its marks."""
 
@@ -72,5 +72,5 @@ def picture(breakdown: Breakdown, shown: Callable[[str], str]) -> dict[str, Any]
 
 
 def shade(index: int, bins: int) -> int:
-    """How dark a bin is drawn, in percent: the first one lightest."""
+    """Darkness of a bin in percent; the first bin is the lightest."""
     return round(100 * index / (bins - 1)) if bins > 1 else 100

@@ -21,7 +21,7 @@ WIDTH, ROW, TOP, BOTTOM = 300.0, 18.0, 20.0, 22.0
 LETTER = 6.4
 """Width of a character of a label."""
 LONGEST = 20
-"""Largest number of characters of a name beside a row; longer names are cut, and complete in the tooltip."""
+"""Largest number of characters of a name beside a row; longer names are cut; the tooltip has the full name."""
 VALUES = 4
 """Largest number of values with a picture of their own."""
 MOST_CLIPS = 200
@@ -30,7 +30,7 @@ MOST_CLIPS = 200
 
 @dataclass(frozen=True)
 class Scale:
-    """Maps numbers from `low` to `high` to places from `left` to `right`."""
+    """A linear map from the numbers `low` to `high` to the coordinates `left` to `right`."""
 
     low: float
     high: float
@@ -49,7 +49,7 @@ class Scale:
 
 
 def overviews(board: Board, all_columns: Sequence[Column]) -> list[dict[str, Any]]:
-    """The pictures of each condition with a headline value, as data for the template; most clips first."""
+    """The pictures of each condition with a headline value, as data for the template; largest condition first."""
     shown = []
     for condition in by_clips(board.plan):
         here = [column for column in all_columns if column.condition == condition and column.value.headline]
@@ -70,7 +70,7 @@ def overviews(board: Board, all_columns: Sequence[Column]) -> list[dict[str, Any
 
 
 def forest(column: Column, board: Board) -> dict[str, Any] | None:
-    """A row for each system, best first, then the anchors, which are drawn as bands too; None without other systems."""
+    """A row per system, best first, then a row and a band per anchor; None if only anchors have values."""
     cells = _known(column)
     if all(_is_anchor(name, board) for name in cells):
         return None
@@ -123,12 +123,12 @@ def strips(column: Column, scores: Sequence[PairedScores], board: Board) -> dict
 
 def against_cost(quality: Column, speed: Column, board: Board) -> dict[str, Any] | None:
     """Quality against the logarithm of the real-time factor, a mark per timed system; None for fewer than two."""
-    cells, seconds = _known(quality), _known(speed)
-    names = [n for n in cells if n in seconds and (seconds[n].cell.value or 0) > 0]
+    cells, rtfs = _known(quality), _known(speed)
+    names = [n for n in cells if n in rtfs and (rtfs[n].cell.value or 0) > 0]
     if len(names) < 2:
         return None
     height = TOP + ROW * max(8, len(names))
-    decades = [math.log10(seconds[name].cell.value or 1) for name in names]
+    decades = [math.log10(rtfs[name].cell.value or 1) for name in names]
     across = Scale(math.floor(min(decades)), max(math.ceil(max(decades)), math.floor(min(decades)) + 1), 34, WIDTH - 90)
     bounds = [bound for name in names for bound in _interval(cells[name])]
     up = Scale(*_range(bounds), height, TOP)
@@ -137,7 +137,7 @@ def against_cost(quality: Column, speed: Column, board: Board) -> dict[str, Any]
         low, high = _interval(cells[name])
         marks.append({
             "name": cut(name), "system": name, "x": across(decade), "y": up(cells[name].cell.value or 0.0),
-            "low": up(low), "high": up(high), "value": cells[name].cell.value, "rtf": seconds[name].cell.value,
+            "low": up(low), "high": up(high), "value": cells[name].cell.value, "rtf": rtfs[name].cell.value,
         })  # fmt: skip
     return {
         "label": quality.value.label, "value": quality.value.name, "marks": _labelled(marks), "height": height + BOTTOM,
@@ -198,7 +198,7 @@ def _best_first(column: Column, entry: Entry) -> float:
 
 
 def _interval(entry: Entry) -> tuple[float, float]:
-    """The 95 % interval, or the mean twice where there is none."""
+    """The bounds of the 95 % interval; a missing bound is replaced by the mean."""
     mean = entry.cell.value or 0.0
     return (mean if entry.cell.low is None else entry.cell.low, mean if entry.cell.high is None else entry.cell.high)
 
@@ -253,7 +253,7 @@ def _mark(
 
 
 def _labelled(marks: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Adds the y coordinate of its label to each mark, so that labels of near marks do not overlap."""
+    """Adds to each mark the y coordinate of its label, chosen so that the labels of nearby marks do not overlap."""
     taken: list[tuple[float, float]] = []
     for mark in sorted(marks, key=lambda mark: float(mark["y"])):
         label_y = float(mark["y"]) + 4

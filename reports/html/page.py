@@ -41,7 +41,7 @@ ALWAYS = ("quality", "speed")
 LISTED = 8
 """Largest number of clips in a list of selected clips."""
 Exported = Mapping[str, Mapping[str, Any]]
-"""Version of a clip -> files, volume (0 to 1, restores the original level differences), kHz, seconds."""
+"""Version of a clip -> files, volume (0 to 1; restores the original level differences in playback), kHz, seconds."""
 
 
 @dataclass(frozen=True)
@@ -56,11 +56,11 @@ class Material:
     costs: Mapping[str, Cost]
     """System -> its memory and time, for the systems that were measured."""
     facts: Mapping[str, Facts]
-    """Trial -> what is known of its clip."""
+    """Trial -> the factors of its clip (`facts_of`)."""
     exported: Mapping[str, Exported]
-    """Trial -> its sounds."""
+    """Trial -> the versions of its clip that have sound files."""
     source: TranscriptSource
-    """The metric whose transcripts `words` has."""
+    """The metric that made the transcripts in `words`."""
     words: Mapping[str, Mapping[str, Words]]
     """Trial -> version -> its transcript aligned with the text, for versions with a cached transcript."""
 
@@ -113,7 +113,7 @@ def page(material: Material) -> str:
         made=date.today().isoformat(),
         version=version("restorebench"),
         clean=clean,
-        heard=list(dict.fromkeys(n for versions in material.exported.values() for n in versions if n != clean)),
+        playable=list(dict.fromkeys(n for versions in material.exported.values() for n in versions if n != clean)),
         page={
             "values": [_value(value) for value in board.values()],
             "clips": _clips(material),
@@ -129,7 +129,7 @@ def page(material: Material) -> str:
 
 
 def _failed(board: Board, system: str) -> list[str]:
-    """A system's failures in this run, and its delay."""
+    """A system's failures in this run, then its median delay."""
     late = [f"late by {board.delays[system]:.0f} ms"] if system in board.delays else []
     return [*(f"{why}: {where}" for (name, why), where in board.failures.items() if name in (system, EVERY)), *late]
 
@@ -140,7 +140,7 @@ def _value(value: Value) -> dict[str, Any]:
 
 def _clips(material: Material) -> list[dict[str, Any]]:
     scores: dict[str, dict[str, dict[str, float]]] = {}
-    for paired in (scores for scores in material.board.scores if scores.value.role != "speed"):  # timed by the batch
+    for paired in (scores for scores in material.board.scores if scores.value.role != "speed"):  # timed per batch
         for system, row in zip(paired.systems, paired.per_clip(), strict=True):
             for clip, number in zip(paired.clips, row, strict=True):
                 if math.isfinite(number):

@@ -35,7 +35,7 @@ Sounds = Callable[[Trial], Mapping[str, Audio]]
 """A function that returns the versions of a trial's clip: system -> sound."""
 
 CLIPS = 60
-"""Largest number of clips with sounds: the worst, those where systems or metrics disagree, and some in equal steps."""
+"""Largest number of clips with sounds: the worst, those where systems or metrics disagree, and some evenly spaced."""
 PAGE, SOUNDS, WAVEFORMS, SPECTROGRAMS, DIFFERENCES = (
     "index.html", "sounds", "waveforms", "spectrograms", "differences"
 )  # fmt: skip
@@ -55,21 +55,21 @@ def report(
     progress: Progress,
     clips: int = CLIPS,
 ) -> Path:
-    """Writes the report; returns its index.html. Raises RequestError when `out` is no earlier report and not empty.
+    """Writes the report; returns its index.html. Raises RequestError if `out` is neither empty nor an earlier report.
 
-    records: the plan's (`planned_records`); facts: of the run, such as versions, commit and machine; costs: by
-    system.
+    records: the plan's records (`planned_records`); facts: facts of the run, such as versions, commit and machine;
+    costs: memory and time of each system.
     """
     if out.exists() and not out.is_dir():
         raise RequestError(f"{out}: is a file; name a folder")
     earlier = _earlier_files(out)
-    kept: set[str] = set()
+    written: set[str] = set()
 
     def put(name: str, content: bytes) -> str:
-        kept.add(name)
+        written.add(name)
         if name not in earlier:  # listed before it is written, so that a report can replace an interrupted one
             earlier.add(name)
-            write_atomic(out / LIST, "".join(f"{known}\n" for known in sorted(earlier)).encode())
+            write_atomic(out / LIST, "".join(f"{listed}\n" for listed in sorted(earlier)).encode())
         write_atomic(out / name, content)
         return name
 
@@ -88,19 +88,19 @@ def report(
             yield 1
 
     progress("report", len(chosen), steps())
-    known = facts_of(trials.values())
-    put(PAGE, page(Material(board, records, facts, costs, known, exported, source, words)).encode())
-    for name in earlier - kept:
+    clip_facts = facts_of(trials.values())
+    put(PAGE, page(Material(board, records, facts, costs, clip_facts, exported, source, words)).encode())
+    for name in earlier - written:
         (out / name).unlink(missing_ok=True)
-    write_atomic(out / LIST, "".join(f"{name}\n" for name in sorted(kept)).encode())
+    write_atomic(out / LIST, "".join(f"{name}\n" for name in sorted(written)).encode())
     return out / PAGE
 
 
 def _earlier_files(out: Path) -> set[str]:
-    """The files that an earlier report wrote into `out`: they alone may be replaced or removed.
+    """The files that an earlier report wrote into `out`; only these may be replaced or removed.
 
-    They are read from the report's list; without a list, they are recognised by their names. Hidden files, such as part
-    files of a killed report, are ignored. Raises RequestError when `out` holds any other file, or a link.
+    The names come from the report's list; without a list, files are recognised by their names. Hidden files, such as
+    temporary files of a killed report, are ignored. Raises RequestError when `out` holds any other file, or a link.
     """
     if not out.is_dir():
         return set()

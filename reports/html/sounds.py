@@ -16,11 +16,11 @@ LOUDNESS = -23.0
 """Target loudness of a clip's versions in LUFS; it is lowered if a peak would exceed full scale."""
 PEAK = 0.97
 LOWEST = 0.25
-"""Attenuation floor (-12 dB): a version with a click is clipped rather than every version turned down."""
+"""Smallest common attenuation factor (-12 dB): a version with a click is clipped, so that the others stay audible."""
 SHORTEST_S = 0.4
 """Length in seconds of a BS.1770 block; a shorter sound is repeated to this length."""
 QUALITY = 0.6
-"""Of libsndfile's variable-rate MP3, 0 the best: about 60 kbit/s for full-band speech."""
+"""Compression level of libsndfile's variable-bit-rate MP3 (0 is best); about 60 kbit/s for full-band speech."""
 MP3_RATES = (16_000, 22_050, 24_000, 32_000, 44_100, 48_000)
 BANDS, FRAMES = 128, 480
 """Size of a spectrogram in pixels."""
@@ -28,7 +28,7 @@ FLOOR_DB = 80.0
 DIFFERENCE_DB = 30.0
 """Absolute level difference in dB at both ends of the colour map."""
 LOSSY = 60
-"""WebP quality of a difference: a fifth of the size of a PNG, because a noisy picture compresses badly without loss."""
+"""WebP quality of a difference picture. Such pictures are noisy: a PNG would be five times as large."""
 WAVEFORM_ROWS = 64
 INK = (90, 122, 205)
 """RGB colour of a waveform, visible on white and on black."""
@@ -49,12 +49,12 @@ def matched_gains(versions: Mapping[str, Audio]) -> dict[str, float]:
     levels = {name: loudness(audio) for name, audio in versions.items()}
     gains = {n: 10 ** ((LOUDNESS - level) / 20) if np.isfinite(level) else 1.0 for n, level in levels.items()}
     peaks = [gains[n] * float(np.abs(versions[n].samples).max(initial=0.0)) for n in versions]
-    lower = min(1.0, max(LOWEST, PEAK / max([*peaks, 1e-9])))
-    return {name: gain * lower for name, gain in gains.items()}
+    attenuation = min(1.0, max(LOWEST, PEAK / max([*peaks, 1e-9])))
+    return {name: gain * attenuation for name, gain in gains.items()}
 
 
 def mp3(audio: Audio, gain: float) -> bytes:
-    """The sound times `gain`, compressed for listening; scores are never taken from it."""
+    """The sound times `gain`, compressed for listening; scores are never computed from the compressed sound."""
     import soundfile
 
     rate = next((rate for rate in MP3_RATES if rate >= audio.rate), MP3_RATES[-1])
@@ -104,7 +104,7 @@ def levels(samples: FloatArray, rate: int, length: int) -> FloatArray:
 
 
 def waveform(audio: Audio, gain: float) -> bytes:
-    """The range of the samples in each of `FRAMES` columns, full scale from edge to edge, as PNG."""
+    """A PNG of the range of the samples in each of `FRAMES` columns; the upper and lower edges are full scale."""
     from PIL import Image
 
     columns = np.array_split(np.clip(audio.samples * gain, -1, 1), max(1, min(FRAMES, len(audio.samples))))

@@ -1,4 +1,4 @@
-"""The transcript that a recogniser made of each version of a clip, beside the reference text."""
+"""The transcript that a recogniser made of each version of a clip, aligned with the reference text."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class TranscriptSource:
     """Name of the metric; "" where no metric of the run counts word errors."""
     metric: Transcribes | None
     why: str = ""
-    """Why no transcripts can be read here."""
+    """Why no transcripts can be read here; "" if they can."""
 
 
 def transcript_source_of(board: Board) -> TranscriptSource:
@@ -42,16 +42,16 @@ def transcript_source_of(board: Board) -> TranscriptSource:
         return TranscriptSource("", None)
     _, name = min(counted, key=lambda source: source[0])
     try:
-        judge = metric(name)
-    except RequestError as error:  # a report must be possible without the metrics of its store
+        scorer = metric(name)
+    except RequestError as error:  # a report needs no installed metrics: it shows the stored scores
         return TranscriptSource(name, None, str(error))
-    return TranscriptSource(name, judge if isinstance(judge, Transcribes) else None)
+    return TranscriptSource(name, scorer if isinstance(scorer, Transcribes) else None)
 
 
 def heard(source: TranscriptSource, plan: Plan, trial: Trial, versions: Mapping[str, Audio]) -> dict[str, Words]:
     """Version -> its transcript aligned with the text, for versions with a transcript on this machine.
 
-    In a suite with speech the prompts are left out: the scored text is that of the synthesised speech.
+    In a suite with speech, the prompts are left out: the scored text is spoken only in the synthesised speech.
     """
     text = trial.utterance.say if plan.suite.speech else trial.utterance.text
     if not text or source.metric is None:
@@ -66,16 +66,19 @@ def heard(source: TranscriptSource, plan: Plan, trial: Trial, versions: Mapping[
 def word_lists(
     trials: Mapping[str, Trial], words_by_trial: Mapping[str, Mapping[str, Words]], clean: str, anchors: Collection[str]
 ) -> list[dict[str, Any]]:
-    """The clips with most word errors in excess of those on the clean version, the worst first.
+    """The clips on which a version has most word errors beyond those of the clean version, the worst first.
 
     trials: by id; words_by_trial: trial -> version -> words; clean: the clean version's name; anchors: versions that
     are not counted, because no system made them.
     """
 
     def added_errors(name: str) -> int:
-        mine = words_by_trial[name]
-        known = word_errors(mine[clean]) if clean in mine else 0
-        return max((word_errors(words) - known for version, words in mine.items() if version not in anchors), default=0)
+        by_version = words_by_trial[name]
+        clean_errors = word_errors(by_version[clean]) if clean in by_version else 0
+        return max(
+            (word_errors(words) - clean_errors for version, words in by_version.items() if version not in anchors),
+            default=0,
+        )
 
     worst = sorted((name for name in words_by_trial if added_errors(name) > 0), key=lambda name: -added_errors(name))[
         :LISTED

@@ -1,7 +1,8 @@
-"""What a listening test says: scores with intervals, who was not attentive, and how far the listeners agree.
+"""The analysis of a listening test: scores with intervals, inattentive listeners, and the agreement of the listeners.
 
-Ratings are a CSV (`listen export` writes it, and other tests can too) with the columns listener, clip, system, value
-and, for checks, `passed` (1 or 0); a pair has the columns other and value (1: `system` is better, 0, -1).
+Ratings are read from a CSV, written by `listen export` or by other software, with the columns listener, clip, system,
+value and, for checks, `passed` (1 or 0). For a pair, the column `other` names the second system, and value is 1 if
+`system` is better, -1 if `other` is better, and 0 if there is no difference.
 """
 
 from __future__ import annotations
@@ -39,8 +40,8 @@ COLUMNS = (
     "at",
 )
 FEWEST_WRONG, MOST_WRONG = 2, 0.25
-"""A listener with at least so many wrong answers to checks, and with a larger share of them, is left out: one answer
-leaves nobody out, since a strict listener may well call a clean clip fair."""
+"""A listener with at least `FEWEST_WRONG` wrong answers to checks is left out if their share of the checks exceeds
+`MOST_WRONG`. One wrong answer is not enough, because a strict listener may rate a clean clip as fair."""
 HIDDEN_REFERENCE = 90
 """Lowest rating of MUSHRA's hidden reference that counts as right, as in ITU-R BS.1534."""
 LOWEST_MOS, HIGHEST_MOS = 1, 5
@@ -74,16 +75,16 @@ def rows_of(test: ListeningTest, ratings: Sequence[Rating]) -> list[dict[str, ob
             "seconds": round(rating.answer.seconds, 3), "at": rating.at,
         }  # fmt: skip
         right = passed(trial, list(rating.answer.ratings))
-        told = "" if right is None else int(right)
+        passed_column = "" if right is None else int(right)
         if test.kind == "ab":
             first, second = trial.systems
             better = -rating.answer.ratings[0]
-            rows.append({**shared, "system": first, "other": second, "value": better, "passed": told})
+            rows.append({**shared, "system": first, "other": second, "value": better, "passed": passed_column})
             continue
         for system, value in zip(trial.systems, rating.answer.ratings, strict=True):
             hidden = test.kind == "mushra" and system == "reference"
             row = {**shared, "system": system, "other": "", "value": value}
-            rows.append({**row, "passed": int(value >= HIDDEN_REFERENCE) if hidden else told})
+            rows.append({**row, "passed": int(value >= HIDDEN_REFERENCE) if hidden else passed_column})
     return rows
 
 
@@ -96,13 +97,13 @@ def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
 
 
 def read_ratings(path: Path) -> pd.DataFrame:
-    """The ratings of a CSV, one row each. Raises RequestError naming the line at fault."""
+    """The ratings of a CSV, one row each. Raises RequestError that names the faulty line."""
     rows = read_csv(path, ("listener", "clip", "system", "value"))
     for number, row in enumerate(rows, start=2):
         if not _is_number(row["value"]):
             raise RequestError(f"{path}, line {number}: value {row['value']!r} is not a number")
         if row.get("passed", "") not in ("", "0", "1"):
-            raise RequestError(f"{path}, line {number}: passed {row['passed']!r} is neither 0 nor 1, nor empty")
+            raise RequestError(f"{path}, line {number}: passed is {row['passed']!r}; wanted 0, 1 or nothing")
     if not rows:
         raise RequestError(f"{path}: holds no ratings")
     table = pd.DataFrame(rows)
@@ -126,45 +127,46 @@ def listeners_of(table: pd.DataFrame) -> Listeners:
 
 
 def counted(table: pd.DataFrame) -> pd.DataFrame:
-    """The ratings that count: of attentive listeners, and without the clips that are checks alone."""
-    out = listeners_of(table).inattentive
-    kept = table[~table["listener"].isin(out)]
-    hidden_reference = kept["system"] == "reference"
-    return kept[(kept["passed"] == "") | hidden_reference]
+    """The ratings that count: those of attentive listeners, without the trials that are only checks."""
+    inattentive = listeners_of(table).inattentive
+    attentive = table[~table["listener"].isin(inattentive)]
+    hidden_reference = attentive["system"] == "reference"
+    return attentive[(attentive["passed"] == "") | hidden_reference]
 
 
 def scores(table: pd.DataFrame) -> dict[str, Effects]:
-    """System -> mean rating with its random effects, over the ratings that count; of pairs, the share of wins.
+    """System -> mean rating and variances of the random effects, over the ratings that count.
 
-    A win counts 1, no difference a half. Raises RequestError when no rating counts.
+    For pairs, the mean is the share of wins: a win counts 1, no difference 0.5.
+    Raises RequestError when no rating counts.
     """
-    kept = counted(table)
-    if not len(kept):
+    ratings = counted(table)
+    if not len(ratings):
         raise RequestError("no rating counts: every listener failed the checks, or only checks were answered")
-    if is_of_pairs(kept):
-        mirrored = kept.assign(system=kept["other"], other=kept["system"], value=-kept["value"])
-        kept = pd.concat([kept, mirrored], ignore_index=True)
-        kept = kept.assign(value=(kept["value"] + 1) / 2)
-    kept = kept.assign(item=kept["condition"] + "/" + kept["clip"] + "/" + kept["seed"])
+    if is_of_pairs(ratings):
+        mirrored = ratings.assign(system=ratings["other"], other=ratings["system"], value=-ratings["value"])
+        ratings = pd.concat([ratings, mirrored], ignore_index=True)
+        ratings = ratings.assign(value=(ratings["value"] + 1) / 2)
+    ratings = ratings.assign(item=ratings["condition"] + "/" + ratings["clip"] + "/" + ratings["seed"])
     return {
         str(system): effects(part["value"].tolist(), part["listener"].tolist(), part["item"].tolist())
-        for system, part in kept.groupby("system")
+        for system, part in ratings.groupby("system")
     }
 
 
 def agreement(table: pd.DataFrame) -> Effects:
     """The effects of all ratings together; an item is a version of a clip."""
-    kept = counted(table)
-    if is_of_pairs(kept):  # one order for each pair, or its two orders would count as items that disagree
-        turned = kept["system"] > kept["other"]
-        kept = kept.assign(
-            system=kept["system"].where(~turned, kept["other"]),
-            other=kept["other"].where(~turned, kept["system"]),
-            value=kept["value"].where(~turned, -kept["value"]),
+    ratings = counted(table)
+    if is_of_pairs(ratings):  # each pair gets one order: its two orders would count as different items
+        turned = ratings["system"] > ratings["other"]
+        ratings = ratings.assign(
+            system=ratings["system"].where(~turned, ratings["other"]),
+            other=ratings["other"].where(~turned, ratings["system"]),
+            value=ratings["value"].where(~turned, -ratings["value"]),
         )
     parts = ("condition", "clip", "seed", "system", "other")
-    items = ["/".join(row) for row in kept[list(parts)].itertuples(index=False)]
-    return effects(kept["value"].tolist(), kept["listener"].tolist(), items)
+    items = ["/".join(row) for row in ratings[list(parts)].itertuples(index=False)]
+    return effects(ratings["value"].tolist(), ratings["listener"].tolist(), items)
 
 
 def is_of_pairs(table: pd.DataFrame) -> bool:
@@ -174,21 +176,21 @@ def is_of_pairs(table: pd.DataFrame) -> bool:
 def tables(table: pd.DataFrame) -> list[Table]:
     """Scores, and one row per listener."""
     rows = []
-    for system, found in sorted(scores(table).items(), key=lambda pair: -pair[1].mean):
+    for system, effect in sorted(scores(table).items(), key=lambda pair: -pair[1].mean):
         bounds = ("", "", "")
-        if interval := found.interval:
+        if interval := effect.interval:
             half = (interval.high - interval.low) / 2
             bounds = (f"{half:.2f}", f"{interval.low:.2f}", f"{interval.high:.2f}")
-        counts = (found.ratings, found.listeners, found.items)
-        rows.append((system, f"{found.mean:.2f}", *bounds, *map(str, counts)))
-    together, people = agreement(table).agreement, listeners_of(table)
-    told = f"{together:.2f}" if math.isfinite(together) else "these ratings cannot tell"
+        counts = (effect.ratings, effect.listeners, effect.items)
+        rows.append((system, f"{effect.mean:.2f}", *bounds, *map(str, counts)))
+    icc, checked = agreement(table).agreement, listeners_of(table)
+    icc_text = f"{icc:.2f}" if math.isfinite(icc) else "cannot be computed from these ratings"
     notes = (
-        "Intervals of 95 %: listeners and clips are random effects.",
-        f"Agreement of the listeners, ICC(2,1): {told}.",
+        "The intervals are 95 % intervals; listeners and clips are random effects.",
+        f"Agreement of the listeners, ICC(2,1): {icc_text}.",
         *(
-            f"Listener {name} is left out: {people.checks[name][0]} of {people.checks[name][1]} checks are wrong."
-            for name in people.inattentive
+            f"Listener {name} is left out: {checked.checks[name][0]} of {checked.checks[name][1]} checks are wrong."
+            for name in checked.inattentive
         ),
     )
     label = "share of wins" if is_of_pairs(table) else "mean"
@@ -198,9 +200,9 @@ def tables(table: pd.DataFrame) -> list[Table]:
             name,
             str(int((table["listener"] == name).sum())),
             f"{wrong} of {count}",
-            "left out" if name in people.inattentive else "",
+            "left out" if name in checked.inattentive else "",
         )
-        for name, (wrong, count) in people.checks.items()
+        for name, (wrong, count) in checked.checks.items()
     )
     return [
         Table("Listening test", columns, tuple(rows), notes),
@@ -213,17 +215,17 @@ def means(table: pd.DataFrame, suite: str) -> str:
 
     Raises RequestError for ratings that are no MOS, or that are of another suite.
     """
-    kept = counted(table)
-    kinds, suites = ({name for name in set(kept[column]) if name} for column in ("kind", "suite"))
-    if is_of_pairs(kept) or kinds - {"mos"}:
+    ratings = counted(table)
+    kinds, suites = ({name for name in set(ratings[column]) if name} for column in ("kind", "suite"))
+    if is_of_pairs(ratings) or kinds - {"mos"}:
         raise RequestError(f"ratings of kind {', '.join(sorted(kinds)) or 'ab'} are no MOS; wanted those of kind mos")
     if suites - {suite}:
         raise RequestError(
             f"the ratings are of {', '.join(sorted(suites))}; the store's suite is {suite}: name --suite"
         )
-    if not kept["value"].between(LOWEST_MOS, HIGHEST_MOS).all():
+    if not ratings["value"].between(LOWEST_MOS, HIGHEST_MOS).all():
         raise RequestError(f"a rating is not within {LOWEST_MOS} to {HIGHEST_MOS}; wanted opinion scores")
-    grouped = kept.groupby(["system", "clip", "condition", "seed"], sort=True)["value"].mean()
+    grouped = ratings.groupby(["system", "clip", "condition", "seed"], sort=True)["value"].mean()
     sink = io.StringIO()
     writer = csv.writer(sink, lineterminator="\n")
     writer.writerow(("system", "id", "condition", "seed", "value"))

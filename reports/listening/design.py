@@ -1,4 +1,4 @@
-"""Who hears what in which order: balanced incomplete blocks, counterbalanced over the listeners.
+"""The design of a listening test: balanced incomplete blocks, with orders counterbalanced over the listeners.
 
 A block presents every system once. Over the blocks of all listeners, each clip is paired with each system equally often
 (the counts differ by at most one), and the order within blocks follows a Williams square, in which every system comes
@@ -18,22 +18,22 @@ from restorebench.benchmark.core.seeds import generator
 
 Kind = Literal["mos", "dmos", "mushra", "ab"]
 REFERENCE = "reference"
-"""Name of the clean clip where it is presented as such (DMOS, MUSHRA)."""
+"""Name of the clean clip where it is presented as the reference (DMOS, MUSHRA)."""
 BEEPS, CLEAN, NOISY = "beeps", "clean", "noisy"
 """Checks of a listener's attention: a number of beeps to enter, a clean clip, and a clip in loud noise."""
 
 
 @dataclass(frozen=True)
 class Trial:
-    """What a listener is asked at once."""
+    """One question to a listener: the sounds of a clip that are presented together."""
 
     clip: str
     systems: tuple[str, ...]
-    """In the order in which they are presented, as A, B, ...; of a check: its name."""
+    """The systems in the order of presentation (A, B, ...); for a check, the names of the sounds that are presented."""
     check: str = ""
     """`beeps`, `clean`, `noisy`, or "" for a trial that counts."""
     expected: int = 0
-    """Number of beeps."""
+    """Number of beeps; 0 for any other trial."""
 
 
 def williams(count: int) -> list[list[int]]:
@@ -54,7 +54,7 @@ class Checks:
     """Checks of a listener's attention."""
 
     count: int
-    """Of each kind, per listener."""
+    """Number of checks of each kind per listener."""
     clips: list[str]
     """Clips whose clean and noisy versions can be a check; without any, a listener gets beeps alone."""
     seed: int = 0
@@ -63,16 +63,16 @@ class Checks:
 def session(
     kind: Kind, clips: list[str], systems: list[str], listener: int, blocks: int, checks: Checks
 ) -> list[Trial]:
-    """The trials of a listener, 0, 1, ...
+    """The trials of one listener, in order.
 
     Args:
         kind: mos and dmos present one system at a time, ab two, mushra all of them.
         clips: Identifiers of the clips.
         systems: Names of the systems, hidden anchors among them.
-        listener: Number of the listener.
+        listener: Number of the listener, from 0.
         blocks: Blocks per listener, at most one per clip: a block has each system once (mos, dmos), each pair of
             systems once (ab), or is one page with all systems (mushra).
-        checks: Of the test; mushra has a hidden reference on each page instead.
+        checks: The checks of the test; mushra has a hidden reference on each page instead.
     """
     units = list(combinations(range(len(systems)), 2)) if kind == "ab" else [(one,) for one in range(len(systems))]
     order = williams(len(systems) if kind == "mushra" else len(units))
@@ -80,14 +80,14 @@ def session(
     for block in range(blocks):
         turn = listener * blocks + block
         cycle, first = divmod(turn, len(clips))
-        # Each cycle of the clips begins at another row: in as many cycles as rows, every clip meets every order once.
+        # Each cycle over the clips starts at another row: after as many cycles as rows, each clip had each order once.
         row = order[(first + _shuffled(len(order))[cycle % len(order)]) % len(order)]
         if kind == "mushra":
             trials.append(Trial(clips[turn % len(clips)], tuple(systems[one] for one in row)))
             continue
         for unit in row:
             clip = (turn + unit) % len(clips)
-            lap = (turn + unit) // len(clips)  # how often this clip has met this pair
+            lap = (turn + unit) // len(clips)  # how often this clip was presented with this pair before
             places = units[unit] if (lap + clip + unit) % 2 == 0 else units[unit][::-1]
             trials.append(Trial(clips[clip], tuple(systems[one] for one in places)))
     return trials if kind == "mushra" else _with_checks(trials, kind, clips, listener, checks)
@@ -121,8 +121,8 @@ def _with_checks(trials: list[Trial], kind: Kind, clips: list[str], listener: in
 def passed(trial: Trial, ratings: list[int]) -> bool | None:
     """Whether a listener passed a check; None for a trial that is no check.
 
-    A clean clip must get 4 or 5, one in loud noise 1 or 2, beeps their number; of a pair, the clean one must be
-    preferred.
+    The right answer is 4 or 5 for a clean clip, 1 or 2 for a clip in loud noise, and their number for beeps; in a pair,
+    the clean clip must be preferred.
     """
     if not trial.check:
         return None

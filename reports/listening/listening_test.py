@@ -1,7 +1,7 @@
 """A listening test as a folder: `test.json`, the sounds, and the database of the ratings.
 
 test.json         what is tested: kind, clips, systems, blocks; the sound file of each version
-sounds/           WAV files under names that tell nothing
+sounds/           WAV files with random names
 ratings.sqlite    listeners and their ratings (`ratings.py`)
 """
 
@@ -68,23 +68,23 @@ class ListeningTest(BaseModel):
     systems: tuple[str, ...]
     """Rated systems, hidden anchors among them."""
     blocks: int = Field(ge=1)
-    """Per listener."""
+    """Number of blocks per listener."""
     checks: int = Field(ge=0)
     """Checks of each kind per listener."""
     seed: int
     checked: tuple[str, ...]
     """Keys of the clips whose clean version can be a check: those that are not silent."""
     files: Mapping[str, Mapping[str, str]]
-    """Clip -> version -> file name below `sounds/`; the beeps stand under the clip `beeps`."""
+    """Clip -> version -> file name below `sounds/`; the beeps are under the key `beeps`, by their number."""
 
     def trials(self, listener: int) -> list[Trial]:
-        """What a listener (0, 1, ...) is asked, in order."""
+        """The trials of a listener (0, 1, ...), in order."""
         keys = [clip.key for clip in self.clips]
-        asked = Checks(self.checks, list(self.checked), self.seed)
-        return session(self.kind, keys, list(self.systems), listener, self.blocks, asked)
+        checks = Checks(self.checks, list(self.checked), self.seed)
+        return session(self.kind, keys, list(self.systems), listener, self.blocks, checks)
 
     def sounds_of(self, trial: Trial) -> list[str]:
-        """File names of the trial's versions in order; of DMOS and MUSHRA, the reference first."""
+        """File names of the trial's versions in order; for DMOS and MUSHRA, the reference comes first."""
         if trial.check == BEEPS:
             return [self.files[BEEPS][str(trial.expected)]]
         versions = self.files[trial.clip]
@@ -161,7 +161,9 @@ def read_test(folder: Path) -> ListeningTest:
             f"{folder}: no listening test; make one: restorebench listen make STORE --out DIR"
         ) from error
     except ValidationError as error:
-        raise RequestError(f"{folder / FILE}: not as `listen make` writes it ({error.errors()[0]['msg']})") from error
+        raise RequestError(
+            f"{folder / FILE}: not as `listen make` writes it ({error.errors()[0]['msg']}); make the test again"
+        ) from error
 
 
 def _jobs(plan: Plan, systems: Sequence[str], clips: int) -> dict[Clip, dict[str, Job]]:
@@ -173,7 +175,7 @@ def _jobs(plan: Plan, systems: Sequence[str], clips: int) -> dict[Clip, dict[str
             by_clip.setdefault(clip, {})[job.system] = job
     if unknown := [system for system in systems if not any(system in jobs for jobs in by_clip.values())]:
         ran = ", ".join(sorted({job.system for job in plan.jobs}))
-        raise RequestError(f"{plan.suite.name}: {unknown[0]} was not run; run were: {ran}")
+        raise RequestError(f"{plan.suite.name}: {unknown[0]} was not run; choose among: {ran}")
     names = list(by_clip)
     count = min(clips, len(names))
     return {names[i * len(names) // count]: by_clip[names[i * len(names) // count]] for i in range(count)}
@@ -189,10 +191,10 @@ def _versions(
     store: Store, jobs: Mapping[str, Job], kind: Kind, systems: Sequence[str]
 ) -> tuple[dict[str, Audio], list[str]]:
     """(version -> sound, which sounds are missing and why) of one clip: systems, checks, reference and anchor."""
-    some = next(iter(jobs.values()))
-    pair = load_pair(store, some.trial)
+    trial = next(iter(jobs.values())).trial
+    pair = load_pair(store, trial)
     versions: dict[str, Audio] = {}
-    missing = [f"{system} of {some.trial.id} (not run)" for system in systems if system not in jobs]
+    missing = [f"{system} of {trial.id} (not run)" for system in systems if system not in jobs]
     for system, job in jobs.items():
         restoration = delivered(store, job, pair)
         if isinstance(restoration, str):
@@ -201,7 +203,7 @@ def _versions(
             versions[system] = restoration.audio
     if pair.reference is None:
         if kind != "mos":
-            missing.append(f"the clean reference of {some.trial.id}")
+            missing.append(f"the clean reference of {trial.id}")
         return versions, missing
     clean = pair.reference
     if kind in ("dmos", "mushra"):
@@ -209,5 +211,5 @@ def _versions(
     if kind == "mushra":
         versions[sounds.ANCHOR] = sounds.low_anchor(clean)
     else:
-        versions |= sounds.checks_of(clean, some.trial.id)
+        versions |= sounds.checks_of(clean, trial.id)
     return versions, missing

@@ -1,6 +1,6 @@
 """The database of a listening test: listeners by the hash of their link, and ratings that are final once acknowledged.
 
-SQLite with a write-ahead log and `synchronous = FULL`: a rating is on the disk before its listener is told so.
+SQLite with a write-ahead log and `synchronous = FULL`: a rating is on the disk before the server acknowledges it.
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ CREATE TABLE IF NOT EXISTS ratings (
 @dataclass(frozen=True)
 class Answer:
     ratings: tuple[int, ...]
-    """One per rated version; of a pair, -1, 0 or 1."""
+    """One rating per version; for a pair, one number: -1 (A is better), 0 or 1 (B is better)."""
     seconds: float
-    """From the start of the trial to the answer."""
+    """Time from the start of the trial to the answer."""
     plays: tuple[int, ...]
     """How often each version was played."""
 
@@ -50,7 +50,7 @@ class Ratings:
             database.executescript(TABLES)
 
     def add_listeners(self, count: int) -> list[tuple[int, str]]:
-        """(number, token of the link) of new listeners. Tokens are random and are not kept, only their hashes."""
+        """(number, token of the link) of new listeners. Tokens are random; only their hashes are stored."""
         added = []
         with self._open() as database:
             database.execute("BEGIN IMMEDIATE")
@@ -65,19 +65,19 @@ class Ratings:
     def listener(self, token: str) -> int | None:
         """The listener of a link, or None."""
         with self._open() as database:
-            found = database.execute("SELECT number FROM listeners WHERE link = ?", (_hashed(token),)).fetchone()
-        return None if found is None else int(found[0])
+            row = database.execute("SELECT number FROM listeners WHERE link = ?", (_hashed(token),)).fetchone()
+        return None if row is None else int(row[0])
 
     def answered(self, listener: int) -> int:
-        """How many trials a listener has answered, which are the first ones."""
+        """Number of trials that a listener has answered; these are the first trials, because the order is fixed."""
         with self._open() as database:
             [[count]] = database.execute("SELECT COUNT(*) FROM ratings WHERE listener = ?", (listener,))
         return int(count)
 
     def put(self, listener: int, trial: int, answer: Answer) -> bool:
-        """Keeps an answer for good; returns whether it is the one that is kept for this trial.
+        """Stores the first answer to a trial; returns whether the stored answer has the same ratings.
 
-        A listener's trials are answered in order: an answer to a later trial than the next one is not kept.
+        A listener's trials are answered in order: an answer to a later trial than the next one is not stored.
         """
         text = json.dumps({"ratings": answer.ratings, "seconds": answer.seconds, "plays": answer.plays})
         with self._open() as database:
@@ -86,10 +86,10 @@ class Ratings:
             if trial == count:
                 database.execute("INSERT INTO ratings VALUES (?, ?, ?, ?)", (listener, trial, text, _now()))
             database.execute("COMMIT")
-            kept = database.execute(
+            stored = database.execute(
                 "SELECT answer FROM ratings WHERE listener = ? AND trial = ?", (listener, trial)
             ).fetchone()
-        return kept is not None and json.loads(kept[0])["ratings"] == list(answer.ratings)
+        return stored is not None and json.loads(stored[0])["ratings"] == list(answer.ratings)
 
     def all(self) -> list[Rating]:
         """Every rating, by listener and trial."""
@@ -106,8 +106,8 @@ class Ratings:
 
 
 def _answer(text: str) -> Answer:
-    kept = json.loads(text)
-    return Answer(tuple(kept["ratings"]), kept["seconds"], tuple(kept["plays"]))
+    fields = json.loads(text)
+    return Answer(tuple(fields["ratings"]), fields["seconds"], tuple(fields["plays"]))
 
 
 def _hashed(token: str) -> str:

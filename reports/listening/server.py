@@ -1,11 +1,11 @@
-"""The web application of a listening test: one page, three addresses per listener, nothing from elsewhere.
+"""The web application of a listening test: one page and three other addresses per listener, no external resources.
 
     /s/TOKEN                        the page of the listener with this link
     /s/TOKEN/state                  the question, and the next trial
     /s/TOKEN/sound/TRIAL/VERSION    a sound of a trial that the listener may hear
     /s/TOKEN/rating                 POST: an answer, acknowledged when it is on the disk
 
-A request names no file: sounds are found through the listener's own list of trials.
+A request names no file: a sound is identified by its place in the listener's own list of trials.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ HEADERS = {
     "Permissions-Policy": "camera=(), geolocation=(), microphone=()",
     "Cache-Control": "no-store",
 }
-"""Of every answer; the link must not leave the browser through a referrer or a cache."""
+"""Headers of every response. They keep the listener's link out of referrers and caches."""
 TEMPLATES = Environment(
     loader=PackageLoader("restorebench.reports.listening"), autoescape=select_autoescape(), undefined=StrictUndefined
 )
-LARGEST = {"mos": (1, 5), "dmos": (1, 5), "mushra": (0, 100), "ab": (-1, 1)}
-"""Lowest and highest rating."""
+RATING_RANGE = {"mos": (1, 5), "dmos": (1, 5), "mushra": (0, 100), "ab": (-1, 1)}
+"""Kind of test -> lowest and highest rating."""
 
 
 class Sent(BaseModel):
@@ -76,11 +76,11 @@ class Application:
         listener = await self._listener(request)
         trials = self.test.trials(listener)
         answered = await run_in_threadpool(self.ratings.answered, listener)
-        told: dict[str, Any] = {"trials": len(trials), "answered": answered}
+        content: dict[str, Any] = {"trials": len(trials), "answered": answered}
         if answered < len(trials):
-            told |= {"versions": len(self.test.sounds_of(trials[answered])), "reference": self.test.has_reference}
-            told |= {"rated": _rated(trials[answered], self.test)}
-        return JSONResponse(told)
+            content |= {"versions": len(self.test.sounds_of(trials[answered])), "reference": self.test.has_reference}
+            content |= {"rated": _rated(trials[answered], self.test)}
+        return JSONResponse(content)
 
     async def sound(self, request: Request) -> Response:
         listener = await self._listener(request)
@@ -100,14 +100,14 @@ class Application:
         trials = self.test.trials(listener)
         if sent.trial >= len(trials):
             raise HTTPException(422, "no such trial")
-        low, high = LARGEST[self.test.kind]
-        if len(sent.ratings) != _rated(trials[sent.trial], self.test):
-            raise HTTPException(422, "another number of ratings than versions")
+        low, high = RATING_RANGE[self.test.kind]
+        if len(sent.ratings) != (wanted := _rated(trials[sent.trial], self.test)):
+            raise HTTPException(422, f"got {len(sent.ratings)} ratings; this trial needs {wanted}")
         if not all(low <= rating <= high for rating in sent.ratings):
-            raise HTTPException(422, f"ratings are from {low} to {high}")
+            raise HTTPException(422, f"a rating is out of range; wanted {low} to {high}")
         answer = Answer(tuple(sent.ratings), sent.seconds, tuple(sent.plays))
         if not await run_in_threadpool(self.ratings.put, listener, sent.trial, answer):
-            raise HTTPException(409, "this trial has another answer, or an earlier one has none")
+            raise HTTPException(409, "this trial already has another answer, or an earlier trial has none")
         return JSONResponse({"kept": sent.trial})
 
     async def asset(self, request: Request) -> Response:
@@ -142,7 +142,7 @@ def application(folder: Path) -> ASGIApp:
 
 
 def with_headers(served: ASGIApp) -> ASGIApp:
-    """The application with the security headers on every answer, also on that of a fault of the server."""
+    """The application with the security headers on every response, also on the response to an internal error."""
 
     async def answer(scope: Scope, receive: Receive, send: Send) -> None:
         async def sent(message: Message) -> None:
@@ -156,7 +156,7 @@ def with_headers(served: ASGIApp) -> ASGIApp:
 
 
 def _rated(trial: Trial, test: ListeningTest) -> int:
-    """Number of ratings of a trial: one per version, one of a pair."""
+    """Number of ratings of a trial: one per version, but only one for a pair."""
     return 1 if test.kind == "ab" else len(trial.systems)
 
 
@@ -165,7 +165,7 @@ async def _body(request: Request) -> bytes:
     if request.headers.get("content-type", "").partition(";")[0] != "application/json":
         raise HTTPException(415, "wanted application/json")
     if request.headers.get("sec-fetch-site", "same-origin") not in ("same-origin", "none"):
-        raise HTTPException(403, "ratings come from this page only")
+        raise HTTPException(403, "ratings are accepted only from the page of the listening test")
     body = b""
     async for part in request.stream():
         body += part

@@ -1,4 +1,4 @@
-"""The sounds of a listening test: versions of a clip at one loudness, checks and anchors made of the clean one."""
+"""The sounds of a listening test: versions of a clip at one loudness, checks and anchors made from the clean one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from restorebench.reports.html.sounds import matched_gains
 from restorebench.reports.listening.design import CLEAN, NOISY
 
 LOWEST_SNR_DB = -5.0
-"""Of the clip in loud noise."""
+"""SNR of the clip in loud noise."""
 ANCHOR = "lowpass-3500"
 ANCHOR_HZ = 3500
 """Cut-off of the hidden low anchor of MUSHRA (ITU-R BS.1534-3, 5.1)."""
@@ -38,7 +38,7 @@ def checks_of(clean: Audio, clip: str) -> dict[str, Audio]:
 
 
 def low_anchor(clean: Audio) -> Audio:
-    """The clip without what is above 3.5 kHz."""
+    """The clip, low-pass filtered at 3.5 kHz."""
     narrow = resample(clean.samples, clean.rate, 2 * ANCHOR_HZ)
     return Audio(resample(narrow, 2 * ANCHOR_HZ, clean.rate)[: len(clean.samples)], clean.rate)
 
@@ -47,5 +47,5 @@ def beeps(count: int, rate: int = 16_000) -> Audio:
     """A number of tones of 0.2 s with pauses between them."""
     time = np.arange(round(BEEP_S * rate)) / rate
     tone = BEEP_LEVEL * np.sin(2 * np.pi * BEEP_HZ * time) * np.hanning(len(time))
-    one = np.concatenate([tone, np.zeros(round(GAP_S * rate))])
-    return Audio(np.tile(one, count).astype(np.float32), rate)
+    tone_and_pause = np.concatenate([tone, np.zeros(round(GAP_S * rate))])
+    return Audio(np.tile(tone_and_pause, count).astype(np.float32), rate)

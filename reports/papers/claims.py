@@ -1,7 +1,8 @@
 """The papers' claims about their own results: which hold for the printed numbers, and which for ours.
 
 Two of our numbers are compared only within one board, condition and value, so that both have one signature and the same
-clips. They need not be comparable with the printed numbers (those of own checkpoints never are); notes state why.
+clips. Our numbers need not be comparable with the printed ones (numbers of our own checkpoints never are); notes state
+the reasons.
 """
 
 from __future__ import annotations
@@ -72,7 +73,9 @@ def claims_table(measured: Sequence[tuple[Board, Sequence[Verdict]]]) -> Table:
             own = [best_measured(check, measured) for check in checks]
             notes += [f"ours, {text}" for text in dict.fromkeys(r for one in own if one for r in one.reasons)]
             notes += [f"{claim.quote}: {claim.reading}"] if claim.reading else []
-            rows.append((source.paper, ", ".join(claim.table), claim.quote, told(claim, printed), ours(claim, own)))
+            rows.append(
+                (source.paper, ", ".join(claim.table), claim.quote, claim_result(claim, printed), ours(claim, own))
+            )
     return Table("Claims", COLUMNS, tuple(rows), tuple(dict.fromkeys(notes)))
 
 
@@ -92,8 +95,8 @@ def checks_of(source: Paper, claim: Claim) -> list[Check]:
     return checks
 
 
-def told(claim: Claim, results: list[bool]) -> str:
-    """Whether a claim holds, in words; a claim of "not always" holds if a comparison fails."""
+def claim_result(claim: Claim, results: list[bool]) -> str:
+    """Whether a claim holds, in words; a claim with `always` false holds if one of its comparisons fails."""
     if claim.always:
         return said(results)
     return f"{'does not hold' if all(results) else 'holds'} (of {len(results)} comparisons {sum(results)} are met)"
@@ -115,17 +118,17 @@ def _measured(check: Check, board: Board, verdicts: Sequence[Verdict]) -> list[M
     checks = []
     for better in (v for v in verdicts if v.published == check.better):
         for than in (v for v in verdicts if v.published == check.than):
-            alike = all(getattr(better.cell, what) == getattr(than.cell, what) for what in ("condition", "value_name"))
-            if not alike or better.cell.value is None or than.cell.value is None:
+            same = all(getattr(better.cell, key) == getattr(than.cell, key) for key in ("condition", "value_name"))
+            if not same or better.cell.value is None or than.cell.value is None:
                 continue
-            sure, clips = _surely(board, better, than)
+            sure, clips = _significance(board, better, than)
             gain = check.gain(better.cell.value, than.cell.value)
             reasons = tuple(dict.fromkeys((*better.reasons, *than.reasons)))
             checks.append(Measured(better.cell.value, than.cell.value, gain, sure, clips, reasons))
     return checks
 
 
-def _surely(board: Board, first: Verdict, second: Verdict) -> tuple[bool, int]:
+def _significance(board: Board, first: Verdict, second: Verdict) -> tuple[bool, int]:
     """Whether two cells of a board differ significantly, and the number of their common clips."""
     for scores in board.scores:
         if (scores.condition, scores.value.name) == (first.cell.condition, first.cell.value_name):
@@ -141,10 +144,10 @@ def ours(claim: Claim, results: Sequence[Measured | None]) -> str:
         return "not measured"
     whole = [] if len(known) == len(results) else [f"{len(results) - len(known)} not measured"]
     if named := claim.percent_range or (claim.percent is not None and (claim.percent,)):
-        sure = "surely" if all(one.sure for one in known) else "not separable"
+        sure = "significant" if all(one.sure for one in known) else "not significant"
         paper = f"{' to '.join(f'{one:g}' for one in named)} %"
         changes = ", ".join(f"{100 * one.gain / one.than:.1f} %" for one in known)
         return f"{changes} (paper: {paper}; {'; '.join([sure, *whole])})"
     holding = [one for one in known if one.gain > claim.margin]
-    whole.insert(0, f"{sum(one.sure for one in holding)} surely")
-    return f"{told(claim, [one.gain > claim.margin for one in known])} ({', '.join(whole)})"
+    whole.insert(0, f"{sum(one.sure for one in holding)} significant")
+    return f"{claim_result(claim, [one.gain > claim.margin for one in known])} ({', '.join(whole)})"

@@ -1,4 +1,4 @@
-"""The register of decisions: what the papers leave open, what was chosen, and the setting that chooses otherwise."""
+"""The register of decisions: what the papers leave open, what was chosen, and the setting for the alternative."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Decision(BaseModel):
     choice: str
     alternative: str
     option: str
-    """The setting that takes the alternative; "" where there is none."""
+    """The setting that selects the alternative; "" if no setting does."""
 
 
 @cache

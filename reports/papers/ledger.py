@@ -1,4 +1,4 @@
-"""The ledger: every published cell with what is known of it here, and what is missing to measure it."""
+"""The ledger: every published cell with our value and verdict, or with what is missing to measure it."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ STATUSES = ("reproduced", "close", "differs", "by definition", "not comparable",
 
 
 def ledger(boards: Sequence[Board]) -> list[Table]:
-    """All published cells, beside whatever the given boards have measured of them; and the papers' claims."""
+    """Two tables: all published cells with the values of the given boards, and the papers' claims."""
     measured = [(board, [v for name in papers() for v in verdicts(board, name)]) for board in boards]
     best = verdict_per_cell([verdict for _, mine in measured for verdict in mine])
     rows = [_row(source, cell, best.get(cell)) for source in papers().values() for cell in cells_of(source)]
@@ -75,23 +75,23 @@ def missing(source: Paper, cell: PublishedCell) -> str:
     name = suite_for(cell)
     if name is None:
         return "no suite reproduces this table and test set"
-    lacking = [corpus for corpus in suites()[name].corpus.fetch if is_incomplete(corpus)]
-    lacks = [f"corpora: {command(' '.join(lacking))}" if lacking else ""]
+    corpora = [corpus for corpus in suites()[name].corpus.fetch if is_incomplete(corpus)]
+    needs = [f"corpora: {command(' '.join(corpora))}" if corpora else ""]
     metric_name = metric_of(published_metric.exact or published_metric.ours)
-    if lack := _unusable("metrics", metric_name):
-        lacks.append(f"{metric_name}: {lack}")
-    lacks.append(_missing_of_system(source, cell))
-    return "; ".join(dict.fromkeys(lack for lack in lacks if lack)) or f"restorebench run {name}"
+    if reason := _unusable("metrics", metric_name):
+        needs.append(f"{metric_name}: {reason}")
+    needs.append(_missing_of_system(source, cell))
+    return "; ".join(dict.fromkeys(need for need in needs if need)) or f"restorebench run {name}"
 
 
 def _missing_of_system(source: Paper, cell: PublishedCell) -> str:
     names = source.ours(cell)
     if not names:
         return f"{cell.system} is not in the registry"
-    lacks = [
+    needs = [
         f"its outputs on this set, as {n}@DIR" if n.startswith("published:") else _unusable("systems", n) for n in names
     ]
-    return "" if "" in lacks else f"{cell.system}: {', or '.join(lacks)}"
+    return "" if "" in needs else f"{cell.system}: {', or '.join(needs)}"
 
 
 @cache
@@ -110,7 +110,7 @@ def suites() -> dict[str, Suite]:
 
 
 def suite_for(cell: PublishedCell) -> str | None:
-    """The suite made for a cell's table and test set."""
+    """The suite that reproduces a cell's table and test set; None if there is no such suite."""
     for name, definition in suites().items():
         for paper_set in definition.paper.values():
             if "-table" in name and _holds_cell(paper_set, cell):

@@ -22,7 +22,7 @@ class _Table(BaseModel):
 class PublishedMetric(_Table):
     signature: str
     ours: str
-    """The value of ours that measures it; empty when there is none."""
+    """Name of our value that measures the same quantity; empty if we have none."""
     differs: str = ""
     """Why the two numbers may not be compared; empty when they may."""
     exact: str = ""
@@ -31,7 +31,7 @@ class PublishedMetric(_Table):
     """What the paper leaves open about its own scorer."""
     lower_is_better: bool = False
     spread: float = Field(default=0.0, ge=0)
-    """By how much implementations of the scorer are known to differ on equal clips, in the metric's unit."""
+    """Known difference between implementations of the scorer on the same clips, in the metric's unit."""
     spread_share: float = Field(default=1.0, gt=0)
     """Largest `spread` as a share of the published number: 0.3 is small for a WER of 6, but half of a WER of 0.6."""
 
@@ -60,7 +60,7 @@ class Claim(_Table):
     percent_range: tuple[float, float] | None = None
     """The relative reductions that the sentence names, in whole percent."""
     margin: float = 0.0
-    """The improvement must exceed this; a negative margin allows `better` to be worse by less than its size."""
+    """The improvement must exceed this; if it is negative, `better` may be worse by less than its absolute value."""
     always: bool = True
     """False: the sentence says that the comparisons do not all hold."""
     reading: str = ""
@@ -126,7 +126,8 @@ def cells_of(source: Paper) -> list[PublishedCell]:
         for index, (system, variant, *values) in enumerate(table.rows):
             if len(values) != len(table.metrics):
                 raise RequestError(
-                    f"{source.paper} table {table.id}, {system}: {len(values)} values for {table.metrics}"
+                    f"{source.paper}.toml, table {table.id}, row {system}: {len(values)} values, but "
+                    f"{len(table.metrics)} metrics; correct the row"
                 )
             for column, (metric, value) in enumerate(zip(table.metrics, values, strict=True)):
                 if value == ABSENT:

@@ -1,12 +1,12 @@
 """Every measured cell beside the published one: reproduced, close, differs, or not comparable, and why.
 
 Two numbers of one metric may still differ by the paper's rounding, by known differences between implementations and,
-where the clips are degraded here by the paper's rules, by the random draws. In this case both sets vary, and the
-difference of two independent means has sqrt(2) times the half width of our interval. Recorded sets have the published
-clips, so their numbers do not differ by draws. The tolerance is the largest of these differences: a number within it is
-reproduced, a number within twice the tolerance is close. Numbers of different metrics are not comparable, however close
-they are; nor are numbers on a set whose noise, SNR, T60 or clips the paper does not state, except the target's. The
-score of a target against itself is right by definition.
+where the clips are degraded here by the paper's rules, by the random draws. In the last case both sets are random, and
+the interval of the difference of the two means has sqrt(2) times the half width of our interval. Recorded sets are the
+published clips, so their numbers do not differ by draws. The tolerance is the largest of these differences: a number
+within it is reproduced, a number within twice the tolerance is close. Numbers of different metrics are not comparable,
+however close they are; nor are numbers on a set whose noise, SNR, T60 or clips the paper does not state, except the
+target's. The score of a target against itself is right by definition.
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ SHORT = {"not comparable": "n/c"}
 LEGEND = (
     "±: the tolerance, the largest of half the last printed digit, the known spread of implementations, and, where the "
     "clips are other draws than the paper's, 1.41 times half the width of our 95 % interval; reproduced within it, "
-    "close within twice of it; by definition: the clean speech against itself, which says nothing of a system; "
-    "n/c: not comparable; METRIC (VALUE): another scorer than the paper's, so no difference"
+    "close within twice the tolerance; by definition: clean speech scored against itself, which rates no system; "
+    "n/c: not comparable; METRIC (VALUE): another scorer than the paper's, so no difference is shown"
 )
 
 
@@ -46,13 +46,13 @@ class Verdict:
     published: PublishedCell
     status: Status
     reasons: tuple[str, ...]
-    """Why the two may not be compared."""
+    """Why the two cells may not be compared."""
     caveats: tuple[str, ...]
-    """What to know when comparing them."""
+    """Remarks on the comparison that do not forbid it."""
     tolerance: float
     decimals: int
     exact: bool
-    """The paper's own metric; not a stand-in for its scorer."""
+    """Whether the value is by the paper's own metric, not by a stand-in for its scorer."""
 
     @property
     def difference(self) -> float | None:
@@ -122,9 +122,9 @@ def verdict(
     exact = cell.value_name == metric.exact
     target = cell.system == "target"
     reasons = [paper_set.differs, "" if target else paper_set.open, "" if exact else metric.differs]
-    own = "@" in cell.system and not cell.system.startswith("published:")
-    reasons.append("other checkpoint: the authors published none" if own else "")
-    reasons.append("sampled otherwise than the paper does" if "?" in cell.system else "")
+    own_checkpoint = "@" in cell.system and not cell.system.startswith("published:")
+    reasons.append("other checkpoint: the authors published none" if own_checkpoint else "")
+    reasons.append("sampled with other settings than the paper's" if "?" in cell.system else "")
     if left_out:
         reasons.append(f"a limit left out {left_out} clips")
     if paper_set.clips is not None and clips != paper_set.clips:
@@ -146,8 +146,8 @@ def verdict(
     elif by_definition:
         status = "by definition"
     else:
-        off = abs(cell.value - published.value)
-        status = "reproduced" if off <= tolerance else "close" if off <= CLOSE * tolerance else "differs"
+        deviation = abs(cell.value - published.value)
+        status = "reproduced" if deviation <= tolerance else "close" if deviation <= CLOSE * tolerance else "differs"
     caveats = (paper_set.caveat, metric.unstated if exact else "")
     return Verdict(
         cell=cell,
@@ -179,7 +179,7 @@ def against(board: Board, name: str) -> list[Table]:
         paper_set = board.plan.suite.paper_set(condition)
         title = f"{board.plan.suite.name}: {condition}, beside {name} {paper_set.test_set if paper_set else ''}"
         tables.append(Table(title, COLUMNS, rows, tuple(legend)))
-    nothing = f"{board.plan.suite.name} stands beside no test set of {name}"
+    nothing = f"no condition of {board.plan.suite.name} corresponds to a test set of {name}"
     return tables or [Table(f"{board.plan.suite.name} beside {name}", COLUMNS, (), (nothing,))]
 
 

@@ -14,8 +14,8 @@ from restorebench.reports.tables.board import DASH
 FEWEST = 5
 """Clips of a system below which its correlation is left out."""
 NOTE = (
-    "Spearman's rank correlation over the clips of a system, mean over the ranked systems; every value turned so that "
-    "more is better"
+    "Spearman's rank correlation over the clips of a system, mean over the ranked systems; the sign of every value is "
+    "chosen so that higher is better"
 )
 
 
@@ -43,7 +43,7 @@ def _ranked(scores: PairedScores, cards: Mapping[str, SystemCard]) -> list[str]:
 
 
 def _shown(first: PairedScores, second: PairedScores, cards: Mapping[str, SystemCard]) -> str:
-    """The mean correlation over systems, where there is one."""
+    """The mean correlation over systems; a dash if no system has enough clips."""
     from scipy.stats import spearmanr
 
     correlations = []
@@ -58,7 +58,7 @@ def _shown(first: PairedScores, second: PairedScores, cards: Mapping[str, System
 
 
 def _by_clip(scores: PairedScores, system: str, clips: Sequence[str]) -> list[float]:
-    """Scores of the named clips, more is better; NaN where there is none."""
+    """Scores of the named clips, oriented so that higher is better; NaN for a clip without a score."""
     row = scores.oriented_z_scores()[scores.systems.index(system)]
     known = dict(zip(scores.clips, row, strict=True))
     return [known.get(clip, np.nan) for clip in clips]

@@ -1,4 +1,4 @@
-"""Boards as tables: what was measured, system by value."""
+"""Boards as tables: the measured cells, a row per system and a column per value."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def _with_unit(value: Value, number: float) -> str:
 
 
 def few_speakers(everything: Sequence[PairedScores]) -> list[str]:
-    """A note on what the tests hold for, where clips of few speakers are taken as independent."""
+    """A note that the tests do not hold for other speakers, if clips of few speakers are treated as independent."""
     here = next((s for s in everything if s.grouped == "clip" and s.speakers), None)
     if here is None:
         return []
@@ -92,7 +92,7 @@ def few_speakers(everything: Sequence[PairedScores]) -> list[str]:
 
 
 def few_clips(everything: Sequence[PairedScores]) -> list[str]:
-    """A note where too few clips or speakers were scored for intervals of strongly skewed scores."""
+    """A note if too few clips or speakers were scored for intervals of strongly skewed scores."""
     here = next((s for s in everything if s.tested and s.sample.cluster.max() + 1 < FEW), None)
     if here is None:
         return []
@@ -105,7 +105,7 @@ def header(value: Value) -> str:
 
 
 def shown_cell(cell: Cell | None, decimals: int) -> str:
-    """The number, with n=known/planned if values are missing; a dash instead of a number that does not exist."""
+    """The number, with n=known/planned if values are missing; a dash if there is no number."""
     if cell is None:
         return DASH
     if cell.value is None:
@@ -140,8 +140,8 @@ def speech(plan: Plan) -> list[str]:
         return []
     known = name.partition(":")[0] in registry.targets_by_name("synthesizers")
     control = known and not synthesizer_card(name).clones
-    ignores = "; it ignores the prompts, so no row differs from another because of its system" if control else ""
-    return [f"scored is the speech of {name}, with each system's output as the prompt{ignores}"]
+    ignores = "; it ignores the prompts, so differences between rows are not due to the systems" if control else ""
+    return [f"the scores are those of speech by {name}, with each system's output as the prompt{ignores}"]
 
 
 def _seen_in_training(plan: Plan) -> list[str]:
@@ -173,7 +173,7 @@ def notes(board: Board) -> list[str]:
         if card.delay_s
     ]
     texts += [
-        f"{name}: its checkpoint is of step {card.steps}: what it makes may be noise"
+        f"{name}: its checkpoint is from step {card.steps}: its output may be noise"
         for name, card in board.plan.system_cards.items()
         if card.steps is not None and card.steps < EARLY_STEPS
     ]
@@ -183,11 +183,12 @@ def notes(board: Board) -> list[str]:
     for value in (value for value in board.values() if value.reduction == "rate"):
         if looped := [f"{n} of {system}" for (name, system), n in board.loops.items() if name == value.name]:
             texts.append(
-                f"{value.label}: the recogniser repeated itself on clips ({', '.join(looped)}); counted as heard"
+                f"{value.label}: the recogniser repeated itself on clips ({', '.join(looped)}); "
+                "the repetitions count as errors"
             )
     texts += [*delayed(board), *unreachable_rooms(board.plan), *unlimited_threads(board)]
     texts += [f"no value: {system}: {why}: {where}" for (system, why), where in board.failures.items()]
-    texts += [f"open in the paper, our choice: {decision}" for decision in board.plan.suite.open_decisions]
+    texts += [f"left open by the paper, chosen by us: {decision}" for decision in board.plan.suite.open_decisions]
     return texts
 
 
@@ -195,7 +196,7 @@ def unlimited_threads(board: Board) -> list[str]:
     """Notes on systems that run in a process of their own, which may use all cores."""
     timed = any(value.role == "speed" for value in board.values())
     return [
-        f"{name} runs in a process of its own, which may use all cores: its RTF is not that of one core"
+        f"{name} runs in a process of its own, which may use all cores: its RTF may be for several cores"
         for name, card in board.plan.system_cards.items()
         if timed and (card.environment or card.argument == "HOST:PORT")
     ]
@@ -219,13 +220,13 @@ def unreachable_rooms(plan: Plan) -> list[str]:
 
 
 def delayed(board: Board) -> list[str]:
-    """Notes on the systems with a delay against the reference, and on the metrics that count it."""
+    """Notes on the systems with a delay against the reference, and on the metrics that the delay affects."""
     if not board.delays:
         return []
     waveform = ", ".join(value.label for value in board.values() if value.role == "fidelity")
     return [
-        f"{system}: {abs(ms):.3g} ms {'late' if ms > 0 else 'early'} against the reference (median over clips), which "
-        f"{waveform} count; si_sdr@aligned, stoi@aligned and lsd@aligned do not"
+        f"{system}: {abs(ms):.3g} ms {'late' if ms > 0 else 'early'} against the reference (median over clips); it "
+        f"affects {waveform}, but not si_sdr@aligned, stoi@aligned and lsd@aligned"
         for system, ms in board.delays.items()
     ]
 

@@ -1,7 +1,7 @@
-"""Scores by what was done to the clips: how severe each distortion was, how long the clip is, who speaks.
+"""Scores by properties of the clips: the severity of each distortion, the duration, and the speaker.
 
-A factor explains a share of the variance between clips: the adjusted R squared of a straight line in a number, or of a
-mean per speaker. Its p is that of the F test, with clips taken as independent.
+The share of the variance between clips that a factor explains is the adjusted R squared of a straight line in a numeric
+factor, or of a mean per speaker. Its p is from the F test, which treats clips as independent.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ FEWEST = 6
 SHOWN = 8
 """Largest number of speakers that are shown: half with the lowest means, half with the highest."""
 Facts = Mapping[str, Quantity | str]
-"""What is known of a clip, by factor: a number, or a name."""
+"""Factor -> its value for a clip: a number, or a name."""
 
 
 @dataclass(frozen=True, eq=False)
 class Factor:
-    """What differs between the clips of a condition."""
+    """A property that differs between the clips of a condition."""
 
     name: str
     bins: tuple[str, ...]
@@ -99,7 +99,7 @@ def facts(trial: Trial) -> Facts:
 
 
 def factors(scores: PairedScores, facts: Mapping[str, Facts]) -> Iterator[Factor]:
-    """Every factor that differs between the clips. facts: trial -> what is known of it."""
+    """Every factor that differs between the clips. facts: trial -> the factors of its clip."""
     known = [facts.get(f"{scores.condition}/{clip}", {}) for clip in scores.clips]
     for name in dict.fromkeys(name for clip in known for name in clip):
         column = [clip.get(name) for clip in known]
@@ -111,19 +111,19 @@ def factors(scores: PairedScores, facts: Mapping[str, Facts]) -> Iterator[Factor
 def _numbers(name: str, column: Sequence[Quantity | str | None]) -> Factor | None:
     numbers = np.array([np.nan if fact is None else float(fact) for fact in column])
     usable = np.isfinite(numbers)
-    kind = next((fact for fact in column if isinstance(fact, Quantity)), None)
-    if kind is None:
+    example = next((fact for fact in column if isinstance(fact, Quantity)), None)
+    if example is None:
         return None
     levels = np.unique(numbers[usable])
     if len(levels) > LEVELS:
         edges = np.quantile(numbers[usable], np.linspace(0, 1, BINS + 1)[1:-1])
         bin_index = np.searchsorted(edges, numbers)
         inside = [numbers[usable & (bin_index == number)] for number in range(BINS)]
-        bins = [f"{kind.like(part.min()).bare} to {kind.like(part.max())}" for part in inside if len(part)]
+        bins = [f"{example.like(part.min()).bare} to {example.like(part.max())}" for part in inside if len(part)]
         bin_index = np.searchsorted(np.unique(bin_index[usable]), bin_index)
     else:
         bin_index = np.searchsorted(levels, numbers)
-        bins = [str(kind.like(level)) for level in levels]
+        bins = [str(example.like(level)) for level in levels]
     return Factor(name, tuple(bins), np.where(usable, bin_index, -1).astype(np.int64), numbers)
 
 
@@ -165,7 +165,7 @@ def breakdowns(scores: PairedScores, facts: Mapping[str, Facts]) -> Iterator[Bre
 
 
 def gaps(scores: PairedScores, facts: Mapping[str, Facts], first: str, second: str) -> list[Gap]:
-    """What the difference between two systems depends on, factor by factor."""
+    """How the difference between two systems depends on each factor."""
     a, b = scores.systems.index(first), scores.systems.index(second)
     per_clip = scores.per_clip()
     difference = per_clip[a] - per_clip[b]
@@ -173,14 +173,14 @@ def gaps(scores: PairedScores, facts: Mapping[str, Facts], first: str, second: s
     rows = []
     for factor in factors(scores, facts):
         inside = [common & (factor.place == number) for number in range(len(factor.bins))]
-        apart = np.array([_pooled(scores, a, mask) - _pooled(scores, b, mask) for mask in inside])
-        shown = _shown(apart[None]) if factor.numbers is None else range(len(factor.bins))
+        by_bin = np.array([_pooled(scores, a, mask) - _pooled(scores, b, mask) for mask in inside])
+        shown = _shown(by_bin[None]) if factor.numbers is None else range(len(factor.bins))
         rows.append(
             Gap(
                 factor.name,
                 explained(factor, difference, least(scores)),
                 tuple(factor.bins[index] for index in shown),
-                tuple(_known(apart[index]) for index in shown),
+                tuple(_known(by_bin[index]) for index in shown),
             )
         )
     return rows
@@ -216,7 +216,7 @@ def least(scores: PairedScores) -> float:
 
 
 def explained(factor: Factor, values: NDArray[np.float64], least: float = 0.0) -> Explained | None:
-    """What a factor explains of values [clip]; None when they are too few or hardly differ. NaN is left out."""
+    """What a factor explains of values [clip]; None when the values are too few or hardly differ. NaN is left out."""
     known = np.isfinite(values) & (factor.place >= 0)
     chosen, count = values[known], int(known.sum())
     if factor.numbers is None:

@@ -1,4 +1,4 @@
-"""Cards of systems and metrics as tables: what a component is, where it is from, and who may use it for what."""
+"""Cards of systems and metrics as tables: definition, origin, requirements and licences of a component."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ COLUMNS = ("fact", "content")
 
 
 def system_card(card: SystemCard, failures: Sequence[str] | None = None) -> Table:
-    """The card of a system. failures: messages of what failed in a run; None: nothing is known."""
+    """The card of a system. failures: messages on the failures in a run; None if they are unknown."""
     return _table(
         card,
         [
@@ -91,7 +91,7 @@ def _packages(card: Card) -> str:
 
 
 def _weights(name: str) -> str:
-    if name not in CATALOGUE:  # the card of a store of another version
+    if name not in CATALOGUE:  # the store was written by another version
         return f"{name} (not in this version's catalogue)"
     entry = CATALOGUE[name]
     size = f"{entry.bytes / 1e6:.1f} MB, " if entry.bytes else ""
@@ -133,7 +133,7 @@ def _value(value: Value) -> str:
         [f"{low:g} to {high:g}"] if isfinite(low) and isfinite(high) else [f"from {low:g}"] if isfinite(low) else []
     )
     margin = [f"non-inferiority margin {value.margin:g}"] if value.margin is not None else []
-    ideal = [f"a reference against itself {value.ideal:g}"] if value.ideal is not None else []
+    ideal = [f"{value.ideal:g} for a reference against itself"] if value.ideal is not None else []
     pooled = ["the sum of all clips' counts divided by the sum of their totals"] if value.reduction == "rate" else []
     return ", ".join(
         [f"{value.label} in {value.unit}", f"{value.direction} is better", *bounds, *pooled, *ideal, *margin]

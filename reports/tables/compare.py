@@ -1,4 +1,4 @@
-"""Two systems on their common clips, in words: which is better, by how much, and how sure that is."""
+"""Two systems on their common clips: which is better, by how much, and whether the difference is significant."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Compared:
 
     @property
     def better(self) -> str:
-        """ "A" or "B": the better one by its score."""
+        """The system with the better score: "A" or "B"."""
         up = self.difference > 0
         return "A" if up == (self.scores.value.direction == "higher") else "B"
 
@@ -70,7 +70,7 @@ def _gaps(board: Board, first: str, second: str) -> list[Table]:
 
 
 def named(name: str, known: Sequence[str]) -> str:
-    """The measured system of this name, given in full, or without `published:` or checkpoint where this is unique."""
+    """The measured system of a full name, or of a name without `published:` or checkpoint if only one system has it."""
     if name in known:
         return name
     close = [system for system in known if name in (system.partition(":")[2], system.partition("@")[0])]
@@ -114,7 +114,7 @@ def _condition(everything: Sequence[PairedScores], names: tuple[str, str]) -> li
 
 
 def tables(rows: Sequence[Compared], first: str, second: str) -> list[Table]:
-    """A table per condition: numbers, and a verdict on each row in words."""
+    """A table per condition: the numbers of each value, and a verdict in words."""
     result = []
     for condition in dict.fromkeys(row.scores.condition for row in rows):
         mine = [row for row in rows if row.scores.condition == condition]
@@ -137,11 +137,11 @@ def _who(rows: Sequence[Compared]) -> tuple[str, list[str]]:
     clusters, pairs = max(one.difference.clusters for one in tested), max(one.pairs for one in tested)
     grouped, everything = rows[0].scores.grouped, [row.scores for row in rows]
     notes = [
-        f"interval: 95 % over {grouped}s for this difference alone, Student's t and bootstrap t, the wider of both",
-        f"p: sign flips and bootstrap t over {grouped}s, the larger of both, corrected over a value's {pairs} pairs of "
+        f"interval: 95 % over {grouped}s for this difference alone, the wider one of Student's t and bootstrap t",
+        f"p: the larger one of sign flips and bootstrap t over {grouped}s, corrected over a value's {pairs} pairs of "
         "systems (Holm), as on the board",
         f"effect: the difference in standard deviations of a {grouped}'s difference",
-        f"{grouped}s needed: for 80 % power at the corrected level, if the true difference is the measured one",
+        f"{grouped}s needed: number for 80 % power at the corrected level, if the true difference is the measured one",
         *few_speakers(everything),
         *few_clips(everything),
     ]
@@ -195,6 +195,6 @@ def verdict(row: Compared, tested: Tested) -> str:
 
 
 def rounded(count: float) -> str:
-    """A count, rounded up to two significant digits: it is no more exact than that."""
+    """A count, rounded up to two significant digits, because the estimate is not more exact."""
     step = 10 ** max(0, floor(log10(count)) - 1)
     return f"{ceil(count / step) * step:,}"

@@ -1,4 +1,4 @@
-"""The cost of systems next to their quality, and the share of the seeds in the variance of their scores."""
+"""The cost of systems next to their quality, and the share of their scores' variance that is due to the seeds."""
 
 from __future__ import annotations
 
@@ -48,9 +48,9 @@ def cost(board: Board, costs: Mapping[str, Cost]) -> Table:
     load = f"; {min(loads):.1f} to {max(loads):.1f} processes per core were running" if loads else ""
     notes = (
         "RTF: wall-clock seconds of processing per second of sound on this machine, over all clips, never from a cache",
-        "RTF alone, CPU: medians of up to three runs of four seconds in a fresh process, wall-clock and CPU time"
-        f"{load}; the machine stands under provenance",
-        "MiB: the most that a fresh process took to load the system and restore four seconds, its packages included",
+        "RTF alone, CPU: wall-clock and CPU time per second of sound, medians of up to three runs of four seconds in a "
+        f"fresh process{load}; the machine is described under provenance",
+        "MiB: peak memory of a fresh process for loading the system with its packages and restoring four seconds",
     )
     columns = (
         "system",
@@ -79,14 +79,14 @@ def _quality(board: Board) -> Value:
 
 
 def seeds(plan: Plan, records: pd.DataFrame) -> Table | None:
-    """Variance between seeds and between clips of systems that sampled more than once; None when none did."""
+    """Variance between seeds and between clips, for systems with several seeds; None if no system has several."""
     rows = []
     timed = {v.name for card in plan.metric_cards.values() for v in card.values if v.role == "speed"}
-    several = records[records["value"].notna() & ~records["value_name"].isin(timed)].groupby(
+    groups = records[records["value"].notna() & ~records["value_name"].isin(timed)].groupby(
         ["condition", "system", "value_name"], sort=False
     )
-    for (condition, system, name), mine in several:
-        table = mine.pivot_table(index="utterance", columns="seed", values="value").dropna()
+    for (condition, system, name), group in groups:
+        table = group.pivot_table(index="utterance", columns="seed", values="value").dropna()
         parts = seed_variance(table.to_numpy(float)) if table.shape[1] > 1 else None
         if parts is not None:
             spread, seed = parts.between_clips**0.5, parts.between_seeds**0.5

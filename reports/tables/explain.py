@@ -1,4 +1,4 @@
-"""Breakdowns as tables, and in words: which factor goes with the gap between two systems."""
+"""Breakdowns as tables, and the factors on which the gap between two systems depends."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from restorebench.reports.tables.breakdown import Breakdown, Facts, Gap, breakdo
 from restorebench.reports.tables.leaderboard import Column
 
 EXPLAINS = (
-    "explains: the share of the variance between clips that goes with the factor (a straight line in a number, a mean "
-    "per speaker; R squared, adjusted)"
+    "explains: the share of the variance between clips that the factor explains (adjusted R squared of a straight line "
+    "in a number, or of a mean per speaker)"
 )
-GAP = "A gap depends on a factor where the F test, corrected over all rows (Holm), says so; clips taken as independent"
+GAP = "A gap depends on a factor if the F test is significant (Holm over all rows; clips treated as independent)"
 NOMINAL = {
     "SNR": "by the corruption's own law of levels, which need not be a ratio of powers",
-    "T60": "the room's; decays measured 0.5 to 1.3 times it",
-    "bandwidth": "the filter's cutoff; -6 dB measured at 0.7 to 1.5 times it",
-    "level": "of speech and noise together before clipping; measured up to 5 dB lower",
+    "T60": "of the room; the measured decay time is 0.5 to 1.3 times this value",
+    "bandwidth": "cutoff frequency of the filter; the measured -6 dB point is at 0.7 to 1.5 times this value",
+    "level": "of speech and noise together before clipping; the measured level is up to 5 dB lower",
 }
-"""Factors whose value is the one that the recipe drew, and how measurements on the clip differ from it."""
+"""Factors whose value is drawn, not measured -> how the value is defined, or how measurements on clips differ."""
 BEHIND = ("value", "gap", "factor", "explains", "p", "where")
 
 
 def nominal(factors: Iterable[str]) -> list[str]:
-    """What to know of factors that are drawn, not measured."""
+    """A note on the factors whose values are drawn, not measured."""
     listed = [f"{name} ({NOMINAL[name]})" for name in dict.fromkeys(factors) if name in NOMINAL]
     return [f"nominal, as drawn: {'; '.join(listed)}"] if listed else []
 
@@ -81,7 +81,7 @@ def severity_tables(board: Board) -> list[tuple[Breakdown, Table]]:
         for value in dict.fromkeys(scores.value for scores in here):
             cells = {(c.system, c.condition): c for c in board.cells if c.value_name == value.name}
             breakdown = Breakdown(
-                condition="all conditions of it",
+                condition="all conditions with this factor",
                 value=value.name,
                 label=value.label,
                 decimals=value.decimals,
@@ -132,7 +132,7 @@ def gap_to_best(
 
 
 def _best(column: Column) -> list[tuple[str, str]]:
-    """(system, leader) for every ranked system but the leader."""
+    """(system, leader) for every ranked system except the leader, which has the best score."""
     ranked = {system: entry.cell.value or 0.0 for system, entry in column.entries.items() if entry.rank}
     if len(ranked) < 2:
         return []
@@ -142,9 +142,9 @@ def _best(column: Column) -> list[tuple[str, str]]:
 
 def significant_rows(rows: Sequence[tuple[PairedScores, str, Gap]]) -> tuple[tuple[str, ...], ...]:
     """Table rows of the gaps with a significant factor: value, systems, factor, share, p, and the gap in each bin."""
-    significant = [(scores, systems, gap, gap.explained) for scores, systems, gap in rows if gap.explained]
-    corrected = holm([explained.p for *_, explained in significant])
-    sure = [(*row, float(p)) for row, p in zip(significant, corrected, strict=True) if p < ALPHA]
+    tested = [(scores, systems, gap, gap.explained) for scores, systems, gap in rows if gap.explained]
+    corrected = holm([explained.p for *_, explained in tested])
+    corrected_rows = [(*row, float(p)) for row, p in zip(tested, corrected, strict=True) if p < ALPHA]
     return tuple(
         (
             scores.value.label,
@@ -158,11 +158,11 @@ def significant_rows(rows: Sequence[tuple[PairedScores, str, Gap]]) -> tuple[tup
                 if difference is not None
             ),
         )
-        for scores, systems, gap, explained, p in sure
+        for scores, systems, gap, explained, p in corrected_rows
     )
 
 
 def names(rows: Sequence[tuple[PairedScores, str, Gap]]) -> str:
-    """The factors that were tested, in words."""
+    """The tested factors, as text with "or" between the last two."""
     tested = list(dict.fromkeys(gap.factor for _, _, gap in rows))
     return " or ".join((", ".join(tested[:-1]), tested[-1])) if len(tested) > 1 else tested[0]

@@ -41,8 +41,8 @@ def panel(records: pd.DataFrame, values: Sequence[Value], shown: Callable[[str],
     """A table per condition, from the plan's records; nothing where neither words nor pauses nor voices were scored.
 
     Args:
-        records: Of the plan (`planned_records`).
-        values: The values of its metrics, by whose roles words, voices, pauses and quality are found.
+        records: Records of the plan (`planned_records`).
+        values: The values of the plan's metrics; their roles show which ones measure words, voices, pauses and quality.
         shown: A function from a system's name to the name that is displayed.
     """
     tables = []
@@ -81,19 +81,19 @@ def _table(condition: str, here: pd.DataFrame, heard: Heard, shown: Callable[[st
         notes.append(f"words by {heard.words.name}")
     if heard.words and sure:
         notes.append(
-            f"good but wrong: OVL of {GOOD_OVL} or more, and errors in {100 * WRONG:.0f} percentage points more of the "
-            "words than the clip's target has"
+            f"good but wrong: OVL of {GOOD_OVL} or more, and a word error rate at least {100 * WRONG:.0f} percentage "
+            "points above that of the clip's target"
         )
     elif heard.words:
-        mishears = "has no target to be judged by" if rate is None else f"mishears {100 * rate:.0f} % of clean speech"
-        notes.append(f"no clips that sound good and are wrong: {heard.words.name} {mishears}")
+        mishears = "needs a measured target" if rate is None else f"misrecognises {100 * rate:.0f} % of clean speech"
+        notes.append(f"good but wrong is not shown: {heard.words.name} {mishears}")
     if heard.voice and not len(degraded):
-        notes.append("no clips in another voice: unprocessed was not measured, whose voice a clip is judged by")
+        notes.append("other voice is not shown: it is judged against unprocessed, which was not measured")
     elif heard.voice:
-        notes.append(f"other voice: {heard.voice.name} below {heard.voice.limit} and below the degraded clip's own")
+        notes.append(f"other voice: {heard.voice.name} below {heard.voice.limit} and below that of the degraded clip")
     if heard.pauses:
         notes.append(
-            f"ghost: share of the target's pauses that are filled; a dash below {FEWEST_PAUSES} clips with one"
+            f"ghost: share of the target's pauses that are filled; a dash if fewer than {FEWEST_PAUSES} clips have one"
         )
     return Table(
         condition, tuple(COLUMNS[at] for at in kept), tuple(tuple(r[at] for at in kept) for r in rows), tuple(notes)
@@ -119,7 +119,7 @@ def _per_clip(mine: pd.DataFrame, value: Value | None) -> pd.Series[float]:
 
 
 def _wrong(mine: pd.DataFrame, clean: pd.DataFrame, heard: Heard) -> str:
-    """Clips that sound good and say something else than their target."""
+    """Clips that sound good although many of their words differ from those of the target."""
     parts, sounds = _components(mine, heard.words), _per_clip(mine, heard.quality)
     both = parts[parts.index.isin(sounds.index) & parts.index.isin(clean.index)] if len(parts) else parts
     if not len(both):
@@ -149,7 +149,7 @@ def _filled(mine: pd.DataFrame, pauses: Value | None) -> str:
 
 
 def _clips(clips: Sequence[str], of: int) -> str:
-    """How many clips, and the first of them."""
+    """The number of clips, and the names of the first ones."""
     if not clips:
         return f"0 of {of}"
     more = ", …" if len(clips) > LISTED else ""

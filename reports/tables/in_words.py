@@ -14,7 +14,7 @@ NAMED = 4
 
 
 def in_words(board: Board) -> list[str]:
-    """At most three sentences about ranked systems, a value each; none where fewer than two systems are ranked.
+    """At most three sentences about ranked systems, one per value; none if fewer than two systems are ranked.
 
     Conditions with the most clips come first.
     """
@@ -28,7 +28,7 @@ def in_words(board: Board) -> list[str]:
 
 
 def by_clips(plan: Plan) -> list[str]:
-    """The conditions of a plan, that with the most clips first; equal ones in the plan's order."""
+    """The conditions of a plan, those with most clips first; conditions with equal counts keep the plan's order."""
     clips = Counter(trial.condition for trial in plan.trials)
     return sorted(clips, key=lambda condition: -clips[condition])
 
@@ -47,7 +47,7 @@ def _sentence(column: Column) -> str:
     if ranked[best].winner:
         return f"{shown} is significantly better than every other ranked system{degraded}"
     names = ", ".join(tied[:NAMED]) + (f" and {len(tied) - NAMED} more" if len(tied) > NAMED else "")
-    return f"{shown} is ahead, but {ranked[best].cell.n} clips cannot tell it from {names}{degraded}"
+    return f"{shown} is ahead, but on {ranked[best].cell.n} clips it is not significantly better than {names}{degraded}"
 
 
 def _better_unprocessed(column: Column, best: float, sign: int, unit: str) -> str:

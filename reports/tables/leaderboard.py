@@ -3,7 +3,7 @@
 Anchors are shown but not ranked. A system with missing values in a column is not ranked there, because its mean is over
 other clips; a clip without a value for any system does not count as missing. Cost is shown but not ranked: it is
 measured once for a batch of clips, on this machine. Pairs are tested on their common clips, with Holm's correction over
-all pairs of the column, including anchors: `PairedScores.differences`, which every page uses.
+all pairs of the column, including anchors. All tables and pages take these tests from `PairedScores.differences`.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ class Column:
     """The true difference, in the value's unit, that is significant with 80 % power whatever the p of the other pairs:
     median over the ranked pairs; None when fewer than two systems are ranked, or there are too few clips."""
     pairs: int = 0
-    """How many pairs the column's p values are corrected over."""
+    """Number of pairs over which the column's p values are corrected."""
 
 
 def columns(board: Board) -> list[Column]:
@@ -65,16 +65,16 @@ def columns(board: Board) -> list[Column]:
 
 
 def column(scores: PairedScores, cells: Mapping[str, Cell], cards: Mapping[str, SystemCard]) -> Column:
-    """The column of paired scores and the cells that sum them up."""
+    """The column for paired scores and the cells that summarise them."""
     entries = {system: Entry(cell) for system, cell in cells.items()}
     known = np.isfinite(scores.sample.numerator)
-    anybody = known.any(axis=0)
+    scored_clips = known.any(axis=0)
     ranked = [
         row
         for row, system in enumerate(scores.systems if scores.tested else ())
         if cards[system].kind != "anchor"
         and cells[system].value is not None
-        and known[row, anybody].all()
+        and known[row, scored_clips].all()
         and _whole(cells[system], known[row])
     ]
     if len(ranked) < 2:

@@ -20,11 +20,11 @@ COLUMNS = ("checkpoint", "step", "value", "95 % interval", "change", "95 % inter
 
 
 def trends(board: Board, values: list[str] | None = None) -> list[Table]:
-    """A table per series, condition and value: each checkpoint, its change from the one before, and shifts.
+    """One table per series, condition and value. A row has a checkpoint's value, its change, and a shift of the level.
 
     Args:
-        board: Of a store in which one system was measured with several checkpoints.
-        values: Names of values; default: the headline values, or all values where there is none.
+        board: The board of a store in which one system was measured with several checkpoints.
+        values: Names of values; default: the headline values, or all values if none is a headline value.
 
     Raises:
         RequestError: No system has two checkpoints in the store, or a value has no trend.
@@ -38,7 +38,7 @@ def trends(board: Board, values: list[str] | None = None) -> list[Table]:
     tested = [scores for scores in board.scores if scores.tested]
     known = list(dict.fromkeys(scores.value.name for scores in tested))
     if absent := [name for name in values or () if name not in known]:
-        raise RequestError(f"{absent[0]} has no trend here; values that have: {', '.join(known)}")
+        raise RequestError(f"{absent[0]} has no trend here; values with a trend: {', '.join(known)}")
     shown = [s for s in tested if (s.value.name in values if values else s.value.headline)] or tested
     return [
         _table(name, checkpoints, scores)
@@ -49,16 +49,16 @@ def trends(board: Board, values: list[str] | None = None) -> list[Table]:
 
 
 def series(cards: Mapping[str, SystemCard]) -> dict[str, dict[str, int]]:
-    """Series -> its checkpoints' full names in the order of training, with their steps.
+    """Maps each series to the full names of its checkpoints and their steps, in the order of training.
 
-    The checkpoints of a series are of one system with one set of options, and their paths differ in the last number
-    alone, as in `runs/a/step-200.safetensors`; so different training runs are different series. The step is that
-    of the checkpoint's header, or the last number of the path where the header has none.
+    The checkpoints of a series belong to one system with one set of options, and their paths differ only in the last
+    number, as in `runs/a/step-200.safetensors`; different training runs are therefore different series. The step is
+    read from the checkpoint's header; if the header has none, it is the last number of the path.
     """
     grouped: dict[str, dict[str, int]] = {}
     for name, card in cards.items():
-        base, given = registry.parse_name("systems", name)
-        path, number = _numbered(str(given.get("checkpoint", "")))
+        base, arguments = registry.parse_name("systems", name)
+        path, number = _numbered(str(arguments.get("checkpoint", "")))
         if card.kind == "system" and number is not None:
             options = name.partition("?")[2]
             title = f"{base}@{path}{'?' * bool(options)}{options}"
@@ -76,29 +76,29 @@ def by_number(paths: list[Path]) -> list[Path]:
 
 
 def _numbered(path: str) -> tuple[str, int | None]:
-    """A path with # for its last number, and that number."""
+    """The path with # in place of its last number, and that number; the path itself and None if it has no number."""
     suffix = Path(path).suffix
     stem = path.removesuffix(suffix)
-    found = list(re.finditer(r"\d+", stem))
-    if not found:
+    numbers = list(re.finditer(r"\d+", stem))
+    if not numbers:
         return path, None
-    start, end = found[-1].span()
-    return f"{stem[:start]}#{stem[end:]}{suffix}", int(found[-1][0])
+    start, end = numbers[-1].span()
+    return f"{stem[:start]}#{stem[end:]}{suffix}", int(numbers[-1][0])
 
 
 def _table(name: str, checkpoints: Mapping[str, int], scores: PairedScores) -> Table:
     order = [system for system in checkpoints if system in scores.systems]
-    whole = [system for system in order if scores.known(system)]
-    rows_of = [scores.systems.index(system) for system in whole]
+    measured = [system for system in order if scores.known(system)]
+    indices = [scores.systems.index(system) for system in measured]
     sample = replace(
-        scores.sample, numerator=scores.sample.numerator[rows_of], denominator=scores.sample.denominator[rows_of]
+        scores.sample, numerator=scores.sample.numerator[indices], denominator=scores.sample.denominator[indices]
     )
-    shifts = {whole[point.place]: point for point in change_points(sample)}
+    shifts = {measured[point.place]: point for point in change_points(sample)}
     decimals = scores.value.decimals
     rows = []
-    for place, system in enumerate(order):
+    for position, system in enumerate(order):
         mean, low, high = scores.summary(system)
-        change, interval = _change(scores, order[place - 1], system) if place else ("", "")
+        change, interval = _change(scores, order[position - 1], system) if position else ("", "")
         point = shifts.get(system)
         rows.append((
             str(registry.parse_name("systems", system)[1]["checkpoint"]),
@@ -109,11 +109,11 @@ def _table(name: str, checkpoints: Mapping[str, int], scores: PairedScores) -> T
             interval,
             f"{point.shift * scores.factor:+.{decimals}f} (p = {point.p:.1g})" if point else "",
         ))  # fmt: skip
-    common = int(sample.common(range(len(whole))).sum())
+    common = int(sample.common(range(len(measured))).sum())
     notes = (
         "change: against the checkpoint before, on the same clips; *: significant after Holm's correction",
-        f"shift: the level before and after differs (binary segmentation, p < {LEVEL:g} corrected over its places), "
-        f"on the {common} clips that every checkpoint with values has",
+        f"shift: change of the mean at this checkpoint (binary segmentation, p < {LEVEL:g}, Bonferroni-corrected), "
+        f"on the {common} clips that have a value for every measured checkpoint",
     )
     title = f"{name}: {header(scores.value)}, {scores.condition} ({len(scores.clips)} clips)"
     return Table(title, COLUMNS, tuple(rows), notes)
@@ -123,8 +123,8 @@ def _change(scores: PairedScores, before: str, after: str) -> tuple[str, str]:
     tested = scores.difference(after, before)
     if tested is None:
         return DASH, DASH
-    found, decimals, factor = tested.difference, scores.value.decimals, scores.factor
-    shown = f"{found.value * factor:+.{decimals}f}{'*' * tested.separated}"
-    if found.interval is None:
+    estimate, decimals, factor = tested.difference, scores.value.decimals, scores.factor
+    shown = f"{estimate.value * factor:+.{decimals}f}{'*' * tested.separated}"
+    if estimate.interval is None:
         return shown, DASH
-    return shown, f"{found.interval.low * factor:+.{decimals}f} to {found.interval.high * factor:+.{decimals}f}"
+    return shown, f"{estimate.interval.low * factor:+.{decimals}f} to {estimate.interval.high * factor:+.{decimals}f}"

@@ -1,4 +1,4 @@
-"""Runs for an experiment tracker: one per series of checkpoints, or per system, with its values at training steps."""
+"""Runs for an experiment tracker: one per series of checkpoints or per system, with values for each training step."""
 
 from __future__ import annotations
 
@@ -16,12 +16,14 @@ class Point:
 
     step: int
     values: Mapping[str, float]
-    """`CONDITION/VALUE` -> mean over the clips, as the board shows it; with `.low` and `.high`, its 95 % interval; with
-    `.missing`, the number of planned values that are not in the mean."""
+    """By name. `CONDITION/VALUE`: the mean over the clips, as the board shows it. With `.low` or `.high` appended: an
+    end of its 95 % interval. With `.missing` appended: the number of planned values that are not in the mean."""
 
 
 @dataclass(frozen=True)
 class TrackedRun:
+    """One run of an experiment tracker."""
+
     project: str
     """The suite."""
     name: str
@@ -38,13 +40,13 @@ Write = Callable[[Sequence[TrackedRun], Path], str]
 
 def tracked_runs(board: Board) -> list[TrackedRun]:
     """The runs of a board. A system without a training step has one point, at step 0."""
-    found = series(board.plan.system_cards)
-    several = {system for checkpoints in found.values() for system in checkpoints}
-    alone = {name: {name: card.steps or 0} for name, card in board.plan.system_cards.items() if name not in several}
+    checkpoint_series = series(board.plan.system_cards)
+    in_series = {system for checkpoints in checkpoint_series.values() for system in checkpoints}
+    single = {name: {name: card.steps or 0} for name, card in board.plan.system_cards.items() if name not in in_series}
     signatures = {cell.value_name: cell.signature for cell in board.cells}
     facts = {"suite": f"{board.plan.suite.name} {board.plan.suite.version}", **signatures}
     runs = []
-    for name, systems in (found | alone).items():
+    for name, systems in (checkpoint_series | single).items():
         points = [Point(step, values_of(board, system)) for system, step in systems.items()]
         if points := [point for point in points if point.values]:
             runs.append(TrackedRun(board.plan.suite.name, name, facts, points))
@@ -52,11 +54,11 @@ def tracked_runs(board: Board) -> list[TrackedRun]:
 
 
 def values_of(board: Board, system: str) -> dict[str, float]:
-    """The values of a system: a cell without a mean or interval has none here; its `.missing` is always present."""
+    """The values of a system; a cell without a mean or an interval gives no such number, but always its `.missing`."""
     values: dict[str, float] = {}
     for cell in board.cells:
         if cell.system == system:
-            ends = {"": cell.value, ".low": cell.low, ".high": cell.high, ".missing": float(cell.planned - cell.n)}
+            numbers = {"": cell.value, ".low": cell.low, ".high": cell.high, ".missing": float(cell.planned - cell.n)}
             name = f"{cell.condition}/{cell.value_name}"
-            values |= {name + end: number for end, number in ends.items() if number is not None}
+            values |= {name + suffix: number for suffix, number in numbers.items() if number is not None}
     return values

@@ -18,26 +18,26 @@ from mlflow.entities import Metric, Param
 from restorebench.reports.trackers.runs import TrackedRun
 
 BATCH = 1000
-"""The most metrics that MLflow takes at once."""
+"""Largest number of metrics that MLflow accepts in one call."""
 
 
 def write(runs: Sequence[TrackedRun], out: Path) -> str:
     """Writes metrics, and the facts as parameters."""
     client, now = MlflowClient(tracking_uri=out.resolve().as_uri()), int(1000 * time.time())
     for run in runs:
-        known = client.get_experiment_by_name(run.project)
-        experiment = known.experiment_id if known else client.create_experiment(run.project)
-        identity = client.create_run(experiment, run_name=run.name).info.run_id
+        existing = client.get_experiment_by_name(run.project)
+        experiment = existing.experiment_id if existing else client.create_experiment(run.project)
+        run_id = client.create_run(experiment, run_name=run.name).info.run_id
         facts = [Param(_name(name), fact) for name, fact in run.facts.items()]
-        client.log_batch(identity, params=facts)
+        client.log_batch(run_id, params=facts)
         for point in run.points:
             metrics = [Metric(_name(name), value, now, point.step) for name, value in point.values.items()]
             for start in range(0, len(metrics), BATCH):
-                client.log_batch(identity, metrics=metrics[start : start + BATCH])
-        client.set_terminated(identity)
+                client.log_batch(run_id, metrics=metrics[start : start + BATCH])
+        client.set_terminated(run_id)
     return f"{out}; look at it with: MLFLOW_ALLOW_FILE_STORE=true mlflow ui --backend-store-uri {out}"
 
 
 def _name(name: str) -> str:
-    """MLflow allows no @."""
+    """The name with : in place of @, which MLflow does not allow in names."""
     return name.replace("@", ":")

@@ -28,6 +28,6 @@ def write(runs: Sequence[TrackedRun], out: Path) -> str:
 
 
 def _folder(name: str) -> str:
-    """The folder name of a run; if characters had to be replaced, a hash is added to avoid collisions."""
-    plain = re.sub(r"[^\w.@-]+", "-", name)
-    return plain if plain == name else f"{plain}-{digest(name)[:8]}"
+    """The folder name of a run; if characters had to be replaced, a hash of the run's name makes it unique."""
+    safe_name = re.sub(r"[^\w.@-]+", "-", name)
+    return safe_name if safe_name == name else f"{safe_name}-{digest(name)[:8]}"

@@ -21,7 +21,7 @@ def write(runs: Sequence[TrackedRun], out: Path) -> str:
         with wandb.init(
             project=run.project, name=run.name, config=dict(run.facts), dir=str(out), settings=settings,
             reinit="finish_previous",
-        ) as live:  # fmt: skip
+        ) as tracked:  # fmt: skip
             for point in run.points:
-                live.log(dict(point.values), step=point.step)
+                tracked.log(dict(point.values), step=point.step)
     return f"{out}/wandb" + (f"; send it with: wandb sync {out}/wandb/offline-run-*" if mode == "offline" else "")

@@ -1,4 +1,4 @@
-"""A system whose outputs were made elsewhere, for a recorded test set or for a test set that was degraded here.
+"""A row of finished outputs of another program, for a recorded test set or for one that `restorebench degrade` wrote.
 
 `published:NAME` reads the folder NAME beside the folder of the recorded inputs. `published:NAME@DIR` and
 `published:DIR` (a path with a slash) read `DIR/CONDITION/ID` with any audio suffix: the paths that
@@ -22,13 +22,13 @@ class Published:
         version=1,
         kind="published",
         argument="NAME",
-        summary="published:NAME@DIR, outputs that were made elsewhere: DIR/CONDITION/ID.wav for clips of `degrade`",
+        summary="published:NAME@DIR, outputs of another program: DIR/CONDITION/ID.wav for the clips of `degrade`",
         source="the folder's owner",
         licence="the folder's owner's",
     )
 
     def __init__(self, name: str = "", checkpoint: Path | None = None) -> None:
-        """checkpoint: folder of outputs for a set degraded here; None: NAME beside the recorded inputs' folder."""
+        """checkpoint: folder of outputs for a set of `degrade`; None: the folder NAME beside the recorded inputs."""
         if checkpoint is None and "/" in name:
             checkpoint = Path(name)
         elif not name or "/" in name or name.startswith("."):
@@ -36,13 +36,13 @@ class Published:
         if checkpoint is not None and not checkpoint.is_dir():
             raise RequestError(f"published:{name}: {checkpoint} is no folder; wanted one with CONDITION/ID.wav")
         self.name, self.folder = name, checkpoint
-        shown = f"published:{name}"
-        self.card = Published.card.model_copy(update={"name": shown, "summary": f"Outputs of {name}"})
+        full_name = f"published:{name}"
+        self.card = Published.card.model_copy(update={"name": full_name, "summary": f"Outputs of {name}"})
 
-    def place(self, trial: Trial) -> Path | None:
-        """The output's file; None where there is none for this clip."""
+    def output_file(self, trial: Trial) -> Path | None:
+        """The file of the output for this clip; None if there is no such file."""
         if self.folder is not None:
-            suffixes = [written for suffix in sorted(AUDIO_SUFFIXES) for written in (suffix, suffix.upper())]
+            suffixes = [spelling for suffix in sorted(AUDIO_SUFFIXES) for spelling in (suffix, suffix.upper())]
             paths = [self.folder / f"{trial.id}{suffix}" for suffix in suffixes]
         elif trial.utterance.degraded is not None:
             folder, _, file = trial.utterance.degraded.rpartition("/")
@@ -52,14 +52,14 @@ class Published:
         return next((path for path in paths if path.is_file()), None)
 
     def offers(self, trial: Trial) -> bool:
-        return self.place(trial) is not None
+        return self.output_file(trial) is not None
 
     def identity(self, trial: Trial) -> str:
-        path = self.place(trial)
+        path = self.output_file(trial)
         return file_sha256(path) if path else "absent"
 
     def supply(self, trial: Trial, pair: Pair) -> Audio:
-        path = self.place(trial)
+        path = self.output_file(trial)
         if path is None:
             raise AudioError(f"{self.name} published no output for this clip")
         return read(path)

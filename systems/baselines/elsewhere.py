@@ -1,4 +1,4 @@
-"""Restorers that run in their owners' programs: what they are, how to run them, and how their outputs become rows.
+"""Restorers that run only in their owners' programs. Their cards say how to run them and how to score their outputs.
 
 RestoreBench installs none of them (checked 2026-11): each needs a program or weights from its owner, and SELM has no
 published implementation.
@@ -16,7 +16,7 @@ from restorebench.benchmark.errors import RequestError
 
 @dataclass(frozen=True)
 class Elsewhere:
-    """A system that RestoreBench has only a card of. Calling it raises RequestError, which says how to run it."""
+    """A system of which RestoreBench has only the card. Calling it raises a RequestError that says how to run it."""
 
     card: SystemCard
 
@@ -24,7 +24,7 @@ class Elsewhere:
         raise RequestError(f"{self.card.name}: {why_not('systems', self.card.name)}")
 
 
-def _elsewhere(name: str, rate: int, summary: str, source: str, licence: str, how: str) -> Elsewhere:
+def _elsewhere(name: str, rate: int, summary: str, source: str, licence: str, how_to_run: str) -> Elsewhere:
     return Elsewhere(
         SystemCard(
             name=name,
@@ -33,7 +33,7 @@ def _elsewhere(name: str, rate: int, summary: str, source: str, licence: str, ho
             source=source,
             licence=licence,
             rate=rate,
-            elsewhere=how,
+            elsewhere=how_to_run,
         )
     )
 
@@ -41,7 +41,7 @@ def _elsewhere(name: str, rate: int, summary: str, source: str, licence: str, ho
 resemble_enhance = _elsewhere(
     "resemble-enhance", 44_100, "Resemble Enhance, 44.1 kHz: a denoiser, then conditional flow matching",
     "Resemble AI 2023; resemble-enhance 0.0.1", "MIT",
-    "in an environment of its own (its package wants torch 2.1.1): pip install resemble-enhance; "
+    "in an environment of its own (its package needs torch 2.1.1): pip install resemble-enhance; "
     "resemble-enhance DEGRADED FOLDER",
 )  # fmt: skip
 sidon = _elsewhere(
@@ -57,7 +57,7 @@ metis_se = _elsewhere(
 anyenhance = _elsewhere(
     "anyenhance", 44_100, "AnyEnhance, 44.1 kHz: masked generation of DAC tokens with self-critic; CCF AATC's baseline",
     "Zhang et al. 2025, arXiv 2501.15417", "not stated",
-    "program: github.com/viewfinder-annn/anyenhance-v1-ccf-aatc; it has no weights: train it, then python infer.py",
+    "program: github.com/viewfinder-annn/anyenhance-v1-ccf-aatc; no public weights: train it, then run python infer.py",
 )  # fmt: skip
 flowse_urgent = _elsewhere(
     "bsrnn-flowse-urgent", 48_000, "BSRNN with flow matching, up to 48 kHz: the URGENT challenge's generative baseline",
@@ -72,5 +72,5 @@ tfgridnet_urgent = _elsewhere(
 selm = _elsewhere(
     "selm", 16_000, "SELM, 16 kHz: a language model of WavLM tokens, then a vocoder; a row of MaskSR2's Table IV",
     "Wang et al. 2024, arXiv 2312.09747", "not stated",
-    "nobody published code or weights; MaskSR2's Table IV quotes the numbers of its paper",
+    "neither code nor weights are published; MaskSR2's Table IV quotes the numbers of the SELM paper",
 )  # fmt: skip

@@ -1,6 +1,7 @@
 """GTCRN: a 48 k-parameter complex-mask denoiser, run frame by frame from its streaming ONNX export (16 kHz).
 
-Source: Rong et al., ICASSP 2024; Xiaobin-Rong/gtcrn stream/. STFT of 512, hop 256, square-root Hann on both sides.
+Source: Rong et al., ICASSP 2024; Xiaobin-Rong/gtcrn stream/. STFT of 512 samples, hop 256, square-root Hann windows for
+analysis and synthesis.
 """
 
 from __future__ import annotations
@@ -52,8 +53,8 @@ class Gtcrn:
         caches = {name: np.zeros(shape, np.float32) for name, shape in CACHES.items()}
         enhanced = np.empty_like(frames)
         for frame in range(frames.shape[1]):
-            output, *kept = self.network.run(None, {"mix": frames[None, :, frame : frame + 1], **caches})
+            output, *new_caches = self.network.run(None, {"mix": frames[None, :, frame : frame + 1], **caches})
             enhanced[:, frame] = output[0, :, 0]
-            caches = dict(zip(CACHES, kept, strict=True))
+            caches = dict(zip(CACHES, new_caches, strict=True))
         restored = transform.istft(enhanced[..., 0] + 1j * enhanced[..., 1], k1=len(padded))
         return fit(np.real(restored).astype(np.float32), len(samples))

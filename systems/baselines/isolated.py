@@ -20,7 +20,7 @@ from restorebench.benchmark.types import Audio
 
 SCRIPTS_FOLDER = Path(__file__).parent / "remote"
 MAX_SECONDS_PER_AUDIO_SECOND = 60.0
-"""Processing time allowed per second of audio unless a system says otherwise; beyond it a worker is taken as hung."""
+"""Default processing time allowed per second of audio; a worker that takes longer is stopped as hung."""
 SECONDS_OF_DIFFUSION = 600.0
 """Processing time allowed per second of audio for a sampler of up to a hundred network evaluations."""
 
@@ -40,12 +40,12 @@ class IsolatedSystem:
     settings: tuple[tuple[str, str], ...] = field(default=())
     """Further arguments of the worker; those that `options` may change are part of the card's identity."""
     options: tuple[tuple[str, str], ...] = ()
-    """Settings that the system's name may change, as in `storm?steps=10`, and the pattern that their values match."""
+    """Settings that the system's name may change, as in `storm?steps=10`, with patterns of the allowed values."""
     seconds_per_second: float = MAX_SECONDS_PER_AUDIO_SECOND
     """Processing time allowed per second of audio."""
 
     def __call__(self, options: Mapping[str, str] | None = None) -> IsolatedSystem:
-        """The system, with other settings where options name them. Raises RequestError for an unknown one."""
+        """The system with the settings in `options`. Raises RequestError for an unknown option or a wrong value."""
         patterns = dict(self.options)
         for name, value in (options or {}).items():
             if not re.fullmatch(patterns.get(name, "(?!)"), value):
@@ -64,9 +64,9 @@ class IsolatedSystem:
         return [Audio(samples, audio.rate) for samples, audio in zip(restored, batch, strict=True)]
 
     def remote(self) -> Remote:
-        """The system's worker process; its weights are fetched if they are not here.
+        """The system's worker process; missing weights are fetched first.
 
-        Paths are absolute: workers change their folder, or link to the weights from another one.
+        The paths are absolute, because a worker may change its working folder or make links in another folder.
         """
         paths = tuple((argument, str(fetch(name).resolve())) for argument, name in self.weights)
         return shared_remote(SCRIPTS_FOLDER / self.script, self.card.environment, (*paths, *self.settings))
@@ -77,7 +77,7 @@ def _corpora(*names: str) -> tuple[TrainingCorpus, ...]:
 
 
 def _identity(code: str, settings: Mapping[str, str]) -> str:
-    """The hash of a worker's code and its settings, for the cache key."""
+    """The hash of a worker's code, followed by the worker's settings: part of the cache key."""
     return f"{code} {' '.join(f'{name}={value}' for name, value in settings.items())}"
 
 
@@ -101,7 +101,7 @@ voicefixer = IsolatedSystem(
         parameters=111_000_000,
         training=_corpora("training part of VCTK", "AISHELL-3", "HQ-TTS"),
         cost=1.0,
-        deviations="none; the package cuts its output at both ends, which moves it by up to 5 ms",
+        deviations="none; the package cuts its output at both ends, which shifts the signal by up to 5 ms",
     ),
     _VOICEFIXER,
     (("analysis", "voicefixer-analysis"), ("vocoder", "voicefixer-vocoder")),
@@ -145,7 +145,7 @@ def _clearvoice(
         identity=_CLEARVOICE_CODE,
         weights=(name,),
         parameters=parameters,
-        stochastic=name == "mossformer2",  # its features have dither
+        stochastic=name == "mossformer2",  # its features contain random dither
         cost=cost,
         deviations="none; its input is rounded to 16 bits, as in the files that the package reads",
     )
@@ -158,7 +158,7 @@ mossformer2 = _clearvoice(
 )
 mossformergan = _clearvoice(
     "mossformergan", "MossFormerGAN_SE_16K", 16_000, 3_128_639, 1.5, "ClearerVoice-Studio",
-    ", another reading of SISE's MOSS-FORMER (D38)",
+    ", another candidate for SISE's MOSS-FORMER (D38)",
 )  # fmt: skip
 
 dccrn = IsolatedSystem(
@@ -200,7 +200,7 @@ def _score_based(
         training=_corpora(*corpora),
         stochastic=True,
         cost=50.0,
-        deviations="not the model of MaskSR2's Table IV: its numbers are those of the SELM paper, which trained again",
+        deviations="not the model of MaskSR2's Table IV, which quotes the SELM paper's numbers of a retrained model",
     )
     return IsolatedSystem(card, _SGMSE, (("checkpoint", name),), tuple(settings.items()), options, SECONDS_OF_DIFFUSION)
 

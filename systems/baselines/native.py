@@ -17,14 +17,14 @@ def frame_by_frame(samples: FloatArray, size: int, delay: int, process: Callable
     """The output of a denoiser for samples [time], of the same length.
 
     Args:
-        samples: At the library's rate and scale.
+        samples: Signal at the library's sample rate and scale.
         size: Samples of a frame.
         delay: Delay of the output in samples.
-        process: Takes pointers to a frame and to where its output goes.
+        process: Called with a pointer to a frame, and a pointer to the memory for its output.
     """
     frames = -(-(len(samples) + delay) // size)
-    given = np.pad(samples, (0, frames * size - len(samples))).astype(np.float32)
-    output = np.empty_like(given)
-    for start in range(0, len(given), size):
-        process(given[start:].ctypes.data_as(Samples), output[start:].ctypes.data_as(Samples))
+    padded = np.pad(samples, (0, frames * size - len(samples))).astype(np.float32)
+    output = np.empty_like(padded)
+    for start in range(0, len(padded), size):
+        process(padded[start:].ctypes.data_as(Samples), output[start:].ctypes.data_as(Samples))
     return output[delay : delay + len(samples)]

@@ -3,9 +3,9 @@
 Source: Braun & Tashev, "Data Augmentation and Loss Normalization for Deep Noise Suppression", SPECOM 2020;
 microsoft/DNS-Challenge NSNet2-baseline for the transform: 20 ms square-root Hann windows, log10 power floored at 1e-12,
 gains between -80 dB and 0 dB. The 48 kHz network hops by half its Fourier size (512 samples), not by half its window.
-Input is rounded to 16 bits, as in the files that the authors' program reads: without that noise floor, empty bands
-of a recording have less power than any band in training, and the output differs from the authors' (correlation 0.91
-instead of 0.999 on a clip of 44.1 kHz).
+Input is rounded to 16 bits, as in the files that the authors' program reads. Without the noise floor of this rounding,
+empty bands of a recording have less power than any band in training, and the output differs from the authors'
+(correlation 0.91 instead of 0.999 on a clip of 44.1 kHz).
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ from restorebench.systems.baselines.onnx import session
 
 MIN_POWER, MIN_GAIN = 1e-12, 1e-4
 FULL_SCALE = 32768
-"""Of 16-bit samples."""
+"""Full scale of 16-bit samples."""
 
 
 @dataclass(frozen=True)
 class Variant:
-    """One of the two networks. Calling it makes the system."""
+    """One of the two networks. Calling it returns the system."""
 
     rate: int
     size: int
-    """Of the Fourier transform, twice the hop; the window has 20 ms of samples."""
+    """Samples of the Fourier transform, twice the hop; the window has 20 ms."""
     parameters: int
 
     @cached_property

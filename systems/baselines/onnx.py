@@ -8,7 +8,7 @@ from restorebench.benchmark.data.weights import fetch
 
 
 def session(weights: str) -> Any:
-    """An onnxruntime session on the named weights."""
+    """An onnxruntime session with the named weights."""
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

@@ -1,9 +1,9 @@
 """RNNoise through its C library: gains on 32 bands and a pitch filter, frame by frame (48 kHz, causal).
 
 Source: Valin, "A Hybrid DSP/Deep Learning Approach to Real-Time Full-Band Speech Enhancement", MMSP 2018; xiph/rnnoise.
-The compiled library is extracted from a wheel of pyrnnoise, and runs in this process. Its samples have the range of
-16-bit integers. Its output is delayed by 960 samples, measured by cross-correlation; zeros are appended to the input,
-and the delay is removed.
+The compiled library is extracted from a wheel of pyrnnoise, and runs in this process. Its input and output have the
+range of 16-bit integers. The output is delayed by 960 samples, as measured by cross-correlation; zeros are appended to
+the input, and the delay is removed.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ def denoise(samples: FloatArray) -> FloatArray:
             samples * FULL_SCALE,
             FRAME,
             DELAY,
-            lambda given, denoised: library().rnnoise_process_frame(state, denoised, given),
+            lambda frame, output: library().rnnoise_process_frame(state, output, frame),
         )
     return denoised / FULL_SCALE
 

@@ -1,8 +1,8 @@
-"""Spectral gating: bins near the estimated noise floor are turned down. The classical lower bound for denoising.
+"""Spectral gating: bins near the estimated noise floor are attenuated. A classical baseline for denoising.
 
 The noise power of each bin is its 10th percentile over time, scaled to the mean of an exponential distribution and
 multiplied by 1.5; the gain is a Wiener gain on the decision-directed a-priori SNR. Source: Ephraim & Malah 1984,
-equations 50-51 (decision directed), with a Wiener instead of the MMSE gain.
+equations 50-51 (decision directed), with a Wiener gain instead of the MMSE gain.
 """
 
 from __future__ import annotations

@@ -1,7 +1,8 @@
 """Checkpoints of the nano models, trained by this project's own commands; they ship with the package.
 
-Half-precision safetensors with a card in the header (`systems/README.md` says how they were trained, and on what). The
-codecs are files of their own: the config of a model names its codec and a digest of the weights that decide its codes.
+They are half-precision safetensors files with a card in the header; `systems/README.md` describes how and on what data
+they were trained. The codecs are separate files: the config of a model contains the name of its codec, and a digest of
+the codec's weights that determine the codes.
 """
 
 from __future__ import annotations

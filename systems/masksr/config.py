@@ -1,4 +1,4 @@
-"""The shape of a MaskSR model and how it samples. Defaults are MaskSR2-S of the paper (§II, §III-B)."""
+"""Model and sampling settings of MaskSR. The defaults are MaskSR2-S of the paper (§II, §III-B)."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ Distillation = Literal[
     "whisper-base-encoder",
     "whisper-base-k500",
 ]
-"""What the speech encoder learns to predict beside its main task (§II-A); Whisper's features are not the paper's."""
+"""Teachers whose targets the speech encoder learns to predict (§II-A); the two Whisper teachers are not the paper's."""
 
 
 class ModelConfig(BaseModel):
-    """The settings that define a variant: two checkpoints are of the same variant when these are equal."""
+    """The settings that define a variant: two checkpoints are of the same variant if all these settings are equal."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     width: int = 512
-    """d"""
+    """d in the paper."""
     heads: int = 16
     mlp: int = 4
     """The MLP's hidden width is mlp * d."""
@@ -35,11 +35,11 @@ class ModelConfig(BaseModel):
     window: int = 2048
     """STFT window in samples; the hop is the tokenizer's."""
     alignment: Literal["match-stride", "centred"] = "match-stride"
-    """D10"""
+    """D10: how STFT frames are aligned with the tokenizer's frames."""
     embeddings: Literal["factorised", "full"] = "factorised"
-    """D9: Appendix A's 8-dim tables with projections, or d-dim tables, which Table I's sizes suggest."""
+    """D9: Appendix A's 8-dim tables with projections, or d-dim tables, which fit the model sizes in Table I."""
     dense: bool = False
-    """Two more d x d layers (encoder input, before the heads), which Table I's sizes suggest as well."""
+    """D9: two additional d x d layers, at the encoder's input and before the heads; they too fit Table I's sizes."""
     distillation: Distillation = "none"
     span: int = Field(default=1, ge=1)
     """Frames masked together (Appendix B); 1 is the token-level masking of §II-B."""
@@ -55,8 +55,8 @@ class SamplingConfig(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     method: Literal["iterative", "mean"] = "iterative"
-    """mean (ours, not the paper's): one pass over a fully masked codegram, then expected code vectors are decoded. It
-    draws no samples; of the other settings it uses `guidance` alone."""
+    """mean (ours, not the paper's): one pass over a fully masked codegram, then expected code vectors are decoded. This
+    method draws no random numbers; the only other setting that it uses is `guidance`."""
     iterations: int = Field(default=20, ge=1)
     guidance: float = Field(default=1.0, ge=0)
     """w: guided logits are (1 + w) conditional - w unconditional."""
@@ -65,7 +65,7 @@ class SamplingConfig(BaseModel):
     anneal: Literal["to-zero", "past-zero"] = "to-zero"
     """D2: in iteration i = 0, ..., S - 1 the variance is scaled by 1 - i / (S - 1), or by 1 - (i + 1) / S."""
     score: Literal["log-probability", "logit"] = "log-probability"
-    """D1: what ranks a sampled token."""
+    """D1: the score by which sampled tokens are ranked."""
     temperature: float = Field(default=1.0, ge=0)
     """D3: 0 takes the most probable token."""
     top_k: int = Field(default=0, ge=0)

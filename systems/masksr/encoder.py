@@ -11,14 +11,14 @@ from restorebench.systems.masksr.transformer import blocks, positions
 from restorebench.systems.tokenizers.spectrum import compressed_magnitude
 
 MOMENTUM = 0.1
-"""Share of a batch in the running statistics."""
+"""Weight of a batch in the running statistics, which are an exponential moving average."""
 
 
 class SpectrumNorm(nn.BatchNorm1d):
-    """Batch normalisation of a network's input, with the statistics of all processes.
+    """Batch normalisation of a network's input, with statistics over the batches of all processes.
 
-    Torch's synchronised version needs an accelerator. The input is data, so no gradient flows through the statistics,
-    and sums over processes are enough.
+    Torch's synchronised version needs an accelerator. Here the input is data, so no gradient flows through the
+    statistics, and it is sufficient to sum them over the processes.
     """
 
     running_mean: Tensor
@@ -30,10 +30,10 @@ class SpectrumNorm(nn.BatchNorm1d):
         if not self.training:
             return super().forward(x)
         with torch.no_grad():
-            count = x.shape[0] * x.shape[2] * everywhere(x.new_ones(()))
-            mean = everywhere(x.sum((0, 2))) / count
+            count = x.shape[0] * x.shape[2] * sum_over_processes(x.new_ones(()))
+            mean = sum_over_processes(x.sum((0, 2))) / count
             deviation = x - mean[:, None]
-            variance = everywhere(deviation.square().sum((0, 2))) / count
+            variance = sum_over_processes(deviation.square().sum((0, 2))) / count
             self.running_mean.lerp_(mean, MOMENTUM)
             self.running_var.lerp_(variance * count / (count - 1).clamp(min=1), MOMENTUM)
             self.num_batches_tracked += 1
@@ -41,11 +41,11 @@ class SpectrumNorm(nn.BatchNorm1d):
         return normal * self.weight[:, None] + self.bias[:, None]
 
 
-def everywhere(total: Tensor) -> Tensor:
-    """The sum over all processes."""
+def sum_over_processes(value: Tensor) -> Tensor:
+    """The sum of `value` over all processes; `value` is overwritten with it."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
-        torch.distributed.all_reduce(total)
-    return total
+        torch.distributed.all_reduce(value)
+    return value
 
 
 class SpeechEncoder(nn.Module):

@@ -16,8 +16,8 @@ class CodeEmbedding(nn.Module):
 
     The last entry of each table is the vector of [MASK]. `config.embeddings` selects the form (d is `config.width`).
     "factorised" (Appendix A): the quantiser's code vectors (8 dimensions in DAC) and its projection, of which the first
-    d output channels are used; missing channels start at random. "full": tables of d-dimensional vectors, initialised
-    with the projected code vectors.
+    d output channels are used; missing channels are initialised at random. "full": tables of d-dimensional vectors,
+    initialised with the projected code vectors.
     """
 
     def __init__(self, config: ModelConfig, quantiser: list[Codebook]) -> None:
@@ -27,9 +27,9 @@ class CodeEmbedding(nn.Module):
         weight = torch.stack([stage.weight for stage in quantiser])  # [codebook, out, dim]
         bias = torch.stack([stage.bias for stage in quantiser])  # [codebook, out]
         if weight.shape[1] < config.width:
-            lacking = config.width - weight.shape[1]
-            weight = torch.cat([weight, weight.std() * torch.randn(len(weight), lacking, weight.shape[2])], 1)
-            bias = functional.pad(bias, (0, lacking))
+            missing = config.width - weight.shape[1]
+            weight = torch.cat([weight, weight.std() * torch.randn(len(weight), missing, weight.shape[2])], 1)
+            bias = functional.pad(bias, (0, missing))
         if self.factorised:
             self.tables = nn.Parameter(_with_mask(vectors))
             self.weight, self.bias = nn.Parameter(weight.clone()), nn.Parameter(bias.clone())
@@ -50,14 +50,14 @@ class CodeEmbedding(nn.Module):
         vectors: an earlier result of `code_vectors`, so that it is not computed again.
         """
         offsets = torch.arange(codes.shape[1], device=codes.device) * self.tables.shape[1]
-        places = (codes + offsets[:, None]).transpose(1, 2).flatten(0, 1)  # [batch * frame, codebook]
-        table = (self.code_vectors() if vectors is None else vectors).float()  # autocast must not make the sum coarser
-        summed = functional.embedding_bag(places, table, mode="sum")
+        indices = (codes + offsets[:, None]).transpose(1, 2).flatten(0, 1)  # [batch * frame, codebook]
+        table = (self.code_vectors() if vectors is None else vectors).float()  # sum in float32 even under autocast
+        summed = functional.embedding_bag(indices, table, mode="sum")
         return summed.view(codes.shape[0], codes.shape[2], self.width)
 
 
 def _with_mask(tables: Tensor) -> Tensor:
-    """The tables with one more, random, entry each: [MASK] is learnt from scratch (Appendix A)."""
+    """The tables, each with a random entry appended: the vector of [MASK] is learnt from scratch (Appendix A)."""
     return torch.cat([tables, tables.std() * torch.randn(len(tables), 1, tables.shape[2])], 1)
 
 

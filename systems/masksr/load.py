@@ -21,7 +21,7 @@ from restorebench.systems.training.config import parse
 
 
 def load_model(path: Path) -> tuple[MaskSr, Any]:
-    """Raises RequestError for a file that is broken, of another kind, or whose tokenizer is not the one of training."""
+    """The model and its tokenizer. Raises RequestError for a wrong or broken file, or if the tokenizer changed."""
     saved = checkpoint.read(path, "masksr")
     tokenizer = _tokenizer(saved, path)
     if tokenizer.rate != saved.config["rate"]:

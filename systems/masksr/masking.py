@@ -1,4 +1,4 @@
-"""Which codes are hidden: the cosine schedule, token masks, and span masks (MaskSR2 §II-B, Appendix B)."""
+"""Which codes are masked: the cosine schedule, token masks, and span masks (MaskSR2 §II-B, Appendix B)."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def masked_counts(total: int, iterations: int) -> list[int]:
 def training_mask(rng: np.random.Generator, codebooks: int, frames: int, span: int = 1) -> BoolArray:
     """A mask [codebook, frame] for one training clip.
 
-    It hides the share cos(pi r / 2) of the codes, with r ~ U(0, 1); with spans, about that share.
+    The mask covers the share cos(pi r / 2) of the codes, with r ~ U(0, 1); span masks cover about this share.
     """
     total = codebooks * frames
     count = max(1, round(total * math.cos(math.pi * rng.random() / 2)))
@@ -34,7 +34,7 @@ def training_mask(rng: np.random.Generator, codebooks: int, frames: int, span: i
 
 
 def _span_row(rng: np.random.Generator, count: int, frames: int, span: int) -> BoolArray:
-    """A row that hides about `count` of its frames in spans; spans that reach past the end are cut."""
+    """One codebook's mask, which covers about `count` frames with spans; spans that reach past the end are cut."""
     row = np.zeros(frames, dtype=bool)
     if count == frames:
         row[:] = True
@@ -46,9 +46,9 @@ def _span_row(rng: np.random.Generator, count: int, frames: int, span: int) -> B
 
 @cache
 def span_start_count(percent: int, frames: int, span: int) -> int:
-    """The least number of random span starts that hides `percent` of the frames on average; at least one.
+    """The smallest number of random span starts that masks `percent` of the frames on average; at least one.
 
-    u starts hide 1 - C(T - L, u) / C(T, u) of T frames (MAGNeT §3.1).
+    u starts of spans of L frames mask the share 1 - C(T - L, u) / C(T, u) of T frames (MAGNeT §3.1).
     """
     visible, count = 1.0, 0
     while 1 - visible < percent / 100 and count < frames - span:
@@ -58,5 +58,5 @@ def span_start_count(percent: int, frames: int, span: int) -> int:
 
 
 def span_index(frames: int, span: int) -> NDArray[np.int64]:
-    """The span of each frame at inference: non-overlapping, the last one shorter where frames do not divide."""
+    """The number of each frame's span at inference. Spans do not overlap; the last one may be shorter than `span`."""
     return np.arange(frames) // span

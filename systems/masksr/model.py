@@ -37,7 +37,7 @@ class Prediction(NamedTuple):
 
 
 class MaskSr(nn.Module):
-    """Trainable parts only: the tokenizer and the teacher stay outside."""
+    """The trainable parts only; the tokenizer and the teacher are separate objects."""
 
     def __init__(self, config: ModelConfig, hop: int, quantiser: list[Codebook], taught_channels: int = 0) -> None:
         super().__init__()

@@ -40,7 +40,7 @@ class Variant(CheckpointRow[SystemCard]):
         shipped: str = "",
         sampling: Mapping[str, Any] | None = None,
     ) -> None:
-        """sampling: what differs from the config's way of sampling."""
+        """sampling: the settings that replace those of the config."""
         self.sampling = dict(sampling or {})
         card = SystemCard(
             name=name,
@@ -85,7 +85,9 @@ def _paper(name: str, summary: str, table: str = "Table I", cost: float = 3.2) -
     return Variant(name, summary, f"paper/{name}", cost, 44_100, table, dac=True)
 
 
-masksr = Variant("masksr", "Any MaskSR or MaskSR2 checkpoint, sampled as it says", "", 3.2, None)
+masksr = Variant(
+    "masksr", "Any MaskSR or MaskSR2 checkpoint, with the sampling settings that it contains", "", 3.2, None
+)
 
 masksr_s = _paper("masksr-s", "MaskSR-S: no distillation, guidance 1")
 masksr_s_w0 = _paper("masksr-s-w0", "MaskSR-S without guidance (w = 0)", cost=1.7)

@@ -30,7 +30,7 @@ class Draws(NamedTuple):
 
 
 def draw(rngs: Sequence[np.random.Generator], codebooks: int, frames: int, spans: int, device: torch.device) -> Draws:
-    """Draws with one random generator per window; the amount drawn never depends on what is masked."""
+    """Draws with one random generator per window; the number of draws does not depend on the masks."""
     uniforms = np.stack([rng.random((codebooks, frames), dtype=np.float32) for rng in rngs])
     normals = np.stack([rng.standard_normal((codebooks, spans), dtype=np.float32) for rng in rngs])
     return Draws(torch.from_numpy(uniforms).to(device), torch.from_numpy(normals).to(device))
@@ -69,7 +69,7 @@ def sample(
 def expected(generator: Generator, features: Tensor, quantiser: list[Codebook], guidance: float) -> Tensor:
     """Mean latents [batch, width, frame] for features [batch, frame, width]: one pass over [MASK] everywhere.
 
-    The vectors of each codebook are averaged with the model's probabilities as weights. Ours, not the
+    The vectors of each codebook are averaged with the model's probabilities as weights. This method is ours, not the
     paper's: no samples are drawn, so one pass suffices and the output is deterministic.
     """
     batch, frames, _ = features.shape
@@ -86,7 +86,7 @@ def guided_hidden(
 ) -> Tensor:
     """Hidden states whose logits are (1 + w) conditional - w unconditional (§II-B, footnote 3).
 
-    The heads are linear, so guidance on their input equals guidance on their output, and they run once.
+    The heads are linear, so guidance on their input equals guidance on their output, and each head runs only once.
     """
     if guidance == 0:
         plain: Tensor = generator(codes, features, vectors)
@@ -107,30 +107,30 @@ def step(
     config: SamplingConfig,
     span: int = 1,
 ) -> Tensor:
-    """One iteration: samples every masked code, then masks the lowest scores again; known codes stay."""
-    by_codebook = (codes == generator.mask_code).transpose(0, 1)
-    logits = generator.logits_at(hidden, by_codebook.transpose(0, 1))
-    sampled, score = sample_codes(logits, draws.uniforms.transpose(0, 1)[by_codebook], config)
-    filled = codes.transpose(0, 1).masked_scatter(by_codebook, sampled).transpose(0, 1)
-    scores = torch.full_like(draws.uniforms, math.inf).transpose(0, 1).masked_scatter(by_codebook, score)
-    again = lowest_spans(scores.transpose(0, 1), noise * draws.normals, keep_masked, span)
-    return filled.masked_fill(again, generator.mask_code)
+    """One iteration: samples every masked code, then masks the codes with the lowest scores again."""
+    masked_by_codebook = (codes == generator.mask_code).transpose(0, 1)
+    logits = generator.logits_at(hidden, masked_by_codebook.transpose(0, 1))
+    sampled, score = sample_codes(logits, draws.uniforms.transpose(0, 1)[masked_by_codebook], config)
+    filled = codes.transpose(0, 1).masked_scatter(masked_by_codebook, sampled).transpose(0, 1)
+    scores = torch.full_like(draws.uniforms, math.inf).transpose(0, 1).masked_scatter(masked_by_codebook, score)
+    masked_again = lowest_spans(scores.transpose(0, 1), noise * draws.normals, keep_masked, span)
+    return filled.masked_fill(masked_again, generator.mask_code)
 
 
 def sample_codes(logits: Tensor, uniforms: Tensor, config: SamplingConfig) -> tuple[Tensor, Tensor]:
     """Codes [n] drawn from logits [n, code] by inverting the distribution at uniforms [n], and their scores [n]."""
     best = logits.max(-1, keepdim=True)
-    mass = (logits - best.values).exp_()
-    total = mass.sum(-1, keepdim=True)
+    unnormalised = (logits - best.values).exp_()
+    total = unnormalised.sum(-1, keepdim=True)
     if config.temperature == 0:
         codes = best.indices
     else:
-        weight = mass if config.temperature == 1 else ((logits - best.values) / config.temperature).exp_()
+        weight = unnormalised if config.temperature == 1 else ((logits - best.values) / config.temperature).exp_()
         if config.top_k:
-            least = weight.topk(min(config.top_k, weight.shape[-1])).values[:, -1:]
-            weight = weight.masked_fill(weight < least, 0)
-        heaped = weight.cumsum(-1)
-        codes = torch.searchsorted(heaped, uniforms[:, None] * heaped[:, -1:], right=True)
+            threshold = weight.topk(min(config.top_k, weight.shape[-1])).values[:, -1:]
+            weight = weight.masked_fill(weight < threshold, 0)
+        cumulative = weight.cumsum(-1)
+        codes = torch.searchsorted(cumulative, uniforms[:, None] * cumulative[:, -1:], right=True)
         codes.clamp_(max=logits.shape[-1] - 1)
     score = logits.gather(-1, codes)
     if config.score == "log-probability":
@@ -139,21 +139,21 @@ def sample_codes(logits: Tensor, uniforms: Tensor, config: SamplingConfig) -> tu
 
 
 def lowest_spans(scores: Tensor, noise: Tensor, count: int, span: int) -> Tensor:
-    """The codes to mask again, [batch, codebook, frame] bool: the lowest-ranked spans that hold `count` codes or fewer.
+    """The codes to mask again, [batch, codebook, frame] bool: the lowest-ranked spans, with at most `count` codes.
 
-    A span's score is that of its best code, plus noise [batch, codebook, span]; known codes have infinite scores. With
+    A span's score is its highest code score, plus noise [batch, codebook, span]; known codes have infinite scores. With
     spans of one frame exactly `count` codes are chosen (Appendix B).
     """
     if count == 0:
         return torch.zeros_like(scores, dtype=torch.bool)
     batch, codebooks, frames = scores.shape
-    lacking = noise.shape[2] * span - frames
+    padding = noise.shape[2] * span - frames
     lengths = torch.full((noise.shape[2],), span, device=scores.device)
-    lengths[-1] -= lacking
-    padded = torch.nn.functional.pad(scores, (0, lacking), value=-math.inf)
+    lengths[-1] -= padding
+    padded = torch.nn.functional.pad(scores, (0, padding), value=-math.inf)
     best = padded.view(batch, codebooks, -1, span).amax(-1) + noise
     order = best.flatten(1).argsort(dim=1, stable=True)
     covered = lengths.repeat(codebooks)[order].cumsum(1)
     chosen = torch.zeros_like(order, dtype=torch.bool).scatter_(1, order, covered <= count)
-    whole = chosen.view(batch, codebooks, -1, 1).expand(-1, -1, -1, span)
-    return whole.reshape(batch, codebooks, -1)[..., :frames]
+    per_frame = chosen.view(batch, codebooks, -1, 1).expand(-1, -1, -1, span)
+    return per_frame.reshape(batch, codebooks, -1)[..., :frames]

@@ -29,10 +29,10 @@ class MaskSrSystem:
         self, card: SystemCard, checkpoint: Path, model: ModelConfig | None = None,
         sampling: Mapping[str, Any] | None = None, tokenizer: dict[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        """`model` and `tokenizer`: what the checkpoint must have, None for any; `sampling` overrides the checkpoint's
-        settings, or the defaults where `model` is given.
+        """`model` and `tokenizer`: the settings that the checkpoint must have; None accepts any. `sampling` overrides
+        the checkpoint's settings, or the defaults if `model` is given.
 
-        Loads no weights. Raises RequestError.
+        Loads no weights. Raises RequestError for a checkpoint of another kind or variant.
         """
         from restorebench.benchmark.data.locations import file_sha256
         from restorebench.systems.training.checkpoint import header, training_facts
@@ -40,26 +40,28 @@ class MaskSrSystem:
 
         facts = header(checkpoint, "masksr", ("model", "tokenizer", "sampling", "rate"))
         self.checkpoint, self.config = checkpoint, facts["config"]
-        kept = parse(ModelConfig, self.config["model"], f"{checkpoint}: model")
-        if model is not None and kept != model:
-            differing = [key for key in ModelConfig.model_fields if getattr(kept, key) != getattr(model, key)]
-            seen = ", ".join(f"{key} = {getattr(kept, key)} (wanted {getattr(model, key)})" for key in differing)
-            raise RequestError(f"{checkpoint}: a checkpoint of another variant than {card.name}: {seen}")
+        saved_model = parse(ModelConfig, self.config["model"], f"{checkpoint}: model")
+        if model is not None and saved_model != model:
+            differing = [key for key in ModelConfig.model_fields if getattr(saved_model, key) != getattr(model, key)]
+            differences = ", ".join(
+                f"{key} = {getattr(saved_model, key)} (wanted {getattr(model, key)})" for key in differing
+            )
+            raise RequestError(f"{checkpoint}: a checkpoint of another variant than {card.name}: {differences}")
         if card.rate is not None and card.rate != self.config["rate"]:
             raise RequestError(
                 f"{checkpoint}: its tokenizer works at {self.config['rate']} Hz, {card.name} at {card.rate} Hz"
             )
         if tokenizer is not None and (other := tokenizer_facts(self.config["tokenizer"])) != tokenizer:
-            raise RequestError(f"{checkpoint}: its tokenizer is {other}, that of {card.name} is {tokenizer}")
-        self.model_config = kept
-        below = {} if model is not None else self.config["sampling"]
-        self.sampling = parse(SamplingConfig, {**below, **(sampling or {})}, f"{card.name}: sampling")
+            raise RequestError(f"{checkpoint}: its tokenizer is {other}; {card.name} needs {tokenizer}")
+        self.model_config = saved_model
+        base_sampling = {} if model is not None else self.config["sampling"]
+        self.sampling = parse(SamplingConfig, {**base_sampling, **(sampling or {})}, f"{card.name}: sampling")
         self.device = device()
         identity = f"{file_sha256(checkpoint)} {self.sampling.model_dump_json()} {self.device}"
         if codec := self.config["tokenizer"].get("bundled"):
             identity += f" {file_sha256(bundled(codec))}"
-        named = self.config["tokenizer"].get("name")
-        weights = (named,) if named else ()
+        tokenizer_name = self.config["tokenizer"].get("name")
+        weights = (tokenizer_name,) if tokenizer_name else ()
         update = {"identity": identity, "rate": int(self.config["rate"]), "weights": weights}
         self.card = card.model_copy(update=update | training_facts(facts["card"], checkpoint))
 

@@ -32,7 +32,7 @@ from restorebench.systems.training.task import SingleModelTask, Values
 
 @dataclass(frozen=True)
 class Masks:
-    """Item -> the places to predict, [codebook, frame] bool, and whether the item's speech features are dropped."""
+    """Maps an item to its mask [codebook, frame], true where to predict, and to whether its features are dropped."""
 
     seed: int
     codebooks: int
@@ -47,7 +47,7 @@ class Masks:
 
 
 BUCKETS = ((0.0, 0.3, "low"), (0.3, 0.7, "middle"), (0.7, 1.01, "high"))
-"""Mask ratios that validation accuracy is shown for."""
+"""Ranges of the mask ratio for which validation reports separate accuracies: low, high, name."""
 
 
 class MaskSrTask(SingleModelTask[MaskSr]):
@@ -69,7 +69,7 @@ class MaskSrTask(SingleModelTask[MaskSr]):
         self.rate, self.hop = self.tokenizer.rate, self.tokenizer.hop
         self.frames = frames_of(samples_for(config.data.seconds, self.rate), self.hop)
         self.teacher = teacher_of(self.model_config, teacher, self.rate, self.hop)
-        # Computed here, for the files as they were read: they may change during training.
+        # Computed now, because the files of the tokenizer and the teacher may change during training.
         self.identity = f"{identity(self.tokenizer_config)} {self.teacher.identity() if self.teacher else ''}"
         self.module = MaskSr(
             self.model_config, self.hop, self.tokenizer.quantiser(), self.teacher.channels if self.teacher else 0
@@ -103,7 +103,7 @@ class MaskSrTask(SingleModelTask[MaskSr]):
         return self.identity
 
     def to_examples(self, batch: Batch, stream: str = "train") -> Batch:
-        """Adds codes and the teacher's targets, and masks by each item's index, where the batch lacks them."""
+        """Adds codes, the teacher's targets and masks where the batch lacks them. An item's index seeds its mask."""
         clean = batch["clean"]
         codes = batch["codes"].long() if "codes" in batch else self.tokenizer.encode(clean)
         examples = {**batch, "codes": codes}
@@ -131,8 +131,8 @@ class MaskSrTask(SingleModelTask[MaskSr]):
         )
         wanted = by_codebook(examples["codes"], examples["masked"])
         loss = functional.cross_entropy(predicted.logits.float(), wanted, reduction="sum") * share
-        right = (predicted.logits.argmax(-1) == wanted).sum() * share
-        values = {"cross-entropy": loss, "accuracy": right}
+        correct = (predicted.logits.argmax(-1) == wanted).sum() * share
+        values = {"cross-entropy": loss, "accuracy": correct}
         if self.teacher is not None:
             distilled = self.teacher.loss(predicted.taught, examples["taught"]) / self.config.training.accumulate
             values["distillation"] = distilled
@@ -144,31 +144,33 @@ class MaskSrTask(SingleModelTask[MaskSr]):
     def validate(self, batches: Sequence[Batch]) -> Values:
         """Losses with fixed masks and no dropped clips; accuracy by mask ratio, cross-entropy by codebook."""
         model = self.eval_model.eval()
-        losses, rights, books, ratios, taught = [], [], [], [], []
+        losses, correct_parts, codebook_parts, ratio_parts, taught = [], [], [], [], []
         for batch in batches:
             examples = self.to_examples(batch, "validation")
             frames = examples["taught"].shape[1] if self.teacher is not None else 0
-            args = (examples["degraded"], examples["codes"], examples["masked"], examples["dropped"], frames)
-            predicted = model(*args)
+            inputs = (examples["degraded"], examples["codes"], examples["masked"], examples["dropped"], frames)
+            predicted = model(*inputs)
             wanted = by_codebook(examples["codes"], examples["masked"])
             losses.append(functional.cross_entropy(predicted.logits.float(), wanted, reduction="none"))
-            rights.append((predicted.logits.argmax(-1) == wanted).float())
+            correct_parts.append((predicted.logits.argmax(-1) == wanted).float())
             masked = examples["masked"]
-            shape = torch.arange(masked.shape[1], device=masked.device)[None, :, None].expand_as(masked)
-            books.append(by_codebook(shape, masked))
+            codebook_number = torch.arange(masked.shape[1], device=masked.device)[None, :, None].expand_as(masked)
+            codebook_parts.append(by_codebook(codebook_number, masked))
             ratio = masked.float().mean((1, 2))[:, None, None].expand(masked.shape)
-            ratios.append(by_codebook(ratio, masked))
+            ratio_parts.append(by_codebook(ratio, masked))
             if self.teacher is not None:
                 taught.append(self.teacher.loss(predicted.taught, examples["taught"]))
-        loss, right, book, ratio = (torch.cat(parts) for parts in (losses, rights, books, ratios))
-        values = {"cross-entropy": loss.mean(), "accuracy": right.mean()}
+        loss, correct, codebook, ratio = (
+            torch.cat(parts) for parts in (losses, correct_parts, codebook_parts, ratio_parts)
+        )
+        values = {"cross-entropy": loss.mean(), "accuracy": correct.mean()}
         if taught:
             values["distillation"] = torch.stack(taught).mean()
-        values |= {f"cross-entropy/{k + 1}": loss[book == k].mean() for k in range(self.tokenizer.codebooks)}
+        values |= {f"cross-entropy/{k + 1}": loss[codebook == k].mean() for k in range(self.tokenizer.codebooks)}
         for low, high, name in BUCKETS:
             inside = (ratio >= low) & (ratio < high)
             if inside.any():
-                values[f"accuracy/{name}"] = right[inside].mean()
+                values[f"accuracy/{name}"] = correct[inside].mean()
         return values
 
     def restorer(self) -> Callable[[Tensor], Tensor]:
@@ -211,8 +213,8 @@ class MaskSrTask(SingleModelTask[MaskSr]):
         state = without_head(self.eval_model.state_dict())
         tensors = {f"model.{key}": value.detach().cpu() for key, value in state.items()}
         if isinstance(self.tokenizer, FrameCodec):
-            kept = self.tokenizer.state_dict()
-            tensors |= {f"tokenizer.{key}": value.detach().cpu() for key, value in kept.items()}
+            codec_state = self.tokenizer.state_dict()
+            tensors |= {f"tokenizer.{key}": value.detach().cpu() for key, value in codec_state.items()}
             tokenizer: dict[str, Any] = {"frame-codec": self.tokenizer.config.model_dump(mode="json")}
         else:
             tokenizer = {"name": self.tokenizer_config.name, "identity": identity(self.tokenizer_config)}
@@ -231,5 +233,5 @@ def joined(codes: Tensor) -> Tensor:
 
 
 def by_codebook(values: Tensor, masked: Tensor) -> Tensor:
-    """Values [n] at the n masked places of [batch, codebook, frame], in the order of `Generator.logits_at`."""
+    """Values [n] at the n masked positions of [batch, codebook, frame], in the order of `Generator.logits_at`."""
     return values.transpose(0, 1)[masked.transpose(0, 1)]

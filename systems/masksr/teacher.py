@@ -1,4 +1,4 @@
-"""What the speech encoder learns to predict: spectra, HuBERT or Whisper features of the target (MaskSR2 §II-A).
+"""Teachers of the speech encoder: spectra, HuBERT or Whisper features of the target speech (MaskSR2 §II-A).
 
 Continuous targets are normalised to zero mean and unit variance per clip and channel; k-means ids are classes.
 """
@@ -27,10 +27,10 @@ from restorebench.systems.tokenizers.spectrum import compressed_magnitude
 
 HUBERT_RATE = 16_000
 LAYER = 9
-"""Counted from 1, as fairseq and the paper do; torchaudio's list of layer outputs starts at the first block."""
+"""Counted from 1, as in fairseq and the paper; the first element of torchaudio's list is the output of layer 1."""
 CLUSTERS = 500
 EPSILON = 1e-5
-"""Bins that are empty in a band-limited target have no variance to divide by."""
+"""Added to the variance: bins that are empty in a band-limited target have the variance 0."""
 
 
 class TeacherConfig(BaseModel):
@@ -112,23 +112,23 @@ class HubertTeacher(nn.Module):
         self.channels = width if self.centres is None else len(self.centres)
 
     def train(self, mode: bool = True) -> HubertTeacher:
-        """A teacher never trains: its dropout and layer drop stay off."""
+        """Keeps evaluation mode, since a teacher is not trained: dropout and LayerDrop stay off."""
         return super().train(False)
 
     @torch.no_grad()
     def targets(self, clean: Tensor) -> Tensor:
         import torchaudio
 
-        heard = torchaudio.functional.resample(clean, self.rate, HUBERT_RATE)
+        resampled = torchaudio.functional.resample(clean, self.rate, HUBERT_RATE)
         if self.kind == "avg-feature":
-            return normalised(torch.stack(self._layers(heard, None)).mean(0))
-        ninth = self._layers(heard, LAYER)[LAYER - 1]
+            return normalised(torch.stack(self._layers(resampled, None)).mean(0))
+        features = self._layers(resampled, LAYER)[LAYER - 1]
         if self.centres is None:
-            return normalised(ninth)
-        return nearest_centre(ninth, self.centres)
+            return normalised(features)
+        return nearest_centre(features, self.centres)
 
-    def _layers(self, heard: Tensor, count: int | None) -> list[Tensor]:
-        layers: list[Tensor] = self.network.extract_features(heard, num_layers=count)[0]  # type: ignore[operator]
+    def _layers(self, audio: Tensor, count: int | None) -> list[Tensor]:
+        layers: list[Tensor] = self.network.extract_features(audio, num_layers=count)[0]  # type: ignore[operator]
         return layers
 
     def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
@@ -141,7 +141,7 @@ class HubertTeacher(nn.Module):
 
 
 class WhisperUnits(nn.Module):
-    """500 k-means units of Whisper base's encoder (`whisper_teacher.py`), which training material contains."""
+    """500 k-means units of Whisper base's encoder (`whisper_teacher.py`); training material contains the units."""
 
     channels = UNITS
     column = "units"
@@ -149,11 +149,13 @@ class WhisperUnits(nn.Module):
     levelled = False
 
     def targets(self, clean: Tensor) -> Tensor:
-        """Raises RequestError: the units are of whole recordings, extracted ahead."""
-        raise RequestError("whisper-base-k500 needs training material with units; set material under [data]")
+        """Raises RequestError, because the units are extracted from whole recordings before training."""
+        raise RequestError(
+            "whisper-base-k500 needs training material with units; set `material` under [data] to its folder"
+        )
 
     def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
-        """Cross-entropy where there is a unit."""
+        """Cross-entropy over the frames that have a unit."""
         return functional.cross_entropy(predicted.float().transpose(1, 2), targets)
 
     def identity(self) -> str:
@@ -175,8 +177,10 @@ class WhisperFeatures(nn.Module):
     def targets(self, clean: Tensor) -> Tensor:
         import torchaudio
 
-        heard = torchaudio.functional.resample(clean, self.rate, HUBERT_RATE).cpu().numpy()
-        frames = [features for _, _, features in sorted(self.encoder.features(list(heard)), key=lambda part: part[:2])]
+        resampled = torchaudio.functional.resample(clean, self.rate, HUBERT_RATE).cpu().numpy()
+        frames = [
+            features for _, _, features in sorted(self.encoder.features(list(resampled)), key=lambda part: part[:2])
+        ]
         return normalised(torch.from_numpy(np.stack(frames)).to(clean.device))
 
     def loss(self, predicted: Tensor, targets: Tensor) -> Tensor:
@@ -205,8 +209,8 @@ def teacher_of(model: ModelConfig, teacher: TeacherConfig, rate: int, hop: int) 
         return WhisperFeatures(rate)
     source = _file(teacher.hubert)
     centres = load_centres(_file(teacher.centres)) if kind == "l9-k500" else None
-    facts = file_sha256(source) + (file_sha256(_file(teacher.centres)) if centres is not None else "")
-    return HubertTeacher(kind, load_hubert(source), rate, centres, facts)
+    file_hashes = file_sha256(source) + (file_sha256(_file(teacher.centres)) if centres is not None else "")
+    return HubertTeacher(kind, load_hubert(source), rate, centres, file_hashes)
 
 
 def _file(name: str) -> Path:
@@ -232,24 +236,24 @@ def load_centres(path: Path) -> Tensor:
 
     Raises RequestError.
     """
-    plain = path if path.suffix == ".npy" else path.with_name(f"{path.stem}.{file_sha256(path)[:12]}.npy")
-    if not plain.is_file():
-        with open_atomic(plain) as part, part.open("wb") as file:
+    array_file = path if path.suffix == ".npy" else path.with_name(f"{path.stem}.{file_sha256(path)[:12]}.npy")
+    if not array_file.is_file():
+        with open_atomic(array_file) as part, part.open("wb") as file:
             np.save(file, read_kmeans(path))
     try:
-        centres = np.load(plain, allow_pickle=False)
+        centres = np.load(array_file, allow_pickle=False)
     except (OSError, ValueError) as error:
-        raise RequestError(f"{plain}: not a plain array ({error}); remove it and try again") from error
+        raise RequestError(f"{array_file}: not a plain array ({error}); remove it and try again") from error
     if centres.ndim != 2:
-        raise RequestError(f"{plain}: shape {centres.shape}, wanted [cluster, channel]")
+        raise RequestError(f"{array_file}: shape {centres.shape}, wanted [cluster, channel]")
     return torch.from_numpy(centres.astype(np.float32))
 
 
 def read_kmeans(path: Path) -> np.ndarray:
     """`cluster_centers_` of a scikit-learn estimator in a joblib file, without running any code of its pickle.
 
-    Only numpy's and joblib's array classes are loaded; scikit-learn's classes become empty shells. Raises RequestError,
-    also for any other class.
+    Only numpy's and joblib's array classes are loaded; scikit-learn's classes are replaced by an empty
+    class. Raises RequestError, also for any other class.
     """
     from joblib.numpy_pickle import NumpyArrayWrapper, NumpyUnpickler
 
@@ -259,7 +263,7 @@ def read_kmeans(path: Path) -> np.ndarray:
 
     class PlainArray(NumpyArrayWrapper):  # type: ignore[misc]
         def read(self, *arguments: Any, **options: Any) -> Any:
-            if self.dtype.hasobject:  # some versions of joblib unpickle these without asking `find_class`
+            if self.dtype.hasobject:  # some versions of joblib unpickle these without calling `find_class`
                 raise pickle.UnpicklingError("an array of objects")
             return super().read(*arguments, **options)
 
@@ -291,4 +295,4 @@ ALLOWED = {
     ("copyreg", "_reconstructor"),
     ("builtins", "object"),
 }
-"""(package, name) that the pickle of an array, or of the estimator's random state, needs."""
+"""(package, name) pairs that the pickle of an array, or of the estimator's random state, needs."""

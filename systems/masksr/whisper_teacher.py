@@ -1,8 +1,8 @@
 """Whisper base's encoder as a teacher: its features, or 500 k-means units of them.
 
-`whisper-base-encoder`: the last layer's features, 512 channels at 50 Hz. `whisper-base-k500`: the nearest of 500
-k-means centres, after the paper's L9-K500 (MaskSR2 §II-A), two bytes a frame. Neither is the paper's HuBERT, and
-neither bears its name.
+`whisper-base-encoder`: the last layer's features, 512 channels at 50 Hz. `whisper-base-k500`: the index of the nearest
+of 500 k-means centres, like the paper's L9-K500 (MaskSR2 §II-A), two bytes per frame. The paper's teachers use HuBERT;
+these two therefore have other names.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class WhisperEncoder:
     """The encoder alone, run by CTranslate2 on a CPU."""
 
     def __init__(self, threads: int = 0) -> None:
-        """threads: 0 takes CTranslate2's default, OMP_NUM_THREADS or else at most four."""
+        """threads: 0 selects CTranslate2's default: OMP_NUM_THREADS if it is set, otherwise at most four."""
         self.threads = threads
 
     @cached_property
@@ -36,7 +36,7 @@ class WhisperEncoder:
             import ctranslate2
         except ImportError as error:
             raise RequestError(
-                "the Whisper teacher needs faster-whisper, not installed; run: pip install 'restorebench[metrics]'"
+                "the Whisper teacher needs faster-whisper (not installed); run: pip install 'restorebench[metrics]'"
             ) from error
         files = [weights.fetch(f"whisper-base-{file}") for file in FILES]
         folder = str(files[0].parent)
@@ -72,7 +72,7 @@ class WhisperEncoder:
 
 
 class Piece(NamedTuple):
-    """`length` samples of a clip from `start` on, put at `place` of a window."""
+    """`length` samples of a clip from sample `start` on; in the window they begin at sample `place`."""
 
     clip: int
     start: int
@@ -81,7 +81,7 @@ class Piece(NamedTuple):
 
 
 def packed(lengths: Sequence[int]) -> Iterator[list[Piece]]:
-    """Windows of 30 s filled with clips one after the other; longer clips are cut into pieces of 30 s."""
+    """Windows of 30 s, filled with the clips one after the other; clips longer than 30 s are cut into pieces."""
     size, gap = WINDOW_S * RATE, round(GAP_S * RATE)
     window: list[Piece] = []
     offset = 0

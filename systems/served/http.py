@@ -1,11 +1,11 @@
-"""Any model that a server on this machine runs: `http:127.0.0.1:8000`, for other languages or containers.
+"""A model behind a server on this machine, named as `http:127.0.0.1:8000`: for models in other languages or containers.
 
 The server answers two requests:
 
     GET  /card      JSON: name, version (integer), summary; if it applies, rate (Hz), stochastic, identity (a hash
                     of the weights), parameters, licence, source, delay_s
     POST /restore   body and answer: WAV, mono, 32-bit float, equal rate and length; header `X-Seed`: an integer.
-                    Anything but status 200 is a recorded failure of the clip, with the first line of the answer.
+                    A status other than 200 is recorded as a failure of the clip, with the first line of the answer.
 
 Version and identity are part of the cache key: a server whose model changes must change one of them.
 """
@@ -72,14 +72,14 @@ class HttpSystem:
             answer = self._session.get(f"{self.url}/card", timeout=CARD_TIMEOUT_S, allow_redirects=False)
             answer.raise_for_status()
             if answer.is_redirect:
-                raise RequestError(f"{name}: {self.url}/card sends us elsewhere; audio is sent to this machine only")
+                raise RequestError(f"{name}: {self.url}/card redirects elsewhere; audio is sent to this machine only")
             stated = answer.json()
             facts = {key: stated[key] for key in STATED if key in stated}
             return SystemCard(**{"summary": str(stated["name"]), "source": self.url, **facts, "name": name})
         except requests.RequestException as error:
             raise RequestError(f"{name}: {self.url}/card does not answer ({_first_line(str(error))})") from error
         except (ValidationError, KeyError, TypeError) as error:
-            raise RequestError(f"{name}: {self.url}/card is no card: {_first_line(str(error))}") from error
+            raise RequestError(f"{name}: {self.url}/card is not a valid card: {_first_line(str(error))}") from error
 
     def _restore(self, audio: Audio, seed: int) -> Audio:
         import requests
@@ -102,9 +102,9 @@ class HttpSystem:
         try:
             samples, rate = soundfile.read(io.BytesIO(answer.content), dtype="float32")
         except soundfile.LibsndfileError as error:
-            raise AudioError(f"{self.url}/restore: its answer is no sound ({error})") from error
+            raise AudioError(f"{self.url}/restore: the answer is not a WAV file ({error})") from error
         if samples.ndim != 1:
-            raise AudioError(f"{self.url}/restore: wanted mono, its answer has {samples.shape[1]} channels")
+            raise AudioError(f"{self.url}/restore: the answer has {samples.shape[1]} channels; wanted mono")
         return Audio(samples, rate)
 
 

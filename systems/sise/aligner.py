@@ -1,11 +1,12 @@
-"""The built-in aligner: PocketSphinx places the phones of a known transcript in time. English, nothing to download.
+"""The built-in aligner: PocketSphinx finds the times of a known transcript's phones. English only; needs no download.
 
-Two passes of the same forced alignment: words first, which also chooses between a word's pronunciations, then the
-chosen phones, each as a word of its own. (PocketSphinx's own second pass, over states, fails on one clip in five.)
+There are two passes of forced alignment. The first aligns words, and also chooses between a word's pronunciations. The
+second aligns the chosen phones, each as a word of its own. (PocketSphinx's own second pass, over states, fails on one
+clip in five.)
 Where the second pass ends before the last word, which happens to one clip in four, each remaining word is divided
 evenly among its phones. Time that no phone covers is silence.
-Words that PocketSphinx's dictionary lacks are aligned by a pronunciation guessed from their letters, and their frames
-count as unknown.
+Words that PocketSphinx's dictionary lacks are aligned with a pronunciation guessed from their letters, and their frames
+have the class of unknown phones.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ PHONE = "phone-"
 """Prefix of the dictionary's words that consist of one phone each."""
 Beams = tuple[tuple[str, float], ...]
 WIDE: Beams = (("beam", 1e-80), ("pbeam", 1e-80), ("wbeam", 1e-60))
-"""Beam widths of a second try, since a clip whose paths are all pruned gets no labels."""
+"""Wider beams for a second try, in case the first try prunes all paths of a clip."""
 NO_WORD = ("<", "[", "(", "+")
-"""How the names of pauses and noises begin."""
+"""First characters of the names of pauses and noises."""
 LETTERS = {
     "ch": "CH", "sh": "SH", "th": "TH", "ph": "F", "ng": "NG", "ck": "K", "qu": "K W", "wh": "W", "ee": "IY",
     "oo": "UW", "ou": "AW", "ow": "OW", "ai": "EY", "ay": "EY", "ea": "IY", "oy": "OY", "oi": "OY", "au": "AO",
@@ -39,7 +40,7 @@ LETTERS = {
     "l": "L", "m": "M", "n": "N", "o": "AA", "p": "P", "q": "K", "r": "R", "s": "S", "t": "T", "u": "AH", "v": "V",
     "w": "W", "x": "K S", "y": "IY", "z": "Z",
 }  # fmt: skip
-"""How letters are read in a word that the dictionary lacks: good enough to place it between its neighbours."""
+"""Phones of letters, for words that the dictionary lacks; accurate enough to place a word between its neighbours."""
 PIECES = re.compile("|".join(sorted(LETTERS, key=len, reverse=True)))
 
 
@@ -63,7 +64,7 @@ def _decoder(beams: Beams) -> Any:
 
 
 def align(audio: Audio, text: str) -> Alignment:
-    """Phones and words of a transcript in time. Raises AudioError when the text has no words or does not fit."""
+    """Phones and words of a transcript with their times. Raises AudioError if the text has no words or does not fit."""
     words = words_of(text)
     if not words:
         raise AudioError("the transcript has no words to align")
@@ -100,7 +101,7 @@ def _evenly(word: Interval, count: int) -> list[Interval]:
 
 
 def _in_order(phones: list[Interval]) -> list[Interval]:
-    """Phones without overlaps: each starts no earlier than the one before it ends; those left empty are dropped."""
+    """Phones without overlaps: none starts before the previous one ends; phones that become empty are dropped."""
     ordered: list[Interval] = []
     for phone in phones:
         start = max(phone.start, ordered[-1].end if ordered else 0.0)

@@ -43,7 +43,7 @@ def dac_decoder(width: int, dim: int, rates: tuple[int, ...]) -> Any:
 
 
 def dac_decoder_margin(rates: tuple[int, ...]) -> int:
-    """Frames on either side of a frame that DAC's decoder looks at.
+    """Number of frames on each side of a frame that affect the frame's audio in DAC's decoder.
 
     Convolutions reach 3 positions; after each upsampling, three residual units with dilations 1, 3, 9 reach 39 more.
     """
@@ -141,12 +141,12 @@ class FactorisedCodec(nn.Module):
         return encoded
 
     def quantise(self, h: Tensor, stages: Tensor | None = None) -> Factorised:
-        """h [batch, width, frame]; `stages` [batch]: acoustic stages that each clip keeps (quantiser dropout)."""
+        """h [batch, width, frame]; `stages` [batch]: number of acoustic stages of each clip (quantiser dropout)."""
         if self.semantic is None:
             return Factorised(None, self.acoustic(h, stages))
         semantic: Quantised = self.semantic(h)
-        left = h - semantic.output.detach() if self.config.residual else h
-        return Factorised(semantic, self.acoustic(left, stages))
+        acoustic_input = h - semantic.output.detach() if self.config.residual else h
+        return Factorised(semantic, self.acoustic(acoustic_input, stages))
 
     def synthesise(self, quantised: Tensor) -> Tensor:
         """Audio [batch, frame * hop] of Z [batch, width, frame]."""
@@ -154,7 +154,7 @@ class FactorisedCodec(nn.Module):
         return audio
 
     def forward(self, audio: Tensor, stages: Tensor | None = None, quantised: bool = True) -> tuple[Tensor, Factorised]:
-        """The reconstruction [batch, time] and the quantisers' output. If not `quantised`, h is decoded."""
+        """The reconstruction [batch, time] and the quantisers' output; the decoder gets h if `quantised` is false."""
         h = self.latents(audio)
         factorised = self.quantise(h, stages)
         if not quantised:
@@ -170,7 +170,7 @@ class FactorisedCodec(nn.Module):
         return self.synthesise(self.embed(codes))
 
     def decode_chunks(self, codes: Tensor, chunk: int) -> Iterator[Tensor]:
-        """The audio of `decode` in pieces of `chunk` frames, but for rounding: for speech that is to start early."""
+        """The audio of `decode` (up to rounding) in pieces of `chunk` frames, so that playback can start early."""
         latents = self.embed(codes)
         if self.config.frames:
             yield from self.decoder.chunks(latents, chunk)
@@ -192,7 +192,7 @@ class FactorisedCodec(nn.Module):
 
     @property
     def seamless(self) -> bool:
-        """Whether codes of a minute can be decoded at once, on any machine."""
+        """Whether codes of a minute can be decoded in one call without much memory: only with the decoder on frames."""
         return self.config.frames is not None
 
     def quantizers(self) -> list[ResidualQuantizer]:
@@ -205,5 +205,5 @@ class FactorisedCodec(nn.Module):
             return
         self.semantic.start_from(h, rng)
         with torch.no_grad():
-            left = h - self.semantic(h).output if self.config.residual else h
-        self.acoustic.start_from(left, rng)
+            acoustic_input = h - self.semantic(h).output if self.config.residual else h
+        self.acoustic.start_from(acoustic_input, rng)

@@ -36,7 +36,7 @@ from restorebench.systems.training.task import Progress, Task, Values, ema_copy,
 MEL_WINDOWS, MELS = (32, 64, 128, 256, 512, 1024, 2048), (5, 10, 20, 40, 80, 160, 320)
 FLOOR = 1e-5
 CLIP_GENERATOR, CLIP_DISCRIMINATOR = 1e3, 10.0
-"""Largest gradient norms, DAC's."""
+"""Maximum gradient norms, as in DAC."""
 
 
 class LossConfig(BaseModel):
@@ -53,8 +53,8 @@ class LossConfig(BaseModel):
     periods: tuple[int, ...] = (2, 3, 5, 7, 11)
     fft_sizes: tuple[int, ...] = (2048, 1024, 512)
     quantise_after: int = Field(default=0, ge=0)
-    """Steps that train encoder and decoder alone, before the quantisers are initialised from the encoder's latents. The
-    latents of an untrained encoder soon move away from codes initialised on them."""
+    """Number of steps that train only encoder and decoder, before the quantisers are initialised from the encoder's
+    latents. The latents of an untrained encoder would soon move away from codes initialised on them."""
     probes: bool = True
     speakers: int = Field(default=512, ge=1)
     """Maximum number of speakers that the probes classify."""
@@ -80,13 +80,13 @@ class MelLoss(nn.Module):
         """A scalar for audio [batch, time]."""
         total = estimate.new_zeros(())
         for mel in self.mels:
-            ours, theirs = mel(estimate).clamp(min=FLOOR).log10(), mel(wanted).clamp(min=FLOOR).log10()
-            total = total + functional.l1_loss(ours, theirs)
+            estimate_mel, wanted_mel = mel(estimate).clamp(min=FLOOR).log10(), mel(wanted).clamp(min=FLOOR).log10()
+            total = total + functional.l1_loss(estimate_mel, wanted_mel)
         return total
 
 
 class Generator(nn.Module):
-    """The codec, the phone predictor that is trained with it, and the probes, which do not affect it."""
+    """The codec, the phone predictor that is trained with it, and the probes, which do not affect the codec."""
 
     def __init__(self, config: CodecConfig, phones: int, speakers: int, probes: bool) -> None:
         super().__init__()
@@ -111,13 +111,13 @@ class Generator(nn.Module):
         logits = {}
         if self.phones is not None and factorised.semantic is not None:
             logits["phones"] = self.phones(factorised.semantic.output)
-        watched = {"acoustic": factorised.acoustic.output.detach()}
+        detached = {"acoustic": factorised.acoustic.output.detach()}
         if factorised.semantic is not None:
-            watched["semantic"] = factorised.semantic.output.detach()
+            detached["semantic"] = factorised.semantic.output.detach()
         if self.phone_probe is not None:
-            logits["phone_probe"] = self.phone_probe(watched["acoustic"])
+            logits["phone_probe"] = self.phone_probe(detached["acoustic"])
         for name, probe in self.speaker_probes.items():
-            logits[f"speaker_{name}"] = probe(watched[name].mean(2))
+            logits[f"speaker_{name}"] = probe(detached[name].mean(2))
         return estimate, factorised, logits
 
 
@@ -135,7 +135,7 @@ class SiseCodecTask(Task):
         self.mel = MelLoss(self.rate)
         self.discriminator = self._discriminator() if self.weights.adversarial else None
         self.quantised = False
-        """Whether the quantisers have started."""
+        """Whether the quantisers have been initialised and are used."""
         self.labels: dict[str, Labels] = {}
         self.speakers: dict[str, list[int]] = {}
 
@@ -156,8 +156,8 @@ class SiseCodecTask(Task):
         )
         speakers = recordings.column("speaker")
         names = sorted(set(speakers) - {""})[: self.weights.speakers]
-        place = {name: number for number, name in enumerate(names)} if stream == "train" else {}
-        self.speakers[stream] = [place.get(speaker, IGNORED) for speaker in speakers]
+        class_of = {name: number for number, name in enumerate(names)} if stream == "train" else {}
+        self.speakers[stream] = [class_of.get(speaker, IGNORED) for speaker in speakers]
 
     def setup(self, fabric: Any) -> None:
         training = self.config.training
@@ -196,41 +196,44 @@ class SiseCodecTask(Task):
             self.quantised = True
         self.wrapped.train()
         values: Values = {}
-        made = [self.wrapped(batch["clean"], self.stages(batch), self.quantised) for batch in micro_batches]
+        outputs = [self.wrapped(batch["clean"], self.stages(batch), self.quantised) for batch in micro_batches]
         if self.discriminator is not None:
-            values |= self._train_discriminator([m[0].detach() for m in made], [b["clean"] for b in micro_batches])
+            values |= self._train_discriminator([m[0].detach() for m in outputs], [b["clean"] for b in micro_batches])
         self.optimiser.zero_grad()
-        for index, (batch, (sound, factorised, logits)) in enumerate(zip(micro_batches, made, strict=True)):
-            with self.fabric.no_backward_sync(self.wrapped, enabled=index < len(made) - 1):
+        for index, (batch, (sound, factorised, logits)) in enumerate(zip(micro_batches, outputs, strict=True)):
+            with self.fabric.no_backward_sync(self.wrapped, enabled=index < len(outputs) - 1):
                 loss, parts = self._losses(batch, sound, factorised, logits)
-                self.fabric.backward(loss / len(made))
+                self.fabric.backward(loss / len(outputs))
             for name, value in parts.items():
-                values[name] = values.get(name, torch.zeros_like(value)) + value.detach() / len(made)
+                values[name] = values.get(name, torch.zeros_like(value)) + value.detach() / len(outputs)
         self.fabric.clip_gradients(self.wrapped, self.optimiser, max_norm=CLIP_GENERATOR, error_if_nonfinite=False)
         self.optimiser.step()
         if self.average is not None:
             update_ema(self.average, self.module, min(training.ema, (1 + step) / (10 + step)))
-        return values | (self._keep_alive([m[1] for m in made], step) if self.quantised else {})
+        return values | (self._keep_alive([m[1] for m in outputs], step) if self.quantised else {})
 
     def stages(self, batch: Batch) -> Tensor:
-        """Acoustic stages that each clip keeps, by its index: a share of clips gets U{1, N}, the rest all N."""
+        """Number of acoustic stages per clip: U{1, N} for a share of clips, N for the rest.
+
+        The index of each clip seeds its draw.
+        """
         total = len(self.module.codec.acoustic.stages)
-        kept = []
+        counts = []
         for index in batch["index"]:
             rng = generator("stages", self.config.seed, int(index))
-            few = rng.random() < self.codec_config.dropout
-            kept.append(int(rng.integers(1, total + 1)) if few else total)
-        return torch.tensor(kept, device=batch["clean"].device)
+            reduced = rng.random() < self.codec_config.dropout
+            counts.append(int(rng.integers(1, total + 1)) if reduced else total)
+        return torch.tensor(counts, device=batch["clean"].device)
 
     def targets(self, batch: Batch, stream: str) -> tuple[Tensor, Tensor]:
         """Phone classes [batch, frame] and speakers [batch]."""
         frames = -(-batch["clean"].shape[-1] // self.codec_config.hop)
-        places = [int(recording) for recording in batch["recording"]]
+        recordings = [int(recording) for recording in batch["recording"]]
         phones = [
             self.labels[stream].crop(recording, float(start), frames, self.codec_config.hop, self.rate)
-            for recording, start in zip(places, batch["start"], strict=True)
+            for recording, start in zip(recordings, batch["start"], strict=True)
         ]
-        speakers = [self.speakers[stream][recording] for recording in places]
+        speakers = [self.speakers[stream][recording] for recording in recordings]
         device = batch["clean"].device
         return torch.from_numpy(np.stack(phones)).to(device), torch.tensor(speakers, device=device)
 
@@ -254,11 +257,11 @@ class SiseCodecTask(Task):
             loss = loss + masked_cross_entropy(logits["phone_probe"], phones)
         for name in ("semantic", "acoustic"):
             if f"speaker_{name}" in logits:
-                guessed = logits[f"speaker_{name}"]
-                loss = loss + masked_cross_entropy(guessed[..., None], speakers[:, None])
-                values[f"speaker_accuracy/{name}"] = accuracy(guessed[..., None], speakers[:, None])
+                speaker_logits = logits[f"speaker_{name}"]
+                loss = loss + masked_cross_entropy(speaker_logits[..., None], speakers[:, None])
+                values[f"speaker_accuracy/{name}"] = accuracy(speaker_logits[..., None], speakers[:, None])
         if self.discriminator is not None:
-            adversarial, feature = self._fool(estimate, clean)
+            adversarial, feature = self._adversarial_losses(estimate, clean)
             values |= {"adversarial": adversarial, "feature": feature}
             loss = loss + weights.adversarial * adversarial + weights.feature * feature
         return loss, values
@@ -269,9 +272,10 @@ class SiseCodecTask(Task):
         total = torch.zeros((), device=clean[0].device)
         for index, (fake, real) in enumerate(zip(estimates, clean, strict=True)):
             with self.fabric.no_backward_sync(self.wrapped_critic, enabled=index < len(estimates) - 1):
-                eval_model = zip(self.wrapped_critic(fake[:, None]), self.wrapped_critic(real[:, None]), strict=True)
+                outputs = zip(self.wrapped_critic(fake[:, None]), self.wrapped_critic(real[:, None]), strict=True)
                 loss = sum(
-                    (f[-1].square().mean() + (1 - r[-1]).square().mean() for f, r in eval_model), start=total * 0
+                    (on_fake[-1].square().mean() + (1 - on_real[-1]).square().mean() for on_fake, on_real in outputs),
+                    start=total * 0,
                 )
                 self.fabric.backward(loss / len(estimates))
             total = total + loss.detach() / len(estimates)
@@ -281,7 +285,7 @@ class SiseCodecTask(Task):
         self.critic_optimiser.step()
         return {"discriminator": total}
 
-    def _fool(self, estimate: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
+    def _adversarial_losses(self, estimate: Tensor, clean: Tensor) -> tuple[Tensor, Tensor]:
         """(adversarial, feature matching), each summed over discriminators; no gradient reaches their weights."""
         assert self.discriminator is not None
         self.discriminator.requires_grad_(False)
@@ -292,46 +296,48 @@ class SiseCodecTask(Task):
         finally:
             self.discriminator.requires_grad_(True)
         adversarial, feature = estimate.new_zeros(()), estimate.new_zeros(())
-        for ours, theirs in zip(fake, real, strict=True):
-            adversarial = adversarial + (1 - ours[-1]).square().mean()
-            for mine, its in zip(ours[:-1], theirs[:-1], strict=True):
-                feature = feature + functional.l1_loss(mine, its)
+        for fake_layers, real_layers in zip(fake, real, strict=True):
+            adversarial = adversarial + (1 - fake_layers[-1]).square().mean()
+            for fake_layer, real_layer in zip(fake_layers[:-1], real_layers[:-1], strict=True):
+                feature = feature + functional.l1_loss(fake_layer, real_layer)
         return adversarial, feature
 
     def _keep_alive(self, factorised: Sequence[Factorised], step: int) -> Values:
-        codec, moved = self.module.codec, 0
-        pairs: list[tuple[ResidualQuantizer, list[Any]]] = [(codec.acoustic, [m.acoustic for m in factorised])]
+        codec, revived = self.module.codec, 0
+        pairs: list[tuple[ResidualQuantizer, list[Any]]] = [
+            (codec.acoustic, [output.acoustic for output in factorised])
+        ]
         if codec.semantic is not None:
-            pairs.append((codec.semantic, [m.semantic for m in factorised]))
+            pairs.append((codec.semantic, [output.semantic for output in factorised]))
         for quantizer, factorised_codes in pairs:
             codes, latents = [part.codes for part in factorised_codes], factorised_codes[0].latents
-            moved += keep_alive(self.fabric, quantizer, codes, latents, self.config.seed, step)
-        return {"revived": torch.tensor(float(moved))}
+            revived += keep_alive(self.fabric, quantizer, codes, latents, self.config.seed, step)
+        return {"revived": torch.tensor(float(revived))}
 
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:
         """Mel distance, code use, and phone accuracy from semantic and from acoustic tokens, on validation clips."""
         model = self.eval_model.eval()
-        mel, codes, right, known = [], [], {"phones": 0.0, "phone_probe": 0.0}, 0.0
+        mel, codes, correct, labelled = [], [], {"phones": 0.0, "phone_probe": 0.0}, 0.0
         for batch in batches:
             estimate, factorised, logits = model(batch["clean"], None, self.quantised)
             phones, _ = self.targets(batch, "validation")
             mel.append(self.mel(estimate, batch["clean"]))
             codes.append(factorised.codes)
             speech = phones > UNKNOWN
-            known += float(speech.sum())
-            for name in right.keys() & logits.keys():
-                right[name] += float(((logits[name].argmax(1) == phones) & speech).sum())
+            labelled += float(speech.sum())
+            for name in correct.keys() & logits.keys():
+                correct[name] += float(((logits[name].argmax(1) == phones) & speech).sum())
         if not self.quantised:
             return {"mel": torch.stack(mel).mean()}
         used = perplexity(torch.cat(codes), self.codec_config.codebook_size)
         values = {"mel": torch.stack(mel).mean(), "perplexity": used.mean(), "perplexity_least": used.min()}
         values |= {f"perplexity/{layer}": value for layer, value in enumerate(used)}
         values["dead"] = torch.tensor(float(sum(int((s.usage < 0.03).sum()) for s in self._stages(model.codec))))
-        if known:
+        if labelled:
             names = {"phones": "semantic", "phone_probe": "acoustic"}
             for name in names.keys() & self._predictors(model):
-                values[f"phone_accuracy/{names[name]}"] = torch.tensor(right[name] / known)
+                values[f"phone_accuracy/{names[name]}"] = torch.tensor(correct[name] / labelled)
         return values
 
     def _predictors(self, model: Generator) -> set[str]:
@@ -351,14 +357,14 @@ class SiseCodecTask(Task):
         return sounds
 
     def state(self) -> dict[str, Any]:
-        kept: dict[str, Any] = {"quantised": self.quantised, "module": self.module.state_dict()}
-        kept |= {"optimiser": self.optimiser.state_dict(), "average": None}
+        state: dict[str, Any] = {"quantised": self.quantised, "module": self.module.state_dict()}
+        state |= {"optimiser": self.optimiser.state_dict(), "average": None}
         if self.average is not None:
-            kept["average"] = self.average.state_dict()
+            state["average"] = self.average.state_dict()
         if self.discriminator is not None:
-            kept["discriminator"] = self.discriminator.state_dict()
-            kept["critic_optimiser"] = self.critic_optimiser.state_dict()
-        return kept
+            state["discriminator"] = self.discriminator.state_dict()
+            state["critic_optimiser"] = self.critic_optimiser.state_dict()
+        return state
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         self.quantised = state["quantised"]

@@ -19,13 +19,13 @@ class CodecConfig(_Table):
     rate: int = Field(default=16_000, ge=1)
     encoder_dim: int = Field(default=64, ge=1)
     encoder_rates: tuple[int, ...] = (2, 4, 5, 5)
-    """D23: the paper's text has a hop of 200, its strides (2, 2, 4, 5) one of 80; (2, 4, 5, 5) follows the text."""
+    """D23: the paper's text gives a hop of 200, but its strides (2, 2, 4, 5) give 80; (2, 4, 5, 5) follows the text."""
     decoder_dim: int = Field(default=1536, ge=1)
     decoder_rates: tuple[int, ...] = (5, 5, 4, 2)
     semantic: bool = True
     """False: SISE-w/o-dis, one residual quantiser of semantic + acoustic stages and no phoneme predictor."""
     acoustic: int = Field(default=5, ge=1)
-    """Acoustic quantiser stages; without a semantic one, there is one more of these for the same bit rate."""
+    """Number of acoustic stages; without a semantic stage there is one more, so that the bit rate is the same."""
     codebook_size: int = Field(default=1024, ge=2)
     codebook_dim: int = Field(default=8, ge=1)
     residual: bool = True
@@ -40,7 +40,7 @@ class CodecConfig(_Table):
     def _same_hop(self) -> CodecConfig:
         if math.prod(self.encoder_rates) != math.prod(self.decoder_rates):
             raise ValueError(
-                f"encoder_rates make a hop of {math.prod(self.encoder_rates)}, decoder_rates one of "
+                f"encoder_rates give a hop of {math.prod(self.encoder_rates)}, decoder_rates a hop of "
                 f"{math.prod(self.decoder_rates)}; they must agree"
             )
         return self
@@ -81,7 +81,7 @@ class TransformerConfig(_Table):
 
 class DiffusionConfig(TransformerConfig):
     encoder_dim: int = Field(default=64, ge=1)
-    """Channels of the noisy encoder's first layer, as in the codec's encoder; of all layers with a codec on frames."""
+    """Channels of the noisy encoder's first layer, as in the codec's encoder; with a codec on frames, of all layers."""
     seconds: float = Field(default=4.0, gt=0)
     """Length of a training crop and of an inference window."""
 
@@ -95,14 +95,14 @@ class ObjectiveConfig(_Table):
 class SamplingConfig(_Table):
     semantic_steps: int = Field(default=15, ge=1)
     acoustic_steps: tuple[int, ...] = (10, 1, 1, 1, 1)
-    """Without disentanglement: steps of the second layer onwards; `semantic_steps` are those of the first."""
+    """Per acoustic layer; without disentanglement, `semantic_steps` are for layer 1 and these for the others."""
     top_k: int = Field(default=20, ge=1)
     temperature: float = Field(default=1.5, ge=0)
-    """At the first step; it falls to 0."""
+    """Temperature at the first step; it falls linearly to 0."""
     one_step: Literal["greedy", "gumbel"] = "greedy"
-    """D32: layers of one step take the best token; MaskGCT draws at temperature 0.2."""
+    """D32: layers of one step take the best token ("greedy"), or draw at temperature 0.2 like MaskGCT."""
     confidence: Literal["top-k", "all"] = "top-k"
-    """D41: a drawn token's probability among the top k, or among all tokens."""
+    """D41: the confidence of a drawn token is its probability among the top k, or among all tokens."""
 
     def steps(self, layers: int) -> tuple[int, ...]:
         """Sampling steps of each token layer. Raises RequestError when settings are for another number of layers."""

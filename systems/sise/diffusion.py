@@ -25,7 +25,7 @@ def mask_share(t: Tensor) -> Tensor:
 
 
 class TokenTables(nn.Module):
-    """One table of token embeddings per layer: full, or `inner` channels and a projection per layer."""
+    """One table of token embeddings per layer: of full width, or of `inner` channels with a projection to the width."""
 
     def __init__(self, layers: int, tokens: int, width: int, inner: int) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class TokenTables(nn.Module):
         self.project = nn.Parameter(0.02 * inner**-0.5 * torch.randn(layers, inner, width)) if inner else None
 
     def rows(self) -> Tensor:
-        """[layer * token, width]"""
+        """The embeddings of all layers, [layer * token, width]."""
         if self.full is not None:
             return self.full.flatten(0, 1)
         assert self.inner is not None
@@ -73,8 +73,8 @@ class Denoiser(nn.Module):
     def hidden(self, codes: Tensor, layer: Tensor, condition: Tensor) -> Tensor:
         """The states [batch, frame, width] that `logits` takes."""
         offsets = torch.arange(self.layers, device=codes.device) * (self.codebook_size + 1)
-        places = (codes + offsets[:, None]).transpose(1, 2).flatten(0, 1)
-        embedded = nn.functional.embedding_bag(places, self.tables.rows().float(), mode="sum")
+        indices = (codes + offsets[:, None]).transpose(1, 2).flatten(0, 1)
+        embedded = nn.functional.embedding_bag(indices, self.tables.rows().float(), mode="sum")
         x = embedded.view(codes.shape[0], codes.shape[2], -1) + self.condition(condition) + self.layer(layer)[:, None]
         hidden: Tensor = self.backbone(x)
         return hidden
@@ -110,11 +110,11 @@ class Sise(nn.Module):
         encoded: Tensor = self.encoder(padded if self.codec_config.frames else padded[:, None])
         return encoded.transpose(1, 2)
 
-    def acoustic_condition(self, heard: Tensor, semantic: Tensor) -> Tensor:
+    def acoustic_condition(self, encoded: Tensor, semantic: Tensor) -> Tensor:
         """C_a: y_en beside the embedding of semantic codes [batch, frame]."""
         assert self.semantic_table is not None
         semantic_part: Tensor = self.semantic_table(semantic)
-        return torch.cat([heard, semantic_part], dim=-1)
+        return torch.cat([encoded, semantic_part], dim=-1)
 
     def forward(self, degraded: Tensor, codes: Tensor, masked: Tensor, layer: Tensor) -> tuple[Tensor, Tensor | None]:
         """Logits [batch, frame, code] of the first (semantic) layer and of each clip's acoustic `layer`.
@@ -123,18 +123,20 @@ class Sise(nn.Module):
         layer and of `layer`. Without disentanglement: logits of `layer`, counted over all layers, and None; only
         masked[:, 1] is used.
         """
-        heard = self.encode(degraded)
+        encoded = self.encode(degraded)
         if self.acoustic is None:
-            return self.first(holed(codes, layer, masked[:, 1], self.first.mask_code), layer, heard), None
-        nothing = torch.zeros_like(layer)
-        semantic = self.first(holed(codes[:, :1], nothing, masked[:, 0], self.first.mask_code), nothing, heard)
-        condition = self.acoustic_condition(heard, codes[:, 0])  # D26: the target's own semantic tokens
+            return self.first(holed(codes, layer, masked[:, 1], self.first.mask_code), layer, encoded), None
+        first_layer = torch.zeros_like(layer)
+        semantic = self.first(
+            holed(codes[:, :1], first_layer, masked[:, 0], self.first.mask_code), first_layer, encoded
+        )
+        condition = self.acoustic_condition(encoded, codes[:, 0])  # D26: the target's own semantic tokens
         acoustic = self.acoustic(holed(codes[:, 1:], layer, masked[:, 1], self.acoustic.mask_code), layer, condition)
         return semantic, acoustic
 
 
 def holed(codes: Tensor, layer: Tensor, masked: Tensor, mask_code: int) -> Tensor:
-    """Codes with layers before `layer` as given, `layer` masked by `masked`, later layers all [MASK] (SISE §2.2).
+    """Codes with [MASK] where `masked` is true in `layer`, and everywhere in later layers (SISE §2.2).
 
     codes [batch, layer, frame], layer [batch], masked [batch, frame] bool.
     """

@@ -51,7 +51,7 @@ class CodecChoice(BaseModel):
         return file_sha256(Path(self.checkpoint)) if self.checkpoint else repr(self.random)
 
     def codec(self, seed: int) -> FactorisedCodec:
-        """The codec, frozen; seed: of random weights. Raises RequestError."""
+        """The frozen codec; seed: for random weights. Raises RequestError."""
         return load_codec(Path(self.checkpoint)) if self.random is None else random_codec(self.random, seed)
 
 
@@ -87,24 +87,24 @@ class SiseTask(SingleModelTask[Sise]):
         clean = batch["clean"]
         codes = self.codec.encode(clean)
         layers = self.codec.config.acoustic if self.codec.config.semantic else self.codec.config.layers
-        chosen, masked = [], []
+        chosen_layers, masked = [], []
         for index in batch["index"]:
             rng = generator("sise", stream, self.config.seed, int(index))
-            chosen.append(int(rng.integers(layers)))  # D25: uniform over layers
+            chosen_layers.append(int(rng.integers(layers)))  # D25: uniform over layers
             masked.append(np.stack([layer_mask(rng, codes.shape[2]) for _ in range(2)]))
         return {
             **batch,
             "codes": codes,
-            "layer": torch.tensor(chosen, device=clean.device),
+            "layer": torch.tensor(chosen_layers, device=clean.device),
             "masked": torch.from_numpy(np.stack(masked)).to(clean.device),
         }
 
     def losses(self, model: nn.Module, examples: Batch, share: Tensor) -> tuple[Tensor, Values]:
         """Cross-entropy of each stage's masked tokens (equation 2; D42), summed over the stages."""
         values = self._losses(model, examples)
-        part = share * len(examples["clean"])
+        weight = share * len(examples["clean"])
         total = torch.stack([value for name, value in values.items() if name.startswith("loss")]).sum()
-        return total * part, {name: value * part for name, value in values.items()}
+        return total * weight, {name: value * weight for name, value in values.items()}
 
     def _losses(self, model: nn.Module, examples: Batch) -> Values:
         codes, layer, masked = examples["codes"], examples["layer"], examples["masked"]
@@ -118,14 +118,14 @@ class SiseTask(SingleModelTask[Sise]):
                 "acoustic": (acoustic, codes[index, 1 + layer], masked[:, 1]),
             }
         values: Values = {}
-        for name, (logits, wanted, hidden) in stages.items():
-            loss = functional.cross_entropy(logits[hidden].float(), wanted[hidden], reduction="none")
-            # average = "clip": every clip has the same weight, however many of its tokens are masked.
-            clip = torch.arange(len(codes), device=codes.device)[:, None].expand_as(hidden)[hidden]
+        for name, (logits, wanted, mask) in stages.items():
+            loss = functional.cross_entropy(logits[mask].float(), wanted[mask], reduction="none")
+            # With average = "clip", every clip has the same weight, independent of how many of its tokens are masked.
+            clip = torch.arange(len(codes), device=codes.device)[:, None].expand_as(mask)[mask]
             sums = torch.zeros(len(codes), device=codes.device).index_add(0, clip, loss)
-            among = hidden.sum(1) if self.objective.average == "clip" else hidden.shape[1]
-            values[f"loss_{name}"] = (sums / among).mean()
-            values[f"accuracy_{name}"] = (logits[hidden].argmax(-1) == wanted[hidden]).float().mean()
+            divisor = mask.sum(1) if self.objective.average == "clip" else mask.shape[1]
+            values[f"loss_{name}"] = (sums / divisor).mean()
+            values[f"accuracy_{name}"] = (logits[mask].argmax(-1) == wanted[mask]).float().mean()
         return values
 
     @torch.no_grad()
@@ -171,7 +171,7 @@ class SiseTask(SingleModelTask[Sise]):
 def with_codec(
     kind: str, model: nn.Module, config: BaseModel, codec: FactorisedCodec, sampling: BaseModel
 ) -> Checkpoint:
-    """A checkpoint of a model of codes and of its codec."""
+    """A checkpoint that contains a model of codes, and its codec."""
     tensors = {f"model.{key}": value.detach().cpu() for key, value in model.state_dict().items()}
     tensors |= {f"codec.{key}": value.detach().cpu() for key, value in codec.state_dict().items()}
     tables: dict[str, Any] = {"model": config, "codec": codec.config, "sampling": sampling}

@@ -1,7 +1,7 @@
 """Trains SISE's factorised codec on frames (the nano sizes): the frame codec's losses, phone prediction, and probes.
 
-The semantic tokens learn phones (SISE §2.1, equation 1). The probes read detached tokens, so the codec does not
-depend on them: they measure how much phone and speaker information the tokens contain.
+The semantic tokens learn phones (SISE §2.1, equation 1). The probes get detached tokens, so they do not affect the
+codec; they measure how much phone and speaker information the tokens contain.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PREDICTOR_BLOCKS, PREDICTOR_EXPANSION = 2, 2
 
 
 def phone_predictor(width: int) -> nn.Sequential:
-    """Phone logits [batch, class, frame] of tokens' latents [batch, width, frame]."""
+    """A network from the latents of tokens [batch, width, frame] to phone logits [batch, class, frame]."""
     return nn.Sequential(
         *convnext(width, PREDICTOR_EXPANSION, PREDICTOR_BLOCKS), nn.Conv1d(width, PhoneSet().classes, 1)
     )
@@ -48,14 +48,14 @@ class TrainedFactorised(TrainedCodec):
     def heads(self, factorised: Factorised | None) -> dict[str, Tensor]:
         if factorised is None or factorised.semantic is None:
             return {}
-        watched = {"semantic": factorised.semantic.output.detach(), "acoustic": factorised.acoustic.output.detach()}
+        detached = {"semantic": factorised.semantic.output.detach(), "acoustic": factorised.acoustic.output.detach()}
         logits = {
             "phones": self.phones(factorised.semantic.output),
-            "phone_probe": self.phone_probe(watched["acoustic"]),
+            "phone_probe": self.phone_probe(detached["acoustic"]),
         }
         return logits | {
             f"speaker_{name}": self.speaker_probes[name](latents.mean(2))[..., None]
-            for name, latents in watched.items()
+            for name, latents in detached.items()
         }
 
 
@@ -67,14 +67,17 @@ class SiseFrameCodecTask(FrameCodecTask):
         return TrainedFactorised(self.codec_config)
 
     def stages(self, batch: Batch) -> Tensor | None:
-        """Acoustic stages kept per clip: U{1, N} for a share of clips, N for the rest. Seed: the first clip's index."""
+        """Number of acoustic stages per clip: U{1, N} for a share of clips, N for the rest.
+
+        The index of the first clip seeds the draws.
+        """
         if self.decoder_only or not self.codec_config.dropout:
             return None
         rng = generator("stages", self.config.seed, int(batch["index"][0]))
         total, count = self.codec_config.acoustic, len(batch["index"])
-        few = rng.random(count) < self.codec_config.dropout
-        kept = np.where(few, rng.integers(1, total + 1, size=count), total)
-        return torch.from_numpy(kept).to(batch["clean"].device)
+        reduced = rng.random(count) < self.codec_config.dropout
+        counts = np.where(reduced, rng.integers(1, total + 1, size=count), total)
+        return torch.from_numpy(counts).to(batch["clean"].device)
 
     def losses(
         self, batch: Batch, estimate: Tensor, logits: Tensor, pitch: Pitch, quantised: Any, heads: dict[str, Tensor]
@@ -100,14 +103,14 @@ class SiseFrameCodecTask(FrameCodecTask):
         if not self.quantised or self.decoder_only:
             return values
         module = self.eval_model.eval()
-        right, known = {"phones": 0.0, "phone_probe": 0.0}, 0.0
+        correct, labelled = {"phones": 0.0, "phone_probe": 0.0}, 0.0
         for batch in batches:
             heads = module.heads(module.codec.quantise(module.codec.latents(batch["clean"])))
             speech = batch["phones"] > UNKNOWN
-            known += float(speech.sum())
-            for name in right:
-                right[name] += float(((heads[name].argmax(1) == batch["phones"]) & speech).sum())
-        if known:
-            values["phone_accuracy/semantic"] = torch.tensor(right["phones"] / known)
-            values["phone_accuracy/acoustic"] = torch.tensor(right["phone_probe"] / known)
+            labelled += float(speech.sum())
+            for name in correct:
+                correct[name] += float(((heads[name].argmax(1) == batch["phones"]) & speech).sum())
+        if labelled:
+            values["phone_accuracy/semantic"] = torch.tensor(correct["phones"] / labelled)
+            values["phone_accuracy/acoustic"] = torch.tensor(correct["phone_probe"] / labelled)
         return values

@@ -1,4 +1,4 @@
-"""Phone labels of a corpus: aligned once and kept in the run's folder, or read from TextGrids while training.
+"""Phone labels of a corpus: aligned once and saved in the run's folder, or read from TextGrids during training.
 
 `labels-STREAM.csv` gives the reason for each recording that could not be aligned; such recordings do not train the
 phone predictor.
@@ -37,8 +37,11 @@ from restorebench.systems.sise.phonemes import (
 from restorebench.systems.training.recordings import Progress, Recordings
 
 MOST_UNKNOWN = 0.05
+"""Largest share of the aligned speech whose phones may be outside the phone set."""
 SHOWN = 8
+"""Number of phones outside the set that an error message names."""
 LOOKED_AT = 2000
+"""Number of TextGrids that are checked before training."""
 
 
 class LabelConfig(BaseModel):
@@ -48,14 +51,14 @@ class LabelConfig(BaseModel):
 
     source: Literal["pocketsphinx", "textgrid", "none"] = "pocketsphinx"
     textgrids: str = ""
-    """Folder of TextGrids named as the utterances, for `textgrid` (Montreal Forced Aligner, the paper's way)."""
+    """Folder of TextGrids named as the utterances, for `textgrid` (of the Montreal Forced Aligner, as in the paper)."""
     phones: Literal["arpabet", "arpabet-pinyin", "mfa-en-zh"] | tuple[str, ...] = "arpabet"
     """The phone set: a name or a list of symbols; ARPAbet when empty."""
 
     @model_validator(mode="after")
     def _source(self) -> LabelConfig:
         if (self.source == "textgrid") != bool(self.textgrids):
-            raise ValueError('source = "textgrid" and a folder of textgrids go together')
+            raise ValueError('source = "textgrid" needs a folder in textgrids; other sources take none')
         return self
 
     @property
@@ -82,7 +85,7 @@ class Aligned:
 
 
 class TextGrids:
-    """Alignments in files, each read when a crop needs it: a corpus may have ten million."""
+    """Alignments in files, each read when a crop needs it, since a corpus may have ten million files."""
 
     def __init__(self, folder: Path, ids: Sequence[str], phones: PhoneSet) -> None:
         self.folder, self.ids, self.phones = folder, ids, phones
@@ -123,50 +126,53 @@ def labels_of(
         if not folder.is_dir():
             raise RequestError(f"{config.textgrids}: no such folder of TextGrids ({folder})")
         grids = TextGrids(folder, ids, config.phone_set)
-        places = sorted({round(recording) for recording in np.linspace(0, len(ids) - 1, min(len(ids), LOOKED_AT))})
-        looked_at = [(ids[recording], grids.read(recording)) for recording in places]
-        _report(looked_at, config.phone_set, table, required)
+        numbers = sorted({round(recording) for recording in np.linspace(0, len(ids) - 1, min(len(ids), LOOKED_AT))})
+        checked = [(ids[recording], grids.read(recording)) for recording in numbers]
+        _report(checked, config.phone_set, table, required)
         return grids
     results = _aligned(recordings.utterances(), table.with_suffix(".json"), progress)
     _report(list(zip(ids, results, strict=True)), config.phone_set, table, required)
     return Aligned([None if isinstance(result, str) else result for result in results], config.phone_set)
 
 
-def _aligned(utterances: Sequence[Utterance], kept: Path, progress: Progress) -> list[Alignment | str]:
-    """Alignments by the built-in aligner, or the reason for none; results in `kept` (.json) are reused."""
-    known = json.loads(kept.read_text(encoding="utf-8")) if kept.is_file() else {}
+def _aligned(utterances: Sequence[Utterance], cache_file: Path, progress: Progress) -> list[Alignment | str]:
+    """Alignments by the built-in aligner, or the reason for none; results in `cache_file` (.json) are reused."""
+    cached = json.loads(cache_file.read_text(encoding="utf-8")) if cache_file.is_file() else {}
     alignments: dict[str, Alignment | str] = {}
 
     def steps() -> Iterator[int]:
         for utterance in utterances:
             key = f"pocketsphinx {utterance.uri} {utterance.text or ''}"
-            alignments[key] = _load(known[key]) if key in known else _align(utterance)
+            alignments[key] = _load(cached[key]) if key in cached else _align(utterance)
             yield 1
 
     progress("align", len(utterances), steps())
-    write_atomic(kept, json.dumps({key: _dump(value) for key, value in alignments.items()}).encode())
+    write_atomic(cache_file, json.dumps({key: _dump(value) for key, value in alignments.items()}).encode())
     return [alignments[f"pocketsphinx {u.uri} {u.text or ''}"] for u in utterances]
 
 
 def _report(aligned: Sequence[tuple[str, Alignment | str]], phones: PhoneSet, table: Path, required: bool) -> None:
-    """Writes the table, prints a summary. Raises RequestError for a wrong phone set, or none aligned if `required`."""
+    """Writes the table and prints a summary.
+
+    Raises RequestError for a wrong phone set, or if `required` is true and no recording is aligned.
+    """
     with open_atomic(table) as part, part.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file)
         writer.writerow(("utterance", "why_not"))
         writer.writerows((clip, result if isinstance(result, str) else "") for clip, result in aligned)
     alignments = [result for _, result in aligned if not isinstance(result, str)]
     if required and aligned and not alignments:
-        raise RequestError(f"none of {len(aligned)} recordings could be aligned, such as: {aligned[0][1]}")
+        raise RequestError(f"none of {len(aligned)} recordings could be aligned; the first reason: {aligned[0][1]}")
     share, outside = unknown_share(alignments, phones)
     if share > MOST_UNKNOWN:
-        # Unknown phones would all be one class.
-        named = ", ".join(outside[:SHOWN])
+        # All unknown phones have the same class, so the predictor could not tell them apart.
+        examples = ", ".join(outside[:SHOWN])
         raise RequestError(
-            f"{share:.0%} of the aligned speech has phones outside the set, such as {named}; at most "
+            f"{share:.0%} of the aligned speech has phones outside the set, such as {examples}; at most "
             f"{MOST_UNKNOWN:.0%} may: set phones under [labels] to {' or '.join(NAMED_SETS)}, or to the list of symbols"
         )
     print(
-        f"labels: {len(alignments)} of {len(aligned)} recordings looked at are aligned, {1 - share:.1%} of their "
+        f"labels: {len(alignments)} of {len(aligned)} checked recordings are aligned, {1 - share:.1%} of their "
         f"speech has known phones ({table})",
         file=sys.stderr,
     )
@@ -178,7 +184,7 @@ def _align(utterance: Utterance) -> Alignment | str:
     if not utterance.text:
         return "no transcript"
     if utterance.language != "en":
-        return f"the built-in aligner is English; this is {utterance.language!r}"
+        return f"the built-in aligner aligns only English; this is {utterance.language!r}"
     from restorebench.systems.sise.aligner import align
 
     try:

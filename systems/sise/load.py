@@ -27,16 +27,16 @@ def load_codec(path: Path) -> FactorisedCodec:
         raise RequestError(f"{path}: no such codec; train one first: {training_command(path)}")
     if checkpoint.header(path)["kind"] == "frame-codec":
         return from_frame_codec(path)
-    kept = checkpoint.read(path, "sise-codec")
-    if not kept.config.get("quantised", True):
+    saved = checkpoint.read(path, "sise-codec")
+    if not saved.config.get("quantised", True):
         raise RequestError(f"{path}: stopped before its quantisers started; train it longer (--resume)")
-    return codec_from(parse(CodecConfig, kept.config.get("model", {}), f"{path}: model"), dict(kept.tensors), path)
+    return codec_from(parse(CodecConfig, saved.config.get("model", {}), f"{path}: model"), dict(saved.tensors), path)
 
 
 def from_frame_codec(path: Path) -> FactorisedCodec:
     """A frame codec as the codec of SISE-w/o-dis: one residual quantiser, no semantic layer. Raises RequestError."""
-    kept = checkpoint.read(path, "frame-codec")
-    shape = parse(FrameCodecConfig, kept.config["model"], f"{path}: model")
+    saved = checkpoint.read(path, "frame-codec")
+    shape = parse(FrameCodecConfig, saved.config["model"], f"{path}: model")
     config = CodecConfig(
         rate=shape.rate,
         semantic=False,
@@ -45,7 +45,7 @@ def from_frame_codec(path: Path) -> FactorisedCodec:
         codebook_dim=shape.codebook_dim,
         frames=FrameShape(**{key: getattr(shape, key) for key in FrameShape.model_fields}),
     )
-    tensors = {key.replace("quantizer.", "acoustic.", 1): value for key, value in kept.tensors.items()}
+    tensors = {key.replace("quantizer.", "acoustic.", 1): value for key, value in saved.tensors.items()}
     return codec_from(config, tensors, path)
 
 
@@ -73,23 +73,23 @@ def codec_table(config: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def load_model(path: Path) -> tuple[Sise, FactorisedCodec]:
-    """A diffusion model and its codec, which is in the same file or a shipped one. Raises RequestError."""
-    kept = checkpoint.read(path, "sise")
-    codec = codec_of(kept, path)
-    config: DiffusionConfig = parse(DiffusionConfig, kept.config["model"], f"{path}: model")
-    return filled(Sise(config, codec.config), kept, path), codec
+    """A diffusion model and its codec, which is in the same file, or ships with this project. Raises RequestError."""
+    saved = checkpoint.read(path, "sise")
+    codec = codec_of(saved, path)
+    config: DiffusionConfig = parse(DiffusionConfig, saved.config["model"], f"{path}: model")
+    return filled(Sise(config, codec.config), saved, path), codec
 
 
-def codec_of(kept: checkpoint.Checkpoint, path: Path) -> FactorisedCodec:
-    """The codec of a model of codes, which is in the model's file or a shipped one. Raises RequestError."""
-    if name := kept.config["codec"].get("bundled"):
-        return load_codec(checked_codec(name, kept.config["codec"]["codes"], path))
-    return codec_from(parse(CodecConfig, codec_table(kept.config), f"{path}: codec"), kept.part("codec."), path)
+def codec_of(saved: checkpoint.Checkpoint, path: Path) -> FactorisedCodec:
+    """The codec of a model of codes; it is in the model's file, or ships with this project. Raises RequestError."""
+    if name := saved.config["codec"].get("bundled"):
+        return load_codec(checked_codec(name, saved.config["codec"]["codes"], path))
+    return codec_from(parse(CodecConfig, codec_table(saved.config), f"{path}: codec"), saved.part("codec."), path)
 
 
-def filled(model: Model, kept: checkpoint.Checkpoint, path: Path) -> Model:
+def filled(model: Model, saved: checkpoint.Checkpoint, path: Path) -> Model:
     """The model with a checkpoint's weights, frozen and in evaluation mode. Raises RequestError."""
-    checkpoint.fill(model, kept.part("model."), path)
+    checkpoint.fill(model, saved.part("model."), path)
     model.requires_grad_(False)
     model.eval()
     return model

@@ -1,6 +1,6 @@
 """Phone alignments and what the codec learns from them: one class per frame (SISE §2.1).
 
-Alignments come from Montreal Forced Aligner's TextGrids, the paper's way, or from the built-in aligner. A frame has the
+Alignments come from Montreal Forced Aligner's TextGrids, as in the paper, or from the built-in aligner. A frame has the
 phone at its centre; silence and phones outside the phone set have classes of their own.
 """
 
@@ -40,12 +40,12 @@ NAMED_SETS = {
     "arpabet-pinyin": (*ARPABET, *PINYIN),
     "mfa-en-zh": tuple(dict.fromkeys((*ARPABET, *MFA_IPA, *PINYIN))),
 }
-"""`mfa-en-zh`: what any of MFA's English and Mandarin models writes, each symbol a class of its own. `arpabet-pinyin`:
-what english_us_arpa and mandarin_pinyin write, and what text is turned into for text-to-speech."""
+"""`mfa-en-zh`: all symbols of MFA's English and Mandarin models, each with a class of its own. `arpabet-pinyin`: the
+symbols of MFA's english_us_arpa and mandarin_pinyin, which are also the phones of our text-to-speech system."""
 MODIFIERS = re.compile("[ːˑʰʱʲʷˠˤ˞˥˦˧˨˩⁰¹²³⁴⁵0-9]|\u0303")
-"""Length, aspiration, secondary articulation, nasality, tone and stress: what a phone has beside its quality."""
+"""Marks of length, aspiration, secondary articulation, nasality, tone and stress."""
 SYLLABIC = re.compile("\u0329")
-"""m̩ counts as m where the set has no syllabic one."""
+"""The mark of a syllabic consonant: m̩ counts as m if the phone set has no m̩."""
 SILENCES = frozenset({"", "SIL", "SP", "<SIL>", "+NSN+", "+BREATH+", "<EPS>"})
 SILENCE, UNKNOWN = 0, 1
 """Classes of frames without speech, and of speech whose phones are not known."""
@@ -83,7 +83,7 @@ class PhoneSet:
         if bare in SILENCES:
             return SILENCE
         plain = MODIFIERS.sub("", phone)
-        # Capitals last, for ARPAbet in small letters: pinyin's zh is not ARPAbet's ZH.
+        # The capitals, which find ARPAbet in small letters, come last: pinyin's zh is not ARPAbet's ZH.
         for symbol in (phone, plain, SYLLABIC.sub("", plain), bare):
             if symbol in self.names:
                 return 2 + self.names.index(symbol)
@@ -110,7 +110,7 @@ def unknown_share(alignments: Sequence[Alignment], phones: PhoneSet) -> tuple[fl
 def frame_labels(
     alignment: Alignment, phones: PhoneSet, start_s: float, frames: int, hop: int, rate: int
 ) -> NDArray[np.int64]:
-    """Classes [frame] of the stretch that begins at `start_s`: frame k has the phone at (k + 1/2) hop / rate.
+    """Classes [frame] of the crop that begins at `start_s`: frame k has the phone at `start_s` + (k + 1/2) hop / rate.
 
     Frames outside every interval, such as padding, are silence.
     """

@@ -1,7 +1,7 @@
 """SISE and its ablation without disentanglement (Tables 1 and 2 of its paper), and their nano sizes.
 
-No authors' weights exist: a row runs from a file that `restorebench train` wrote, named as `sise@FILE`. The paper's
-two rows take any checkpoint with (or without) a semantic layer, since the paper leaves most sizes open. The nano rows
+No authors' weights exist: a row runs from a file that `restorebench train` wrote, named as `sise@FILE`. `sise`
+takes any checkpoint with a semantic layer, `sise-wo-dis` any without, since the paper gives few sizes. The nano rows
 require the diffusion model of their config and come with weights of this project; they are not the paper's models.
 """
 
@@ -16,7 +16,7 @@ from restorebench.systems.checkpoint_row import NANO, CheckpointRow
 
 PAPER = "SISE"
 READINGS = (
-    "where the paper is silent: strides 2, 4, 5, 5 (D23), confidence among the top 20 (sampling.confidence, D41), "
+    "where the paper is unclear: strides 2, 4, 5, 5 (D23), confidence among the top 20 (sampling.confidence, D41), "
     "equation 2 as a mean per clip (losses.average, D42)"
 )
 

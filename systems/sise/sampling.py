@@ -1,7 +1,7 @@
 """Reverse diffusion, layer by layer (SISE §2.2, §3; decisions D31, D32, D41).
 
-Within a layer, tokens that were fixed stay; layers that were finished are conditions of the next. The semantic stage
-is conditioned on the degraded speech alone.
+Within a layer, tokens that are no longer masked are kept; finished layers are conditions of the next layer. The
+semantic stage is conditioned on the degraded speech alone.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ def masked_counts(frames: int, steps: int) -> list[int]:
 @torch.inference_mode()
 def sample(model: Sise, degraded: Tensor, rngs: Sequence[np.random.Generator], config: SamplingConfig) -> Tensor:
     """Codes [batch, layer, frame] for degraded audio [batch, time], one random generator per clip."""
-    heard = model.encode(degraded)
+    encoded = model.encode(degraded)
     steps = config.steps(model.codec_config.layers)
     if model.acoustic is None:
-        return sample_layers(model.first, heard, steps, rngs, config)
-    semantic = sample_layers(model.first, heard, steps[:1], rngs, config)
-    condition = model.acoustic_condition(heard, semantic[:, 0])
+        return sample_layers(model.first, encoded, steps, rngs, config)
+    semantic = sample_layers(model.first, encoded, steps[:1], rngs, config)
+    condition = model.acoustic_condition(encoded, semantic[:, 0])
     acoustic = sample_layers(model.acoustic, condition, steps[1:], rngs, config)
     return torch.cat([semantic, acoustic], dim=1)
 
@@ -64,8 +64,8 @@ def draw(
     rngs: Sequence[np.random.Generator], frames: int, size: int, config: SamplingConfig, device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Gumbel noise for the choice among the top k, [batch, frame, k], and for the confidences, [batch, frame]."""
-    among = min(config.top_k, size)
-    choice = np.stack([rng.gumbel(size=(frames, among)) for rng in rngs]).astype(np.float32)
+    top_k = min(config.top_k, size)
+    choice = np.stack([rng.gumbel(size=(frames, top_k)) for rng in rngs]).astype(np.float32)
     confidence = np.stack([rng.gumbel(size=frames) for rng in rngs]).astype(np.float32)
     return torch.from_numpy(choice).to(device), torch.from_numpy(confidence).to(device)
 
@@ -80,7 +80,7 @@ def reverse_step(
     config: SamplingConfig,
     mask_code: int,
 ) -> Tensor:
-    """Tokens [batch, frame] after step 0, 1, ...: masked ones are drawn, the least confident masked again.
+    """Tokens [batch, frame] after step 0, 1, ...: masked tokens are drawn, and the least confident are masked again.
 
     A token is drawn from the top k at temperature `config.temperature` (1 - n / S), n = `step`, S = `steps`; the last
     step takes the best token, except that a single step with `one_step` = "gumbel" draws at 0.2. A token's confidence
@@ -101,5 +101,5 @@ def reverse_step(
     if keep_masked == 0:
         return drawn
     confidence = (probability + share * draws[1]).masked_fill(~masked, math.inf)
-    again = confidence.argsort(dim=1, stable=True)[:, :keep_masked]
-    return drawn.scatter(1, again, mask_code)
+    masked_again = confidence.argsort(dim=1, stable=True)[:, :keep_masked]
+    return drawn.scatter(1, masked_again, mask_code)

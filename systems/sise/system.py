@@ -1,6 +1,6 @@
 """SISE as a restorer that runs from a checkpoint (`sise@FILE`), window by window.
 
-The paper does not say how to cut long inputs: windows have the length of training crops and do not overlap.
+The paper does not say how to cut long inputs. Here, windows have the length of training crops and do not overlap.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ class SiseSystem:
         self, card: SystemCard, checkpoint: Path, semantic: bool, model: DiffusionConfig | None,
         sampling: Mapping[str, Any] | None = None,
     ) -> None:  # fmt: skip
-        """`semantic`: whether the codec must have a semantic layer; `model`: the config that it must have, None for
-        any; `sampling`: settings that replace the checkpoint's.
+        """`semantic`: whether the codec must have a semantic layer; `model`: the config that the checkpoint must
+        have, None for any; `sampling`: settings that replace the checkpoint's.
 
-        Loads no weights. Raises RequestError.
+        Loads no weights. Raises RequestError for a checkpoint of another kind or variant.
         """
         from restorebench.systems.training.checkpoint import header, training_facts
         from restorebench.systems.training.config import parse
@@ -39,22 +39,26 @@ class SiseSystem:
         facts = header(checkpoint, "sise", ("model", "codec", "sampling", "rate"))
         self.checkpoint, self.config = checkpoint, facts["config"]
         if self.config["codec"]["semantic"] != semantic:
-            seen = "with" if self.config["codec"]["semantic"] else "without"
+            presence = "with" if self.config["codec"]["semantic"] else "without"
             raise RequestError(
-                f"{checkpoint}: its codec is {seen} a semantic layer; {card.name} is the other variant of SISE"
+                f"{checkpoint}: its codec is {presence} a semantic layer; {card.name} is the other variant of SISE"
             )
-        kept = parse(DiffusionConfig, self.config["model"], f"{checkpoint}: model")
-        if model is not None and kept != model:
-            differing = [key for key in DiffusionConfig.model_fields if getattr(kept, key) != getattr(model, key)]
-            shown = ", ".join(f"{key} = {getattr(kept, key)} (wanted {getattr(model, key)})" for key in differing)
-            raise RequestError(f"{checkpoint}: a checkpoint of another variant than {card.name}: {shown}")
+        saved_model = parse(DiffusionConfig, self.config["model"], f"{checkpoint}: model")
+        if model is not None and saved_model != model:
+            differing = [
+                key for key in DiffusionConfig.model_fields if getattr(saved_model, key) != getattr(model, key)
+            ]
+            differences = ", ".join(
+                f"{key} = {getattr(saved_model, key)} (wanted {getattr(model, key)})" for key in differing
+            )
+            raise RequestError(f"{checkpoint}: a checkpoint of another variant than {card.name}: {differences}")
         if card.rate != self.config["rate"]:
             raise RequestError(
                 f"{checkpoint}: its codec works at {self.config['rate']} Hz, {card.name} at {card.rate} Hz"
             )
-        self.model_config = kept
-        given = {**self.config["sampling"], **(sampling or {})}
-        self.sampling = parse(SamplingConfig, given, f"{card.name}: sampling")
+        self.model_config = saved_model
+        sampling_settings = {**self.config["sampling"], **(sampling or {})}
+        self.sampling = parse(SamplingConfig, sampling_settings, f"{card.name}: sampling")
         self.device = device()
         identity = f"{file_sha256(checkpoint)} {self.device}"
         if sampling:

@@ -1,4 +1,4 @@
-"""Synthesizers by registry name: text-to-speech for the downstream test. A new one is one file and one line here."""
+"""Text-to-speech systems for the downstream test, by registry name. To add one, add a file, and a line here."""
 
 BUILTIN = {
     "hibari": "isolated:hibari",

@@ -34,9 +34,9 @@ class IsolatedSynthesizer:
     script: str
     """File name of the worker's code."""
     weights: tuple[tuple[str, str], ...] = ()
-    """Pairs: an argument of the worker, and the name of the weights whose path it gets."""
+    """Pairs of a worker's argument and the name of the weights whose path is its value."""
     seconds_per_request: float = 120.0
-    """Processing time allowed for a sentence."""
+    """Processing time in seconds allowed per request."""
 
     def __call__(self) -> IsolatedSynthesizer:
         return self
@@ -46,7 +46,7 @@ class IsolatedSynthesizer:
         return [Audio(samples, self.card.rate) for samples in spoken]
 
     def remote(self) -> Remote:
-        """The worker process, given absolute paths of its weights; missing weights are fetched."""
+        """The worker process, which gets absolute paths of its weights; missing weights are fetched first."""
         paths = tuple((argument, str(fetch(name).resolve())) for argument, name in self.weights)
         for name in self.card.weights:
             fetch(name)
@@ -73,8 +73,8 @@ class TracedSynthesizer(IsolatedSynthesizer):
         return self
 
     def trace(self, request: SpeechRequest) -> SpeechTrace:
-        seen, [heard] = self._call("trace", [request])
-        return SpeechTrace(Audio(heard, int(seen["rate"])), int(seen["runs"]))
+        facts, [model_input] = self._call("trace", [request])
+        return SpeechTrace(Audio(model_input, int(facts["rate"])), int(facts["runs"]))
 
 
 _HIBARI, _HIBARI_LOCK, _HIBARI_CODE = packaged(FOLDER, "hibari")
@@ -85,7 +85,7 @@ hibari = IsolatedSynthesizer(
     SynthesizerCard(
         name="hibari",
         version=1,
-        summary="One English voice, 24 kHz; a control, which does not clone the prompt's voice",
+        summary="One English voice, 24 kHz: a control that does not clone the prompt's voice",
         source="hibari-tts 0.2.1; its weights come with the package",
         licence="Apache-2.0",
         rate=24_000,
@@ -100,7 +100,7 @@ pocket_tts = TracedSynthesizer(
     SynthesizerCard(
         name="pocket-tts",
         version=1,
-        summary="Kyutai's pocket-tts, English, 24 kHz; clones the prompt's voice, whose text it does not use",
+        summary="Kyutai's pocket-tts, English, 24 kHz; clones the prompt's voice without using the prompt's text",
         source="pocket-tts 4.0.1, config english; temperature 0.3",
         licence="MIT, gated weights",
         rate=24_000,

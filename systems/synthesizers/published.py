@@ -1,8 +1,9 @@
-"""Speech that was made elsewhere: `published:DIR`, a folder as `restorebench speech --prompts` lays it out.
+"""Speech that was made elsewhere: `published:DIR`, a folder in the layout of `restorebench speech --prompts`.
 
-Each system's folder has `meta.lst` and the prompts that its outputs are; a TTS of one's own, or the official script
-of a model that has no adapter here, writes `UTT.wav` beside it. A request is found by its prompt's samples and its
-text; that a file was made from that prompt is up to whoever made it.
+That command writes a folder for each restoration system: `meta.lst`, and the restored clips, which serve as prompts.
+Another program, such as your own TTS or the official script of a model that has no adapter here, adds `UTT.wav` beside
+`meta.lst`. The file of a request is looked up by the prompt's samples and the text. This class cannot check whether the
+other program really used that prompt.
 """
 
 from __future__ import annotations
@@ -50,27 +51,29 @@ class Published:
         )
 
     def synthesize(self, requests: Sequence[SpeechRequest]) -> list[Audio]:
-        return [self._said(request) for request in requests]
+        return [self._read_speech(request) for request in requests]
 
-    def _said(self, request: SpeechRequest) -> Audio:
+    def _read_speech(self, request: SpeechRequest) -> Audio:
         path = self.speech.get((request.prompt.sha256(), _plain(request.text)))
         if path is None:
-            raise AudioError(f"{self.folder}: no meta.lst has this prompt and text; write the prompts again")
+            raise AudioError(
+                f"{self.folder}: no meta.lst has this prompt with this text; run `restorebench speech --prompts` again"
+            )
         if not path.is_file():
-            raise AudioError(f"{path}: was not synthesized")
+            raise AudioError(f"{path}: was not synthesized; wanted the speech of a line of meta.lst")
         return read(path)
 
     @cached_property
     def speech(self) -> dict[tuple[str, str], Path]:
         """(hash of the prompt, text) -> file of its speech."""
-        known = {}
+        paths = {}
         for meta in self.metas:
             for line in meta_lines(meta):
                 prompt = read(meta.parent / line.prompt_wav)
-                known[prompt.sha256(), _plain(line.infer_text)] = meta.parent / f"{line.utt}.wav"
-        return known
+                paths[prompt.sha256(), _plain(line.infer_text)] = meta.parent / f"{line.utt}.wav"
+        return paths
 
 
 def _plain(text: str) -> str:
-    """The text as meta.lst can hold it: with single spaces."""
+    """The text as a line of meta.lst can hold it: each run of whitespace is one space."""
     return " ".join(text.split())

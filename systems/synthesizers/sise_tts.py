@@ -1,7 +1,7 @@
-"""Our zero-shot TTS after SISE's: MaskGCT's structure on SISE's codec, from a checkpoint (`sise-tts@FILE`).
+"""Our version of SISE's zero-shot TTS: MaskGCT's structure on SISE's codec, from a checkpoint (`sise-tts@FILE`).
 
-No authors' weights exist. Options of the name are those of `systems.tts.config.TtsSampling`, as in
-`sise-tts@FILE?guidance=1`.
+The authors published no weights. The options in a name, as in `sise-tts@FILE?guidance=1`, are the fields of
+`systems.tts.config.TtsSampling`.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
     from restorebench.systems.tts.voice import Voice
 
 DEVIATIONS = (
-    "the paper says only that its TTS is similar to MaskGCT: SISE's transformer blocks instead of MaskGCT's, without "
-    "its time embedding (D43), MaskGCT's sampling (D44)"
+    "the paper says only that its TTS is similar to MaskGCT; ours has SISE's transformer blocks, without an embedding "
+    "of the diffusion time (D43), and MaskGCT's sampling (D44)"
 )
 LENGTHS = {
-    "sequence": "the length of a sentence by the number of its phones (D45)",
-    "durations": "phones at the middles of their frames, by a duration model of our own (D45)",
+    "sequence": "the length of a sentence follows from the number of its phones (D45)",
+    "durations": "phones are placed at the middles of their frames, which our own duration model predicts (D45)",
 }
 
 
@@ -56,10 +56,10 @@ class SiseTts:
             identity.append(file_sha256(bundled(codec)))
         languages = ("en",) if model.phones == "arpabet" else ("en", "zh")
         trained = training_facts(facts["card"], checkpoint)
-        sizes = f"{trained['parameters'] / 1e6:.1f} million parameters with the codec"
-        deviations = f"{DEVIATIONS}; {LENGTHS[model.positions]}; {sizes}"
-        known = {"identity": " ".join(identity), "languages": languages, "deviations": deviations}
-        self.card = card.model_copy(update=known | trained)
+        size = f"{trained['parameters'] / 1e6:.1f} million parameters with the codec"
+        deviations = f"{DEVIATIONS}; {LENGTHS[model.positions]}; {size}"
+        facts_of_checkpoint = {"identity": " ".join(identity), "languages": languages, "deviations": deviations}
+        self.card = card.model_copy(update=facts_of_checkpoint | trained)
 
     @cached_property
     def voice(self) -> Voice:

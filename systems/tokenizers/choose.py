@@ -32,7 +32,7 @@ class TokenizerConfig(BaseModel):
     """A frame codec with random weights, for tests that need no trained codec."""
 
     @model_validator(mode="after")
-    def _one(self) -> TokenizerConfig:
+    def _require_exactly_one(self) -> TokenizerConfig:
         if (bool(self.name) + bool(self.checkpoint) + (self.random is not None)) != 1:
             raise ValueError("wanted one of name, checkpoint, random")
         return self
@@ -57,23 +57,26 @@ def load_frame_codec(path: Path) -> FrameCodec:
     """A trained frame codec. Raises RequestError, with the command that trains one when there is no such file."""
     if not path.is_file():
         raise RequestError(f"{path}: no such tokenizer; train one first: {training_command(path)}")
-    kept = checkpoint.read(path, "frame-codec")
-    return frame_codec(kept.config.get("model", {}), dict(kept.tensors), path)
+    loaded = checkpoint.read(path, "frame-codec")
+    return frame_codec(loaded.config.get("model", {}), dict(loaded.tensors), path)
 
 
 def shipped_codec(name: str, codes: str, source: Path) -> FrameCodec:
-    """The shipped codec `name` of a model's codes. Raises RequestError when their digest is not `codes`."""
+    """The shipped codec `name`, on whose codes a model was trained.
+
+    Raises RequestError unless the codec's digest is `codes`; the message names `source`, the file of the model.
+    """
     return load_frame_codec(checked_codec(name, codes, source))
 
 
 def checked_codec(name: str, codes: str, source: Path) -> Path:
-    """The file of a shipped codec whose codes have this digest. Raises RequestError."""
+    """The file of the shipped codec `name`. Raises RequestError unless `checkpoint.codes_digest` of it is `codes`."""
     path = bundled(name)
     seen = checkpoint.codes_digest(checkpoint.read(path, checkpoint.header(path)["kind"]).tensors)
     if seen != codes:
         raise RequestError(
-            f"{source}: trained on codes of {name} with digest {codes[:12]}, the codec here makes {seen[:12]}; "
-            "use the codec that it was trained with, or train it again"
+            f"{source}: trained on codes of {name} with digest {codes[:12]}, but {path} has digest {seen[:12]}; "
+            "use the codec that the model was trained with, or train the model again"
         )
     return path
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 
 class FrameShape(BaseModel):
-    """Encoder and decoder on STFT frames."""
+    """Sizes of an encoder and a decoder that work on STFT frames."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -23,9 +23,11 @@ class FrameShape(BaseModel):
     substeps: int = Field(default=2, ge=1)
 
     @model_validator(mode="after")
-    def _whole_substeps(self) -> FrameShape:
+    def _require_whole_substeps(self) -> FrameShape:
         if self.hop % self.substeps or self.window % self.substeps:
-            raise ValueError(f"substeps = {self.substeps} does not divide hop and window")
+            raise ValueError(
+                f"substeps = {self.substeps}; wanted a divisor of both hop = {self.hop} and window = {self.window}"
+            )
         return self
 
 
@@ -36,7 +38,7 @@ class FrameCodecConfig(FrameShape):
 
 
 class CodecLossConfig(BaseModel):
-    """Weights of the losses that train a frame codec, where 0 leaves one out, and settings of their training."""
+    """Weights of a frame codec's training losses (0 leaves a loss out), and settings of the training."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -49,14 +51,14 @@ class CodecLossConfig(BaseModel):
     codebook: float = 1.0
     commitment: float = 0.25
     adversarial: float = 0.0
-    """Least squares against the STFT discriminators; 0 trains without them."""
+    """Least-squares adversarial loss of the STFT discriminators; 0: training without discriminators."""
     feature: float = 2.0
-    """Relative feature matching; counts with `adversarial` only."""
+    """Relative feature matching; without effect if `adversarial` is 0."""
     discriminator_rate: float = Field(default=7e-4, gt=0)
     """Learning rate of the discriminators."""
     ramp: int = Field(default=100, ge=1)
-    """Steps over which the adversarial part is faded in."""
+    """Steps over which the weights of the adversarial and the feature loss rise linearly from 0."""
     quantise_after: int = Field(default=200, ge=0)
-    """Training steps without quantiser, which then starts from k-means of the encoder's latents."""
+    """Training steps without quantiser. Then its codebooks are initialised by k-means of the encoder's latents."""
     semantic: float = 10.0
     """SISE's phone prediction (equation 1); used by the task `sise-frame-codec` only."""

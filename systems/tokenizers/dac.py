@@ -1,7 +1,7 @@
 """Descript Audio Codec as a tokenizer, with its published weights.
 
-The file is read here rather than by the package: as plain tensors only, and every key is checked, because the package's
-own loader falls back to unpickling and ignores missing keys.
+This module reads the weight file itself: it accepts plain tensors only and checks every key. The package's own loader
+falls back to unpickling and ignores missing keys.
 """
 
 from __future__ import annotations
@@ -81,7 +81,7 @@ class DacTokenizer(nn.Module):
 
 
 def published(name: str) -> DacTokenizer:
-    """A published DAC in evaluation mode, its weights fetched if need be. Raises RequestError."""
+    """A published DAC in evaluation mode; missing weights are downloaded. Raises RequestError."""
     if importlib.util.find_spec("dac") is None:
         raise RequestError(
             f"tokenizer {name} needs descript-audio-codec, not installed; run: pip install 'restorebench[dac]'"
@@ -90,7 +90,7 @@ def published(name: str) -> DacTokenizer:
 
 
 def load(path: Path, name: str) -> DacTokenizer:
-    """The DAC of `CONFIGS[name]` with the weights of a file in the project's published format.
+    """The DAC of `CONFIGS[name]` with the weights of a file in the format that the DAC project publishes.
 
     Raises RequestError, and nothing is half-loaded, when the file is broken, holds more than tensors and plain
     metadata, or its keys or shapes are not exactly those of the configuration.
@@ -99,11 +99,11 @@ def load(path: Path, name: str) -> DacTokenizer:
     state = read_state(path)
     wanted = tokenizer.codec.state_dict()
     missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
-    odd = [key for key in wanted.keys() & state.keys() if wanted[key].shape != state[key].shape]
-    if missing or extra or odd:
+    misshapen = sorted(key for key in wanted.keys() & state.keys() if wanted[key].shape != state[key].shape)
+    if missing or extra or misshapen:
         raise RequestError(
             f"{path}: not the weights of {name}: {len(missing)} keys missing, {len(extra)} unknown, "
-            f"{len(odd)} of another shape (e.g. {[*missing, *extra, *sorted(odd)][0]}); fetch the file again"
+            f"{len(misshapen)} of another shape (e.g. {[*missing, *extra, *misshapen][0]}); fetch the file again"
         )
     tokenizer.codec.load_state_dict(state)
     tokenizer.requires_grad_(False)
@@ -120,5 +120,5 @@ def read_state(path: Path) -> dict[str, Tensor]:
         seen = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
         raise RequestError(f"{path}: cannot be read as DAC weights ({seen}); fetch the file again") from error
     if not isinstance(state, dict) or not all(isinstance(value, Tensor) for value in state.values()):
-        raise RequestError(f"{path}: `state_dict` does not hold tensors alone; fetch the file again")
+        raise RequestError(f"{path}: `state_dict` is not a dict of tensors only; fetch the file again")
     return state

@@ -1,8 +1,8 @@
 """Small discriminators on STFTs, and the two losses that they give a codec.
 
-Inputs are real and imaginary part, compressed to |S| ** 0.3, and the log magnitude, at one window length per
-discriminator. A patch embedding over frequency is followed by 3 x 3 convolutions. The losses are least squares (Mao et
-al. 2017) and feature matching relative to the magnitude of the features.
+Each discriminator has one window length. Its inputs are the real and the imaginary part of the STFT, compressed to
+|S| ** 0.3, and the log magnitude. A patch embedding over frequency is followed by 3 x 3 convolutions. The losses are
+least squares (Mao et al. 2017) and feature matching relative to the magnitude of the features.
 """
 
 from __future__ import annotations
@@ -48,8 +48,8 @@ class StftDiscriminator(nn.Module):
         )[:, :-1]
         power = spectrum.real.square() + spectrum.imag.square() + 1e-8
         scale = power**-0.35
-        seen = torch.stack([spectrum.real * scale, spectrum.imag * scale, 0.15 * power.log() + 0.5], 1)
-        hidden = functional.leaky_relu(self.embed(seen) + self.places, SLOPE)
+        inputs = torch.stack([spectrum.real * scale, spectrum.imag * scale, 0.15 * power.log() + 0.5], 1)
+        hidden = functional.leaky_relu(self.embed(inputs) + self.places, SLOPE)
         features = [hidden]
         for layer in self.layers:
             hidden = functional.leaky_relu(layer(hidden), SLOPE)
@@ -66,21 +66,25 @@ class Discriminators(nn.Module):
         return [part(audio) for part in self.parts]
 
 
-def discriminator_loss(both: Sequence[Judged]) -> Tensor:
-    """Least squares: clean towards 1, estimate towards 0. The batch is [clean, estimate]."""
+def discriminator_loss(outputs: Sequence[Judged]) -> Tensor:
+    """Least squares: clean towards 1, estimate towards 0. Each batch is the clean clips, then the estimates."""
     losses = []
-    for output in both:
+    for output in outputs:
         clean, estimate = output.logits.float().chunk(2)
         losses.append((1 - clean).square().mean() + estimate.square().mean())
     return torch.stack(losses).mean()
 
 
 def generator_losses(estimate: Sequence[Judged], clean: Sequence[Judged]) -> tuple[Tensor, Tensor]:
-    """(adversarial, feature matching): estimate towards 1; mean |difference| of features over their mean |size|."""
+    """(adversarial loss, feature matching loss) of the codec.
+
+    The adversarial loss pulls the logits of the estimate towards 1. Feature matching is the mean absolute difference
+    of the features, divided by the mean magnitude of the clean features.
+    """
     adversarial = torch.stack([(1 - output.logits.float()).square().mean() for output in estimate]).mean()
     distances = [
-        functional.l1_loss(ours.float(), theirs.float()) / (theirs.float().abs().mean() + 1e-3)
-        for mine, its in zip(estimate, clean, strict=True)
-        for ours, theirs in zip(mine.features, its.features, strict=True)
+        functional.l1_loss(feature.float(), target.float()) / (target.float().abs().mean() + 1e-3)
+        for estimate_output, clean_output in zip(estimate, clean, strict=True)
+        for feature, target in zip(estimate_output.features, clean_output.features, strict=True)
     ]
     return adversarial, torch.stack(distances).mean()

@@ -1,4 +1,4 @@
-"""The codec of the nano sizes: it works on STFT frames, so that a CPU can train it and run it.
+"""The codec of the nano models. It works on STFT frames, so that a CPU can train it and run it.
 
 Log magnitudes -> encoder -> residual quantiser -> decoder with a harmonic source (`frames.py`). The quantiser is DAC's
 scheme; latents have zero mean and unit variance in each frame, which bounds the range to quantise.
@@ -43,7 +43,7 @@ class FrameCodec(nn.Module):
         self.quantizer.start_from(latents, rng)
 
     def forward(self, audio: Tensor) -> tuple[Tensor, Quantised]:
-        """The reconstruction [batch, time] and what the quantiser made."""
+        """The reconstruction [batch, time] and the quantiser's output."""
         quantised = self.quantise(self.latents(audio))
         return self.decoder(quantised.output).audio[:, : audio.shape[-1]], quantised
 

@@ -42,7 +42,7 @@ class TrainedCodec(nn.Module):
     def forward(
         self, clean: Tensor, pitch: Pitch, stages: Tensor | None, quantised: bool
     ) -> tuple[Tensor, Tensor, Any, dict[str, Tensor]]:
-        """(reconstruction [batch, time], pitch logits, what the quantisers made or None, logits of heads by name)."""
+        """(reconstruction [batch, time], pitch logits, the quantisers' output or None, logits of heads by name)."""
         latents = self.codec.latents(clean)
         factorised = None
         with torch.autocast(clean.device.type, enabled=False):
@@ -68,7 +68,7 @@ class FrameCodecTask(Task):
         start = str(config.tokenizer.get("checkpoint", ""))
         self.decoder_only = bool(start)
         self.quantised = self.decoder_only
-        """Whether the quantisers have started."""
+        """Whether the quantisers are in use; they are not before step `quantise_after`."""
         if self.decoder_only:
             self.take_up(Path(start))
 
@@ -77,11 +77,11 @@ class FrameCodecTask(Task):
 
     def take_up(self, path: Path) -> None:
         """Starts from a trained codec of the same shape. Raises RequestError."""
-        kept = checkpoint.read(path, self.kind)
-        if not kept.config.get("quantised", True):
+        loaded = checkpoint.read(path, self.kind)
+        if not loaded.config.get("quantised", True):
             raise RequestError(f"{path}: stopped before its quantiser started; train it longer (--resume)")
-        checkpoint.fill(self.module.codec, kept.tensors, path)
-        self.started_from = {key: kept.card.get(key) for key in ("name", "steps", "minutes", "machine", "commit")}
+        checkpoint.fill(self.module.codec, loaded.tensors, path)
+        self.started_from = {key: loaded.card.get(key) for key in ("name", "steps", "minutes", "machine", "commit")}
         for part in self.module.codec.children():
             part.requires_grad_(part is self.module.codec.decoder)
 
@@ -122,8 +122,9 @@ class FrameCodecTask(Task):
                 )
                 total, parts = self.losses(batch, estimates, logits, pitch, quantised, heads)
                 if self.discriminators is not None:
-                    adversarial, parts_ = self.compete(estimates, batch["clean"], min(1.0, step / self.weights.ramp))
-                    total, parts = total + adversarial, parts | parts_
+                    strength = min(1.0, step / self.weights.ramp)
+                    adversarial, adversarial_parts = self.compete(estimates, batch["clean"], strength)
+                    total, parts = total + adversarial, parts | adversarial_parts
                 self.fabric.backward(total / len(micro_batches))
             for name, value in parts.items():
                 values[name] = values.get(name, 0.0) + value.detach() / len(micro_batches)
@@ -168,20 +169,21 @@ class FrameCodecTask(Task):
         return total, values
 
     def compete(self, estimate: Tensor, clean: Tensor, strength: float) -> tuple[Tensor, Values]:
-        """One step of the discriminators, then the adversarial and feature losses of the codec."""
-        both = self.wrapped_critics(torch.cat([clean, estimate.detach()]))
-        critic = discriminator_loss(both)
+        """One discriminator step, then the adversarial and feature losses of the codec, scaled by `strength`."""
+        outputs = self.wrapped_critics(torch.cat([clean, estimate.detach()]))
+        critic = discriminator_loss(outputs)
         self.critic_optimiser.zero_grad()
         self.fabric.backward(critic)
         self.fabric.clip_gradients(self.wrapped_critics, self.critic_optimiser, max_norm=10.0, error_if_nonfinite=False)
         self.critic_optimiser.step()
-        wanted = [
-            output._replace(features=[feature.detach().chunk(2)[0] for feature in output.features]) for output in both
+        clean_outputs = [
+            output._replace(features=[feature.detach().chunk(2)[0] for feature in output.features])
+            for output in outputs
         ]
         assert self.discriminators is not None
         self.discriminators.requires_grad_(False)
         try:
-            adversarial, feature = generator_losses(self.wrapped_critics(estimate), wanted)
+            adversarial, feature = generator_losses(self.wrapped_critics(estimate), clean_outputs)
         finally:
             self.discriminators.requires_grad_(True)
         total = strength * (self.weights.adversarial * adversarial + self.weights.feature * feature)
@@ -212,7 +214,7 @@ class FrameCodecTask(Task):
 
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:
-        """Distances as at inference: with the pitch that the decoder predicts."""
+        """Distances to the clean clips, decoded as at inference: with the pitch that the decoder predicts."""
         codec = self.eval_model.eval().codec
         by_name: dict[str, list[Tensor]] = {}
         codes = []
@@ -239,7 +241,7 @@ class FrameCodecTask(Task):
         return means
 
     def restorer(self) -> Callable[[Tensor], Tensor]:
-        """Clean audio through the codec and back."""
+        """A function that encodes and decodes audio [batch, time] with the codec."""
         codec = self.eval_model.eval().codec
 
         def restore(audio: Tensor) -> Tensor:
@@ -259,14 +261,14 @@ class FrameCodecTask(Task):
         return sounds
 
     def state(self) -> dict[str, Any]:
-        kept: dict[str, Any] = {"quantised": self.quantised, "module": self.module.state_dict()}
-        kept |= {"optimiser": self.optimiser.state_dict(), "average": None}
+        state: dict[str, Any] = {"quantised": self.quantised, "module": self.module.state_dict()}
+        state |= {"optimiser": self.optimiser.state_dict(), "average": None}
         if self.average is not None:
-            kept["average"] = self.average.state_dict()
+            state["average"] = self.average.state_dict()
         if self.discriminators is not None:
-            kept["discriminators"] = self.discriminators.state_dict()
-            kept["critic_optimiser"] = self.critic_optimiser.state_dict()
-        return kept
+            state["discriminators"] = self.discriminators.state_dict()
+            state["critic_optimiser"] = self.critic_optimiser.state_dict()
+        return state
 
     def load_state(self, state: Mapping[str, Any]) -> None:
         self.quantised = state["quantised"]
@@ -279,7 +281,7 @@ class FrameCodecTask(Task):
             self.critic_optimiser.load_state_dict(state["critic_optimiser"])
 
     def export(self) -> Checkpoint:
-        """The codec alone: heads and discriminators are for training."""
+        """The codec alone: heads and discriminators are needed for training only."""
         codec = self.eval_model.codec
         tensors = {key: value.detach().cpu() for key, value in codec.state_dict().items()}
         return Checkpoint(

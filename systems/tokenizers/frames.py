@@ -1,4 +1,4 @@
-"""Encoder and decoder of the frame codecs: log-magnitude frames in, a shaped excitation out.
+"""The frame codecs' encoder, which reads log-magnitude frames, and decoder, which filters an excitation.
 
 |STFT| -> ConvNeXt blocks -> latents;  quantised latents -> ConvNeXt blocks -> pitch -> pulses and noise, each filtered
 by the decoder's spectrum -> inverse STFT. ConvNeXt in 1-d and the inverse-STFT head follow Vocos (Siuzdak 2024, §3);
@@ -32,16 +32,16 @@ FLOOR = 1e-4
 SOURCE_FLOOR = 1e-2
 MAX_LOG_GAIN = 6.0
 QUIET = -3.0
-"""Log-gain that the filters start from."""
+"""Initial log-gain of the filters."""
 PITCH_AFTER = 2
-"""Decoder blocks before the pitch is read off."""
+"""Number of decoder blocks before the layer that predicts the pitch."""
 NEIGHBOURS = 3
 """Pitch bins on either side of the best one, averaged with it."""
 VOICED = (0.3, 0.7)
 """Voicing probabilities between which pulses fade in."""
 NOISE_SEED = 0
 REACH = 3
-"""Frames on either side that a ConvNeXt block looks at."""
+"""Frames on either side that the convolution of a ConvNeXt block covers."""
 
 
 class ConvNeXtBlock(nn.Module):
@@ -117,9 +117,9 @@ class FrameDecoder(nn.Module):
     def forward(self, quantised: Tensor, pitch: Pitch | None = None, clean: Tensor | None = None) -> Synthesised:
         """Audio of quantised latents [batch, width, frame].
 
-        `pitch` (with `periodicity` as the share of pulses) takes the place of the predicted one in training. With
-        `clean` [batch, time] the pulses follow the phase of the recording's fundamental and the noise is drawn anew;
-        without it, the noise has a fixed seed.
+        In training, `pitch` (with `periodicity` as the share of pulses) replaces the predicted pitch. With `clean`
+        [batch, time] the pulses follow the phase of the recording's fundamental, and the noise is drawn from torch's
+        global generator; without `clean`, the noise has a fixed seed.
         """
         hidden = self.before(quantised)
         logits: Tensor = self.pitch(hidden.transpose(1, 2)).float()
@@ -127,9 +127,9 @@ class FrameDecoder(nn.Module):
         return Synthesised(self.filtered(hidden, harmonics, noise), logits)
 
     def chunks(self, quantised: Tensor, chunk: int) -> Iterator[Tensor]:
-        """The audio of `forward` in pieces of `chunk` frames, each made of the frames that its samples depend on.
+        """The audio of `forward` in pieces of `chunk` frames, each computed from the frames that it depends on.
 
-        The pitch is predicted for all frames first, since the pulses' phase is its sum from the start.
+        The pitch is predicted for all frames first, since the pulses' phase is the cumulative sum of the pitch.
         """
         hidden = self.before(quantised)
         harmonics, noise = self.sources(self.predicted(self.pitch(hidden.transpose(1, 2)).float()), None)
@@ -160,7 +160,7 @@ class FrameDecoder(nn.Module):
         return overlap_add(shaped, self.fine_window, self.fine_hop)
 
     def predicted(self, logits: Tensor) -> Pitch:
-        """Pitch and share of pulses of logits [batch, frame, bin + 1]."""
+        """Pitch and share of pulses, from logits [batch, frame, bin + 1]."""
         classes, centres = logits[..., :PITCH_BINS], bin_centres(LOWEST_HZ, HIGHEST_HZ, logits.device)
         around = torch.arange(-NEIGHBOURS, NEIGHBOURS + 1, device=logits.device)
         near = (classes.argmax(-1, keepdim=True) + around).clamp(0, PITCH_BINS - 1)

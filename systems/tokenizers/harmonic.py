@@ -1,4 +1,4 @@
-"""The excitation of voiced speech: a pulse train at a pitch track, and the phase that a recording had.
+"""The excitation of voiced speech: a pulse train that follows a pitch track, and its alignment with a recording.
 
 A decoder that filters a pulse train has to generate the spectral envelope only; without a pulse train it must also
 generate the phase of every harmonic, which 3 kbit/s cannot encode (systems/README.md has the measurement).
@@ -14,10 +14,10 @@ from torch.nn import functional
 
 PITCH_BINS = 96
 LOWPASS_S = 0.05
-"""Length of the smoothing of the measured phase."""
+"""Length of the window that smooths the heterodyned signal before its phase is measured."""
 PHASE_HOP_S = 0.01
 BAND = 0.975
-"""Share of the band that harmonics fill."""
+"""Share of the band up to the Nyquist frequency that harmonics fill."""
 
 
 def bin_centres(lowest_hz: float, highest_hz: float, device: torch.device) -> Tensor:
@@ -26,7 +26,7 @@ def bin_centres(lowest_hz: float, highest_hz: float, device: torch.device) -> Te
 
 
 def phase_of(hz: Tensor, hop: int, rate: int) -> Tensor:
-    """Phase [batch, time] in radians, from 0, of a pitch track [batch, frame], in double precision."""
+    """Phase [batch, time] of a pitch track [batch, frame]: radians summed from 0, in double precision."""
     track = at_samples(hz.log(), hop).exp()
     return (track.double() / rate).cumsum(1) * (2 * math.pi)
 
@@ -40,7 +40,7 @@ def at_samples(frames: Tensor, hop: int) -> Tensor:
 def aligned_phase(clean: Tensor, phase: Tensor, rate: int) -> Tensor:
     """The phase [batch, time], moved so that pulses lock to the fundamental of `clean` [batch, time].
 
-    The clean sound is heterodyned by the phase, smoothed over 50 ms, and the phase of the result is added.
+    The clean sound is heterodyned by the phase and smoothed over 50 ms; the phase of the result is added.
     """
     length, hop = round(LOWPASS_S * rate), round(PHASE_HOP_S * rate)
     kernel = torch.hann_window(length, device=clean.device)
@@ -59,7 +59,8 @@ def aligned_phase(clean: Tensor, phase: Tensor, rate: int) -> Tensor:
 def pulses(phase: Tensor, hz: Tensor, hop: int, rate: int) -> Tensor:
     """A band-limited pulse train [batch, time] of unit power, with a pulse wherever the phase passes a whole turn.
 
-    The sum of cos(k phase) for k = 1 to N in closed form (Dirichlet's kernel), N harmonics below the band's end.
+    It is the sum of cos(k phase) for k = 1 to N in closed form (Dirichlet's kernel), where N is the number of harmonics
+    below BAND times the Nyquist frequency.
     """
     wrapped = (phase % (2 * math.pi)).float()
     count = (BAND * rate / 2 / at_samples(hz.log(), hop).exp()).floor()

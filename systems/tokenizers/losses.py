@@ -88,7 +88,8 @@ def low_band(estimate: Tensor, wanted: Tensor, rate: int) -> Tensor:
 def phase_advance(estimate: Tensor, wanted: Tensor, rate: int) -> Tensor:
     """1 - cos between Y[t] conj Y[t-1] and X[t] conj X[t-1] below 1.2 kHz, weighted by sqrt |X[t]|.
 
-    Does not depend on absolute phase, which few bits cannot encode; it measures the harmonics' frequency and stability.
+    The loss does not depend on the absolute phase, which a low bit rate cannot encode. It compares the frequency
+    and the stability of the harmonics.
     """
     window = 2 * round(PHASE_WINDOW_S * rate / 2)
     bins = bins_below(LOW_HZ, window, rate)
@@ -102,8 +103,9 @@ def phase_advance(estimate: Tensor, wanted: Tensor, rate: int) -> Tensor:
 
 
 def aligned_phase(estimate: Tensor, wanted: Tensor, pulses: Tensor, rate: int) -> Tensor:
-    """1 - cos(Y, X) below 4 kHz in voiced frames, weighted by sqrt |X|; for pulses that are locked to the recording.
+    """1 - cos of the angle between Y and X below 4 kHz in voiced frames, weighted by sqrt |X|.
 
+    The decoder's pulses must be aligned with the recording (`harmonic.aligned_phase`).
     pulses [batch, frame]: share of pulses in each codec frame.
     """
     window = 2 * round(PHASE_WINDOW_S * rate / 2)

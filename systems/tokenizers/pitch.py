@@ -16,9 +16,9 @@ WINDOW_S = 0.032
 THRESHOLD = 0.15
 """Aperiodicity below which the shortest period is taken (YIN, step 4)."""
 MARGIN = 0.05
-"""A period whose aperiodicity is within this of the least counts as below the threshold."""
+"""A period whose aperiodicity exceeds the smallest one by at most this much is treated as below the threshold."""
 MEDIAN = 5
-"""Frames of the median filter that removes single octave errors."""
+"""Length in frames of the median filter that removes octave errors of single frames."""
 SILENCE = 1e-3
 """RMS, in full scale, below which a frame counts as unvoiced."""
 
@@ -63,7 +63,10 @@ def _difference(pieces: Tensor, window: int, longest: int) -> Tensor:
 
 
 def _first_dip(normal: Tensor) -> Tensor:
-    """Index of the shortest period that is good enough, [batch, frame], of aperiodicities [batch, frame, lag]."""
+    """Lag index [batch, frame] of the first local minimum that is low enough in aperiodicities [batch, frame, lag].
+
+    Without such a minimum it is the index of the smallest aperiodicity.
+    """
     least, best = normal.min(-1)
     enough = torch.maximum(least + MARGIN, torch.full_like(least, THRESHOLD))[..., None]
     around = functional.pad(normal, (1, 1), value=float("inf"))

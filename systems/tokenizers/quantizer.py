@@ -1,7 +1,7 @@
 """Residual vector quantisation with factorised codes: project down, look up by cosine similarity, project up.
 
-The scheme is DAC's: project to 8 dimensions, take the code of nearest direction, return its un-normalised
-vector, project back; the next stage quantises what is left. Projections and codebooks start from the principal
+The scheme is DAC's: project to 8 dimensions, take the code whose direction is nearest, return its un-normalised vector,
+project back; the next stage quantises the residual. Projections and codebooks are initialised from the principal
 components and k-means of a batch, and codes that are no longer used are moved onto latents.
 """
 
@@ -61,7 +61,7 @@ class VectorQuantizer(nn.Module):
         vectors = self.lookup(codes)
         codebook = (vectors - latents.detach()).square().mean((1, 2))
         commitment = (latents - vectors.detach()).square().mean((1, 2))
-        # Without gradients the code vector itself, so that decoding the codes gives exactly the same audio.
+        # Without gradients this is the code vector itself, so that decoding the codes gives exactly the same audio.
         straight_through = latents + (vectors - latents).detach() if torch.is_grad_enabled() else vectors
         return self.project_out(straight_through), codes, codebook, commitment, latents
 
@@ -69,8 +69,8 @@ class VectorQuantizer(nn.Module):
     def start_from(self, x: Tensor, rng: torch.Generator) -> None:
         """Fits the projections to the principal components of x [batch, width, frame], the codes to k-means centres.
 
-        Projected latents then have unit variance in every direction. Latents of an untrained encoder nearly all point
-        the same way, so that a lookup by cosine would find a single code.
+        Projected latents then have unit variance in every direction. Without this, nearly all latents of an untrained
+        encoder have the same direction, and a lookup by cosine similarity finds a single code.
         """
         points = x.transpose(1, 2).flatten(0, 1)
         mean = points.mean(0)
@@ -103,17 +103,18 @@ class ResidualQuantizer(nn.Module):
     def forward(self, x: Tensor, stages: Tensor | None = None) -> Quantised:
         """Quantises x [batch, width, frame].
 
-        `stages` [batch]: how many stages each clip keeps. Those beyond it still give codes, but neither output nor
-        losses (DAC's quantiser dropout); the losses are means over all clips.
+        `stages` [batch]: how many stages each clip uses. Later stages still give codes, but do not contribute to the
+        output or the losses (DAC's quantiser dropout); the losses are means over all clips.
         """
         residual, output = x, torch.zeros_like(x)
         codes, latents = [], []
         codebook, commitment = x.new_zeros(()), x.new_zeros(())
         for stage_index, stage in enumerate(self):
-            quantised, indices, near, close, latent = stage(residual)
-            kept = x.new_ones(len(x)) if stages is None else (stages > stage_index).to(x)
-            residual, output = residual - quantised, output + quantised * kept[:, None, None]
-            codebook, commitment = codebook + (near * kept).mean(), commitment + (close * kept).mean()
+            quantised, indices, stage_codebook, stage_commitment, latent = stage(residual)
+            used = x.new_ones(len(x)) if stages is None else (stages > stage_index).to(x)
+            residual, output = residual - quantised, output + quantised * used[:, None, None]
+            codebook = codebook + (stage_codebook * used).mean()
+            commitment = commitment + (stage_commitment * used).mean()
             codes.append(indices)
             latents.append(latent)
         return Quantised(output, torch.stack(codes, 1), codebook, commitment, latents)
@@ -140,7 +141,7 @@ class ResidualQuantizer(nn.Module):
 
     @torch.no_grad()
     def start_from(self, x: Tensor, rng: torch.Generator) -> None:
-        """Fits every stage to what the stages before it leave of x [batch, width, frame]."""
+        """Fits every stage to the residual that the stages before it leave of x [batch, width, frame]."""
         residual = x
         for stage in self:
             stage.start_from(residual, rng)
@@ -148,7 +149,10 @@ class ResidualQuantizer(nn.Module):
 
     @torch.no_grad()
     def track(self, codes: Tensor) -> None:
-        """Updates how much each code is used, from codes [batch, codebook, frame]. 1 means as much as the average."""
+        """Updates each code's usage from codes [batch, codebook, frame].
+
+        Usage is an exponential moving average of the code's count, relative to the mean count of its codebook.
+        """
         for k, stage in enumerate(self):
             count = torch.bincount(codes[:, k].flatten(), minlength=len(stage.usage)).float()
             share = count * len(stage.usage) / count.sum()
@@ -164,16 +168,19 @@ class ResidualQuantizer(nn.Module):
             count = min(int(dead.sum()), len(points))
             if count:
                 chosen = torch.randperm(len(points), generator=rng)[:count].to(points.device)
-                places = dead.nonzero()[:count, 0]
-                stage.vectors[places] = points[chosen]
-                stage.usage[places] = 1.0
+                dead_codes = dead.nonzero()[:count, 0]
+                stage.vectors[dead_codes] = points[chosen]
+                stage.usage[dead_codes] = 1.0
                 moved += count
         return moved
 
 
 @torch.no_grad()
 def kmeans(points: Tensor, clusters: int, rng: torch.Generator) -> Tensor:
-    """Centres [cluster, dim] of points [point, dim]; where there are fewer points, the rest are copies with jitter."""
+    """Centres [cluster, dim] of points [point, dim].
+
+    The initial centres are random points with jitter; with fewer points than clusters, points are repeated.
+    """
     order = torch.randperm(len(points), generator=rng).to(points.device)
     if len(points) < clusters:
         order = order.repeat(-(-clusters // len(points)))
@@ -188,7 +195,10 @@ def kmeans(points: Tensor, clusters: int, rng: torch.Generator) -> Tensor:
 
 
 def perplexity(codes: Tensor, size: int) -> Tensor:
-    """exp of the entropy of how codes [batch, codebook, frame] are used, per codebook: from 1 to `size` (all alike)."""
+    """exp of the entropy of the code frequencies per codebook: 1 (one code) to `size` (all codes equally frequent).
+
+    codes [batch, codebook, frame]
+    """
     counts = torch.stack([torch.bincount(codes[:, k].flatten(), minlength=size) for k in range(codes.shape[1])])
     share = counts.float() / counts.sum(1, keepdim=True)
     entropy: Tensor = torch.special.entr(share).sum(1)

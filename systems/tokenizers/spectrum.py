@@ -60,9 +60,10 @@ def overlap_add(complex_: Tensor, window: int, hop: int) -> Tensor:
 
 
 def _summed(grains: Tensor, hop: int) -> Tensor:
-    """[batch, (frame - 1) * hop + window]: grains [batch, frame, window], each `hop` after the one before it.
+    """Overlap-add [batch, (frame - 1) * hop + window] of grains [batch, frame, window], `hop` samples apart.
 
-    One shifted sum per hop of the window: cheaper, forwards and backwards, than a general fold.
+    It is one shifted sum per hop of the window, which is cheaper than `torch.nn.functional.fold` in the forward and the
+    backward pass.
     """
     batch, frames, window = grains.shape
     parts = window // hop

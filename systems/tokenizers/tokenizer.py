@@ -29,7 +29,7 @@ class Tokenizer(Protocol):
     codebooks: int
     codebook_size: int
     seamless: bool
-    """Whether codes of a minute can be decoded at once, on any machine."""
+    """Whether decoding takes so little memory that a minute of codes can be decoded in one call on any machine."""
 
     def encode(self, audio: Tensor) -> Tensor:
         """Codes of `frames_of(time, hop)` frames; a last partial frame is padded with zeros on the right."""
@@ -40,7 +40,7 @@ class Tokenizer(Protocol):
         ...
 
     def decode_latents(self, quantised: Tensor) -> Tensor:
-        """Audio of frames * hop samples of latents [batch, width, frame], the sum over the quantiser's stages."""
+        """Audio of frames * hop samples, from latents [batch, width, frame], the sum over the quantiser's stages."""
         ...
 
     def quantiser(self) -> list[Codebook]:
@@ -54,5 +54,5 @@ def frames_of(samples: int, hop: int) -> int:
 
 
 def pad_to_hop(audio: Tensor, hop: int) -> Tensor:
-    """Zeros on the right up to a whole number of frames. audio [batch, time]."""
+    """Audio [batch, time], zero-padded on the right to a whole number of frames."""
     return torch.nn.functional.pad(audio, (0, frames_of(audio.shape[-1], hop) * hop - audio.shape[-1]))

@@ -13,14 +13,14 @@ from restorebench.systems.tokenizers.quantizer import ResidualQuantizer
 from restorebench.systems.training.distributed import take_from_first
 
 REVIVE_EVERY = 10
-"""Steps."""
+"""Number of steps from one revival of dead codes to the next."""
 
 
 @torch.no_grad()
 def keep_alive(
     fabric: Any, quantizer: ResidualQuantizer, codes: Sequence[Tensor], latents: Sequence[Tensor], seed: int, step: int
 ) -> int:
-    """Counts the codes of a step; every tenth step moves dead ones onto latents. Returns how many were moved.
+    """Counts the codes of a step and, at every tenth step, moves dead codes onto latents. Returns how many were moved.
 
     codes [batch, stage, frame] per micro-batch; latents [batch, dim, frame] per stage, of the first micro-batch.
     """

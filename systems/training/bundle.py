@@ -25,7 +25,7 @@ from restorebench.systems.training.material import HOP, RATE, Material, Recordin
 from restorebench.systems.training.task import Progress
 
 PIECE_S = 600
-"""Recordings are joined into files of about this length."""
+"""Recordings are joined into files of about this length in seconds."""
 NOISE_KBPS = 24.0
 LIBSNDFILE_KBPS = (6.0, 256.0)
 """Bit rates per channel that correspond to libsndfile's compression levels 1 and 0."""
@@ -33,25 +33,28 @@ MOST_KBPS = 32.0
 
 
 def pack(material: Material, out: Path, megabytes: float, parts: int, progress: Progress) -> list[Path]:
-    """Writes `parts` folders of at most about `megabytes` each; speech takes what labels, noise and rooms leave.
+    """Writes `parts` folders of at most about `megabytes` each.
 
-    Raises RequestError when speech would have to go below 10 kbit/s.
+    Labels, noise and room impulse responses are written first; the rest of the size determines the bit rate of speech.
+    Raises RequestError when less than 10 kbit/s is left for speech.
     """
     folders = []
     for number in range(parts):
         folder = out / f"part-{number}"
         shutil.rmtree(folder, ignore_errors=True)
         folder.mkdir(parents=True)
-        places = list(range(number, len(material.recordings), parts))
-        _pack_labels(material, places, folder)
-        left = megabytes * 1e6 - sum(path.stat().st_size for path in folder.iterdir())
-        seconds = sum(material.recordings[index].frames for index in places) * HOP / RATE
-        kbps = min(MOST_KBPS, left * 8 / seconds / 1000 * 0.97)
+        indices = list(range(number, len(material.recordings), parts))
+        _pack_labels(material, indices, folder)
+        bytes_left = megabytes * 1e6 - sum(path.stat().st_size for path in folder.iterdir())
+        seconds = sum(material.recordings[index].frames for index in indices) * HOP / RATE
+        kbps = min(MOST_KBPS, bytes_left * 8 / seconds / 1000 * 0.97)
         if kbps < 10:
-            raise RequestError(f"{megabytes:g} MB leave {kbps:.1f} kbit/s for speech; allow more, or more parts")
-        groups = _groups([material.recordings[index].frames for index in places])
+            raise RequestError(
+                f"{megabytes:g} MB leave {kbps:.1f} kbit/s for speech; wanted at least 10: raise --megabytes or --parts"
+            )
+        groups = _groups([material.recordings[index].frames for index in indices])
         jobs = [
-            (material.folder, [places[i] for i in group], folder / f"speech-{n:03d}.opus", kbps)
+            (material.folder, [indices[i] for i in group], folder / f"speech-{n:03d}.opus", kbps)
             for n, group in enumerate(groups)
         ]
 
@@ -65,20 +68,20 @@ def pack(material: Material, out: Path, megabytes: float, parts: int, progress: 
     return folders
 
 
-def _pack_labels(material: Material, places: list[int], folder: Path) -> None:
-    frames = np.concatenate([np.arange(material.starts[p], material.starts[p + 1]) for p in places])
+def _pack_labels(material: Material, indices: list[int], folder: Path) -> None:
+    frames = np.concatenate([np.arange(material.starts[i], material.starts[i + 1]) for i in indices])
     with (folder / "labels.npz").open("wb") as file:
         np.savez_compressed(file, phones=material.phones[frames], units=material.units[frames])
     rirs = {f"{index:04d}": rir.astype(np.float16) for index, rir in enumerate(material.rirs)}
     with (folder / "rirs.npz").open("wb") as file:
         np.savez_compressed(file, **rirs)  # type: ignore[arg-type]
     write_opus(folder / "noise.opus", np.asarray(material.noise), NOISE_KBPS)
-    listed = [asdict(material.recordings[index]) for index in places]
+    listed = [asdict(material.recordings[index]) for index in indices]
     write_atomic(folder / "recordings.json", json.dumps(listed).encode())
 
 
 def _groups(frames: Sequence[int]) -> list[list[int]]:
-    """Numbers of recordings, in order, in groups of about ten minutes."""
+    """Indices of recordings, in order, in groups of about ten minutes. frames: the length of each recording."""
     groups: list[list[int]] = [[]]
     length = 0
     for index, count in enumerate(frames):
@@ -91,9 +94,9 @@ def _groups(frames: Sequence[int]) -> list[list[int]]:
 
 
 def _encode(job: tuple[Path, list[int], Path, float]) -> None:
-    folder, places, path, kbps = job
+    folder, indices, path, kbps = job
     material = Material(folder)
-    pieces = [material.speech[material.starts[p] * HOP : material.starts[p + 1] * HOP] for p in places]
+    pieces = [material.speech[material.starts[i] * HOP : material.starts[i + 1] * HOP] for i in indices]
     write_opus(path, np.concatenate(pieces), kbps)
 
 
@@ -105,7 +108,7 @@ def write_opus(path: Path, samples: NDArray[np.int16], kbps: float) -> None:
 
 
 def unpack(parts: Sequence[Path], out: Path, progress: Progress) -> Material:
-    """Puts parts together as training material. Raises RequestError when speech and recordings.json do not match."""
+    """Joins parts into training material. Raises RequestError when speech and recordings.json do not match."""
     out.mkdir(parents=True, exist_ok=True)
     recordings = [Recording(**entry) for part in parts for entry in json.loads((part / "recordings.json").read_text())]
     files = [path for part in parts for path in sorted(part.glob("speech-*.opus"))]
@@ -119,8 +122,10 @@ def unpack(parts: Sequence[Path], out: Path, progress: Progress) -> Material:
 
     progress("decode speech", len(files), steps())
     speech = np.concatenate(decoded)
-    if len(speech) != sum(recording.frames for recording in recordings) * HOP:
-        raise RequestError(f"{parts[0].parent}: {len(speech)} samples of speech, recordings.json says otherwise")
+    if len(speech) != (wanted := sum(recording.frames for recording in recordings) * HOP):
+        raise RequestError(
+            f"{parts[0].parent}: {len(speech)} samples of speech, recordings.json lists {wanted}; copy the parts again"
+        )
     labels = [np.load(part / "labels.npz") for part in parts]
     for name in ("phones", "units"):
         save_array(out / f"{name}.npy", np.concatenate([label[name] for label in labels]))
@@ -135,5 +140,5 @@ def unpack(parts: Sequence[Path], out: Path, progress: Progress) -> Material:
 def _decode(path: Path) -> NDArray[np.int16]:
     samples, rate = soundfile.read(path, dtype="float32")
     if rate != RATE:  # Opus files of other programs have a rate of 48 kHz
-        raise RequestError(f"{path}: {rate} Hz, wanted {RATE}")
+        raise RequestError(f"{path}: {rate} Hz, wanted {RATE} Hz; unpack files that `nano pack` wrote")
     return to_int16(samples)

@@ -1,4 +1,4 @@
-"""The one checkpoint format: a safetensors file whose header holds the config and the card as JSON.
+"""The checkpoint format of all models: a safetensors file whose header holds the config and the card as JSON.
 
 The card records the training data, licence, commit and latest validation metrics of the weights. `read` and `fill`
 check a file before its weights are used, and raise a RequestError of one line.
@@ -45,15 +45,15 @@ def save(path: Path, checkpoint: Checkpoint) -> None:
     facts = {"format": FORMAT, "kind": checkpoint.kind}
     facts |= {"config": json.dumps(checkpoint.config, sort_keys=True), "card": json.dumps(checkpoint.card)}
     with open_atomic(path) as part:
-        mode = part.stat().st_mode  # as the umask has it
+        mode = part.stat().st_mode  # the permissions that the umask gives
         save_file({key: value.contiguous() for key, value in checkpoint.tensors.items()}, part, metadata=facts)
-        part.chmod(mode)  # safetensors lets nobody else read
+        part.chmod(mode)  # safetensors lets only the owner read the file
 
 
 def header(path: Path, kind: str = "", tables: Sequence[str] = ()) -> dict[str, Any]:
     """kind, config and card, without reading the weights.
 
-    Raises RequestError for a broken file, another kind than the one that is wanted, or a config that lacks a table.
+    Raises RequestError for a broken file, for a kind other than `kind`, or for a config that lacks one of `tables`.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -75,25 +75,27 @@ def header(path: Path, kind: str = "", tables: Sequence[str] = ()) -> dict[str, 
     if kind and content["kind"] != kind:
         raise RequestError(f"{path}: a checkpoint of kind {content['kind']!r}, wanted {kind!r}")
     if lacking := [table for table in tables if table not in content["config"]]:
-        raise RequestError(f"{path}: its config lacks {', '.join(lacking)}; it was written by another version")
+        raise RequestError(f"{path}: its config lacks {', '.join(lacking)}; another version wrote it: train it again")
     return content
 
 
 def training_facts(card: Mapping[str, Any], source: Path) -> dict[str, Any]:
     """Fields of a system's card from a checkpoint: speech and steps of its training, number of parameters.
 
-    Corpora without `recordings` (older cards) are left out. Raises RequestError for a card that another program wrote.
+    Corpora without `recordings` (older cards) are left out. Raises RequestError for a card in another format.
     """
     try:
         speech = tuple(TrainingCorpus.model_validate(c) for c in card.get("speech", ()) if "recordings" in c)
         steps = int(card["steps"]) if "steps" in card else None
         return {"training": speech, "steps": steps, "parameters": parameters(source)}
     except (ValidationError, TypeError, ValueError, AttributeError) as error:
-        raise RequestError(f"{source}: its card is not as `train` writes it ({reason(error)})") from error
+        raise RequestError(
+            f"{source}: its card is not as `train` writes it ({reason(error)}); copy or train it again"
+        ) from error
 
 
 def parameters(path: Path) -> int:
-    """Number of parameters in a checkpoint, without those of a codec in another file."""
+    """Number of parameters in a checkpoint file; a codec in a separate file is not counted."""
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as file:
@@ -110,14 +112,18 @@ def read(path: Path, kind: str) -> Checkpoint:
 
 
 def fill(module: nn.Module, state: Mapping[str, Tensor], source: Path) -> None:
-    """Loads exactly these weights into a module. Raises RequestError naming what is missing, unknown or misshapen."""
+    """Loads exactly these weights into a module.
+
+    Raises RequestError that names a missing, unknown or misshapen tensor, or a tensor with NaN or infinity.
+    """
     wanted = module.state_dict()
     missing, extra = sorted(wanted.keys() - state.keys()), sorted(state.keys() - wanted.keys())
-    odd = sorted(key for key in wanted.keys() & state.keys() if wanted[key].shape != state[key].shape)
-    if missing or extra or odd:
+    misshapen = sorted(key for key in wanted.keys() & state.keys() if wanted[key].shape != state[key].shape)
+    if missing or extra or misshapen:
         raise RequestError(
-            f"{source}: its weights do not fit its config: {len(missing)} missing, {len(extra)} unknown, {len(odd)} of "
-            f"another shape (e.g. {[*missing, *extra, *odd][0]}); it was written by another version, or changed"
+            f"{source}: its weights do not fit its config: {len(missing)} missing, {len(extra)} unknown, "
+            f"{len(misshapen)} of another shape (e.g. {[*missing, *extra, *misshapen][0]}); "
+            "another version wrote the file, or it was changed: train it again"
         )
     broken = sorted(key for key, value in state.items() if value.is_floating_point() and not value.isfinite().all())
     if broken:
@@ -130,9 +136,9 @@ def half(value: Tensor) -> Tensor:
 
 
 def codes_digest(tensors: Mapping[str, Tensor]) -> str:
-    """Hash of everything in a codec that decides its codes, at half precision: all but the decoder.
+    """Hash of the weights that determine a codec's codes, at half precision: all but the decoder and the usage counts.
 
-    Further training of the decoder does not change it.
+    Further training of the decoder does not change this hash.
     """
     digest = hashlib.sha256()
     for key in sorted(tensors):

@@ -1,7 +1,7 @@
 """A training run as TOML: what is trained, on which speech, how it is degraded, and for how long.
 
-`extends = "other.toml"` (or a bundled name) takes another file's tables first; a table is merged key by key. `model`,
-`tokenizer`, `teacher`, `sampling`, `losses` and `labels` are read by the task that `kind` names.
+A file with `extends = "other.toml"` (or a bundled name) starts from the tables of that file and overrides them key by
+key. `model`, `tokenizer`, `teacher`, `sampling`, `losses` and `labels` are read by the task that `kind` names.
 """
 
 from __future__ import annotations
@@ -35,14 +35,14 @@ class DataConfig(_Table):
     speech: tuple[CorpusSpec, ...] = ()
     validation: tuple[CorpusSpec, ...] = ()
     held_out: tuple[str, ...] = VCTK_HELD_OUT
-    """VCTK speakers of test sets: a corpus with one of their files is refused. Empty: any may be trained on."""
+    """VCTK speakers of test sets: a corpus with one of their files is refused. Empty: no speaker is refused."""
     held_out_noise: tuple[str, ...] = ("demand",)
     """Lower-case substrings of the paths of noise files that test sets hold out: a noise folder with such a file is
-    refused. Empty: any may be trained on."""
+    refused. Empty: no noise is refused."""
     corruption: str = "voicefixer"
-    """"" for a task that takes clean speech only."""
+    """Name of the corruption; empty for a task that is trained on clean speech only."""
     options: dict[str, Any] = Field(default_factory=dict)
-    """Of the corruption."""
+    """Options of the corruption."""
     prepared: str = ""
     """Folder of codes and teacher targets extracted ahead of training (`--prepare`), relative to the run's folder.
     Runs can share it: runs with the same tokenizer share codes, runs with the same teacher share targets."""
@@ -69,24 +69,26 @@ class TrainingConfig(_Table):
     clip: float = Field(default=0.0, ge=0)
     """Largest norm of the gradient; 0: unlimited."""
     ema: float = Field(default=0.0, ge=0, lt=1)
-    """Decay of the moving average of the weights, which is validated and saved; smaller in the first steps; 0: none."""
+    """Decay of the exponential moving average of the weights, which is validated and saved. The decay is
+    smaller in the first steps. 0: no average."""
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
     log_every: int = Field(default=10, ge=1)
     validate_every: int = Field(default=200, ge=1)
     """Steps between validations; a checkpoint is written with each."""
     validation_clips: int = Field(default=32, ge=1)
     quality_clips: int = Field(default=0, ge=0)
-    """Dev clips that are restored whole and scored by DNSMOS and LSD at each validation; the checkpoint with the best
-    of `quality.composite` is kept as best.safetensors. With corpora these are crops of `validation`."""
+    """Number of dev clips that are restored and scored by DNSMOS and LSD at each validation; the checkpoint with the
+    highest `quality.composite` is kept as best.safetensors. The clips are 8 s crops of the material's dev split, or,
+    with corpora, crops of `validation`."""
     keep_every: int = Field(default=0, ge=0)
     """Steps between checkpoints that are kept as step-0005000.safetensors; a multiple of `validate_every`. 0: none."""
     listen: int = Field(default=2, ge=0)
-    """Validation clips that are restored and written as audio."""
+    """Number of validation clips that are restored and written as audio."""
 
     @model_validator(mode="after")
-    def _an_exponential_ends_above_nothing(self) -> Self:
+    def _require_final_for_exponential(self) -> Self:
         if self.decay == "exponential" and not self.final:
-            raise ValueError("an exponential decay needs final above 0: the share of the rate that it ends at")
+            raise ValueError("final = 0; an exponential decay needs final above 0 (final learning rate / `rate`)")
         return self
 
 
@@ -117,9 +119,9 @@ def bundled(name: str) -> Path:
 
 
 def training_command(checkpoint: Path) -> str:
-    """The command that makes a missing checkpoint, with the bundled config that its folder is named after."""
-    named = [name for name in known() if name.rpartition("/")[2] == checkpoint.parent.name]
-    return " or ".join(f"restorebench train {name}" for name in named or ["CONFIG"])
+    """The command that trains a missing checkpoint, with each bundled config that has the name of its folder."""
+    configs = [name for name in known() if name.rpartition("/")[2] == checkpoint.parent.name]
+    return " or ".join(f"restorebench train {name}" for name in configs or ["CONFIG"])
 
 
 def load_config(name: str | Path) -> RunConfig:
@@ -132,9 +134,12 @@ def load_config(name: str | Path) -> RunConfig:
         raise RequestError(f"{path}: {first_fault(error)}") from error
 
 
-def read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
-    """The tables of a file, on top of those that it extends. Raises RequestError."""
-    if path.resolve() in above:
+def read(path: Path, extending: tuple[Path, ...] = ()) -> dict[str, Any]:
+    """The tables of a file, merged over those of the file that it extends. Raises RequestError.
+
+    extending: the files that extend this one, directly or indirectly.
+    """
+    if path.resolve() in extending:
         raise RequestError(f"{path}: extends itself")
     try:
         tables = read_toml(path)
@@ -142,7 +147,7 @@ def read(path: Path, above: tuple[Path, ...] = ()) -> dict[str, Any]:
         raise RequestError(f"{path}: no such config; bundled ones: {', '.join(known())}") from error
     if base := tables.pop("extends", ""):
         below = path.parent / base if base.endswith(".toml") else bundled(base)
-        tables = merged(read(below, (*above, path.resolve())), tables)
+        tables = merged(read(below, (*extending, path.resolve())), tables)
     return tables
 
 

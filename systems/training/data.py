@@ -1,8 +1,9 @@
-"""Training pairs made on the fly: crop, degrade, settle. Item i is the same on every machine and in every process.
+"""Training pairs made on the fly: each crop is degraded, and the pair is brought to the level and length policy.
 
-Crops are drawn by duration, so that each second of speech is as likely as any other. With prepared features the crops
-are the extracted windows. A crop is degraded as usual; then both sides are lowered by less than 4 dB to the next level
-at which codes were extracted, so that the levels of inputs stay close to those at inference.
+Item i is the same on every machine and in every process. Crops are drawn by duration, so that each second of speech is
+as likely as any other. With prepared features, the crops are the windows whose features were extracted: a window is
+degraded as usual, then both sides are lowered by less than 4 dB to the next level at which codes were extracted, so
+that the levels of inputs stay close to those at inference.
 """
 
 from __future__ import annotations
@@ -33,10 +34,10 @@ Batch = dict[str, Tensor]
 """clean and degraded [batch, time]; index, padding, recording and start (seconds) [batch]; with prepared features also
 codes and taught."""
 Extras = Callable[[str, int], dict[str, Any]]
-"""(stream, index of an item) -> arrays that join the batch; made by the workers, so it must pickle."""
+"""(stream, index of an item) -> arrays that are added to the item; picklable, since worker processes call it."""
 ATTEMPTS = 20
 FIRST_DRAWS, MOST_MISSED = 50, 0.2
-"""Number of draws after which a larger share of unreadable ones ends a run, and that share."""
+"""A run ends when more than the share MOST_MISSED of its draws is unreadable, checked from draw FIRST_DRAWS on."""
 
 
 class PairStream(Dataset[dict[str, Any]]):
@@ -59,20 +60,20 @@ class PairStream(Dataset[dict[str, Any]]):
         self.tried = self.missed = 0
 
     def __getitem__(self, index: int) -> dict[str, Any]:
-        why = "crops of silence; are these recordings of speech?"
+        failure = "were silent; are these recordings of speech?"
         for attempt in range(ATTEMPTS):
             self.tried += 1
             try:
                 if item := self._item(index, attempt):
                     return item
             except (AudioError, soundfile.LibsndfileError, OSError) as error:
-                why = f"items that cannot be read, the last because of {self._skipped(reason(error))}"
-        raise AudioError(f"in a row {ATTEMPTS} {why}")
+                failure = f"cannot be used, the last because of {self._report_skipped(reason(error))}"
+        raise AudioError(f"{ATTEMPTS} draws in a row {failure}")
 
-    def _skipped(self, why: str) -> str:
+    def _report_skipped(self, why: str) -> str:
         """Prints why a draw is skipped, each reason once, and returns the reason.
 
-        Raises AudioError when they are a large share of what was drawn.
+        Raises AudioError when more than the share MOST_MISSED of the draws cannot be read.
         """
         self.missed += 1
         if self.tried >= FIRST_DRAWS and self.missed > MOST_MISSED * self.tried:
@@ -83,13 +84,13 @@ class PairStream(Dataset[dict[str, Any]]):
         return why
 
     def _item(self, index: int, attempt: int) -> dict[str, Any] | None:
-        """One try; None for a crop of digital silence, or softer than what was prepared.
+        """One attempt at an item; None if the crop is digital silence, or softer than every prepared level.
 
         Raises AudioError for a file that cannot be read.
         """
         item: dict[str, Any] = {"index": index}
         rng = generator(*self.identity, index, attempt)
-        window, recording_index, start_s = self._place(rng)
+        window, recording_index, start_s = self._draw_position(rng)
         clean, padding = self.recordings[recording_index].crop(start_s, self.config.seconds, self.rate)
         if not np.any(clean):
             return None
@@ -105,12 +106,12 @@ class PairStream(Dataset[dict[str, Any]]):
             item |= self.prepared.features(window, level)
         elif self.config.corruption:
             clean, degraded = self._degrade(rng, clean)
-        where = {"recording": recording_index, "start": start_s, "padding": np.float32(padding)}
-        item |= where | {"clean": clean, "degraded": degraded}
+        position = {"recording": recording_index, "start": start_s, "padding": np.float32(padding)}
+        item |= position | {"clean": clean, "degraded": degraded}
         return item if self.extras is None else item | self.extras(self.identity[0], index)
 
-    def _place(self, rng: np.random.Generator) -> tuple[Window | None, int, float]:
-        """(prepared window, number of the recording, seconds where the crop begins)"""
+    def _draw_position(self, rng: np.random.Generator) -> tuple[Window | None, int, float]:
+        """(prepared window or None, index of the recording, start of the crop in seconds)"""
         if self.prepared is not None:
             window = self.prepared.windows[int(rng.integers(len(self.prepared.windows)))]
             return window, window.recording, window.start_s
@@ -128,7 +129,7 @@ class PairStream(Dataset[dict[str, Any]]):
 
 
 def indices(start: int, batch: int, accumulate: int, rank: int, world: int) -> Iterator[list[int]]:
-    """Item indices of a process's micro-batches from step `start` on. The n items of step s begin at index s * n."""
+    """Item indices of a process's micro-batches from step `start` on. Step s begins at index s times items per step."""
     micro = start * accumulate
     while True:
         first = (micro * world + rank) * batch
@@ -137,7 +138,7 @@ def indices(start: int, batch: int, accumulate: int, rank: int, world: int) -> I
 
 
 class _Guarded(Dataset[dict[str, Any] | str]):
-    """Items, or a one-line reason where one fails: DataLoader would add a worker's traceback to an exception."""
+    """Items of a stream; a one-line reason for an item that fails. DataLoader would add a traceback to an exception."""
 
     def __init__(self, stream: PairStream) -> None:
         self.stream = stream
@@ -150,21 +151,21 @@ class _Guarded(Dataset[dict[str, Any] | str]):
 
 
 def loader(stream: PairStream, batches: Iterator[list[int]], workers: int) -> Iterator[Batch]:
-    """Batches in order, made ahead by worker processes. Raises RequestError when one cannot be made."""
+    """Batches in order, made ahead by worker processes. Raises RequestError when an item cannot be made."""
     context = "spawn" if workers else None
-    made = DataLoader(
+    data_loader = DataLoader(
         _Guarded(stream), batch_sampler=batches, num_workers=workers, multiprocessing_context=context,
         collate_fn=_collate, worker_init_fn=_begin_worker,
     )  # fmt: skip
-    for batch in made:
+    for batch in data_loader:
         if isinstance(batch, str):
             raise RequestError(batch)
         yield batch
 
 
 def _collate(items: list[dict[str, Any] | str]) -> Batch | str:
-    wrong = [item for item in items if isinstance(item, str)]
-    return wrong[0] if wrong else collate([item for item in items if not isinstance(item, str)])
+    failures = [item for item in items if isinstance(item, str)]
+    return failures[0] if failures else collate([item for item in items if not isinstance(item, str)])
 
 
 def collate(items: list[dict[str, Any]]) -> Batch:
@@ -173,5 +174,5 @@ def collate(items: list[dict[str, Any]]) -> Batch:
 
 def _begin_worker(_: int) -> None:
     torch.set_num_threads(1)
-    # A worker may still be sending a batch when it ends, and a torch thread that runs while Python ends aborts it.
+    # A worker may still be sending a batch when it ends. A torch thread that runs while Python ends aborts the process.
     atexit.register(os._exit, 0)

@@ -11,7 +11,7 @@ from torch import Tensor
 
 @torch.no_grad()
 def take_from_first(tensors: Iterable[Tensor]) -> None:
-    """Overwrites tensors, in place, with the first process's; each stays on its own device."""
+    """Overwrites tensors, in place, with the values of the first process; each tensor stays on its own device."""
     if torch.distributed.is_available() and torch.distributed.is_initialized():
         for tensor in tensors:
             torch.distributed.broadcast(tensor.data, 0)

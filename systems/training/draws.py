@@ -2,8 +2,8 @@
 
 Every random choice is a small array drawn on the CPU by a generator seeded by (seed, split, batch number), so a batch
 is the same in every process and resuming is exact; convolution, filtering and mixing run as batched tensor operations.
-Ranges and probabilities are those of the registered corruption, and a bank of its filters is sampled as impulse
-responses.
+Ranges and probabilities are those of the registered corruption. Its low-pass filters are replaced by a fixed bank of
+transfer functions, which are computed once by the corruption's own code.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Draws:
         chosen = [index for index, recording in enumerate(material.recordings) if recording.split == split]
         if not chosen:
             raise RequestError(f"{material.folder}: no recordings in split {split!r}")
-        self.places = np.array(chosen)
+        self.indices = np.array(chosen)
         lengths = np.array([material.recordings[index].frames for index in chosen])
         self.ends = np.cumsum(lengths) / lengths.sum()
         self.frames = samples_for(data.seconds, RATE) // HOP
@@ -77,31 +77,31 @@ class Draws:
 
     def batch(self, number: int) -> Batch:
         rng = generator("draws", self.seed, self.split, number)
-        places, starts = self.crops(rng, self.size)
-        clean, frame_index, inside = self.cut(places, starts)
+        recordings, starts = self.crops(rng, self.size)
+        clean, frame_index, inside = self.cut(recordings, starts)
         batch: Batch = {
             "index": torch.arange(number * self.size, (number + 1) * self.size, device=self.device),
-            "recording": torch.from_numpy(places).to(self.device),
+            "recording": torch.from_numpy(recordings).to(self.device),
             "start": torch.from_numpy(starts * HOP / RATE).to(self.device),
             "padding": 1 - inside.float().mean(1),
             "phones": self.phones[frame_index].masked_fill(~inside, 0),
             "units": self.units[frame_index].masked_fill(~inside, IGNORED),
-            "speaker": torch.from_numpy(self.speakers[places]).to(self.device),
+            "speaker": torch.from_numpy(self.speakers[recordings]).to(self.device),
         }
         if self.degrader is None:
             gain = 10 ** (rng.uniform(*CLEAN_GAIN_DB, size=(self.size, 1)) / 20)
             clean = clean * self.tensor(gain)
             clean = clean * (PEAK / clean.abs().amax(1, keepdim=True).clamp(min=PEAK))
             return batch | {"clean": clean, "degraded": clean}
-        voices, at = self.crops(rng, self.size * BABBLE_VOICES)
-        babble = self.cut(voices, at)[0].view(self.size, BABBLE_VOICES, self.time)
+        babble_crops = self.crops(rng, self.size * BABBLE_VOICES)
+        babble = self.cut(*babble_crops)[0].view(self.size, BABBLE_VOICES, self.time)
         clean, degraded = self.degrader(rng, clean, babble)
         return batch | {"clean": clean, "degraded": degraded}
 
     def clips(self, count: int, seconds: float) -> list[tuple[Audio, Audio]]:
         """At most `count` (clean, degraded) crops of `seconds` without padding, the same each time."""
-        longer = self.data.model_copy(update={"seconds": seconds})
-        batch = Draws(self.material, longer, torch.device("cpu"), self.seed, self.split, count).batch(0)
+        data = self.data.model_copy(update={"seconds": seconds})
+        batch = Draws(self.material, data, torch.device("cpu"), self.seed, self.split, count).batch(0)
         return [
             (Audio(clean.numpy(), RATE), Audio(degraded.numpy(), RATE))
             for clean, degraded, padding in zip(batch["clean"], batch["degraded"], batch["padding"], strict=True)
@@ -110,17 +110,16 @@ class Draws:
 
     def crops(self, rng: np.random.Generator, count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """(recording, first frame within it) of crops: every second of speech is as likely as any other."""
-        places = self.places[np.searchsorted(self.ends, rng.random(count)).clip(max=len(self.places) - 1)]
-        room = np.array([max(self.material.recordings[index].frames - self.frames, 0) for index in places])
-        return places, np.floor(rng.random(count) * (room + 1)).astype(np.int64)
+        recordings = self.indices[np.searchsorted(self.ends, rng.random(count)).clip(max=len(self.indices) - 1)]
+        last_starts = np.array([max(self.material.recordings[index].frames - self.frames, 0) for index in recordings])
+        return recordings, np.floor(rng.random(count) * (last_starts + 1)).astype(np.int64)
 
-    def cut(self, places: NDArray[np.int64], starts: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
-        """Clean crops [batch, time], their frames' places [batch, frame], and which of them are within the recording.
-
-        Short recordings are followed by silence.
+    def cut(self, recordings: NDArray[np.int64], starts: NDArray[np.int64]) -> tuple[Tensor, Tensor, Tensor]:
+        """Clean crops [batch, time]; for each of their frames [batch, frame], its index in the material and whether it
+        lies within the recording. Short recordings are zero-padded on the right.
         """
-        begins = torch.from_numpy(self.material.starts[places] + starts).to(self.device)
-        ends = torch.from_numpy(self.material.starts[places + 1]).to(self.device)
+        begins = torch.from_numpy(self.material.starts[recordings] + starts).to(self.device)
+        ends = torch.from_numpy(self.material.starts[recordings + 1]).to(self.device)
         frames = begins[:, None] + torch.arange(self.frames, device=self.device)
         inside = frames < ends[:, None]
         frames = torch.minimum(frames, ends[:, None] - 1)
@@ -132,10 +131,10 @@ class Draws:
         return torch.from_numpy(np.asarray(values, dtype=np.float32)).to(self.device)
 
 
-def labelled(array: NDArray[Any], nothing: int) -> NDArray[np.int64]:
-    """Labels as int64, with IGNORED where there is none."""
+def labelled(array: NDArray[Any], no_label: int) -> NDArray[np.int64]:
+    """Labels as int64, with IGNORED in place of `no_label`."""
     labels = np.array(array, dtype=np.int64)
-    labels[labels == nothing] = IGNORED
+    labels[labels == no_label] = IGNORED
     return labels
 
 
@@ -147,7 +146,9 @@ class Degrader:
         if not isinstance(corruption, VoiceFixer | Dns):
             raise RequestError(f"corruption {data.corruption!r} has no batched form; known: voicefixer, dns")
         if isinstance(corruption, VoiceFixer) and corruption.order != "published":
-            raise RequestError("the batched voicefixer knows order = 'published' only")
+            raise RequestError(
+                f"voicefixer with order = {corruption.order!r} has no batched form; wanted order = 'published'"
+            )
         self.corruption, self.device, self.time = corruption, device, time
         rirs = material.rirs
         longest = max(len(rir) for rir in rirs)
@@ -162,7 +163,7 @@ class Degrader:
             self.filters = torch.from_numpy(filter_bank(corruption, self.size)).to(device)
 
     def __call__(self, rng: np.random.Generator, clean: Tensor, babble: Tensor) -> tuple[Tensor, Tensor]:
-        """(clean, degraded) of clean [batch, time], with babble voices [batch, voice, time], at their joint level."""
+        """(clean, degraded) at their joint level, from clean [batch, time] and babble voices [batch, voice, time]."""
         if isinstance(self.corruption, VoiceFixer):
             return self.voicefixer(self.corruption, rng, clean, babble)
         return self.dns(self.corruption, rng, clean, babble)
@@ -185,8 +186,8 @@ class Degrader:
         if corruption.filter_noise:
             noise = torch.fft.irfft(torch.fft.rfft(noise, self.size) * response, self.size)[:, : self.time]
         snr = rng.uniform(*corruption.snr_db, size=count)
-        loud = self.column(rng.random(count) < corruption.p["noise"])
-        degraded = degraded + loud * at_snr(degraded, noise, self.column(snr))
+        noisy = self.column(rng.random(count) < corruption.p["noise"])
+        degraded = degraded + noisy * at_snr(degraded, noise, self.column(snr))
         peak = torch.maximum(clean.abs().amax(1, keepdim=True), degraded.abs().amax(1, keepdim=True))
         gain = self.column(rng.uniform(*corruption.gain, size=count)) / peak.clamp(min=TINY)
         return clean * gain, degraded * gain
@@ -209,7 +210,7 @@ class Degrader:
         return reverberant
 
     def sources(self, rng: np.random.Generator, count: int, babble: Tensor) -> Tensor:
-        """Noise [batch, time] of any level."""
+        """Noise [batch, time], recorded, coloured or babble; its level is arbitrary."""
         kind = torch.from_numpy(rng.choice(3, p=NOISE_KINDS, size=count)).to(self.device)[:, None]
         offset = torch.arange(self.time, device=self.device)
         first = torch.from_numpy((rng.random(count) * (len(self.noise) - self.time)).astype(np.int64)).to(self.device)
@@ -227,7 +228,7 @@ class Degrader:
 
 
 def at_snr(speech: Tensor, noise: Tensor, snr_db: Tensor) -> Tensor:
-    """Noise scaled to a ratio of mean powers; nothing where the noise is silent."""
+    """Noise scaled so that its mean power is `snr_db` below that of the speech; zeros where the noise is silent."""
     power = speech.square().mean(1, keepdim=True)
     noise_power = noise.square().mean(1, keepdim=True)
     gain = (power / noise_power.clamp(min=TINY)).sqrt() * 10 ** (-snr_db / 20)

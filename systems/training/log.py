@@ -21,7 +21,7 @@ DRAW_INTERVAL_S = 60.0
 
 
 class Log:
-    """Rows of log.csv; on resume, what was written after the checkpoint is dropped."""
+    """Rows of log.csv. When a run is resumed, rows of steps after the checkpoint are removed."""
 
     def __init__(self, folder: Path, from_step: int) -> None:
         from torch.utils.tensorboard import SummaryWriter
@@ -29,12 +29,12 @@ class Log:
         self.folder, self.path = folder, folder / "log.csv"
         self.drawn = time.monotonic()
         folder.mkdir(parents=True, exist_ok=True)
-        kept = [row for row in rows(self.path) if int(row["step"]) <= from_step] if from_step else []
-        self.seconds_before = max((float(row["seconds"]) for row in kept), default=0.0)
+        earlier = [row for row in rows(self.path) if int(row["step"]) <= from_step] if from_step else []
+        self.seconds_before = max((float(row["seconds"]) for row in earlier), default=0.0)
         with open_atomic(self.path) as part, part.open("w", encoding="utf-8", newline="") as file:
             writer = csv.DictWriter(file, COLUMNS)
             writer.writeheader()
-            writer.writerows(kept)
+            writer.writerows(earlier)
         self.events = SummaryWriter(str(folder / "tensorboard"), purge_step=from_step + 1 if from_step else None)
 
     def add(self, step: int, seconds: float, split: str, values: Mapping[str, float]) -> None:
@@ -50,7 +50,7 @@ class Log:
         self.events.add_audio(name, audio.samples[None], step, sample_rate=audio.rate)
 
     def draw(self) -> None:
-        """The picture of the curves; at most one a minute."""
+        """Draws the curves as curve.png, at most once a minute."""
         if time.monotonic() - self.drawn >= DRAW_INTERVAL_S:
             draw(self.path, self.folder / "curve.png")
             self.drawn = time.monotonic()
@@ -68,7 +68,8 @@ def rows(path: Path) -> list[dict[str, str]]:
 
 
 def draw(table: Path, picture: Path) -> None:
-    """One panel per value: training smoothed, validation as points. `name/part` share a panel, a line for each part."""
+    """One panel per value: training values are smoothed, validation values are points. The values `name/part` share a
+    panel, with one line for each part."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -102,13 +103,13 @@ def draw(table: Path, picture: Path) -> None:
         axes.set_xlabel("step", fontsize=8)
         axes.tick_params(labelsize=8)
         axes.grid(alpha=0.3)
-        axes.legend(fontsize=7, ncols=2, loc="upper right")  # "best" measures every line
-    with open_atomic(picture) as part_:
-        figure.savefig(part_, format="png", dpi=110)
+        axes.legend(fontsize=7, ncols=2, loc="upper right")  # loc="best" would measure every line, which is slow
+    with open_atomic(picture) as part_file:
+        figure.savefig(part_file, format="png", dpi=110)
 
 
 def smooth(values: np.ndarray) -> np.ndarray:
-    """Running mean over the last points."""
+    """Running mean over a tenth of the number of points, at most SMOOTHING."""
     width = max(1, min(SMOOTHING, len(values) // 10))
     padded = np.concatenate([np.full(width - 1, values[0]), values])
     return np.convolve(padded, np.ones(width) / width, mode="valid")

@@ -1,8 +1,8 @@
 """The training loop: Fabric handles devices and precision, a task defines the model, its losses and its checkpoint.
 
 Generators are seeded by the run's seed and the step, batch or item, so a resumed run continues bit for bit, and the
-drawn pairs do not depend on how many processes share a step. `torchrun --nproc-per-node N restorebench train ...` runs
-it on N devices.
+drawn pairs do not depend on how many processes share a step. `torchrun --nproc-per-node N -m restorebench train ...`
+trains on N devices.
 """
 
 from __future__ import annotations
@@ -40,14 +40,15 @@ from restorebench.systems.training.task import Progress, Task, make_task
 class Trained:
     checkpoint: Path
     done: int
-    """Steps."""
+    """Number of steps done."""
     planned: int
+    """Number of steps in the config."""
 
 
 def train(
     config: str | Path | RunConfig, out: Path, resume: bool, minutes: float | None, progress: Progress
 ) -> Trained:
-    """Trains until the config's steps are done, the minutes are over, or Ctrl-C.
+    """Trains until the config's steps are done, the minutes are over, or Ctrl-C is pressed.
 
     Raises RequestError for a config that cannot be run, or a folder that holds another run.
     """
@@ -126,7 +127,7 @@ class Session:
 
     @contextmanager
     def interrupts_at_step_ends(self) -> Iterator[None]:
-        """The first Ctrl-C or SIGTERM ends the run after the current step, with a checkpoint; a second one at once."""
+        """The first Ctrl-C or SIGTERM ends the run after the current step, with a checkpoint; a second aborts it."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -134,9 +135,9 @@ class Session:
 
         def stop(*_: object) -> None:
             self.stopping = True
-            as_before()
+            restore_handlers()
 
-        def as_before() -> None:
+        def restore_handlers() -> None:
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -145,7 +146,7 @@ class Session:
         try:
             yield
         finally:
-            as_before()
+            restore_handlers()
 
     def steps(self) -> Iterator[None]:
         training, fabric = self.run.training, self.fabric
@@ -168,20 +169,20 @@ class Session:
             self.done += 1
             signalled = self.any_process(self.stopping)
             stop = signalled or self.out_of_time()
-            judge = self.done == training.steps or self.done % training.validate_every == 0
-            if stop or judge or self.done % training.log_every == 0:
+            validating = self.done == training.steps or self.done % training.validate_every == 0
+            if stop or validating or self.done % training.log_every == 0:
                 self.write("train", self.finite(self.mean(pending)))
                 pending = []
-            if judge or (stop and not signalled):
+            if validating or (stop and not signalled):
                 self.validate()
-            if judge or stop:
+            if validating or stop:
                 self.save()
             yield
             if stop:
                 return
 
     def finite(self, values: dict[str, float]) -> dict[str, float]:
-        """The same values. Raises RequestError when one is not finite, so that no checkpoint is written."""
+        """Returns the values unchanged. Raises RequestError before a checkpoint is written if a value is not finite."""
         broken = sorted(name for name, value in values.items() if not math.isfinite(value))
         if broken:
             raise RequestError(
@@ -190,21 +191,22 @@ class Session:
             )
         return values
 
-    def any_process(self, says: bool) -> bool:
-        """Whether `says` is true in any process: a signal may reach only one, and all have to stop at the same step."""
+    def any_process(self, condition: bool) -> bool:
+        """Whether `condition` holds in any process: a signal may reach only one process, but all must stop together."""
         if self.fabric.world_size == 1:
-            return says
-        count = self.fabric.all_reduce(torch.tensor(float(says), device=self.fabric.device), reduce_op="sum")
+            return condition
+        count = self.fabric.all_reduce(torch.tensor(float(condition), device=self.fabric.device), reduce_op="sum")
         assert isinstance(count, torch.Tensor)
         return bool(count > 0)
 
     def out_of_time(self) -> bool:
-        """Whether the first process's time is over: all stop at the same step. The first validation is not counted."""
+        """Whether the first process has used up its minutes. The first process decides for all, so that all stop at
+        the same step. The first validation is not counted."""
         over = self.minutes is not None and time.monotonic() - self.first_step > 60 * self.minutes
         return bool(self.fabric.broadcast(over))
 
     def mean(self, pending: list[dict[str, Any]]) -> dict[str, float]:
-        """Over steps and processes."""
+        """The mean of each value over steps and processes."""
         names = sorted({name for values in pending for name in values})
         device = self.fabric.device
         means = torch.stack(
@@ -275,8 +277,8 @@ def machine(device: torch.device, processes: int) -> str:
 
 
 def conditions(run: RunConfig, task: Task, world: int) -> dict[str, Any]:
-    """What a step depends on besides the config. The number of processes that share its clips may change, although it
-    affects rounding, dropout and the number of clips per batch normalisation."""
+    """Conditions, besides the config, that must be the same when a run is resumed. The number of processes that share
+    a step's clips may change, although it affects rounding, dropout and the number of clips per batch normalisation."""
     clips = run.training.batch * run.training.accumulate * world
     return {"features": task.features_identity(), "clips of a step": clips}
 
@@ -284,7 +286,8 @@ def conditions(run: RunConfig, task: Task, world: int) -> dict[str, Any]:
 def load_state(out: Path, run: RunConfig, task: Task, resume: bool, world: int) -> int:
     """Loads the task's state, if there is one, and returns the steps done.
 
-    Raises RequestError when the folder holds a run without `resume`, none with it, or a run with other settings.
+    Raises RequestError when the folder holds a run and `resume` is false, when it holds no run and `resume` is true, or
+    when the run has other settings.
     """
     path = out / "state.pt"
     if not path.is_file():
@@ -305,22 +308,25 @@ def load_state(out: Path, run: RunConfig, task: Task, resume: bool, world: int) 
         if before[table].get(key) != now[table].get(key) and (table, key) not in changeable(run)
     )
     if differing or (before["kind"], before["seed"]) != (now["kind"], now["seed"]):
-        raise RequestError(f"{out}: was started with other settings ({', '.join(differing) or 'kind, seed'})")
-    if "processes" in state:  # as earlier versions wrote it
+        raise RequestError(
+            f"{out}: was started with other settings ({', '.join(differing) or 'kind, seed'}); "
+            "use the same config, or name another folder with --out"
+        )
+    if "processes" in state:  # a file of an earlier version
         state["clips of a step"] = before["training"]["batch"] * before["training"]["accumulate"] * state["processes"]
-    for what, here in conditions(run, task, world).items():
-        if state[what] != here:
+    for name, current in conditions(run, task, world).items():
+        if state[name] != current:
             raise RequestError(
-                f"{out}: was started with other {what} ({state[what] or 'none'}, now {here or 'none'}); go on with the "
-                "same tokenizer, teacher and batch x accumulate x processes, or start anew with --out"
+                f"{out}: was started with other {name} ({state[name] or 'none'}, now {current or 'none'}); resume with "
+                "the same tokenizer, teacher and batch x accumulate x processes, or name another folder with --out"
             )
     task.load_state(state["task"])
     return int(state["step"])
 
 
 def changeable(run: RunConfig) -> set[tuple[str, str]]:
-    """Settings that may differ when a run is resumed. They change no weight, but for batch and accumulate, whose
-    product with the number of processes is a condition of its own (`conditions`)."""
+    """Settings that may differ when a run is resumed, since they do not affect the weights. The product of batch,
+    accumulate and the number of processes does affect them: `conditions` requires that it stays the same."""
     always = {("training", name) for name in ("log_every", "listen", "batch", "accumulate", "keep_every")}
     always |= {("data", "workers"), ("data", "held_out"), ("data", "held_out_noise")}
     return always | ({("training", "steps")} if run.training.decay == "constant" else set())
@@ -333,9 +339,9 @@ def chain_first(first: Batch, rest: Iterator[Batch]) -> Iterator[Batch]:
 
 def whole_seconds(steps: Iterator[None], total: int) -> Iterator[int]:
     """Progress in seconds: the whole seconds since the previous value."""
-    start, shown = time.monotonic(), 0
+    start, reported = time.monotonic(), 0
     for _ in steps:
-        gone = min(total, int(time.monotonic() - start))
-        yield gone - shown
-        shown = gone
-    yield total - shown
+        elapsed = min(total, int(time.monotonic() - start))
+        yield elapsed - reported
+        reported = elapsed
+    yield total - reported

@@ -54,7 +54,7 @@ Split = Literal["train", "dev"]
 
 
 class MaterialConfig(BaseModel):
-    """What `gather` collects; the TOML file `configs/nano/_material.toml`."""
+    """What `gather` collects. `configs/nano/_material.toml` is such a config."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
@@ -78,7 +78,7 @@ class Recording:
     licence: str
     split: Split
     samples: int
-    """Before padding."""
+    """Number of samples before padding."""
 
     @property
     def frames(self) -> int:
@@ -98,12 +98,15 @@ class Material:
         self.starts = np.concatenate([[0], np.cumsum([r.frames for r in self.recordings])])
         """First frame of each recording, and the end."""
         if len(self.speech) != self.starts[-1] * HOP:
-            raise RequestError(f"{folder}: speech.npy holds {len(self.speech)} samples, recordings.json says otherwise")
+            raise RequestError(
+                f"{folder}: speech.npy holds {len(self.speech)} samples, recordings.json lists "
+                f"{self.starts[-1] * HOP}; remove both files and run: make train-material"
+            )
 
     def _array(self, name: str) -> NDArray[Any]:
         path = self.folder / name
         if not path.is_file():
-            raise RequestError(f"{path}: no such file; the training material is incomplete")
+            raise RequestError(f"{path}: no such file; the training material is incomplete; run: make train-material")
         array: NDArray[Any] = np.load(path, mmap_mode="r")
         return array
 
@@ -213,7 +216,7 @@ def mono(path: Path, rate: int) -> FloatArray:
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{path}: {error}") from error
     if len(samples) == 0:
-        raise AudioError(f"{path}: holds no samples")
+        raise AudioError(f"{path}: holds no samples; wanted at least one")
     if np.any(np.abs(samples - samples[:, :1]) > ALIKE):
         raise AudioError(f"{path}: {samples.shape[1]} channels that differ; wanted mono")
     return resample(np.ascontiguousarray(samples[:, 0]), file_rate, rate)
@@ -270,7 +273,7 @@ def _align_all(material: Material, texts: list[str | None], progress: Progress) 
 
 
 def _align(job: tuple[Path, int, str]) -> NDArray[np.uint8] | None:
-    """Phone classes [frame] of one recording; None where its transcript does not fit."""
+    """Phone classes [frame] of one recording; None if its transcript cannot be aligned."""
     from restorebench.systems.sise.aligner import align
     from restorebench.systems.sise.phonemes import PhoneSet, frame_labels
 
@@ -288,7 +291,7 @@ _materials: dict[Path, Material] = {}
 
 
 def _opened(folder: Path) -> Material:
-    """Once per worker process."""
+    """The material in a folder, opened once per worker process."""
     if folder not in _materials:
         _materials[folder] = Material(folder)
     return _materials[folder]

@@ -34,11 +34,11 @@ class Run:
     name: str
     """A bundled config, `nano/NAME`."""
     share: float
-    """Of the minutes on a CPU, where runs come one after the other."""
+    """Share of the minutes on a CPU, where the runs are trained one after the other."""
     batch: int
-    """On a GPU."""
+    """Batch size on a GPU."""
     second: bool = False
-    """Whether it needs a codec that is trained."""
+    """Whether the run needs a trained codec, so that it starts after that codec's run."""
 
 
 PLAN = (
@@ -53,7 +53,7 @@ PLAN = (
 )
 """In order of priority."""
 FIRST_SHARE = 0.33
-"""Share of the minutes on a GPU that codecs are trained for, before the other runs start."""
+"""Share of the minutes on a GPU during which the codecs are trained, before the other runs start."""
 
 app = typer.Typer(add_completion=False, help=(__doc__ or "").partition("\n")[0])
 
@@ -62,42 +62,42 @@ app = typer.Typer(add_completion=False, help=(__doc__ or "").partition("\n")[0])
 def gather() -> None:
     """Collect corpora, phones, Whisper units, noise and room impulse responses."""
     from restorebench.systems.training.material import default_config
-    from restorebench.systems.training.material import gather as gathered
+    from restorebench.systems.training.material import gather as gather_material
 
-    material = gathered(default_config(), MATERIAL, plainly)
+    material = gather_material(default_config(), MATERIAL, plainly)
     print(f"{material.count_without_phones()} of {len(material.recordings)} recordings have no phones")
 
 
 @app.command()
 def pack(
-    megabytes: Annotated[float, typer.Option(help="Largest size of a part.")] = 60.0,
+    megabytes: Annotated[float, typer.Option(help="Largest size of a part in MB.")] = 60.0,
     parts: Annotated[int, typer.Option(min=1, help="Number of self-contained parts.")] = 1,
 ) -> None:
     """Pack the material for a machine with a GPU."""
-    from restorebench.systems.training.bundle import pack as packed
+    from restorebench.systems.training.bundle import pack as pack_material
     from restorebench.systems.training.material import Material
 
-    for folder in packed(Material(MATERIAL), BUNDLE, megabytes, parts, plainly):
+    for folder in pack_material(Material(MATERIAL), BUNDLE, megabytes, parts, plainly):
         print(folder, f"{sum(p.stat().st_size for p in folder.iterdir()) / 1e6:.1f} MB")
 
 
 @app.command()
 def unpack(parts: list[Path], out: Path = MATERIAL) -> None:
-    """Unpack parts of a bundle into one material."""
-    from restorebench.systems.training.bundle import unpack as unpacked
+    """Join the parts of a bundle into one folder of training material."""
+    from restorebench.systems.training.bundle import unpack as unpack_parts
 
-    unpacked(parts, out, plainly)
+    unpack_parts(parts, out, plainly)
 
 
 @app.command()
 def train(
-    minutes: Annotated[float, typer.Option(help="For all runs together.")] = 600.0,
-    threads: Annotated[int, typer.Option(min=1, help="CPU threads of a run.")] = 1,
-    material: Annotated[Path, typer.Option(help="Training material.")] = MATERIAL,
+    minutes: Annotated[float, typer.Option(help="Training time of all runs together.")] = 600.0,
+    threads: Annotated[int, typer.Option(min=1, help="Number of CPU threads per run.")] = 1,
+    material: Annotated[Path, typer.Option(help="Folder of the training material.")] = MATERIAL,
     only: Annotated[str, typer.Option(help="Names of runs, separated by commas.")] = "",
-    side_by_side: Annotated[bool | None, typer.Option(help="Train at the same time; default: only on a GPU.")] = None,
+    side_by_side: Annotated[bool | None, typer.Option(help="Train the runs in parallel; default: on a GPU.")] = None,
 ) -> None:
-    """Start or resume the runs; when run one after the other, at the lowest CPU priority."""
+    """Start or resume the runs. Runs that are trained one after the other have the lowest CPU priority."""
     import torch
 
     gpu = torch.cuda.is_available()
@@ -114,9 +114,9 @@ def train(
 @app.command()
 def publish(out: Annotated[Path, typer.Option(help="Folder of the checkpoints.")]) -> None:
     """Write the runs' checkpoints for distribution: in half precision, with codecs in separate files."""
-    from restorebench.systems.training.publish import publish as published
+    from restorebench.systems.training.publish import publish as publish_runs
 
-    for path in published(RUNS, out):
+    for path in publish_runs(RUNS, out):
         print(path, f"{path.stat().st_size / 1e6:.1f} MB")
 
 
@@ -130,7 +130,7 @@ def _side_by_side(chosen: list[Run], minutes: float, threads: int, material: Pat
         left = (end - time.monotonic()) / 60 * share
         processes = [
             get_context("spawn").Process(
-                target=_beside, args=(os.getpid(), run, left, threads, material, {**common, "batch": run.batch})
+                target=_in_child, args=(os.getpid(), run, left, threads, material, {**common, "batch": run.batch})
             )
             for run in runs
         ]
@@ -142,7 +142,7 @@ def _side_by_side(chosen: list[Run], minutes: float, threads: int, material: Pat
             print(f"failed: {', '.join(failed)}", file=sys.stderr, flush=True)
 
 
-def _beside(parent: int, *arguments: Any) -> None:
+def _in_child(parent: int, *arguments: Any) -> None:
     """One run in a child process, which ends with its parent; on Ctrl-C the run saves a checkpoint and stops."""
     end_with(parent)
     _in_process(*arguments)
@@ -152,7 +152,7 @@ def _in_process(run: Run, minutes: float, threads: int, material: Path, training
     import torch
 
     from restorebench.systems.training.config import load_config
-    from restorebench.systems.training.loop import train as trained
+    from restorebench.systems.training.loop import train as train_run
 
     torch.set_num_threads(threads)
     torch.backends.cudnn.benchmark = True  # every step has the same shapes
@@ -166,12 +166,12 @@ def _in_process(run: Run, minutes: float, threads: int, material: Path, training
         }
     )
     out = RUNS / run.name
-    done = trained(config, out, (out / "state.pt").is_file(), minutes, plainly)
-    print(f"{run.name}: {done.done} steps in {time.monotonic() - started:.0f} s", flush=True)
+    trained = train_run(config, out, (out / "state.pt").is_file(), minutes, plainly)
+    print(f"{run.name}: {trained.done} steps in {time.monotonic() - started:.0f} s", flush=True)
 
 
 def plainly(stage: str, total: int, steps: Iterator[int]) -> None:
-    """A line every half minute: these runs write into log files."""
+    """Prints progress as one line every half minute, since the output of these runs goes to log files."""
     began = shown = time.monotonic()
     count = 0
     for step in steps:

@@ -33,33 +33,33 @@ from restorebench.systems.training.recordings import Recordings, speech_of
 from restorebench.systems.training.task import Progress, Task, make_task
 
 LEVEL_OF_THE_REST = LEVELS // 4
-"""The level at which columns that do not depend on the level are extracted."""
+"""Index of the level at which columns that do not depend on the level are extracted."""
 
 
 @dataclass(frozen=True)
 class Shard:
     path: Path
     name: str
-    """Of the column."""
+    """Name of the column."""
     column: Column
     windows: Sequence[Window]
 
 
 def prepare(config: str | Path | RunConfig, out: Path, progress: Progress) -> Path:
-    """Fills the folder that `data.prepared` names; the path of it. Raises RequestError."""
+    """Fills the folder that `data.prepared` names, and returns its path. Raises RequestError."""
     run = config if isinstance(config, RunConfig) else load_config(config)
     if not run.data.prepared:
         raise RequestError(f"{run.name}: names no folder for prepared features; set prepared = ... under [data]")
     task = make_task(run)
     if not task.columns():
-        raise RequestError(f"{run.name}: a {task.kind} has nothing to prepare")
+        raise RequestError(f"{run.name}: runs of kind {task.kind!r} have nothing to prepare; leave --prepare out")
     local = os.environ.get("LOCAL_RANK", "0")
     device = torch.device(f"cuda:{local}" if torch.cuda.is_available() else "cpu")
     task.place(device)
     recordings = speech_of(run, out, progress)
     windows = windows_of(recordings.seconds, run.data.seconds)
     rank, world = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
-    mine = [
+    missing = [
         Shard(path, name, task.columns()[name], windows[number * SHARD : (number + 1) * SHARD])
         for name, folder in folders_of(run, task, recordings, out).items()
         for number, path in enumerate(shards(folder, len(windows)))
@@ -67,10 +67,10 @@ def prepare(config: str | Path | RunConfig, out: Path, progress: Progress) -> Pa
     ]
 
     def steps() -> Iterator[int]:
-        for shard in mine:
+        for shard in missing:
             yield from write_shard(shard, run, task, recordings, device)
 
-    progress("prepare", sum(len(shard.windows) for shard in mine), steps())
+    progress("prepare", sum(len(shard.windows) for shard in missing), steps())
     return out / run.data.prepared
 
 
@@ -92,7 +92,7 @@ def write_shard(
     with open_atomic(shard.path) as file:
         mode = file.stat().st_mode
         save_file({shard.name: torch.cat(tensors).contiguous()}, file)
-        file.chmod(mode)  # safetensors lets nobody else read
+        file.chmod(mode)  # safetensors lets only the owner read the file
 
 
 def folders_of(run: RunConfig, task: Task, recordings: Recordings, out: Path) -> dict[str, Path]:
@@ -108,6 +108,6 @@ def folders_of(run: RunConfig, task: Task, recordings: Recordings, out: Path) ->
 
 
 def prepared_for(run: RunConfig, task: Task, recordings: Recordings, out: Path) -> Prepared:
-    """The features that a run asks for. Raises RequestError when they are absent or unfinished."""
+    """The prepared features of a run. Raises RequestError when they are absent or unfinished."""
     windows = windows_of(recordings.seconds, run.data.seconds)
     return Prepared(folders_of(run, task, recordings, out), task.columns(), windows)

@@ -22,22 +22,24 @@ SHARD = 256
 """Windows per shard."""
 STEP_DB, LEVELS = 4.0, 10
 PEAKS = tuple(10 ** (-STEP_DB * step / 20) for step in range(LEVELS))
-"""Levels at which a window is prepared, as peaks of the clean side. Codes depend on the level, and the clean side of a
-pair gets its level from the corruption that is drawn during training."""
+"""Levels at which a window is prepared, as peaks of the clean side. Codes depend on the level, and the clean side
+of a pair has a level that is known only when its corruption is drawn, during training."""
 
 
 @dataclass(frozen=True)
 class Column:
-    """One kind of features: what decides them, and whether they depend on the level."""
+    """One kind of features."""
 
     identity: str
+    """Identifies the tokenizer or teacher that computes the features."""
     levelled: bool
+    """Whether the features depend on the level."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """`data.seconds` of a recording from `start_s` on. Features of complete files could be cut only every 5.12 s, where
-    the frames of codec and teacher coincide."""
+    """`data.seconds` of a recording from `start_s` on. Features are extracted per window, since features of whole files
+    could be cut only every 5.12 s, where the frames of codec and teacher coincide."""
 
     index: int
     recording: int
@@ -54,13 +56,13 @@ def windows_of(seconds: Sequence[float] | NDArray[np.float64], window_s: float) 
 
 
 def full_scale(clean: FloatArray) -> FloatArray:
-    """The window with a peak of 1; silence as it is."""
+    """The window scaled to a peak of 1; silence is returned unchanged."""
     peak = float(np.max(np.abs(clean), initial=0.0))
     return clean if peak == 0 else (clean / peak).astype(np.float32)
 
 
 def level_below(peak: float) -> int | None:
-    """Number of the loudest prepared level that is not above a peak; None for what is softer than all."""
+    """Index of the loudest prepared level that is not above the peak; None if the peak is below all levels."""
     return next((number for number, prepared in enumerate(PEAKS) if prepared <= peak * (1 + 1e-6)), None)
 
 

@@ -16,11 +16,11 @@ from restorebench.systems.training.checkpoint import Checkpoint, codes_digest, h
 @dataclass(frozen=True)
 class Shipped:
     name: str
-    """Of the file, without suffix."""
+    """Name of the file, without suffix."""
     runs: tuple[str, ...]
     """Runs in order of preference; the first one with a checkpoint is used."""
     codec: str = ""
-    """The shipped codec of a model of codes."""
+    """Name of the shipped codec whose codes the model uses; empty for a codec."""
 
 
 SHIPPED = (
@@ -32,7 +32,7 @@ SHIPPED = (
     Shipped("sise-wo-dis-nano", ("sise-wo-dis",), "codec-nano"),
 )
 PREFIXES = {"masksr": "tokenizer.", "sise": "codec."}
-"""Where a model's checkpoint keeps its codec."""
+"""Kind of a model -> prefix of its codec's tensors in the checkpoint."""
 
 
 def publish(runs: Path, out: Path) -> list[Path]:
@@ -45,20 +45,21 @@ def publish(runs: Path, out: Path) -> list[Path]:
             continue
         best = folder / "best.safetensors"
         path = best if best.is_file() else folder / "model.safetensors"
-        kept = checkpoint.read(path, checkpoint.header(path)["kind"])
+        trained = checkpoint.read(path, checkpoint.header(path)["kind"])
         target = out / f"{shipped.name}.safetensors"
-        checkpoint.save(target, _slim(kept, shipped.codec, out))
+        checkpoint.save(target, _without_codec(trained, shipped.codec, out))
         written.append(target)
     return written
 
 
-def _slim(kept: Checkpoint, codec: str, out: Path) -> Checkpoint:
-    prefix = PREFIXES.get(kept.kind, "")
-    tensors = {key: half(value) for key, value in kept.tensors.items() if not (prefix and key.startswith(prefix))}
-    config = dict(kept.config)
+def _without_codec(trained: Checkpoint, codec: str, out: Path) -> Checkpoint:
+    """The checkpoint in half precision. With a codec, the config names it and the codec's tensors are left out."""
+    prefix = PREFIXES.get(trained.kind, "")
+    tensors = {key: half(value) for key, value in trained.tensors.items() if not (prefix and key.startswith(prefix))}
+    config = dict(trained.config)
     if codec:
         path = out / f"{codec}.safetensors"
         table = prefix.rstrip(".")
         codes = codes_digest(checkpoint.read(path, checkpoint.header(path)["kind"]).tensors)
         config[table] = {**config[table], "bundled": codec, "codes": codes}
-    return Checkpoint(kept.kind, tensors, config, kept.card)
+    return Checkpoint(trained.kind, tensors, config, trained.card)

@@ -1,7 +1,7 @@
 """Scores of restored dev clips during training, by metrics that the board uses.
 
-Cross-entropy and mel distance do not rank models (systems/README.md): the checkpoint that is kept is the one whose
-restored clips score best.
+Cross-entropy and mel distance do not rank models by quality (systems/README.md), so the best checkpoint is chosen by
+the scores of its restored clips.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def quality(
 
 
 def best_before(folder: Path) -> float:
-    """The composite of the best checkpoint that lies in a run's folder; -inf without one."""
+    """The composite of `best.safetensors` in a run's folder; -inf if there is no such file."""
     from restorebench.systems.training.checkpoint import header
 
     path = folder / "best.safetensors"

@@ -35,8 +35,9 @@ from restorebench.systems.training.config import RunConfig
 MOST_UNREADABLE = 0.05
 """Largest accepted share of unreadable recordings."""
 SHOWN = 3
+"""Number of unreadable recordings that a message names."""
 READERS = 16
-"""Headers that are read at the same time."""
+"""Number of threads that read file headers in parallel."""
 TEXTS = ("corpus", "id", "uri", "text", "language", "speaker", "licence")
 SCHEMA = pa.schema([*((name, pa.large_string()) for name in TEXTS), ("rate", pa.int32()), ("frames", pa.int64())])
 Progress = Callable[[str, int, Iterator[int]], None]
@@ -75,7 +76,7 @@ class Recording:
 
 
 def _sound(uri: str) -> soundfile.SoundFile:
-    """The opened file, or member of an archive, which is not unpacked. Raises AudioError."""
+    """The opened file, or the opened member of an archive, without unpacking the archive. Raises AudioError."""
     try:
         if member := archived(uri):
             with resolve_uri(member.archive).open("rb") as archive:
@@ -90,7 +91,7 @@ def _sound(uri: str) -> soundfile.SoundFile:
 
 
 class _Rows(Sequence[Row]):
-    """Rows of a table; each is made when it is asked for."""
+    """Rows of a table; each row is converted to Python objects when it is accessed."""
 
     def __init__(self, table: pa.Table) -> None:
         self.table = table
@@ -126,7 +127,7 @@ class Recordings(_Rows[Recording]):
     """The list of a run's recordings."""
 
     def __init__(self, table: pa.Table, path: Path | None = None) -> None:
-        """path: of the file that holds the table, which other processes map instead of getting a copy."""
+        """path: the file that holds the table; other processes memory-map it instead of receiving a copy."""
         super().__init__(table)
         self.path = path
         rates = table["rate"].to_numpy()
@@ -159,55 +160,55 @@ class Recordings(_Rows[Recording]):
         return [Utterance(**{name: row[name] for name in names}) for row in self.table.to_pylist()]
 
 
-def recordings_of(corpora: Sequence[CorpusSpec], kept: Path | None, progress: Progress) -> Recordings:
-    """The recordings of corpora: from `kept` where it lists the same corpora, else listed now and kept there.
+def recordings_of(corpora: Sequence[CorpusSpec], path: Path | None, progress: Progress) -> Recordings:
+    """The recordings of corpora: read from the list at `path` if it lists the same corpora, else listed anew and saved.
 
-    Raises RequestError when a corpus is not here, or more than 5 % of the recordings cannot be read.
+    Raises RequestError when a corpus is missing, or more than 5 % of the recordings cannot be read.
     """
     identity = digest(*(spec.model_dump_json() for spec in corpora))
-    if kept is not None and kept.is_file():
-        known = open_list(kept)
-        if known.table.schema.metadata == {b"corpora": identity.encode()}:
+    if path is not None and path.is_file():
+        saved = open_list(path)
+        if saved.table.schema.metadata == {b"corpora": identity.encode()}:
             print(
-                f"training: {len(known)} recordings as listed in {kept}; remove it to list them again", file=sys.stderr
+                f"training: {len(saved)} recordings as listed in {path}; remove it to list them again", file=sys.stderr
             )
-            return known
+            return saved
     table = _listed(corpora, progress).replace_schema_metadata({"corpora": identity})
-    if kept is None:
+    if path is None:
         return Recordings(table)
-    with open_atomic(kept) as part, pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, table.schema) as file:
+    with open_atomic(path) as part, pa.OSFile(str(part), "wb") as sink, pa.ipc.new_file(sink, table.schema) as file:
         file.write_table(table)
-    return open_list(kept)
+    return open_list(path)
 
 
 def speech_of(run: RunConfig, out: Path, progress: Progress) -> Recordings:
     """The recordings that a run trains on; their list is stored beside the run's log.
 
-    Raises RequestError also for recordings of speakers and noise that test sets hold out.
+    Raises RequestError also when the run would use speakers or noise that test sets hold out.
     """
-    kept = out / "recordings-train.arrow"
-    recordings = recordings_of(run.data.speech, kept, progress)
+    path = out / "recordings-train.arrow"
+    recordings = recordings_of(run.data.speech, path, progress)
     try:
         columns = (recordings.column(name) for name in ("corpus", "id", "uri", "speaker"))
         require_not_held_out(run, zip(*columns, strict=True))
     except RequestError:
-        kept.unlink(missing_ok=True)  # so that the next start lists the corpora again
+        path.unlink(missing_ok=True)  # so that the next start lists the corpora again
         raise
     return recordings
 
 
 def require_not_held_out(run: RunConfig, clips: Iterable[tuple[str, str, str, str]]) -> None:
-    """Raises RequestError when a clip (corpus, id, location, speaker) is of a speaker that test sets hold out.
+    """Raises RequestError when a clip (corpus, id, URI, speaker) or the noise folder is of held-out test material.
 
     VCTK's file names (p360_001) are refused in every corpus and archive. Speaker names are compared for VCTK only, as
     other corpora have speakers of the same names.
     """
-    named = re.compile(rf"(?:^|/)({'|'.join(map(re.escape, run.data.held_out))})_\d{{3}}")
-    held = {*run.data.held_out}
+    file_name = re.compile(rf"(?:^|/)({'|'.join(map(re.escape, run.data.held_out))})_\d{{3}}")
+    speakers = {*run.data.held_out}
     held_out = [
         clip
-        for corpus, clip, uri, who in clips
-        if named.search(clip) or named.search(uri) or (corpus == "vctk" and who in held)
+        for corpus, clip, uri, speaker in clips
+        if file_name.search(clip) or file_name.search(uri) or (corpus == "vctk" and speaker in speakers)
     ]
     if held_out and run.data.held_out:
         raise RequestError(
@@ -233,7 +234,7 @@ def _require_noise_not_held_out(run: RunConfig) -> None:
 
 
 def open_list(path: Path) -> Recordings:
-    """Raises RequestError for what is no list."""
+    """The list of recordings in a file. Raises RequestError for a file that is no such list."""
     try:
         return Recordings(pa.ipc.open_file(pa.memory_map(str(path))).read_all(), path)
     except (pa.ArrowException, OSError, KeyError) as error:
@@ -252,7 +253,7 @@ def _listed(corpora: Sequence[CorpusSpec], progress: Progress) -> pa.Table:
 
     def steps() -> Iterator[int]:
         with ThreadPoolExecutor(READERS) as pool:
-            read = pool.map(_read_or_why, (utterance for _, utterance in listed))
+            read = pool.map(_recording_or_reason, (utterance for _, utterance in listed))
             for (corpus, utterance), recording in zip(listed, read, strict=True):
                 if isinstance(recording, str):
                     unreadable.append(recording)
@@ -263,22 +264,23 @@ def _listed(corpora: Sequence[CorpusSpec], progress: Progress) -> pa.Table:
 
     progress("list recordings", len(listed), steps())
     if unreadable:
-        why = f"{len(unreadable)} of {len(listed)} recordings cannot be trained on: {'; '.join(unreadable[:SHOWN])}"
+        report = f"{len(unreadable)} of {len(listed)} recordings cannot be trained on: {'; '.join(unreadable[:SHOWN])}"
         if len(unreadable) > MOST_UNREADABLE * len(listed):
-            raise RequestError(f"{why}; at most {MOST_UNREADABLE:.0%} may: mend or remove them")
-        print(f"training: {why}", file=sys.stderr)
+            raise RequestError(f"{report}; at most {MOST_UNREADABLE:.0%} are left out: repair or remove the files")
+        print(f"training: {report}", file=sys.stderr)
     return pa.Table.from_pylist(rows, SCHEMA)
 
 
 def _writable(text: str | None) -> str | None:
-    """The text, with a question mark for each half of a surrogate pair, which no table can hold."""
+    """The text, with a question mark in place of each surrogate code point, which a table of UTF-8 cannot hold."""
     return None if text is None else text.encode("utf-8", "replace").decode("utf-8")
 
 
-def _read_or_why(utterance: Utterance) -> Recording | str:
+def _recording_or_reason(utterance: Utterance) -> Recording | str:
+    """The recording, or the reason why it cannot be read."""
     uri = utterance.uri or ""
     if decodable(uri) != uri:
-        return f"{decodable(uri)}: its name is not UTF-8"
+        return f"{decodable(uri)}: its name is not UTF-8; rename it"
     try:
         return Recording.of(utterance)
     except (AudioError, RequestError, OSError) as error:

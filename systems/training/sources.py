@@ -1,4 +1,4 @@
-"""Where batches come from: corpora read file by file, or material that lies in memory."""
+"""Sources of training batches: corpora that are read file by file, or material in memory."""
 
 from __future__ import annotations
 
@@ -22,6 +22,7 @@ from restorebench.systems.training.task import Progress, Task
 Pairs = Sequence[tuple[Audio, Audio]]
 """(clean, degraded)"""
 DEV_S = 8.0
+"""Length of a dev clip from material, in seconds."""
 
 
 class Source(Protocol):
@@ -30,7 +31,7 @@ class Source(Protocol):
         ...
 
     def validation(self) -> list[Batch]:
-        """The same few clips each time."""
+        """The validation batches: the same clips each time."""
         ...
 
     def dev_clips(self) -> Pairs:
@@ -45,10 +46,10 @@ class Source(Protocol):
 
 
 class CorpusSource:
-    """Corpora through readers: worker processes read and degrade each crop."""
+    """Batches from the corpora of readers: worker processes read and degrade each crop."""
 
     def __init__(self, run: RunConfig, task: Task, device: torch.device, out: Path, progress: Progress) -> None:
-        """Raises RequestError when a corpus is not here, or its first item cannot be made."""
+        """Raises RequestError when a corpus is missing, AudioError when the first item cannot be made."""
         self.run, self.task, self.device, self.out, self.progress = run, task, device, out, progress
         self.recordings = speech_of(run, out, progress)
         task.prepare_stream("train", self.recordings, out, progress)
@@ -87,7 +88,9 @@ class CorpusSource:
             for clean, degraded in zip(batch["clean"], batch["degraded"], strict=True)
         ][: self.run.training.quality_clips]
         if not clips:
-            raise RequestError(f"{self.run.name}: quality_clips need clips; name a corpus under [[data.validation]]")
+            raise RequestError(
+                f"{self.run.name}: quality_clips > 0 needs validation clips; name a corpus under [[data.validation]]"
+            )
         return clips
 
     def card(self) -> list[dict[str, Any]]:
@@ -95,7 +98,7 @@ class CorpusSource:
 
     @cached_property
     def corpora(self) -> list[dict[str, Any]]:
-        """As a model's card names them, once each, without their hours."""
+        """The training corpora as a model's card lists them, each once, without their hours."""
         columns = {name: self.recordings.column(name) for name in ("corpus", "speaker", "licence")}
         corpora: dict[str, dict[str, Any]] = {}
         for corpus, speaker, licence in zip(*columns.values(), strict=True):
@@ -112,10 +115,10 @@ class CorpusSource:
 
 
 class MaterialSource:
-    """Material in memory, degraded on the device."""
+    """Batches from material in memory, degraded on the training device."""
 
     def __init__(self, run: RunConfig, device: torch.device) -> None:
-        """Raises RequestError when the material is not there."""
+        """Raises RequestError when the material is missing or incomplete, or contains held-out test material."""
         self.run, self.device = run, device
         self.material = Material(Path(run.data.material))
         require_not_held_out(

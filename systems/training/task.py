@@ -29,14 +29,14 @@ Model = TypeVar("Model", bound=nn.Module)
 
 
 class Task(ABC):
-    """Made from a config alone; `setup` sets up its models with Fabric. `rate` is the sampling rate of its batches."""
+    """A task is made from a config alone; `setup` prepares its models with Fabric. `rate` is the sample rate."""
 
     kind: ClassVar[str]
     rate: int
     elapsed: float | None = None
     """Elapsed share of the run's minutes, set by the loop where the learning rate depends on it; else None."""
     started_from: Mapping[str, Any] | None = None
-    """Name, steps, minutes, machine and commit of the checkpoint that it took up, for the card."""
+    """Name, steps, minutes, machine and commit of the checkpoint that training started from, for the card."""
 
     def __init__(self, config: RunConfig) -> None:
         self.config = config
@@ -57,14 +57,14 @@ class Task(ABC):
 
     @abstractmethod
     def step(self, micro_batches: Sequence[Batch], step: int) -> Values:
-        """One optimiser step; what is worth logging, as means over this process's clips."""
+        """Makes one optimiser step. Returns the values to log, as means over this process's clips."""
 
     @abstractmethod
     def validate(self, batches: Sequence[Batch]) -> Values: ...
 
     @abstractmethod
     def sample_audio(self, batch: Batch) -> list[tuple[str, Audio]]:
-        """Named sounds to listen to, made of the clips of one validation batch."""
+        """(name, sound) pairs to listen to, made from the clips of one validation batch."""
 
     @abstractmethod
     def state(self) -> dict[str, Any]:
@@ -79,14 +79,17 @@ class Task(ABC):
 
     def restorer(self) -> Callable[[Tensor], Tensor]:
         """Function from audio [batch, time] to restored audio of the same shape, for `quality`. Raises RequestError."""
-        raise RequestError(f"{self.config.name}: a {self.kind} restores nothing that could be scored")
+        raise RequestError(
+            f"{self.config.name}: a model of kind {self.kind!r} restores no speech; "
+            "set quality_clips = 0 under [training]"
+        )
 
     def columns(self) -> dict[str, Column]:
-        """What can be extracted from clean audio ahead of training, by its name in a batch."""
+        """Name in a batch -> features that can be extracted from clean audio ahead of training."""
         return {}
 
     def features(self, clean: Tensor, column: str) -> Tensor:
-        """One column of clean audio [batch, time]."""
+        """The features of one column, extracted from clean audio [batch, time]."""
         raise NotImplementedError(column)
 
     def features_identity(self) -> str:
@@ -94,11 +97,12 @@ class Task(ABC):
         return ""
 
     def place(self, device: torch.device) -> None:  # noqa: B027
-        """Moves what `features` needs to a device."""
+        """Moves the models that `features` needs to a device."""
 
 
 class SingleModelTask(Task, Generic[Model]):
-    """One module, one Adam: gradient accumulation, clipping, warm-up and moving average, the same for every model."""
+    """A task with one module and one Adam optimiser, with gradient accumulation, gradient clipping, a learning-rate
+    schedule and an exponential moving average."""
 
     module: Model
 
@@ -117,7 +121,7 @@ class SingleModelTask(Task, Generic[Model]):
         return self.module if self.average is None else self.average
 
     def to_examples(self, batch: Batch) -> Batch:
-        """What `losses` needs: targets, masks. No gradient flows through it."""
+        """The inputs of `losses`, such as targets and masks. They are computed without gradient."""
         return batch
 
     def count(self, examples: Batch) -> Tensor:
@@ -178,7 +182,7 @@ class SingleModelTask(Task, Generic[Model]):
 def learning_rate(training: TrainingConfig, step: int, elapsed: float | None = None) -> float:
     """Linear warm-up, then constant, or a cosine or an exponential down to `final`.
 
-    step counts from 0; elapsed is a share of the time.
+    step counts from 0; elapsed is the share of the minutes that has passed, None to decay over the steps.
     """
     warm = min(1.0, (step + 1) / training.warm_up) if training.warm_up else 1.0
     if training.decay == "constant":
@@ -186,12 +190,12 @@ def learning_rate(training: TrainingConfig, step: int, elapsed: float | None = N
     done = min(1.0, step / training.steps if elapsed is None else elapsed)
     if training.decay == "exponential":
         return training.rate * warm * float(training.final**done)
-    fallen = 0.5 * (1 + math.cos(math.pi * done))
-    return training.rate * warm * (training.final + (1 - training.final) * fallen)
+    cosine = 0.5 * (1 + math.cos(math.pi * done))
+    return training.rate * warm * (training.final + (1 - training.final) * cosine)
 
 
 def ema_copy(module: Model) -> Model:
-    """A deep copy.
+    """A deep copy of a module.
 
     The weights of DAC's weight-normalised layers are detached first, since torch cannot copy them with their gradient
     graph; each forward pass computes them anew.
@@ -204,10 +208,10 @@ def ema_copy(module: Model) -> Model:
 
 @torch.no_grad()
 def update_ema(average: nn.Module, module: nn.Module, decay: float) -> None:
-    """Moves the average's parameters towards the module's; buffers are taken over."""
+    """Updates the exponential moving average of the module's parameters; buffers are copied."""
     torch._foreach_lerp_(list(average.parameters()), list(module.parameters()), 1 - decay)
-    for kept, seen in zip(average.buffers(), module.buffers(), strict=True):
-        kept.copy_(seen)
+    for averaged, current in zip(average.buffers(), module.buffers(), strict=True):
+        averaged.copy_(current)
 
 
 def make_task(config: RunConfig) -> Task:

@@ -24,13 +24,15 @@ class TtsConfig(_Table):
     phones: Literal["arpabet", "arpabet-pinyin"] = "arpabet-pinyin"
     """The phone set; `arpabet` is for English alone."""
     positions: Literal["sequence", "durations"] = "sequence"
-    """Rotary positions of the phones: before those of the frames, in which case the length of a sentence follows from
-    the number of its phones (MaskGCT without its duration model), or in the middle of the frames of each phone, which
-    alignments tell in training and a duration model when speaking. A small model learns the latter from a few hours."""
+    """Rotary positions of the phones. `sequence`: phones come before the frames, and the length of a sentence follows
+    from the number of its phones (MaskGCT without its duration model). `durations`: each phone is at the middle of its
+    frames, which are known from alignments in training and from a duration model at inference. A small model learns
+    `durations` from a few hours of speech."""
     seconds: float = Field(default=8.0, gt=0)
     """Length of a training crop."""
     unconditional: float = Field(default=0.15, ge=0, le=1)
-    """Share of training crops without a prompt and, for the semantic model, without phones: for guidance."""
+    """Share of training crops without a prompt and, for the semantic model, without phones, for classifier-free
+    guidance."""
 
     @property
     def phone_set(self) -> PhoneSet:
@@ -40,16 +42,16 @@ class TtsConfig(_Table):
 class TtsSampling(_Table):
     semantic_steps: int = Field(default=25, ge=1)
     acoustic_steps: tuple[int, ...] = (25, 10, 1, 1, 1)
-    """Of each acoustic layer. A layer of one step is drawn at temperature 0.2."""
+    """Number of steps of each acoustic layer. A layer of one step is drawn at temperature 0.2."""
     top_share: float = Field(default=0.02, gt=0, le=1)
     """A token is drawn from this share of the codebook: 21 of 1024 codes."""
     semantic_temperature: float = Field(default=0.9, ge=0)
     acoustic_temperature: float = Field(default=1.5, ge=0)
-    """Both at the first step; they fall to 0."""
+    """Both temperatures are those of the first step; they fall to 0."""
     guidance: float = Field(default=2.5, ge=0)
     """Classifier-free guidance on hidden states; 0: none."""
     rescale: float = Field(default=0.75, ge=0, le=1)
-    """Share of the guided states that has the conditional states' standard deviation."""
+    """Guided states are mixed with a copy that has the conditional states' standard deviation: weight of this copy."""
 
     def semantic(self, codes: int) -> SamplingConfig:
         """Settings of a reverse step of the semantic model, for a codebook of this size."""

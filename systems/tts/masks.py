@@ -19,14 +19,14 @@ from restorebench.systems.sise.phonemes import IGNORED, SILENCE
 from restorebench.systems.tts.model import NO_PHONE
 
 SHORTEST_PROMPT = 5
-"""Frames."""
+"""Length of the shortest prompt in frames."""
 LONGEST_PROMPT = {"semantic": 0.4, "acoustic": 0.5}
-"""Share of a crop."""
+"""Stage -> length of the longest prompt as a share of the crop."""
 LEAST_MASKED = {"semantic": 0.2, "acoustic": 0.0}
-"""Lowest share of the frames after the prompt that is masked, on average."""
+"""Stage -> lowest probability with which a frame after the prompt is masked."""
 PAUSE_S = 0.1
-"""Each 0.1 s of silence is one pause in the sequence of phones; shorter silences are left out. A phone takes about as
-long, so that the number of symbols tells the length of the speech."""
+"""Each 0.1 s of silence is one pause in the sequence of phones; shorter silences are left out. An average phone is
+about as long, so that the number of symbols is roughly proportional to the length of the speech."""
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ def draw_layer(rng: np.random.Generator, layers: int) -> int:
 
 
 class Timed(NamedTuple):
-    """A phone from frame `start` up to, not including, frame `end`; a part of a silence need not begin at a frame."""
+    """A phone from frame `start` up to, not including, frame `end`. Pauses of a silence may start between frames."""
 
     phone: int
     start: float
@@ -72,7 +72,7 @@ class Timed(NamedTuple):
 def phones_of_frames(labels: NDArray[np.int64], frame_s: float) -> list[Timed]:
     """The sequence of phones in frame classes [frame]; [] for a crop without alignment.
 
-    Consecutive frames of one class are one phone, except that a silence is as many pauses as it has PAUSE_S.
+    Consecutive frames of one class are one phone, except that a silence becomes one pause per PAUSE_S of its length.
     """
     if (labels == IGNORED).any():
         return []
@@ -86,9 +86,9 @@ def phones_of_frames(labels: NDArray[np.int64], frame_s: float) -> list[Timed]:
     return sequence
 
 
-def padded(rows: Sequence[Sequence[float]], nothing: float = NO_PHONE) -> NDArray[np.float64]:
-    """Rows as an array [row, column], filled with `nothing`; at least one column."""
-    array = np.full((len(rows), max([1, *map(len, rows)])), float(nothing))
+def padded(rows: Sequence[Sequence[float]], fill: float = NO_PHONE) -> NDArray[np.float64]:
+    """Rows as an array [row, column] of at least one column; short rows are padded with `fill`."""
+    array = np.full((len(rows), max([1, *map(len, rows)])), float(fill))
     for row, values in zip(array, rows, strict=True):
         row[: len(values)] = values
     return array

@@ -1,7 +1,7 @@
 """Two masked transformers: phones to semantic tokens, and semantic to acoustic tokens (MaskGCT's structure).
 
-Both continue a prompt: its tokens are known, and stand before the masked tokens of the sentence to say. The paper says
-no more than "a structure similar to MaskGCT, with the proposed codec" (SISE §3); the blocks are those of SISE.
+Both continue a prompt, whose tokens are known and precede the masked tokens of the sentence. The paper says only "a
+structure similar to MaskGCT, with the proposed codec" (SISE §3); the transformer blocks are those of SISE.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from restorebench.systems.sise.diffusion import Denoiser
 from restorebench.systems.tts.config import TtsConfig
 
 NO_PHONE = -1
-"""Fills a row of phones up to the longest row of a batch."""
+"""Pads a row of phones to the length of the batch's longest row."""
 DURATION_WIDTH, DURATION_LAYERS, DURATION_REACH = 128, 3, 2
 
 
 class DurationModel(nn.Module):
-    """Logarithm of each phone's frames, from the phones around it."""
+    """Predicts the logarithm of each phone's number of frames from the phone and its neighbours."""
 
     def __init__(self, classes: int) -> None:
         super().__init__()
@@ -62,7 +62,7 @@ class TextToSemantic(nn.Module):
         return self.codebook_size
 
     def forward(self, tokens: Tensor, phones: Tensor, places: Tensor | None) -> Tensor:
-        """Logits [batch, frame, code], as in `hidden`."""
+        """Logits [batch, frame, code]; the arguments are those of `hidden`."""
         logits: Tensor = self.head(self.hidden(tokens, phones, places))
         return logits
 
@@ -70,8 +70,8 @@ class TextToSemantic(nn.Module):
         """States [batch, frame, width] that `head` turns into logits.
 
         tokens [batch, frame] hold `mask_code` where masked; phones [batch, phone] are classes of the phone set, and
-        NO_PHONE after the last one; places [batch, phone] are the middles of the phones in frames, None to put the
-        phones before the frames.
+        NO_PHONE after the last one; places [batch, phone] are the positions of the phones' middles in frames, or None
+        if the phones come before the frames.
         """
         known = phones != NO_PHONE
         spoken = self.phones(phones.clamp(min=0))
@@ -104,7 +104,7 @@ class SemanticToAcoustic(nn.Module):
         return self.denoiser.mask_code
 
     def forward(self, codes: Tensor, layer: Tensor, semantic: Tensor) -> Tensor:
-        """Logits [batch, frame, code] of one layer per clip, as in `hidden`."""
+        """Logits [batch, frame, code] of one layer per clip; the arguments are those of `hidden`."""
         return self.denoiser.logits(self.hidden(codes, layer, semantic), layer)
 
     def hidden(self, codes: Tensor, layer: Tensor, semantic: Tensor) -> Tensor:

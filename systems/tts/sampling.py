@@ -19,7 +19,8 @@ Logits = Callable[[Tensor], Tensor]
 
 
 def guided(conditional: Tensor, unconditional: Tensor, config: TtsSampling) -> Tensor:
-    """Hidden states moved away from the unconditional ones, then partly rescaled to their former deviation."""
+    """Hidden states moved away from the unconditional states, then partly rescaled to the conditional states' standard
+    deviation."""
     moved = conditional + config.guidance * (conditional - unconditional)
     rescaled = moved * (conditional.std() / moved.std())
     return config.rescale * rescaled + (1 - config.rescale) * moved
@@ -44,19 +45,19 @@ def say_semantic(
     model: TextToSemantic, prompt: Tensor, phones: Sequence[int], places: Sequence[float] | None, frames: int,
     rng: np.random.Generator, config: TtsSampling,
 ) -> Tensor:  # fmt: skip
-    """Semantic tokens [frame] of a sentence after a prompt's [frame].
+    """Semantic tokens [frame] of a sentence. prompt [frame]: the prompt's semantic tokens.
 
     The unconditional branch has neither prompt nor phones.
     """
-    given = torch.tensor([[*phones]], device=prompt.device)
-    where = None if places is None else torch.tensor([[*places]], device=prompt.device)
-    nothing = torch.full_like(given[:, :1], NO_PHONE)
-    nowhere = None if where is None else torch.zeros_like(where[:, :1])
+    phone_row = torch.tensor([[*phones]], device=prompt.device)
+    place_row = None if places is None else torch.tensor([[*places]], device=prompt.device)
+    no_phones = torch.full_like(phone_row[:, :1], NO_PHONE)
+    no_places = None if place_row is None else torch.zeros_like(place_row[:, :1])
 
     def logits(tokens: Tensor) -> Tensor:
-        states = model.hidden(torch.cat([prompt[None], tokens], dim=1), given, where)[:, len(prompt) :]
+        states = model.hidden(torch.cat([prompt[None], tokens], dim=1), phone_row, place_row)[:, len(prompt) :]
         if config.guidance:
-            states = guided(states, model.hidden(tokens, nothing, nowhere), config)
+            states = guided(states, model.hidden(tokens, no_phones, no_places), config)
         predicted: Tensor = model.head(states)
         return predicted
 
@@ -84,11 +85,11 @@ def _acoustic_logits(
     model: SemanticToAcoustic, prompt: Tensor, semantic: Tensor, codes: Tensor, number: int, config: TtsSampling,
     tokens: Tensor,
 ) -> Tensor:  # fmt: skip
-    """Logits [1, frame, code] of layer `number` of codes [1, layer, frame], with its tokens [1, frame]."""
+    """Logits [1, frame, code] of layer `number` of codes [1, layer, frame]; `tokens` [1, frame] replace this layer."""
     layer = torch.tensor([number], device=codes.device)
     codes[:, number] = tokens
-    everything = torch.cat([prompt[None, 1:], codes], dim=2)
-    states = model.hidden(everything, layer, torch.cat([prompt[0], semantic])[None])[:, prompt.shape[1] :]
+    all_codes = torch.cat([prompt[None, 1:], codes], dim=2)
+    states = model.hidden(all_codes, layer, torch.cat([prompt[0], semantic])[None])[:, prompt.shape[1] :]
     if config.guidance:
         states = guided(states, model.hidden(codes, layer, semantic[None]), config)
     return model.denoiser.logits(states, layer)

@@ -1,7 +1,7 @@
 """Trains both stages of text-to-speech on aligned speech (SISE §3): `kind = "tts"`.
 
-A crop's phones are read off its phone labels, so that any crop of an aligned recording has its text. Crops without an
-alignment train the acoustic stage alone.
+A crop's phones are taken from its frame labels, so that the text of any crop of an aligned recording is known. Crops
+without an alignment train the acoustic stage alone.
 """
 
 from __future__ import annotations
@@ -46,7 +46,10 @@ class TtsTask(SingleModelTask[SpeechModel]):
         if self.label_config.phone_set != self.model_config.phone_set:
             raise RequestError(f"{where}: labels.phones and model.phones are not the same phone set")
         if config.data.seconds != self.model_config.seconds or config.data.corruption:
-            raise RequestError(f'{where}: wanted data.seconds = model.seconds and data.corruption = ""')
+            raise RequestError(
+                f'{where}: wanted data.seconds = model.seconds and data.corruption = ""; '
+                f"they are {config.data.seconds:g}, {self.model_config.seconds:g} and {config.data.corruption!r}"
+            )
         self.codec = choice.codec(config.seed)
         if not self.codec.config.semantic:
             raise RequestError(f"{where}: the codec has no semantic layer; wanted SISE's codec with one")
@@ -67,7 +70,7 @@ class TtsTask(SingleModelTask[SpeechModel]):
         return self.codec_identity
 
     def to_examples(self, batch: Batch, stream: str = "train") -> Batch:
-        """Codes and phones of each crop and, drawn from its index, its layer, prompts and masks."""
+        """Codes and phones of each crop, and its layer, prompts and masks, which are drawn by its index."""
         device, codes = batch["clean"].device, self.codec.encode(batch["clean"])
         frames, share = codes.shape[2], self.model_config.unconditional
         layers, masks, spoken, prompts = [], [], [], []
@@ -122,21 +125,22 @@ class TtsTask(SingleModelTask[SpeechModel]):
 
     @torch.no_grad()
     def validate(self, batches: Sequence[Batch]) -> Values:
-        """Means over the batches that a value can be had of: unaligned crops have no semantic loss and no durations."""
+        """The mean of each value over the batches in which it is defined: crops without an alignment have no semantic
+        loss and no durations."""
         model = self.eval_model.eval()
-        found: dict[str, list[Tensor]] = {}
+        by_name: dict[str, list[Tensor]] = {}
         for batch in batches:
             examples = self.to_examples(batch, "validation")
-            told = {"semantic": examples["masked"][:, 0], "acoustic": examples["masked"][:, 1]}
-            told["durations"] = examples["lengths"] > 0
+            counted = {"semantic": examples["masked"][:, 0], "acoustic": examples["masked"][:, 1]}
+            counted["durations"] = examples["lengths"] > 0
             for name, value in self._losses(model, examples).items():
-                if told[name.partition("_")[2]].any():
-                    found.setdefault(name, []).append(value)
-        return {name: torch.stack(values).mean() for name, values in found.items()}
+                if counted[name.partition("_")[2]].any():
+                    by_name.setdefault(name, []).append(value)
+        return {name: torch.stack(values).mean() for name, values in by_name.items()}
 
     @torch.inference_mode()
     def sample_audio(self, batch: Batch) -> list[tuple[str, Audio]]:
-        """Each aligned crop with its last part said anew after the first."""
+        """Each crop with its end synthesised after its beginning, if it has an alignment, and its decoded codes."""
         model, codes = self.eval_model.eval(), self.codec.encode(batch["clean"])
         frames = codes.shape[2]
         prompt = int(LONGEST_PROMPT["semantic"] * frames)
@@ -148,10 +152,10 @@ class TtsTask(SingleModelTask[SpeechModel]):
                 rng = generator("listen", self.config.seed, int(batch["index"][item]))
                 phones, middles = [one.phone for one in spoken], [one.middle for one in spoken]
                 places = None if model.durations is None else middles
-                said = say(model, codes[item, :, :prompt], phones, places, frames - prompt, rng, self.sampling)
-                continued = torch.cat([codes[item, :, :prompt], said], dim=1)[None]
-            for name, kept in (("said", continued), ("target-codec", codes[item : item + 1])):
-                samples = self.codec.decode(kept)[0].float().cpu().numpy()
+                drawn = say(model, codes[item, :, :prompt], phones, places, frames - prompt, rng, self.sampling)
+                continued = torch.cat([codes[item, :, :prompt], drawn], dim=1)[None]
+            for name, clip_codes in (("said", continued), ("target-codec", codes[item : item + 1])):
+                samples = self.codec.decode(clip_codes)[0].float().cpu().numpy()
                 sounds.append((f"{item}-{name}", Audio(samples, self.rate)))
         return sounds
 
@@ -161,7 +165,7 @@ class TtsTask(SingleModelTask[SpeechModel]):
 
 
 def lengths(spoken: Sequence[Timed]) -> list[float]:
-    """Frames of each phone; 0 for the first and last one, which the crop may have cut."""
+    """Number of frames of each phone; 0 for the first and the last phone, which the crop may have cut."""
     whole = [one.end - one.start for one in spoken]
     return [0.0, *whole[1:-1], 0.0][: len(whole)]
 
@@ -174,7 +178,7 @@ def duration_loss(log_frames: Tensor, examples: Batch) -> Tensor:
 
 
 def hide(codes: Tensor, layer: Tensor, masked: Tensor, prompt: Tensor, mask_code: int) -> Tensor:
-    """Acoustic codes with `layer` masked by `masked` and later layers all [MASK], except in the prompt.
+    """Acoustic codes in which `layer` is masked where `masked` is true and later layers are masked after the prompt.
 
     codes [batch, layer, frame], layer [batch], masked [batch, frame] bool, prompt [batch]: frames that are known.
     """

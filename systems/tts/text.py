@@ -1,7 +1,8 @@
 """Phones of a text: ARPAbet for English, pinyin's initials and finals for Mandarin; punctuation becomes pauses.
 
-English pronunciations are those of PocketSphinx's dictionary (CMUdict), with which the training speech is aligned; a
-word that it lacks is read letter by letter, as the aligner does. Mandarin is read by pypinyin, without tones.
+English pronunciations are those of PocketSphinx's dictionary (CMUdict), with which the training speech is aligned. If a
+word is not in the dictionary, its pronunciation is derived from the spelling, as in the aligner. Mandarin is read by
+pypinyin, without tones.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from restorebench.systems.sise.aligner import guess, words_of
 from restorebench.systems.sise.phonemes import SILENCE, UNKNOWN, PhoneSet
 
 PAUSES = {",": 2, ";": 2, ":": 2, "\u2014": 2, ".": 4, "?": 4, "!": 4}
-"""Pauses of 0.1 s at a punctuation mark."""
+"""Punctuation mark -> number of pauses of 0.1 s."""
 FULL_WIDTH = str.maketrans("\uff0c\u3001\uff1b\uff1a\u3002\uff1f\uff01\u2019", ",,;:.?!'")
 PASSAGES = re.compile(r"[^,;:.?!\u2014]+|[,;:.?!\u2014]")
 HAN = re.compile("[\u4e00-\u9fff]")
@@ -30,7 +31,7 @@ AFTER_DENTAL, AFTER_RETROFLEX = {"z", "c", "s"}, {"zh", "ch", "sh", "r"}
 def phones_of_text(text: str, language: str, phones: PhoneSet) -> list[int]:
     """Classes of the phones of a text, with a pause for each 0.1 s at punctuation.
 
-    Raises AudioError for a language or a character that it cannot read: digits are to be written as words.
+    Raises AudioError for a language or a character that cannot be read. Numbers must be written as words.
     """
     plain = unicodedata.normalize("NFKC", text).translate(FULL_WIDTH)
     if unreadable := re.findall(r"\d+", plain):
@@ -87,7 +88,7 @@ def _mandarin(passage: str) -> list[str]:
     return symbols
 
 
-def _require_read(found: re.Match[str] | None, what: str) -> None:
-    """Raises AudioError for a letter or symbol that would be left out, and then count as an error of the speech."""
-    if found:
-        raise AudioError(f"{found.group()!r} cannot be read in {what}")
+def _require_read(unreadable: re.Match[str] | None, language: str) -> None:
+    """Raises AudioError for an unreadable letter or symbol; left out, it would count as a word error of the speech."""
+    if unreadable:
+        raise AudioError(f"{unreadable.group()!r} cannot be read in {language}")

@@ -108,7 +108,7 @@ def test_no_checkpoint_and_no_codec(cli: Cli, folder: Path) -> None:
         (SISE, {"tokenizer": {"random": {"codebook_dim": 0}}}, "codebook_dim: Input should be greater than"),
         (SISE, {"model": {"heads": 3}}, "width 32 is not a multiple of 2 x 3 heads"),
         (SISE_CODEC_RUN, {"model": {"encoder_rates": [2, 2]}}, "they must agree"),
-        (SISE_CODEC_RUN, {"labels": {"source": "textgrid"}}, "a folder of textgrids go together"),
+        (SISE_CODEC_RUN, {"labels": {"source": "textgrid"}}, "needs a folder in textgrids; other sources take none"),
         (SISE_CODEC_RUN, {"labels": {"source": "textgrid", "textgrids": "nowhere"}}, "nowhere: no such folder"),
     ],
 )

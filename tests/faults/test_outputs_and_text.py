@@ -211,7 +211,7 @@ def test_verify_reads_no_file_outside(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"line 1: id '\.\./\.\./secret'"):
         degrade.verify(tmp_path / "set")
     (tmp_path / "set" / "manifest.jsonl").write_text('{"id": "a"\n')
-    with pytest.raises(RequestError, match="line 1: no line of a manifest"):
+    with pytest.raises(RequestError, match="line 1: not a valid line of a manifest"):
         degrade.verify(tmp_path / "set")
 
 

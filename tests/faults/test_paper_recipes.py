@@ -191,7 +191,7 @@ def test_sise_codec(data: Path, weights: Path, tmp_path: Path) -> None:
         f'extends = "paper/sise-codec"\n[losses]\nquantise_after = 10\n[data]\nworkers = 1\n{SMALL_STEPS}'
     )
     said = train(config, out, data, weights)
-    assert "labels: 16 of 16 recordings looked at are aligned, 100.0% of their speech has known phones" in said
+    assert "labels: 16 of 16 checked recordings are aligned, 100.0% of their speech has known phones" in said
     known = trained(out, "phones_known")
     assert len(known) == STEPS
     assert np.mean(known) >= 0.95

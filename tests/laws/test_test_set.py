@@ -20,7 +20,7 @@ def test_verify_finds_one_flipped_sample(cli: Cli, tmp_path: Path) -> None:
     soundfile.write(path, samples, rate, subtype="PCM_24")
     done = cli("verify", "set")
     assert done.returncode == 1
-    assert "degraded/voicefixer/joe_42: samples hash to" in done.stdout
+    assert "degraded/voicefixer/joe_42: the samples' sha256 is" in done.stdout
     assert "3 clips, 1 faults" in done.stdout
 
 

@@ -295,7 +295,7 @@ def test_ratings_from_elsewhere(tmp_path: Path) -> None:
 def test_making_a_test_refuses_what_would_be_unfair(store: Path, cli: Cli, tmp_path: Path) -> None:
     missing = cli("listen", "make", str(store), "--out", str(tmp_path / "t"), "--systems", "gtcrn,target")
     assert missing.returncode == 2
-    assert "gtcrn was not run; run were: spectral-gate, target, unprocessed" in missing.stderr
+    assert "gtcrn was not run; choose among: spectral-gate, target, unprocessed" in missing.stderr
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     full = cli("listen", "make", str(store), "--out", str(tmp_path / "full"))

@@ -175,7 +175,7 @@ def test_scores(checkpoint: Path, speech: Audio) -> None:
     assert own[name].value == pytest.approx(1.0, abs=1e-6)
     assert other[name].value is not None
     assert other[name].value < 0.999
-    assert nothing[name].why == "ValueError: digital silence has no voice"
+    assert nothing[name].why == "ValueError: digital silence has no speaker embedding"
 
 
 def test_it_lands_in_the_store(checkpoint: Path, cli: Cli, tmp_path: Path) -> None:

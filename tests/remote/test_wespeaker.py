@@ -66,7 +66,7 @@ def test_both_values_of_one_comparison(encoder: Path, speech: Audio) -> None:
     assert alone[name].value == pytest.approx(both, abs=1e-4)
     silent = SharedClip(Audio(np.zeros(len(speech.samples), np.float32), speech.rate))
     [row] = score(judge, Subject(reference=SharedClip(speech)), [silent])
-    assert row[name].why == "ValueError: digital silence has no voice"
+    assert row[name].why == "ValueError: digital silence has no speaker embedding"
 
 
 def test_it_lands_in_the_store(encoder: Path, cli: Cli, tmp_path: Path) -> None:

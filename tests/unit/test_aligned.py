@@ -68,4 +68,4 @@ def test_the_board_tells_a_delay(tmp_path: Path) -> None:
     )
     assert done.summary.delays == {"late": pytest.approx(2.0, abs=0.05)}
     [said] = [note for note in notes(done.summary) if note.startswith("late: ")]
-    assert said.startswith("late: 2 ms late against the reference (median over clips), which SI-SDR, LSD aligned count")
+    assert said.startswith("late: 2 ms late against the reference (median over clips); it affects SI-SDR, LSD aligned")

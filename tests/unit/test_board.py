@@ -91,7 +91,7 @@ def test_a_checkpoint_of_a_few_steps_is_told(steps: int | None, told: int, store
     [plan] = store.plans()
     cards = plan.system_cards | {"target": plan.system_cards["target"].model_copy(update={"steps": steps})}
     [table] = results(board(Plan.from_json(replace(plan, system_cards=cards).to_json()), store))
-    assert sum("target: its checkpoint is of step 18: what it makes may be noise" in n for n in table.notes) == told
+    assert sum("target: its checkpoint is from step 18: its output may be noise" in n for n in table.notes) == told
 
 
 def test_a_plan_of_before_values_had_roles_gets_them(store: Store) -> None:
@@ -121,7 +121,7 @@ def test_published_cells_stand_beside_with_reasons(store: Store) -> None:
 def test_a_paper_without_counterpart_and_an_unknown_one(store: Store) -> None:
     [plan] = store.plans()
     [table] = against(board(plan, store), "sise")
-    assert "stands beside no test set of sise" in table.notes[0]
+    assert "corresponds to a test set of sise" in table.notes[0]
     with pytest.raises(RequestError, match="did you mean masksr2"):
         against(board(plan, store), "masksr")
 

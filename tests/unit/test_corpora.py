@@ -68,7 +68,7 @@ def test_seedtts(tmp_path: Path) -> None:
     [found] = SeedTts("en", str(tmp_path)).utterances()
     assert (found.id, found.text, found.language, found.degraded) == ("x-1", "We asked.", "en", None)
     assert found.say == "Say this."
-    with pytest.raises(RequestError, match="no such file; wanted what the TTS said"):
+    with pytest.raises(RequestError, match="no such file; wanted the speech of a TTS"):
         SeedTts("en", str(tmp_path), f"{tmp_path}/spoken").utterances()
     sound(tmp_path / "spoken" / "unprocessed" / "x-1.wav")
     [spoken] = SeedTts("en", str(tmp_path), f"{tmp_path}/spoken").utterances()

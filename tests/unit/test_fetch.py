@@ -124,7 +124,7 @@ def test_noise_is_noisy_minus_clean(site: Path) -> None:
 
 def test_a_cut_connection_goes_on(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ranged, "cut", 100_000)
-    with pytest.raises(RequestError, match="what came is kept, the same command goes on"):
+    with pytest.raises(RequestError, match="the received part is kept; run the same command again"):
         fetch.fetch("vctk", quietly)
     monkeypatch.setattr(Ranged, "cut", None)
     assert fetch.fetch("vctk", quietly).is_dir()
@@ -223,7 +223,7 @@ def test_a_small_archive_cannot_fill_the_disk(name: str, site: Path, tmp_path: P
     else:
         with tarfile.open(site / archive.name, "w:bz2") as packed:
             packed.add(zeros, inside)
-    with pytest.raises(RequestError, match="3 times what the corpus has; not unpacked"):
+    with pytest.raises(RequestError, match="3 times the corpus's size; not unpacked"):
         fetch.import_copy(name, site, quietly)
     assert not os.path.lexists(fetch.folder_of(name))
 
@@ -265,7 +265,7 @@ def test_what_has_come_already_needs_no_room(site: Path, monkeypatch: pytest.Mon
 def test_what_is_half_there_is_not_touched(site: Path, tmp_path: Path) -> None:
     half = tmp_path / "data" / "vctk" / "wav48_silence_trimmed"
     half.mkdir(parents=True)
-    with pytest.raises(RequestError, match="is there already and not whole; move it away"):
+    with pytest.raises(RequestError, match="exists but is not complete; move it away"):
         fetch.fetch("vctk", quietly)
     assert half.is_dir()
 
@@ -283,7 +283,7 @@ def test_the_command_says_size_and_licence(cli: Cli, tmp_path: Path, monkeypatch
     assert done.returncode == 2
     first, second = done.stderr.splitlines()
     assert first.startswith("LibriSpeech test-clean: 0.4 GB, licence CC BY 4.0, to ")
-    assert second.endswith("is not fetched: RESTOREBENCH_OFFLINE is set")
+    assert second.endswith("is not fetched: RESTOREBENCH_OFFLINE is set; unset it to allow downloads")
     by_hand = cli("data", "fetch", "seedtts")
     assert by_hand.returncode == 2
     assert "has no address to fetch it from; fetch seedtts_testset.tar (1.2 GB) by the link in" in by_hand.stderr

@@ -54,7 +54,7 @@ def test_a_pipe_is_no_sound(tmp_path: Path) -> None:
     ("content", "says"),
     [
         (b"id,text\na,hello, world\n", r"line 2 has 3 fields, wanted 2; put text with commas between quotation marks"),
-        (b"id,text\na\n", "line 2 has 1 fields, wanted 2; add what is missing"),
+        (b"id,text\na\n", "line 2 has 1 fields, wanted 2; add the missing fields"),
         (b'id,text\na,"hello\nb,there\nc,you\n', "line 4: unexpected end of data"),
         (b'id,text\na,"one\ntwo"\nb,x\n', "the row of line 2 ends in line 3; close its quotation mark"),
         (b'id,text\na,"one" two\n', "line 2: "),

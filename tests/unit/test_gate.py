@@ -83,7 +83,7 @@ def test_how_much_worse_a_single_clip_may_become() -> None:
     assert clip_limit(rate.model_copy(update={"unit": "MOS"}), 0.05) == 0.5
 
 
-@pytest.mark.parametrize(("changed", "words"), [(6, "too few to test"), (20, "chance explains it")])
+@pytest.mark.parametrize(("changed", "words"), [(6, "too few to test"), (20, "the difference is not significant")])
 def test_chance_is_named_only_where_it_could_be_told(changed: int, words: str) -> None:
     """Six values are corrected over: six changed clips cannot be significant."""
     judged = GatedValue("c", "v", 0.05, clips=24, worse=0.4, p=0.2, changed=changed, tested=6)
@@ -182,5 +182,5 @@ def test_too_few_clips_cannot_be_judged() -> None:
 def test_too_many_values_cannot_be_judged() -> None:
     """Drawn sign patterns cannot give a p so small that it survives the correction."""
     require_power([30] * 1000)
-    with pytest.raises(RequestError, match="1001 values are too many to correct for"):
+    with pytest.raises(RequestError, match="1001 values are too many for Holm's correction"):
         require_power([30] * 1001)

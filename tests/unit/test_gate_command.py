@@ -137,13 +137,13 @@ def test_a_new_file_never_guards_less_in_silence(cli: Cli, store: Path, tmp_path
         margins: dict[str, float] = json.loads(path.read_text())["margins"]
         return margins
 
-    with pytest.raises(RequestError, match="not guarded: lsd on voicefixer; if that is meant, add --allow-less"):
+    with pytest.raises(RequestError, match="not guarded: lsd on voicefixer; if this is intended, add --allow-less"):
         update("--value", "stoi")
     assert update("--value", "stoi", "--allow-less") == {"stoi": 0.01}
     assert update() == {"stoi": 0.01}, "it stays as it was"
     for wrong, says in (
-        (("--value", "pesq"), "value pesq: not measured here; there is lsd, stoi"),
-        (("--condition", "x"), "condition x: not measured here; there is voicefixer"),
+        (("--value", "pesq"), "value pesq: not measured here; measured: lsd, stoi"),
+        (("--condition", "x"), "condition x: not measured here; measured: voicefixer"),
         (("--margin", "dnsmos.ovll=0.1"), "--margin dnsmos.ovll: not among the guarded values: stoi"),
         (("--reason", " "), "needs --reason TEXT"),
         (("--margin", "stoi=inf"), "a finite number"),
@@ -157,7 +157,7 @@ def test_a_store_too_small_to_guard_makes_no_file(cli: Cli, tmp_path: Path) -> N
     update = ("--baseline", "b.json", "--update-baseline", "--reason", "r", "--system", "unprocessed")
     done = cli("gate", "small", *update)
     assert done.returncode == 2
-    assert "3 clips can never show a regression among 2 values; wanted 6 or more" in done.stderr
+    assert "3 clips are too few for a significant regression among 2 values; wanted 6 or more" in done.stderr
     assert not (tmp_path / "b.json").exists()
 
 

@@ -81,7 +81,7 @@ def test_it_follows_nobody_elsewhere(address: str, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(Model, "moved", "http://192.0.2.1/restore")
     with pytest.raises(AudioError, match="answers 307"):
         system.restore([Audio(np.ones(160, np.float32), 16_000)], [0])  # type: ignore[union-attr]
-    with pytest.raises(RequestError, match="sends us elsewhere"):
+    with pytest.raises(RequestError, match="redirects elsewhere"):
         HttpSystem(address)
     assert HttpSystem.card.name == "http"
 
@@ -116,6 +116,6 @@ def test_what_cannot_be_asked_is_one_line(name: str, says: str) -> None:
 @pytest.mark.parametrize("card", [{}, [], {"name": "x"}, {"name": "x", "version": 0}, {**CARD, "rate": "fast"}])
 def test_a_card_that_is_none(address: str, card: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Model, "card", card)
-    with pytest.raises(RequestError, match="/card is no card") as caught:
+    with pytest.raises(RequestError, match="/card is not a valid card") as caught:
         system_of(f"http:{address}")
     assert "\n" not in str(caught.value)

@@ -265,11 +265,13 @@ def test_a_sentence_claims_no_more_than_the_tests() -> None:
     apart = _sentence(placed(scores((2.0, 3.0, 1.0, 0.0, 0.0))))
     assert re.match(r"V: good \(\d\.\d\d\) is significantly better than every other ranked system$", apart)
     close = _sentence(placed(scores((2.0, 1.0, 1.0, 0.0, 0.0))))
-    assert re.match(r"V: (good|alike) .* is ahead, but 40 clips cannot tell it from (good|alike)$", close)
+    assert re.match(
+        r"V: (good|alike) .* is ahead, but on 40 clips it is not significantly better than (good|alike)$", close
+    )
     found = placed(scores((2.0, 3.0, 1.0, 0.0, 0.0)))
     entries = dict(found.entries) | {"good": replace(found.entries["good"], winner=False, ties="a")}
     entries["alike"] = replace(found.entries["alike"], rank=(2, 2), ties="a")
-    assert _sentence(replace(found, entries=entries)).endswith("cannot tell it from alike")
+    assert _sentence(replace(found, entries=entries)).endswith("not significantly better than alike")
 
 
 def test_a_sentence_says_when_unprocessed_is_better_and_names_the_nearest_first() -> None:
@@ -281,7 +283,7 @@ def test_a_sentence_says_when_unprocessed_is_better_and_names_the_nearest_first(
     }
     degraded = replace(best, rank=None, cell=replace(best.cell, value=3.5))
     told = _sentence(replace(found, entries={"unprocessed": degraded, **entries}))
-    assert told.endswith("cannot tell it from near, far; unprocessed has 3.50")
+    assert told.endswith("not significantly better than near, far; unprocessed has 3.50")
     worse = replace(degraded, cell=replace(best.cell, value=2.9))
     assert "unprocessed" not in _sentence(replace(found, entries={"unprocessed": worse, **entries}))
 

@@ -143,8 +143,8 @@ def test_claims_on_our_cells_say_how_surely(plan: Plan) -> None:
         [row] = [row for row in ledger(boards)[1].rows if "superior quality" in row[2]]
         return row[4]
 
-    assert superior([paired_board(plan, 0.1)]) == "holds (1 surely, 35 not measured)"
-    assert superior([paired_board(plan, 0.0001, noise=0.5)]) == "does not hold (0 surely, 35 not measured)"
+    assert superior([paired_board(plan, 0.1)]) == "holds (1 significant, 35 not measured)"
+    assert superior([paired_board(plan, 0.0001, noise=0.5)]) == "does not hold (0 significant, 35 not measured)"
     notes = ledger([paired_board(plan, 0.1)])[1].notes
     assert "ours, other checkpoint: the authors published none" in notes
 
@@ -159,5 +159,5 @@ def test_numbers_of_two_boards_are_never_compared(plan: Plan) -> None:
 def test_a_relative_change_is_told_beside_the_papers() -> None:
     [claim] = [c for c in papers()["masksr2"].claim if c.percent == 37.9]
     small = Measured(better=4.749, than=4.75, gain=0.001, sure=False, clips=12, reasons=())
-    assert ours(claim, [small]) == "0.0 % (paper: 37.9 %; not separable)"
-    assert ours(claim, [replace(small, better=3.0, gain=1.75, sure=True)]) == "36.8 % (paper: 37.9 %; surely)"
+    assert ours(claim, [small]) == "0.0 % (paper: 37.9 %; not significant)"
+    assert ours(claim, [replace(small, better=3.0, gain=1.75, sure=True)]) == "36.8 % (paper: 37.9 %; significant)"

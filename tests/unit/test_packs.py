@@ -130,7 +130,7 @@ def test_a_board_joins_packs_and_says_that_they_are_self_reported(cli: Cli, stor
     done = cli("board", stores / "ours", stores / "theirs.rbz", "--format", "md")
     assert done.returncode == 0, done.stderr
     assert all(name in done.stdout for name in ("unprocessed", "spectral-gate", "target", "self-reported"))
-    assert "theirs.rbz: the 6 values that a source before it measured too agree" in done.stdout
+    assert "theirs.rbz: the 6 values that an earlier source also measured agree" in done.stdout
     with joined([stores / "ours", stores / "theirs.rbz"]) as (store, _):
         assert store.plans()[0].systems == ("unprocessed", "target", "spectral-gate")
         assert store.table("scores").num_rows == 18
@@ -146,7 +146,7 @@ def test_a_forged_value_of_a_common_system_shows(stores: Path, tmp_path: Path) -
         paths = [tmp_path / name if name == "forged.rbz" else stores / name for name in sources]
         with joined(paths) as (store, notes):
             told = "forged.rbz: 6 of the 6" if len(paths) == 2 else "forged.rbz: 12 of the 12"
-            assert any(note.startswith(f"{told} values that a source before it measured too differ") for note in notes)
+            assert any(note.startswith(f"{told} values that an earlier source also measured differ") for note in notes)
             assert means(store)["unprocessed"] == means(Store(stores / "ours"))["unprocessed"]
 
 

@@ -150,7 +150,7 @@ def test_what_is_not_aligned_is_listed(tmp_path: Path) -> None:
     labels = labels_of(LabelConfig(), recordings_table(clips), table, quietly)
     assert table.read_text().splitlines() == [
         "utterance,why_not", "slt_04,", "rms_03,no transcript",
-        "awb_02,the built-in aligner is English; this is 'zh'",
+        "awb_02,the built-in aligner aligns only English; this is 'zh'",
     ]  # fmt: skip
     assert (labels.crop(0, 0.0, 40, 200, 16_000) != IGNORED).all()
     assert (labels.crop(1, 0.0, 40, 200, 16_000) == IGNORED).all()

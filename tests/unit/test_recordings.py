@@ -138,7 +138,7 @@ def test_archives_that_cannot_be_read_are_named(emilia: Path) -> None:
         resolve_uri(f"{emilia}/EN-B000000.tar#512+100")
     cut = emilia / "EN-B000000.tar"
     cut.write_bytes(b"\x1f\x8b" + cut.read_bytes()[:5000])
-    with pytest.raises(RequestError, match=r"EN-B000000\.tar: is no whole, uncompressed tar archive"):
+    with pytest.raises(RequestError, match=r"EN-B000000\.tar: is not a complete, uncompressed tar archive"):
         list(registry.create("corpora", "archives", path=str(emilia)).utterances())
 
 
@@ -155,7 +155,7 @@ def test_an_archive_that_was_cut_between_two_clips_is_named(emilia: Path) -> Non
     with tarfile.open(cut) as archive:
         second = archive.getmembers()[2].offset
     cut.write_bytes(cut.read_bytes()[:second])
-    with pytest.raises(RequestError, match=r"EN-B000001\.tar: is no whole, uncompressed tar archive"):
+    with pytest.raises(RequestError, match=r"EN-B000001\.tar: is not a complete, uncompressed tar archive"):
         list(registry.create("corpora", "archives", path=str(emilia)).utterances())
 
 

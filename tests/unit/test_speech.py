@@ -40,7 +40,7 @@ def store(tmp_path_factory: pytest.TempPathFactory, toy_plugin: dict[str, str]) 
     command = [str(COMMAND), *RUN, "--synthesizer", "toy-parrot", "--store", "s"]
     done = subprocess.run(command, cwd=where, env={**os.environ, **toy_plugin}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    assert "scored is the speech of toy-parrot" in done.stdout
+    assert "the scores are those of speech by toy-parrot" in done.stdout
     return where / "s"
 
 
@@ -113,7 +113,10 @@ def test_all_synthesizers_hear_the_same_prompts(toy_plugin: dict[str, str]) -> N
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["demo", "--synthesizer", "hibari"], "demo has no speech, so no synthesizer; suites with speech: demo-tts"),
+        (
+            ["demo", "--synthesizer", "hibari"],
+            "demo has no speech, so it takes no synthesizer; suites with speech: demo-tts",
+        ),
         (["demo-tts", "--metrics", "lsd"], "lsd cannot score speech: the synthesizer says another sentence"),
         (["demo-tts", "--metrics", "rtf"], "rtf cannot score speech"),
         (["demo-tts", "--metrics", "per@hama"], "per@hama cannot score speech"),

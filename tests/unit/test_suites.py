@@ -73,7 +73,7 @@ def test_a_recorded_set_takes_no_condition(tmp_path: Path) -> None:
             "condition": [{"name": "c", "corruption": "level"}],
         }
     )  # fmt: skip
-    with pytest.raises(RequestError, match="arrives degraded, so condition c cannot degrade it"):
+    with pytest.raises(RequestError, match="is degraded already, so condition c cannot degrade it"):
         list(trials_of(recorded, None))
 
 

@@ -130,5 +130,5 @@ def test_wespeaker_mapping(cosine: float, mapped: float) -> None:
 
 
 def test_a_recogniser_that_brings_its_model_takes_no_file() -> None:
-    with pytest.raises(RequestError, match="PocketSphinx en-us brings its own model; leave the file out"):
+    with pytest.raises(RequestError, match="PocketSphinx en-us has a bundled model; leave the file out"):
         pocketsphinx("other.bin")

@@ -133,5 +133,5 @@ def test_what_cannot_be_read_is_passed_over_and_named(tmp_path: Path, capfd: pyt
     with pytest.raises(AudioError, match=r"2\d of \d\d draws cannot be read, the last because of "):
         [made[index] for index in range(100, 140)]
     audio_names.cache_clear()
-    with pytest.raises(AudioError, match=r"in a row \d+ items that cannot be read, the last because of broken\.wav"):
+    with pytest.raises(AudioError, match=r"\d+ draws in a row cannot be used, the last because of broken\.wav"):
         stream(options=options)[0]

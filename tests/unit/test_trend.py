@@ -145,7 +145,7 @@ def test_checkpoints_of_a_run_make_a_trend(cli: Cli, tmp_path: Path) -> None:
     section = page[page.index('<section id="trend"') :].partition("</section>")[0]
     assert all(row["value"] in section and row["checkpoint"] in section for row in table["rows"])
     none = cli("trend", "s", "--values", "rtf")
-    assert (none.returncode, "rtf has no trend here; values that have: lsd" in none.stderr) == (2, True)
+    assert (none.returncode, "rtf has no trend here; values with a trend: lsd" in none.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(

@@ -60,7 +60,7 @@ def test_a_wrong_download_gets_no_name_says_both_hashes_and_deletes_nothing(serv
 
 def test_a_download_that_is_cut_off_goes_on(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ranged, "cut", 200_000)
-    with pytest.raises(RequestError, match="what came is kept, the same command goes on"):
+    with pytest.raises(RequestError, match="the received part is kept; run the same command again"):
         weights.fetch("toy")
     kept = (tmp_path / "cache" / "toy" / "toy.bin.part").stat().st_size
     assert 100_000 < kept <= 200_000

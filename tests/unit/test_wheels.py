@@ -154,5 +154,5 @@ def test_the_address_comes_before_the_wheel(index: Path, tmp_path: Path, monkeyp
 def test_what_nobody_publishes_for_this_machine_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(weights, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setitem(CATALOGUE, "toy", Weights("toy/library", "", "0" * 64, 0, "MIT"))
-    with pytest.raises(RequestError, match=f"nobody publishes it for {platform.system()} on {platform.machine()}"):
+    with pytest.raises(RequestError, match=f"no file is published for {platform.system()} on {platform.machine()}"):
         weights.fetch("toy")

@@ -1,4 +1,4 @@
-"""Readers of corpora. Each gives utterances in a fixed order, or one line that says what is missing."""
+"""Readers of corpora. Each gives utterances in a fixed order, or raises RequestError and says what is missing."""
 
 BUILTIN = {
     "archives": "archives:Archives",

@@ -30,11 +30,12 @@ class Archives:
         self.path, self.language, self.licence = path, language, licence
 
     def utterances(self) -> list[Utterance]:
-        """Raises RequestError when the folder is absent, holds no .tar, or one of them is damaged or compressed."""
+        """Raises RequestError for a folder without .tar files, and for a damaged or compressed .tar file."""
         folder = resolve_uri(self.path)
         archives = sorted(files_below(folder, {".tar"})) if folder.is_dir() else []
         if not archives:
-            raise RequestError(f"{self.path}: no .tar archives{fetch_hint(self.path) or '; name a folder of them'}")
+            hint = fetch_hint(self.path) or "; name the folder that contains the archives"
+            raise RequestError(f"{self.path}: no .tar archives{hint}")
         return [
             utterance
             for archive in archives
@@ -58,7 +59,9 @@ class Archives:
                         notes[clip] = _note(name.suffix, content, f"{path}: {member.name}")
                 require_end(archive)
         except (tarfile.TarError, EOFError, ValueError) as error:
-            raise RequestError(f"{path}: is no whole, uncompressed tar archive ({error}); fetch it again") from error
+            raise RequestError(
+                f"{path}: is not a complete, uncompressed tar archive ({error}); fetch it again"
+            ) from error
         for clip, sound in sounds.items():
             note = notes.get(clip, {})
             yield Utterance(
@@ -72,7 +75,7 @@ class Archives:
 
 
 def _note(suffix: str, content: bytes, where: str) -> dict[str, Any]:
-    """The content of a clip's `.txt` or `.json`. Raises RequestError if it is not UTF-8, or the JSON is no object."""
+    """The content of a clip's `.txt` or `.json`. Raises RequestError if it is not UTF-8 or not a JSON object."""
     try:
         text = content.decode("utf-8-sig")
         note = {"text": text.strip()} if suffix == ".txt" else json.loads(text)

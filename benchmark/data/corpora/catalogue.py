@@ -1,7 +1,7 @@
 """Corpora for the papers' tables and for training: folder, files of a complete copy, and where to get a copy.
 
 Archives are fetched by `restorebench data fetch NAME`; a corpus without an address is taken from a copy (`--from DIR`).
-Checksums are the owners' or those that torchaudio pins; "" where none is published.
+Checksums are published by the owners or pinned by torchaudio; "" means that none is published.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Archive:
     checksum: str = ""
     """sha256 (64 digits) or md5 (32 digits) of the archive; "" where none is published."""
     top: tuple[str, ...] = ("",)
-    """Folder within the archive that becomes the corpus's folder; several names where sources disagree on it."""
+    """Folder in the archive that becomes the corpus's folder; several names if the sources disagree on its name."""
 
     @property
     def name(self) -> str:
@@ -45,9 +45,9 @@ class CorpusEntry:
     """Files of a complete copy: pattern below the folder -> smallest number of files that match it."""
     archives: tuple[Archive, ...] = ()
     by_hand: str = ""
-    """Instructions for getting a copy where there are no archives that the command can fetch."""
+    """Instructions for getting a copy of a corpus without archives that the command can fetch."""
     derived: str = ""
-    """A step after unpacking, by name (see fetch.py)."""
+    """Name of a step after unpacking ("noise": `subtract` in fetch.py); "" for none."""
 
 
 CORPORA: dict[str, CorpusEntry] = {

@@ -16,7 +16,7 @@ LICENCES = {"hibari": "speech of hibari-tts (Apache-2.0)", "joe": "speech of Pip
 
 class Demo:
     def __init__(self, ids: list[str] | None = None) -> None:
-        """ids: which clips, in this order; default: all."""
+        """ids: the clips to use, in this order; default: all."""
         self.ids = ids
 
     def utterances(self) -> list[Utterance]:

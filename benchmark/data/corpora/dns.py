@@ -12,7 +12,7 @@ from restorebench.benchmark.types import Utterance
 
 class DnsTestSet:
     def __init__(self, root: str, noisy: str = "noisy", clean: str = "clean", only: str = "*.wav") -> None:
-        """only: a pattern of file names, where a folder mixes recorded and synthetic clips."""
+        """only: a pattern of file names, for a folder with both recorded and synthetic clips."""
         self.root, self.noisy, self.clean, self.only = root, noisy, clean, only
 
     def utterances(self) -> list[Utterance]:

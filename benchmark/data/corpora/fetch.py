@@ -30,7 +30,7 @@ DAMAGED = (tarfile.TarError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOF
 
 
 def entry_of(name: str) -> CorpusEntry:
-    """The catalogue's entry. Raises RequestError naming the known ones."""
+    """The catalogue's entry of a corpus. Raises RequestError with similar or known names."""
     if name not in CORPORA:
         raise unknown("corpora", name, list(CORPORA))
     return CORPORA[name]
@@ -69,13 +69,13 @@ def fetch(name: str, progress: Progress) -> Path:
             return target
         if not entry.archives:
             raise RequestError(f"{entry.title} has no address to fetch it from; {entry.by_hand}")
-        _free(target)
-        kept = data_root() / ".archives" / name
-        check_disk_space(entry, kept)
+        _require_absent(target)
+        downloads = data_root() / ".archives" / name
+        check_disk_space(entry, downloads)
         for archive in entry.archives:
-            download(archive.url, kept / archive.name, archive.checksum, progress)
-        _make(name, lambda folder: _unpack_all(entry, kept, folder, progress))
-        shutil.rmtree(kept)
+            download(archive.url, downloads / archive.name, archive.checksum, progress)
+        _make(name, lambda folder: _unpack_all(entry, downloads, folder, progress))
+        shutil.rmtree(downloads)
         return target
 
 
@@ -88,7 +88,7 @@ def import_copy(name: str, source: Path, progress: Progress) -> Path:
     with _locked(name) as target:
         if not missing_files(entry, target):
             return target
-        _free(target)
+        _require_absent(target)
         if not source.is_dir():
             raise RequestError(f"{source}: no such folder; wanted {entry.title} or its archives")
         if entry.archives and all((source / archive.name).is_file() for archive in entry.archives):
@@ -100,9 +100,9 @@ def import_copy(name: str, source: Path, progress: Progress) -> Path:
             _make(name, lambda folder: _link_children(source, folder))
         else:
             copy = _copy_within(entry, source)
-            if lack := missing_files(entry, copy):
+            if shortfall := missing_files(entry, copy):
                 names = ", ".join(archive.name for archive in entry.archives)
-                raise RequestError(f"{lack}; a folder with its archives would do too: {names}" if names else lack)
+                raise RequestError(f"{shortfall}; or name a folder with the archives {names}" if names else shortfall)
             target.symlink_to(copy.resolve(), target_is_directory=True)
         return target
 
@@ -142,25 +142,25 @@ def _make(name: str, fill: Callable[[Path], None]) -> None:
         fill(part)
         if entry.derived:
             subtract(part)
-        if lack := missing_files(entry, part):
-            raise RequestError(f"{entry.title} is not whole: {lack}")
+        if shortfall := missing_files(entry, part):
+            raise RequestError(f"{entry.title} is not complete: {shortfall}")
         part.rename(target)
     finally:
         shutil.rmtree(part, ignore_errors=True)
 
 
-def _free(target: Path) -> None:
+def _require_absent(target: Path) -> None:
     if os.path.lexists(target):
-        raise RequestError(f"{target} is there already and not whole; move it away, then run the command again")
+        raise RequestError(f"{target} exists but is not complete; move it away, then run the command again")
 
 
 def check_disk_space(entry: CorpusEntry, archives: Path) -> None:
     """Raises RequestError when the disk has no room for the unpacked files and the rest of the archives to download."""
-    coming = 0
+    to_download = 0
     for archive in entry.archives:
-        here = [path for path in (archives / archive.name, archives / f"{archive.name}.part") if path.is_file()]
-        coming += max(0, archive.bytes - here[0].stat().st_size) if here else archive.bytes
-    free, needed = shutil.disk_usage(data_root()).free, entry.bytes + coming
+        present = [path for path in (archives / archive.name, archives / f"{archive.name}.part") if path.is_file()]
+        to_download += max(0, archive.bytes - present[0].stat().st_size) if present else archive.bytes
+    free, needed = shutil.disk_usage(data_root()).free, entry.bytes + to_download
     if free < needed:
         raise RequestError(
             f"{entry.title} needs about {needed / 1e9:.1f} GB more, {data_root()} has {free / 1e9:.1f} GB free; "
@@ -187,7 +187,7 @@ class _Room:
         self.left -= size
         if self.left < 0:
             raise RequestError(
-                f"{path}: holds more than {self.limit / 1e9:.3g} GB, {LARGEST} times what the corpus has; not unpacked"
+                f"{path}: holds more than {self.limit / 1e9:.3g} GB, {LARGEST} times the corpus's size; not unpacked"
             )
 
 
@@ -211,7 +211,7 @@ def _unusable(path: Path, why: str) -> RequestError:
 
 
 def _below(tops: Sequence[str], member: str) -> str:
-    """The member's path below one of the folders `tops` of the archive; "" when it lies outside."""
+    """The member's path below one of the folders `tops` of the archive; "" for a member outside these folders."""
     member = member.removeprefix("./")
     for top in tops:
         if not top:
@@ -221,7 +221,7 @@ def _below(tops: Sequence[str], member: str) -> str:
     return ""
 
 
-def _require(any_file: bool, tops: Sequence[str], names: Iterable[str], path: Path) -> None:
+def _require_files(any_file: bool, tops: Sequence[str], names: Iterable[str], path: Path) -> None:
     if not any_file:
         seen = sorted({name.removeprefix("./").partition("/")[0] for name in names})
         raise RequestError(f"{path}: holds {', '.join(seen[:5]) or 'nothing'}; wanted {' or '.join(tops)}")
@@ -229,7 +229,7 @@ def _require(any_file: bool, tops: Sequence[str], names: Iterable[str], path: Pa
 
 def _unzip(path: Path, tops: Sequence[str], folder: Path, room: _Room) -> Iterator[int]:
     with zipfile.ZipFile(path) as archive:
-        _require(any(_below(tops, name) for name in archive.namelist()), tops, archive.namelist(), path)
+        _require_files(any(_below(tops, name) for name in archive.namelist()), tops, archive.namelist(), path)
         for member in archive.infolist():
             below = _below(tops, member.filename)
             if below and not member.is_dir():
@@ -252,7 +252,7 @@ def _untar(path: Path, tops: Sequence[str], folder: Path, room: _Room) -> Iterat
             yield file.tell() - done
             done = file.tell()
         require_end(archive)
-        _require(seen, tops, names, path)
+        _require_files(seen, tops, names, path)
 
 
 def require_end(archive: tarfile.TarFile) -> None:
@@ -280,7 +280,7 @@ def _link_children(source: Path, folder: Path) -> None:
 
 
 def subtract(folder: Path) -> None:
-    """VoiceBank-DEMAND's noise: each noisy recording minus its clean one, exact to the bit.
+    """VoiceBank-DEMAND's noise: each noisy recording minus its clean version, exact to the bit.
 
     Raises RequestError when a clean recording is missing, or its length or level does not fit.
     """
@@ -288,15 +288,17 @@ def subtract(folder: Path) -> None:
     import soundfile
 
     for path in sorted((folder / NOISY).glob("*.wav")):
-        beside = folder / CLEAN / path.name
-        if not beside.is_file():
-            raise RequestError(f"{beside}: no such file; {path.name} has no clean version")
-        (noisy, rate), (clean, _) = (soundfile.read(p, dtype="int16") for p in (path, beside))
+        clean_path = folder / CLEAN / path.name
+        if not clean_path.is_file():
+            raise RequestError(f"{clean_path}: no such file; {path.name} has no clean version")
+        (noisy, rate), (clean, _) = (soundfile.read(p, dtype="int16") for p in (path, clean_path))
         if noisy.shape != clean.shape:
-            raise RequestError(f"{path.name}: {len(noisy)} noisy samples and {len(clean)} clean ones")
+            raise RequestError(
+                f"{path.name}: {len(noisy)} noisy samples and {len(clean)} clean ones; wanted equal numbers of samples"
+            )
         noise = noisy.astype(np.int32) - clean.astype(np.int32)
         if np.abs(noise).max(initial=0) >= 2**15:
-            raise RequestError(f"{path.name}: noise beyond full scale; wanted a noisy version of {beside}")
+            raise RequestError(f"{path.name}: noise beyond full scale; wanted a noisy version of {clean_path}")
         noise_path = folder / NOISE / f"{path.stem}.flac"
         noise_path.parent.mkdir(exist_ok=True)
         soundfile.write(noise_path, noise << 16, rate, "PCM_24")

@@ -22,15 +22,18 @@ class LibriSpeech:
         without: tuple[str, ...] = (),
         hashes: bool = True,
     ) -> None:
-        """without: speakers that are left out, such as those of a test set. hashes: whether each file is hashed now;
-        training does not need that."""
+        """without: speakers that are left out, such as those of a test set. hashes: whether each file is hashed;
+        training does not need hashes."""
         self.root, self.split, self.per_speaker, self.without = root, split, per_speaker, frozenset(without)
         self.hashes = hashes
 
     def utterances(self) -> list[Utterance]:
         folder = resolve_uri(f"{self.root}/{self.split}")
         if not folder.is_dir():
-            todo = fetch_hint(f"{self.root}/{self.split}") or "; put it there (CC BY 4.0, openslr.org/12)"
+            todo = (
+                fetch_hint(f"{self.root}/{self.split}")
+                or "; download it from openslr.org/12 (CC BY 4.0) and unpack it there"
+            )
             raise RequestError(f"LibriSpeech {self.split} is not at {folder}{todo}")
         paths = [path for path in visible(folder.glob("*/*/*.flac")) if path.parts[-3] not in self.without]
         if not paths:
@@ -39,8 +42,11 @@ class LibriSpeech:
         texts = {}
         for chapter in dict.fromkeys(path.parent for path in chosen):
             texts.update(transcripts(chapter))
-        if without := next((path for path in chosen if path.stem not in texts), None):
-            raise RequestError(f"{without.parent}: no transcript of {without.stem}; the copy is not whole")
+        if untranscribed := next((path for path in chosen if path.stem not in texts), None):
+            raise RequestError(
+                f"{untranscribed.parent}: no transcript of {untranscribed.stem}; "
+                "the copy is incomplete; get the corpus again"
+            )
         return [
             Utterance(
                 id=path.stem,

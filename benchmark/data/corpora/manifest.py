@@ -26,17 +26,19 @@ def rows(**wanted: str) -> list[dict[str, str]]:
 
 class Manifest:
     def __init__(self, under: str | Sequence[str], split: str) -> None:
-        """under: one folder of the data folder, or several, one after the other."""
+        """under: one folder below the data folder, or several; the clips follow the order of the folders."""
         self.under = [folder.rstrip("/") + "/" for folder in ([under] if isinstance(under, str) else under)]
         self.split = split
 
     def utterances(self) -> list[Utterance]:
-        utterances = []
+        speech_rows = []
         for folder in self.under:
-            listed = rows(path=folder, kind="speech", split=self.split)
-            if not listed:
-                raise RequestError(f"manifest.csv lists no speech under {folder} in split {self.split!r}")
-            utterances += listed
+            folder_rows = rows(path=folder, kind="speech", split=self.split)
+            if not folder_rows:
+                raise RequestError(
+                    f"manifest.csv lists no speech under {folder} in split {self.split!r}; name another folder or split"
+                )
+            speech_rows += folder_rows
         return [
             Utterance(
                 id=row["item"],
@@ -46,5 +48,5 @@ class Manifest:
                 speaker=row["speaker"],
                 licence=row["licence"],
             )
-            for row in utterances
+            for row in speech_rows
         ]

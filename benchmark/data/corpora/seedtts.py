@@ -33,7 +33,7 @@ class MetaLine:
 
 
 def meta_lines(path: Path) -> list[MetaLine]:
-    """The lines of a meta.lst. Raises RequestError naming a line with another number of fields than 4 or 5."""
+    """The lines of a meta.lst. Raises RequestError naming a line that does not have 4 or 5 fields."""
     lines = []
     for number, line in enumerate(read_text(path).split("\n"), start=1):
         fields = line.rstrip("\r").split("|")
@@ -55,10 +55,10 @@ class SeedTts:
         self.language, self.root, self.spoken = language, root, spoken
 
     def utterances(self) -> list[Utterance]:
-        lines = resolve_uri(f"{self.root}/{self.language}/meta.lst")
-        if not lines.is_file():
-            raise RequestError(f"SeedTTS test-{self.language} is not at {lines}; run: {command('seedtts')}")
-        return [self._utterance(line) for line in meta_lines(lines)]
+        meta_path = resolve_uri(f"{self.root}/{self.language}/meta.lst")
+        if not meta_path.is_file():
+            raise RequestError(f"SeedTTS test-{self.language} is not at {meta_path}; run: {command('seedtts')}")
+        return [self._utterance(line) for line in meta_lines(meta_path)]
 
     def _utterance(self, line: MetaLine) -> Utterance:
         clip = line.utt
@@ -68,8 +68,8 @@ class SeedTts:
         degraded = f"{self.spoken}/unprocessed/{clip}.wav" if self.spoken else None
         if degraded and not resolve_uri(degraded).is_file():
             raise RequestError(
-                f"{resolve_uri(degraded)}: no such file; wanted what the TTS said when prompted with the degraded "
-                f"prompt of {clip}, and beside it a folder for each system"
+                f"{resolve_uri(degraded)}: no such file; wanted the speech of a TTS for the degraded prompt of "
+                f"{clip}; put each system's speech into a folder beside {self.spoken}/unprocessed"
             )
         return Utterance(
             id=clip,

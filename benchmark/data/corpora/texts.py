@@ -13,6 +13,6 @@ def read_texts(path: Path) -> dict[str, str]:
     texts: dict[str, str] = {}
     for row in read_csv(path, ("id", "text")):
         if row["id"] in texts:
-            raise RequestError(f"{path}: id {row['id']!r} stands twice; keep one line per id")
+            raise RequestError(f"{path}: id {row['id']!r} occurs twice; keep one line per id")
         texts[row["id"]] = row["text"]
     return texts

@@ -9,7 +9,7 @@ from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Utterance
 
 TEXTLESS = ("p315",)
-"""Speakers without transcripts: VCTK's owners have lost those of p315."""
+"""Speakers without transcripts: the authors of VCTK have lost the transcripts of p315."""
 
 
 class Vctk:
@@ -39,18 +39,20 @@ class Vctk:
                 raise RequestError(
                     f"{audio / speaker} has no mic1 files; wanted the speakers {wanted}; run: {command('vctk')}"
                 )
-            texts = resolve_uri(f"{self.root}/txt/{speaker}")
-            if not texts.is_dir() and speaker not in TEXTLESS:
-                raise RequestError(f"{texts}: no such folder; VCTK has transcripts of {speaker}: {command('vctk')}")
+            text_folder = resolve_uri(f"{self.root}/txt/{speaker}")
+            if not text_folder.is_dir() and speaker not in TEXTLESS:
+                raise RequestError(
+                    f"{text_folder}: no such folder; VCTK has transcripts of {speaker}; run: {command('vctk')}"
+                )
             for path in paths[: self.per_speaker]:
                 clip = path.stem.removesuffix("_mic1")
-                text = texts / f"{clip}.txt"
+                text_path = text_folder / f"{clip}.txt"
                 utterances.append(
                     Utterance(
                         id=clip,
                         uri=f"{self.root}/wav48_silence_trimmed/{speaker}/{path.name}",
                         sha256=sha256_if_readable(path) if self.hashes else "",
-                        text=read_text(text).strip() if text.is_file() else None,
+                        text=read_text(text_path).strip() if text_path.is_file() else None,
                         speaker=speaker,
                         licence="CC BY 4.0 (VCTK 0.92)",
                     )

@@ -1,6 +1,6 @@
 "use strict";
-// Enhances a page that is complete without it: sorting, filtering, listening, links to clips and cells (in the hash).
-// Every text goes through textContent, so nothing in the data can become markup.
+// Adds sorting, filtering, listening, and links to clips and cells (in the URL fragment). The tables and plots need no
+// script. All text is inserted as text nodes, so nothing in the data can become markup.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const clips = new Map(data.clips.map((clip) => [clip.id, clip]));
@@ -17,7 +17,8 @@ function make(tag, attributes = {}, ...children) {
   return element;
 }
 
-// Sorting: a click on a column's head, a second one turns it round. Rows without a number come last.
+// Sorting: a click on a column's head sorts by this column, and a second click reverses the order. Rows without a
+// number come last.
 
 function sortBy(head) {
   const table = head.closest("table");
@@ -56,7 +57,7 @@ function filter() {
 
 systemFilter.addEventListener("input", filter);
 conditionFilter.addEventListener("change", filter);
-filter(); // browsers keep what was typed over a reload
+filter(); // a browser restores the fields of the filters after a reload
 
 // A cell's clips, the worst first.
 
@@ -85,13 +86,13 @@ function clipLink(clip, text, system) {
   return make("a", { href: "#" + new URLSearchParams({ clip: clip.id, system }) }, text);
 }
 
-// Listening: one version at a time; a switch keeps the position and whether it plays.
+// Listening: one version plays at a time. Switching versions keeps the position, and whether the sound is playing.
 
 const player = document.getElementById("player");
 const slider = document.getElementById("position");
-let current = null; // { clip, system, audios, position }: the position in seconds is kept over switches, loaded or not
-const END = 0.2; // seconds before the end that count as the end: Chromium cannot send every MP3 nearer to it
-let dragging = false; // the position is being moved
+let current = null; // { clip, system, audios, position }; switching versions keeps the position (seconds), loaded or not
+const END = 0.2; // seconds before the end that count as the end: Chromium cannot seek nearer to the end of some MP3s
+let dragging = false; // whether the user is moving the position slider
 
 function volume(clip, system) {
   const matched = document.getElementById("matched").checked;
@@ -108,7 +109,7 @@ function openClip(id, system) {
     const audios = new Map(Object.entries(clip.sounds ?? {}).map(([name, sound]) => [name, loaded(name, sound)]));
     current = { clip, system: null, audios, position: 0 };
     describe(`${clip.condition}: ${clip.name}`, [clip.text && `“${clip.text}”`, clip.facts].filter(Boolean).join(" · "));
-    document.getElementById("clip-fault").textContent = clip.sounds ? "" : "No sounds of this clip were kept; --clips keeps more.";
+    document.getElementById("clip-fault").textContent = clip.sounds ? "" : "No sounds of this clip were kept in this report; write the report with a larger --clips.";
     document.getElementById("listening").hidden = !clip.sounds;
     showVersions([...audios.keys()].map((name) => [name, name]));
     document.getElementById("clip-scores").replaceChildren(scoreTable(clip, names));
@@ -124,21 +125,21 @@ function describe(title, text) {
 
 function showVersions(labels) {
   document.getElementById("versions").replaceChildren(
-    ...labels.map(([label, name], place) => make("button", { type: "button", "data-system": blind ? label : name, onclick: () => choose(name), title: place < 9 ? `key ${place + 1}` : null }, label)),
+    ...labels.map(([label, name], index) => make("button", { type: "button", "data-system": blind ? label : name, onclick: () => choose(name), title: index < 9 ? `key ${index + 1}` : null }, label)),
   );
 }
 
 function loaded(name, sound) {
-  const made = new Audio(sound.file);
-  made.preload = "auto";
-  const heard = (act) => () => made === audio() && act();
-  made.addEventListener("loadedmetadata", heard(() => seek(current.position)));
-  for (const event of ["timeupdate", "ended", "pause", "play"]) made.addEventListener(event, heard(() => {
-    if (made.readyState > 0 && !made.seeking) current.position = made.currentTime;
+  const element = new Audio(sound.file);
+  element.preload = "auto";
+  const ifSelected = (act) => () => element === audio() && act();
+  element.addEventListener("loadedmetadata", ifSelected(() => seek(current.position)));
+  for (const event of ["timeupdate", "ended", "pause", "play"]) element.addEventListener(event, ifSelected(() => {
+    if (element.readyState > 0 && !element.seeking) current.position = element.currentTime;
     showTransport();
   }));
-  made.addEventListener("error", heard(() => fault(`${sound.file} cannot be played: keep the folder sounds beside index.html.`)));
-  return made;
+  element.addEventListener("error", ifSelected(() => fault(`${sound.file} cannot be played: keep the folder sounds beside index.html.`)));
+  return element;
 }
 
 function fault(text) {
@@ -202,8 +203,8 @@ function ticks(axis, texts) {
 
 function play(sound) {
   if (current.position > current.clip.sounds[current.system].seconds - 1.5 * END) seek(0);
-  // A switch interrupts a start; anything else is told.
-  sound.play().catch((error) => error.name === "AbortError" || (sound === audio() && fault(`It cannot be played: ${error.message}`)));
+  // Switching versions aborts a pending play(); every other error is shown.
+  sound.play().catch((error) => error.name === "AbortError" || (sound === audio() && fault(`This sound cannot be played: ${error.message}`)));
 }
 
 function seek(position) {
@@ -240,43 +241,43 @@ document.addEventListener("keydown", (event) => {
   if (!audio() || player.hidden || event.target.closest("input[type=search], select, textarea") || event.ctrlKey || event.metaKey || event.altKey) return;
   const names = blind ? blind.labels.map(([, name]) => name) : [...current.audios.keys()];
   const better = { a: "A", b: "B", 0: "none" };
-  if (event.repeat) return; // a held key is one answer
+  if (event.repeat) return; // a key that is held down acts once
   if (/^[1-9]$/.test(event.key) && names[event.key - 1]) choose(names[event.key - 1]);
   else if (event.key === "p") toggle();
   else if (blind && event.key in better) answer(better[event.key]);
 });
 
-// Blind comparison: two systems' versions of a clip as A and B. Names appear only when it has ended.
+// Blind comparison: two systems' versions of a clip as A and B. The systems' names appear only after the comparison.
 
-let blind = null; // { left: comparisons to come, now, labels: [[label, system]], since }
-const answers = []; // of all comparisons since the page was opened
+let blind = null; // { left: comparisons to come, now: the current one, labels: [[label, system]], since: its start }
+const answers = []; // the answers to all comparisons since the page was opened
 
 function shuffled(list) {
   const drawn = crypto.getRandomValues(new Uint32Array(list.length));
-  return list.map((item, place) => [drawn[place], item]).sort(([a], [b]) => a - b).map(([, item]) => item);
+  return list.map((item, index) => [drawn[index], item]).sort(([a], [b]) => a - b).map(([, item]) => item);
 }
 
 function comparisons(first, second) {
-  const made = [];
+  const allPairs = [];
   for (const clip of data.clips.filter((clip) => clip.sounds)) {
     const names = Object.keys(clip.sounds).filter((name) => name !== data.clean);
-    names.forEach((a, place) => names.slice(place + 1).forEach((b) => {
-      if ([first, second].every((name) => !name || [a, b].includes(name)) && !(first && first === second)) made.push({ clip, pair: shuffled([a, b]) });
+    names.forEach((a, index) => names.slice(index + 1).forEach((b) => {
+      if ([first, second].every((name) => !name || [a, b].includes(name)) && !(first && first === second)) allPairs.push({ clip, pair: shuffled([a, b]) });
     }));
   }
-  return shuffled(made);
+  return shuffled(allPairs);
 }
 
 function startBlind() {
   const chosen = ["blind-first", "blind-second"].map((id) => document.getElementById(id).value);
   const left = comparisons(...chosen);
   if (!left.length) {
-    document.getElementById("blind-result").replaceChildren("No clip has sounds of two different systems as chosen.");
+    document.getElementById("blind-result").replaceChildren("No clip has sounds of two different systems that match this choice; choose other systems.");
     return;
   }
   document.getElementById("blind-result").replaceChildren();
   blind = { left };
-  history.replaceState(null, "", location.pathname + location.search); // the hash names a system
+  history.replaceState(null, "", location.pathname + location.search); // the URL fragment names a system, which must stay hidden
   nextComparison();
   player.scrollIntoView({ block: "nearest" });
 }
@@ -298,7 +299,7 @@ function nextComparison() {
 }
 
 function showHidden(hidden) {
-  if (hidden) { // what an earlier clip showed names systems
+  if (hidden) { // the scores and pictures of an earlier clip name systems
     document.getElementById("clip-scores").replaceChildren();
     for (const id of ["waveform", "spectrogram", "difference"]) {
       document.getElementById(id).removeAttribute("src");

@@ -1,6 +1,6 @@
 "use strict";
 // One trial at a time: all versions are decoded first and start together; switching changes only their gains, so that
-// there is no gap. An answer counts when the server says that it is kept.
+// there is no gap. An answer counts once the server has acknowledged it.
 
 const kind = document.body.dataset.kind;
 const base = location.pathname.replace(/\/$/, "");
@@ -8,7 +8,7 @@ const at = (id) => document.getElementById(id);
 const LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
 const FADE_S = 0.01;
 
-let context = null; // made on a key or a click, as browsers ask for
+let context = null; // created on a key press or a click, as browsers require
 let trial = null; // { number, buffers, gains, sources, reference, rated, selected, playing, began, plays, shown }
 let sending = false;
 
@@ -187,9 +187,9 @@ function unheard() {
 
 async function next() {
   if (sending || !trial) return;
-  let given;
+  let answered;
   try {
-    given = ratings();
+    answered = ratings();
     if (unheard() >= 0) throw new Error(trial.buffers.length > 1 ? `Listen to ${name(unheard())} too.` : "Listen first.");
   } catch (error) {
     say(error.message, true);
@@ -198,13 +198,13 @@ async function next() {
   sending = true;
   stop();
   const seconds = (performance.now() - trial.shown) / 1000;
-  const body = JSON.stringify({ trial: trial.number, ratings: given, seconds, plays: trial.plays });
+  const body = JSON.stringify({ trial: trial.number, ratings: answered, seconds, plays: trial.plays });
   try {
     await fetched("rating", { method: "POST", headers: { "Content-Type": "application/json" }, body });
   } catch (error) {
     sending = false;
     if (error.status === 409) return load().catch(unloaded); // answered in another tab
-    say(`Not kept: ${error.message}. Press Next to try again.`, true);
+    say(`The answer was not saved: ${error.message}. Press Next to try again.`, true);
     return;
   }
   sending = false;
@@ -212,7 +212,7 @@ async function next() {
 }
 
 function unloaded(error) {
-  say(`The answer is kept, but the next sounds cannot be loaded: ${error.message}. Reload the page to go on.`, true);
+  say(`The answer is saved, but the next sounds cannot be loaded: ${error.message}. Reload the page to continue.`, true);
 }
 
 function answer(number) {

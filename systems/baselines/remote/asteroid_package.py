@@ -12,7 +12,7 @@ Array = NDArray[np.float32]
 
 class Remote:
     def __init__(self, checkpoint: str) -> None:
-        """checkpoint: an asteroid model file (model_name, model_args, state_dict), loaded when it is needed."""
+        """checkpoint: an asteroid model file (model_name, model_args, state_dict), loaded at first use."""
         self.checkpoint = checkpoint
         self.model: Any = None
 
@@ -31,7 +31,7 @@ class Remote:
 
 
 def accept_numpy_sizes() -> None:
-    """Lets asteroid build its network: it computes a layer's size with numpy, and torch 2 wants Python's integers."""
+    """Lets asteroid, which computes a layer's size with numpy, build its network: torch 2 needs a Python integer."""
     from asteroid.masknn import recurrent
 
     network = recurrent.DCCRMaskNetRNN

@@ -1,4 +1,7 @@
-"""FRCRN and MossFormer2 in their own environment (clearvoice 0.1.2); FRCRN adjusts levels only when it reads files."""
+"""FRCRN, MossFormer2 and MossFormerGAN in their own environment (clearvoice 0.1.2).
+
+Clips are written to files, because the package adjusts the level for FRCRN only when it reads files.
+"""
 
 from __future__ import annotations
 
@@ -16,15 +19,15 @@ FULL_SCALE = 32_768
 
 class Remote:
     def __init__(self, checkpoint: str, network: str) -> None:
-        """checkpoint: an official `last_best_checkpoint.pt`; network: the package's name of it, as in FRCRN_SE_16K."""
+        """checkpoint: an official `last_best_checkpoint.pt`; network: its name in clearvoice, as in FRCRN_SE_16K."""
         self.checkpoint, self.network = checkpoint, network
         self.toolkit: Any = None
 
     def restore(self, clips: list[Array], seeds: list[int]) -> tuple[None, list[Array]]:
         """Denoised clips [time] at the network's rate.
 
-        The files have 16 bits: the package tells the width of a sample by the largest one, so wider ones that are quiet
-        would be read at a wrong scale. MossFormer2's spectrum has dither, so each clip has its seed.
+        The files have 16 bits: the package infers the sample width from the largest sample, so that it would read quiet
+        files of a larger width at a wrong scale. MossFormer2 adds random dither, so each clip's seed is set.
         """
         import soundfile
         import torch
@@ -68,7 +71,7 @@ class Remote:
 
 
 def require_whole(wanted: dict[str, Any], stored: dict[str, Any]) -> None:
-    """Raises ValueError for a checkpoint that lacks weights of the network: the package would leave those random."""
+    """Raises ValueError if the checkpoint lacks weights of the network, which the package would leave random."""
     shapes = {key.removeprefix("module."): value.shape for key, value in stored.items()}
     lacking = [key for key, value in wanted.items() if shapes.get(key.removeprefix("module.")) != value.shape]
     if lacking:

@@ -13,12 +13,12 @@ RATE, HIDDEN = 16_000, 64
 
 class Remote:
     def __init__(self, checkpoint: str) -> None:
-        """checkpoint: an official `.th` file (a state dict), loaded when something is to be restored."""
+        """checkpoint: an official `.th` file (a state dict), loaded at first use."""
         self.checkpoint = checkpoint
         self.model: Any = None
 
     def restore(self, clips: list[Array], seeds: list[int]) -> tuple[None, list[Array]]:
-        """Denoised 16 kHz clips [time], one at a time: the network scales its input by the deviation of the whole."""
+        """Denoised 16 kHz clips [time], one at a time: the network divides a clip by the clip's standard deviation."""
         import torch
 
         if self.model is None:

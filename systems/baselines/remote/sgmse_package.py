@@ -1,7 +1,7 @@
 """SGMSE+ and StoRM in their own environment (sgmse 0.1.2): score-based models of the complex spectrogram at 16 kHz.
 
 SGMSE+ is the package's own class. StoRM's authors publish code (sp-uhh/storm @257e963) but no package: its two networks
-are NCSN++ of the layers that the package has, and its sampler is written here from Lemercier et al. 2023, section III.
+are NCSN++ built from the package's layers, and its sampler is written here from Lemercier et al. 2023, section III.
 Both scale a clip by its peak before restoration and back after it.
 """
 
@@ -31,17 +31,17 @@ STORM_NETWORKS = {
 }
 """StoRM's names of NCSN++ sizes, as differences from its default."""
 CONDITIONS = {"noisy": (True, False), "post_denoiser": (False, True), "both": (True, True)}
-"""Which of (noisy, denoised) spectrogram StoRM's score network sees beside the diffusion state."""
+"""Whether StoRM's score network gets the noisy and the denoised spectrogram beside the diffusion state."""
 
 
 NUMBERS = (np.core.multiarray.scalar, np.dtype, np.dtypes.Float64DType)  # type: ignore[attr-defined]
 HARMLESS = (SpecsDataModule, Namespace, PosixPath, *NUMBERS)
-"""Classes beside tensors that a checkpoint of Lightning may name: settings and numbers, which run no code."""
+"""Classes other than tensors that a Lightning checkpoint may name: settings and numbers, which run no code."""
 
 
 class Remote:
     def __init__(self, checkpoint: str, model: str, steps: str, corrector: str, snr: str) -> None:
-        """checkpoint: a Lightning checkpoint of the authors' training scripts, loaded when it is needed.
+        """checkpoint: a Lightning checkpoint of the authors' training scripts, loaded at first use.
 
         model: sgmse or storm. steps: reverse diffusion steps. corrector: ald (annealed Langevin dynamics, one step) or
         none. snr: the corrector's step size.
@@ -85,7 +85,7 @@ def read(path: str) -> dict[str, Any]:
             raise ValueError(f"{path} names {', '.join(sorted(unknown))}; wanted a checkpoint of the authors' scripts")
         stored: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
     if lacking := [name for name in ("hyper_parameters", "state_dict", "ema") if name not in stored]:
-        raise ValueError(f"{path} lacks {', '.join(lacking)} weights or settings")
+        raise ValueError(f"{path} lacks {', '.join(lacking)}; wanted a checkpoint of the authors' scripts")
     stored["hyper_parameters"].setdefault("base_dir", "")
     return stored
 

@@ -21,7 +21,7 @@ VOCODER = "synthesis_module/44100/model.ckpt-1490000_trimed.pt"
 
 class Remote:
     def __init__(self, analysis: str, vocoder: str) -> None:
-        """The paths of the two official checkpoints, loaded when something is to be restored."""
+        """The paths of the two official checkpoints, which are loaded at first use."""
         self.checkpoints = {ANALYSIS: analysis, VOCODER: vocoder}
         self.model: Any = None
 
@@ -48,14 +48,14 @@ class Remote:
         self.model = model
 
     def _restore(self, clip: Array) -> Array:
-        # The package cuts its output at both ends to the input's length; from one that is a sample longer it cuts all.
+        # The package cuts its output at both ends to the input's length; of output one sample longer, nothing is left.
         given = np.append(clip, np.float32(0)) if len(clip) % HOP == HOP - 1 else clip
         restored = np.asarray(self.model.restore_inmem(given, cuda=False, mode=0), np.float32).reshape(-1)
         return restored[: len(clip)]
 
 
 def require_whole(network: Any, stored: dict[str, Any], prefix: str = "") -> None:
-    """Raises ValueError for a checkpoint that lacks weights of the network: the package would leave those random."""
+    """Raises ValueError if the checkpoint lacks weights of the network, which the package would leave random."""
     lacking = [name for name, _ in network.named_parameters() if f"{prefix}{name}" not in stored]
     if lacking:
         raise ValueError(f"the checkpoint has no {prefix}{lacking[0]}, and lacks {len(lacking)} weights")
@@ -63,7 +63,7 @@ def require_whole(network: Any, stored: dict[str, Any], prefix: str = "") -> Non
 
 @contextmanager
 def home_with(checkpoints: dict[str, str]) -> Iterator[None]:
-    """A home folder with the checkpoints: importing the package downloads those that it does not find there."""
+    """Sets a home folder with the checkpoints, since importing the package downloads checkpoints that are not there."""
     before = {name: os.environ.get(name) for name in ("HOME", "USERPROFILE")}
     with tempfile.TemporaryDirectory() as home:
         for target, path in checkpoints.items():

@@ -1,4 +1,4 @@
-"""hibari in its own environment (hibari-tts 0.2.1)."""
+"""hibari in its own environment (hibari-tts 0.2.1): one English voice, which does not clone."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 Array = NDArray[np.float32]
 SEEDS = 2**32
-"""hibari takes seeds of 32 bits."""
+"""Number of different seeds: hibari takes seeds of 32 bits."""
 
 
 class Remote:

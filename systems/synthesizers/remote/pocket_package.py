@@ -1,9 +1,9 @@
 """pocket-tts in its own environment (pocket-tts 4.0.1): Kyutai's English model of 100 M parameters, from local files.
 
-The package's own loader falls back to weights that cannot clone where it may not read the others; here the model comes
-from the given file alone. Speech that does not end within the package's limit is an error, not a result. The package's
-decoder takes as many frames at once as happen to be waiting, which changes the last digits of the samples from run to
-run; here it takes one at a time, so that equal seeds give equal samples.
+Without access to the gated weights, the package's own loader falls back to weights that cannot clone; here the model is
+loaded from the given file only. Speech that does not end within the package's limit is an error, not a result. The
+package's decoder decodes all frames that are waiting in one call, and their number varies from run to run, as do the
+last digits of the samples; here it decodes one frame per call, so that equal seeds give equal samples.
 """
 
 from __future__ import annotations
@@ -41,26 +41,26 @@ class Remote:
         return None, spoken
 
     def trace(self, prompts: list[Array], **request: Any) -> tuple[dict[str, int], list[Array]]:
-        """Says one request; the prompt that the audio encoder got, and how often the language model generated."""
+        """Says one request. Returns the audio encoder's input, its rate and the number of generations."""
         self._load()
-        heard: list[Array] = []
+        encoder_inputs: list[Array] = []
         runs = [0]
         encode, generate = self.voice._encode_audio, self.voice._autoregressive_generation
 
         def encoded(audio: Any) -> Any:
-            heard.append(audio.detach().cpu().numpy().reshape(-1).astype(np.float32))
+            encoder_inputs.append(audio.detach().cpu().numpy().reshape(-1).astype(np.float32))
             return encode(audio)
 
-        def generated(*given: Any, **named: Any) -> Any:
+        def generated(*args: Any, **kwargs: Any) -> Any:
             runs[0] += 1
-            return generate(*given, **named)
+            return generate(*args, **kwargs)
 
         self.voice._encode_audio, self.voice._autoregressive_generation = encoded, generated
         try:
             self.say(prompts, **request)
         finally:
             self.voice._encode_audio, self.voice._autoregressive_generation = encode, generate
-        [prompt] = heard
+        [prompt] = encoder_inputs
         return {"runs": runs[0], "rate": int(self.voice.sample_rate)}, [prompt]
 
     def _load(self) -> None:
@@ -69,7 +69,7 @@ class Remote:
 
 
 def load(config: str, model: str, tokenizer: str) -> Any:
-    """The package's model with weights that clone. Raises ValueError for others."""
+    """The package's model with these weights. Raises ValueError for weights that cannot clone a voice."""
     os.environ["KPOCKET_TTS_ERROR_WITHOUT_EOS"] = "1"
     import yaml
     from pocket_tts import TTSModel
@@ -83,6 +83,6 @@ def load(config: str, model: str, tokenizer: str) -> Any:
         path.write_text(yaml.safe_dump(settings), encoding="utf-8")
         loaded = TTSModel.load_model(config=path)
     if not loaded.has_voice_cloning:
-        raise ValueError(f"{model}: weights without voice cloning; wanted those of huggingface.co/kyutai/pocket-tts")
+        raise ValueError(f"{model}: weights without voice cloning; wanted weights of huggingface.co/kyutai/pocket-tts")
     loaded.max_decoder_frames_per_call = 1
     return loaded

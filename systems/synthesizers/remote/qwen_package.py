@@ -18,9 +18,9 @@ LANGUAGES = {"en": "english", "zh": "chinese"}
 FRAME_RATE = 12.5
 """Codec frames per second of speech."""
 LONGEST = {"en": 0.3, "zh": 0.9}
-"""Seconds of speech per character that are allowed, three to four times what a slow speaker needs."""
+"""Allowed seconds of speech per character, by language: three to four times the time that a slow speaker needs."""
 SPARE_S = 5.0
-"""Seconds that are allowed beyond that, for pauses."""
+"""Additional seconds that are allowed for pauses."""
 
 
 class Remote:
@@ -58,27 +58,27 @@ class Remote:
         return None, spoken
 
     def trace(self, prompts: list[Array], **request: Any) -> tuple[dict[str, int], list[Array]]:
-        """Says one request; the prompt that the speech tokenizer got, and how often the talker generated."""
+        """Says one request. Returns the speech tokenizer's input, its rate and the number of generations."""
         self._load()
-        heard: list[tuple[Array, int]] = []
+        encoder_inputs: list[tuple[Array, int]] = []
         runs = [0]
         tokenizer, network = self.model.model.speech_tokenizer, self.model.model
         encode, generate = tokenizer.encode, network.generate
 
-        def encoded(audios: Any, sr: int, **named: Any) -> Any:
-            heard.append((np.asarray(audios[0], np.float32).reshape(-1), int(sr)))
-            return encode(audios, sr=sr, **named)
+        def encoded(audios: Any, sr: int, **kwargs: Any) -> Any:
+            encoder_inputs.append((np.asarray(audios[0], np.float32).reshape(-1), int(sr)))
+            return encode(audios, sr=sr, **kwargs)
 
-        def generated(*given: Any, **named: Any) -> Any:
+        def generated(*args: Any, **kwargs: Any) -> Any:
             runs[0] += 1
-            return generate(*given, **named)
+            return generate(*args, **kwargs)
 
         tokenizer.encode, network.generate = encoded, generated
         try:
             self.say(prompts, **request)
         finally:
             tokenizer.encode, network.generate = encode, generate
-        [(prompt, rate)] = heard
+        [(prompt, rate)] = encoder_inputs
         return {"runs": runs[0], "rate": rate}, [prompt]
 
     def _load(self) -> None:
