@@ -45,7 +45,7 @@ def read(path: Path, channel: int | None = None) -> Audio:
         if not path.exists():
             raise AwayError(f"{path.name}: there is no such file; wanted a WAV, FLAC or OGG file")
         if not path.is_file():  # opening a pipe would block until another process writes to it
-            raise AudioError(f"{path.name}: is no regular file; wanted a WAV, FLAC or OGG file")
+            raise AudioError(f"{path.name}: is not a regular file; wanted a WAV, FLAC or OGG file")
         if missing := missing_bytes(path):
             raise AudioError(f"{path.name}: is cut: {missing} or more bytes of its data are missing; copy it again")
         samples, rate = soundfile.read(os.fsencode(path), dtype="float32", always_2d=True)
@@ -78,7 +78,7 @@ def header(path: Path) -> Any:
     """
     try:
         if path.exists() and not path.is_file():
-            raise AudioError(f"{path.name}: is no regular file; wanted a WAV, FLAC or OGG file")
+            raise AudioError(f"{path.name}: is not a regular file; wanted a WAV, FLAC or OGG file")
         return soundfile.info(os.fsencode(path))
     except OSError as error:
         raise AwayError(f"{path.name}: cannot be reached ({error.strerror or error})") from error

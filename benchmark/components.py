@@ -33,7 +33,7 @@ def why_not(kind: registry.Kind, name: str) -> str:
     if getattr(card, "checkpoint", False) and "@" not in name:
         return f"no public weights exist; name a checkpoint: {name}@FILE"
     if elsewhere := getattr(card, "elsewhere", ""):
-        return f"RestoreBench does not run it; {elsewhere}; then name its outputs published:{name}@FOLDER"
+        return f"RestoreBench does not run it; {elsewhere}; outputs that you have: published:{name}@FOLDER"
     if getattr(card, "imported", False):
         return f"its scores can only be imported: restorebench score --import FILE --metric {name} --store STORE"
     lacking = [w for w in card.weights if weights.present(w) is None]

@@ -17,6 +17,7 @@ from __future__ import annotations
 import numpy as np
 
 from restorebench.benchmark.contracts import CorruptionCard, Scene
+from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Recipe
 from restorebench.corruptions.chain import StepChain
 from restorebench.corruptions.level import JointRmsStep
@@ -58,6 +59,8 @@ class Dns(StepChain):
         self.t60_s = check_range("t60_s", t60_s, 0.05, 5.0)
         self.p_rir = check_share("p_rir", p_rir)
         self.p_simulated = check_share("p_simulated", p_simulated)
+        if rir == "whamr" and self.p_simulated:
+            raise RequestError('rir = "whamr" needs p_simulated = 0: the other simulated rooms are not WHAMR!\'s')
         check_choice("snr_law", snr_law, SnrDefinition)
         check_choice("target", target, Target)
         self.noise, self.noise_split, self.rir, self.rir_split = noise, noise_split, rir, rir_split

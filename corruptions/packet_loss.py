@@ -10,6 +10,7 @@ from pydantic import Field
 
 from restorebench.benchmark.audio import samples_for
 from restorebench.benchmark.contracts import CorruptionCard, Scene
+from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Quantity, Recipe
 from restorebench.corruptions.chain import StepChain
 from restorebench.corruptions.options import Range, check_number, check_range, uniform
@@ -47,13 +48,19 @@ class PacketLoss(StepChain):
         self.loss = check_range("loss", loss, 0.0, 0.9)
         self.burst = check_number("burst", burst, 1.0, 1000.0)
         self.packet_s = check_number("packet_s", packet_s, 0.001, 1.0)
+        most = self.burst / (self.burst + 1)
+        if self.loss[1] > most:
+            raise RequestError(
+                f"loss = {loss!r} cannot be reached with burst = {burst:g}: bursts have at least one packet between "
+                f"them; wanted at most {most:.2f}, or longer bursts"
+            )
 
     def draw(self, rng: np.random.Generator, scene: Scene) -> Recipe:
         loss = uniform(rng, self.loss)
-        # A burst begins with probability `enter` and ends with probability `leave`. The stationary share of lost
-        # packets is `loss`, or less where `enter` would exceed 1.
+        # A burst begins with probability `enter` and ends with probability `leave`; the stationary share of lost
+        # packets is then `loss`.
         leave = 1 / self.burst
-        enter = min(1.0, leave * loss / (1 - loss))
+        enter = leave * loss / (1 - loss)
         packets = ceil(scene.seconds / self.packet_s)
         bursts: list[tuple[int, int]] = []
         lost = bool(rng.random() < loss)

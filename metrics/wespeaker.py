@@ -11,7 +11,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -19,6 +18,7 @@ from restorebench.benchmark.contracts import Clip, MetricCard, Subject, Value
 from restorebench.benchmark.data import weights
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import FloatArray, Outcome
+from restorebench.metrics.onnx_session import session
 from restorebench.metrics.own_checkpoint import with_checkpoint
 
 RATE = 16_000
@@ -51,14 +51,8 @@ def mapped(cosine: float) -> float:
     return (cosine + 1) / 2
 
 
-@cache
-def session(path: Path) -> Any:
-    """The network, loaded once per process."""
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+loaded = cache(session)
+"""The network of a file, loaded once per process."""
 
 
 class WeSpeakerSimilarity:
@@ -120,7 +114,7 @@ class WeSpeakerSimilarity:
     def _embed(self, samples: FloatArray) -> FloatArray:
         if not np.any(samples):
             raise ValueError("digital silence has no speaker embedding")
-        network = session(self._path())
+        network = loaded(self._path())
         [voice] = network.run(None, {network.get_inputs()[0].name: features(samples)[None]})
         unit: FloatArray = voice[0] / np.linalg.norm(voice[0])
         return unit

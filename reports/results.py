@@ -156,8 +156,11 @@ class Results:
         )
 
     def clips(self, condition: str, value_name: str) -> pd.DataFrame:
-        """Clips by systems: the scores of one value."""
-        [paired] = [s for s in self.paired if (s.condition, s.value.name) == (condition, value_name)]
+        """Clips by systems: the scores of one value. Raises RequestError for a condition or value without scores."""
+        paired = {(scores.condition, scores.value.name): scores for scores in self.paired}.get((condition, value_name))
+        if paired is None:
+            known = ", ".join(f"{scores.condition}/{scores.value.name}" for scores in self.paired) or "none"
+            raise RequestError(f"no scores for {condition}/{value_name}; with scores: {known}")
         return pd.DataFrame(
             paired.per_clip().T, index=pd.Index(paired.clips, name="clip"), columns=list(paired.systems)
         )

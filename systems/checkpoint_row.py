@@ -37,7 +37,7 @@ class CheckpointRow(ABC, Generic[AnyCard]):
             checkpoint = bundled(self.shipped)
         if checkpoint is None:
             raise RequestError(
-                f"{self.card.name} has no public weights; train it (restorebench train {self.config}) "
+                f"{self.card.name} has no public weights; train it (restorebench train {self.config or 'CONFIG'}) "
                 f"and name the checkpoint: {self.card.name}@FILE"
             )
         return self.from_checkpoint(checkpoint, {name: value_of(text) for name, text in (options or {}).items()})

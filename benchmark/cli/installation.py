@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
-from restorebench.benchmark.errors import RequestError
-
-if TYPE_CHECKING:
-    pass
-
 from restorebench.benchmark.cli.options import Format, Format_, Listed, Verbose, Wide, _print, _print_status
+from restorebench.benchmark.errors import RequestError
 
 app = typer.Typer()
 

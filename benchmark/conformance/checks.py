@@ -1,7 +1,8 @@
 """One check per property that a restorer should have. A check returns a verdict and a text with the measurement.
 
 Reasons for the limits: a delay of 1 ms changes intrusive metrics (SI-SDR falls from 9 to -6 dB); denoising does not
-explain a loss of half the level (-6 dB); where a clip ends within a vowel, a missing last 50 ms is audible.
+explain that clean speech loses half of its power (-3 dB); where a clip ends within a vowel, a missing last 50 ms is
+audible.
 """
 
 from __future__ import annotations

@@ -5,9 +5,7 @@ Recipes and plans contain locations instead of absolute paths, so that they are 
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import os
 import re
 import stat
@@ -16,8 +14,8 @@ from functools import cache
 from pathlib import Path
 
 from restorebench.benchmark.core.files import files_below
-from restorebench.benchmark.core.text import read_text
 from restorebench.benchmark.data.corpora.catalogue import fetch_hint
+from restorebench.benchmark.data.tables import read_csv
 from restorebench.benchmark.errors import AudioError, AwayError, RequestError
 
 BUNDLE = Path(__file__).resolve().parent / "corpora" / "demo_audio"
@@ -84,10 +82,7 @@ def _splits(root: Path) -> dict[str, str]:
     manifest = root / "manifest.csv"
     if not manifest.is_file():
         return {}
-    rows = csv.DictReader(io.StringIO(read_text(manifest), newline=""), strict=True)
-    if missing := {"path", "split"} - set(rows.fieldnames or ()):
-        raise RequestError(f"{manifest}: has no column {', '.join(sorted(missing))}; wanted path and split")
-    return {row["path"]: row["split"] for row in rows}
+    return {row["path"]: row["split"] for row in read_csv(manifest, ("path", "split"))}
 
 
 def audio_files(folder: str, split: str = "") -> tuple[str, ...]:
@@ -126,7 +121,7 @@ def file_sha256(path: Path) -> str:
     except OSError as error:
         raise AwayError(f"{path.name}: cannot be reached ({error.strerror or error})") from error
     if not stat.S_ISREG(status.st_mode):
-        raise AudioError(f"{path.name}: is no regular file")
+        raise AudioError(f"{path.name}: is not a regular file")
     try:
         return _file_sha256(path, status.st_size, status.st_mtime_ns)
     except OSError as error:

@@ -12,10 +12,15 @@ from restorebench.benchmark.errors import RequestError
 
 
 def read_csv(path: Path, wanted: Collection[str]) -> list[dict[str, str]]:
-    """The rows of a CSV file with a header line. UTF-8, with or without a byte order mark.
+    """The rows of `numbered_rows`, without their line numbers."""
+    return [row for _, row in numbered_rows(path, wanted)]
+
+
+def numbered_rows(path: Path, wanted: Collection[str]) -> list[tuple[int, dict[str, str]]]:
+    """The line number and content of each row below a CSV file's header; blank lines are left out.
 
     Args:
-        path: The file.
+        path: The file: UTF-8, with or without a byte order mark.
         wanted: Columns that must be there; there may be more.
 
     Raises:
@@ -26,7 +31,7 @@ def read_csv(path: Path, wanted: Collection[str]) -> list[dict[str, str]]:
     if not path.is_file():
         raise RequestError(f"{path}: no such file; wanted a CSV with the columns {columns}")
     reader = csv.reader(io.StringIO(read_text(path), newline=""), strict=True)  # lines end at \n or \r, not at U+2028
-    rows: list[dict[str, str]] = []
+    rows: list[tuple[int, dict[str, str]]] = []
     try:
         header = next(reader, [])
         if not set(wanted) <= set(header):
@@ -44,7 +49,7 @@ def read_csv(path: Path, wanted: Collection[str]) -> list[dict[str, str]]:
                 raise RequestError(
                     f"{path}: the row of line {first_line} ends in line {reader.line_num}; close its quotation mark"
                 )
-            rows += [dict(zip(header, row, strict=True))] if row else []
+            rows += [(first_line, dict(zip(header, row, strict=True)))] if row else []
             first_line = reader.line_num + 1
     except csv.Error as error:
         raise RequestError(f"{path}: line {reader.line_num}: {error}; quotation marks enclose a whole field") from error

@@ -45,7 +45,8 @@ def described(name: str) -> str:
     entry = entry_of(name)
     origins = [entry.url, *dict.fromkeys(f"the wheel of {part.requirement}" for part in entry.wheel)]
     origin = " or ".join(filter(None, origins)) if entry.url else " and ".join(filter(None, origins))
-    return f"{entry.path}: {entry.bytes / 1e6:.1f} MB, licence {entry.licence}, from {origin or 'no public source'}"
+    line = f"{entry.path}: {entry.bytes / 1e6:.1f} MB, licence {entry.licence}, from {origin or 'no public address'}"
+    return f"{line}; {entry.by_hand}" if entry.by_hand else line
 
 
 def mirror() -> Path | None:

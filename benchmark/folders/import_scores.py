@@ -15,7 +15,7 @@ from restorebench.benchmark import registry
 from restorebench.benchmark.components import metric_card
 from restorebench.benchmark.contracts import MetricCard, Value
 from restorebench.benchmark.data.locations import file_sha256
-from restorebench.benchmark.data.tables import read_csv
+from restorebench.benchmark.data.tables import numbered_rows
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.plan.keys import signature
 from restorebench.benchmark.plan.plan import Job, Plan
@@ -53,15 +53,15 @@ def import_scores(store: Store, plan: Plan, table: Path, metric: str, lower_is_b
 
 def _read(table: Path) -> list[dict[str, str]]:
     """The table's rows as text, so that a clip may be called NA; a blank condition or seed counts as not given."""
-    rows = read_csv(table, NEEDED)
+    rows = numbered_rows(table, NEEDED)
     if not rows:
         raise RequestError(f"{table}: has no rows below its header; add one per score")
-    for number, row in enumerate(rows, start=2):
+    for number, row in rows:
         if _number(row["value"]) is None:
             raise RequestError(f"{table}, line {number}: value {row['value']!r} is not a number")
         if row.get("seed") and not row["seed"].isdecimal():
             raise RequestError(f"{table}, line {number}: seed {row['seed']!r} is not a whole number")
-    return rows
+    return [row for _, row in rows]
 
 
 def _number(text: str) -> float | None:

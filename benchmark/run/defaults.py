@@ -72,7 +72,7 @@ def fetch_weights(
         progress: Called for every file.
     """
     measured = suite.metrics if metrics is None else resolve_metrics(metrics)
-    cards = [registry.card("systems", name) for name in systems or suite.systems]
+    cards = [registry.card("systems", name) for name in (suite.systems if systems is None else systems)]
     cards += [metric_card(name) for name in measured]
     cards += [synthesizer_card(suite.synthesizer)] if suite.speech else []
     # Weights of components whose packages are absent are not fetched.

@@ -130,8 +130,9 @@ def page(material: Material) -> str:
 
 def _failed(board: Board, system: str) -> list[str]:
     """A system's failures in this run, then its median delay."""
-    late = [f"late by {board.delays[system]:.0f} ms"] if system in board.delays else []
-    return [*(f"{why}: {where}" for (name, why), where in board.failures.items() if name in (system, EVERY)), *late]
+    failures = [f"{why}: {where}" for (name, why), where in board.failures.items() if name in (system, EVERY)]
+    delay = board.delays.get(system)
+    return failures if delay is None else [*failures, f"{abs(delay):.0f} ms {'late' if delay > 0 else 'early'}"]
 
 
 def _value(value: Value) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from restorebench.benchmark.data.tables import read_csv
+from restorebench.benchmark.data.tables import numbered_rows
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Table
 from restorebench.reports.listening.design import passed
@@ -98,15 +98,15 @@ def to_csv(rows: Sequence[Mapping[str, object]]) -> str:
 
 def read_ratings(path: Path) -> pd.DataFrame:
     """The ratings of a CSV, one row each. Raises RequestError that names the faulty line."""
-    rows = read_csv(path, ("listener", "clip", "system", "value"))
-    for number, row in enumerate(rows, start=2):
+    rows = numbered_rows(path, ("listener", "clip", "system", "value"))
+    for number, row in rows:
         if not _is_number(row["value"]):
             raise RequestError(f"{path}, line {number}: value {row['value']!r} is not a number")
         if row.get("passed", "") not in ("", "0", "1"):
             raise RequestError(f"{path}, line {number}: passed is {row['passed']!r}; wanted 0, 1 or nothing")
     if not rows:
         raise RequestError(f"{path}: holds no ratings")
-    table = pd.DataFrame(rows)
+    table = pd.DataFrame([row for _, row in rows])
     for column in ("other", "passed", "condition", "seed", "kind", "suite"):
         table[column] = table.get(column, "")
     return table.assign(value=table["value"].astype(float))

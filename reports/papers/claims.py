@@ -35,8 +35,7 @@ class Check:
             return f"{100 * gain / than:.1f}" == f"{claim.percent:.1f}"
         if claim.percent_range is not None:
             return claim.percent_range[0] <= round(100 * gain / than) <= claim.percent_range[1]
-        # Printed numbers are decimal: 3.71 - 3.41 is 0.3, not a little less.
-        return round(gain - claim.margin, 9) > 0
+        return exceeds(gain, claim.margin)
 
     @property
     def text(self) -> str:
@@ -137,6 +136,11 @@ def _significance(board: Board, first: Verdict, second: Verdict) -> tuple[bool, 
     return False, 0
 
 
+def exceeds(gain: float, margin: float) -> bool:
+    """gain > margin for decimal numbers: 3.71 - 3.41 is 0.3, not a little more or less."""
+    return round(gain - margin, 9) > 0
+
+
 def ours(claim: Claim, results: Sequence[Measured | None]) -> str:
     """Whether a claim holds for our numbers, and how many are significant; for a claim in percent, our changes."""
     known = [one for one in results if one is not None]
@@ -148,6 +152,6 @@ def ours(claim: Claim, results: Sequence[Measured | None]) -> str:
         paper = f"{' to '.join(f'{one:g}' for one in named)} %"
         changes = ", ".join(f"{100 * one.gain / one.than:.1f} %" for one in known)
         return f"{changes} (paper: {paper}; {'; '.join([sure, *whole])})"
-    holding = [one for one in known if one.gain > claim.margin]
+    holding = [one for one in known if exceeds(one.gain, claim.margin)]
     whole.insert(0, f"{sum(one.sure for one in holding)} significant")
-    return f"{claim_result(claim, [one.gain > claim.margin for one in known])} ({', '.join(whole)})"
+    return f"{claim_result(claim, [exceeds(one.gain, claim.margin) for one in known])} ({', '.join(whole)})"

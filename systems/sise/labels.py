@@ -23,6 +23,7 @@ from restorebench.benchmark.core.atomic import open_atomic, write_atomic
 from restorebench.benchmark.data.locations import resolve_uri
 from restorebench.benchmark.errors import AudioError, RequestError, reason
 from restorebench.benchmark.types import Utterance
+from restorebench.systems.sise.aligner import VERSION as ALIGNER_VERSION
 from restorebench.systems.sise.phonemes import (
     ARPABET,
     IGNORED,
@@ -142,13 +143,17 @@ def _aligned(utterances: Sequence[Utterance], cache_file: Path, progress: Progre
 
     def steps() -> Iterator[int]:
         for utterance in utterances:
-            key = f"pocketsphinx {utterance.uri} {utterance.text or ''}"
+            key = _alignment_key(utterance)
             alignments[key] = _load(cached[key]) if key in cached else _align(utterance)
             yield 1
 
     progress("align", len(utterances), steps())
     write_atomic(cache_file, json.dumps({key: _dump(value) for key, value in alignments.items()}).encode())
-    return [alignments[f"pocketsphinx {u.uri} {u.text or ''}"] for u in utterances]
+    return [alignments[_alignment_key(utterance)] for utterance in utterances]
+
+
+def _alignment_key(utterance: Utterance) -> str:
+    return f"pocketsphinx@{ALIGNER_VERSION} {utterance.uri} {utterance.text or ''}"
 
 
 def _report(aligned: Sequence[tuple[str, Alignment | str]], phones: PhoneSet, table: Path, required: bool) -> None:

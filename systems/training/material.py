@@ -183,13 +183,13 @@ def gather(config: Path, out: Path, progress: Progress) -> Material:
 
 
 def _gather_speech(wanted: MaterialConfig, out: Path, progress: Progress) -> list[str | None]:
-    """Writes speech.npy and recordings.json unless recordings.json exists.
+    """Writes speech.npy and recordings.json unless both exist.
 
     Returns the transcripts in the order of the recordings.
     """
     listed = [(split, spec, u) for split, specs in (("train", wanted.speech), ("dev", wanted.dev)) for spec in specs
               for u in registry.create("corpora", spec.reader, **spec.options).utterances() if u.uri]  # fmt: skip
-    if not (out / "recordings.json").is_file():
+    if not all((out / name).is_file() for name in ("speech.npy", "recordings.json")):
         recordings: list[Recording] = []
         parts: list[NDArray[np.int16]] = []
 

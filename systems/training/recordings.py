@@ -84,7 +84,7 @@ def _sound(uri: str) -> soundfile.SoundFile:
                 return soundfile.SoundFile(io.BytesIO(archive.read(member.size)))
         path = resolve_uri(uri)
         if path.exists() and not path.is_file():
-            raise AudioError(f"{uri}: is no regular file")
+            raise AudioError(f"{uri}: is not a regular file")
         return soundfile.SoundFile(os.fsencode(path))
     except soundfile.LibsndfileError as error:
         raise AudioError(f"{uri}: cannot be read as audio ({error.error_string.rstrip('.')})") from error

@@ -67,7 +67,7 @@ def test_a_corpus_of_odd_files_loses_only_them(noise: str, tmp_path: Path) -> No
     assert "pipe.wav" in done.stdout
     if noise == "pink":
         assert done.returncode == 0
-        assert "pipe.wav: is no regular file" in done.stdout
+        assert "pipe.wav: is not a regular file" in done.stdout
         assert "(n=3/5)" in done.stdout
         for page in (("compare", "s", "unprocessed", "target"), ("report", "s", "--out", "r")):
             told = command(tmp_path, *page)

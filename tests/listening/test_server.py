@@ -269,9 +269,10 @@ def test_a_careless_listener_is_found_by_the_checks() -> None:
     [
         ("listener,clip,system\n1,c,x\n", "wanted listener,clip,system,value"),
         ("listener,clip,system,value\n1,c,x,nan\n", "line 2: value 'nan' is not a number"),
+        ("listener,clip,system,value\n\n1,c,x,inf\n", "line 3: value 'inf' is not a number"),
         ("listener,clip,system,value\n1,c,x,inf\n", "line 2: value 'inf' is not a number"),
         ("listener,clip,system,value\n1,c,x,good\n", "line 2: value 'good' is not a number"),
-        ("listener,clip,system,value,passed\n1,c,x,4,yes\n", "line 2: passed 'yes'"),
+        ("listener,clip,system,value,passed\n1,c,x,4,yes\n", "line 2: passed is 'yes'; wanted 0, 1 or nothing"),
         ("listener,clip,system,value\n", "holds no ratings"),
     ],
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from restorebench.benchmark.contracts import Subject
 from restorebench.benchmark.run.clip import SharedClip
 from restorebench.benchmark.run.scoring import metric, score
 from restorebench.benchmark.types import Audio, FloatArray
+from restorebench.reports.html.page import _failed
 from restorebench.reports.tables.board import notes
 
 NOISE = """
@@ -67,5 +69,8 @@ def test_the_board_tells_a_delay(tmp_path: Path) -> None:
         {"late": late}, str(tmp_path / "s.toml"), store=tmp_path / "s", metrics=["si_sdr", "lsd@aligned"], limit=2
     )
     assert done.summary.delays == {"late": pytest.approx(2.0, abs=0.05)}
+    assert _failed(done.summary, "late") == ["2 ms late"]
+    assert _failed(replace(done.summary, delays={"late": -3.0}), "late") == ["3 ms early"]
+    assert _failed(done.summary, "target") == []
     [said] = [note for note in notes(done.summary) if note.startswith("late: ")]
     assert said.startswith("late: 2 ms late against the reference (median over clips); it affects SI-SDR, LSD aligned")

@@ -172,6 +172,13 @@ def test_scores_are_a_frame_and_compare_names_the_better(demo_store: Path) -> No
         results.board("elsewhere")
 
 
+def test_a_value_without_scores_names_those_with_scores(demo_store: Path) -> None:
+    results = rb.open_results(demo_store)
+    condition = results.conditions[0]
+    with pytest.raises(rb.RequestError, match=f"no scores for {condition}/nothing; with scores: {condition}/"):
+        results.clips(condition, "nothing")
+
+
 def test_one_sound_is_restored_and_degraded() -> None:
     clean = read(BUNDLE / "slt_04.flac")
     degraded = rb.degrade(clean.samples, clean.rate, seed=3, bandwidth_hz=[1000, 8000])

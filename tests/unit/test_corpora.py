@@ -28,8 +28,11 @@ def test_vctk(tmp_path: Path) -> None:
     found = Vctk(str(tmp_path), speakers=("p360", "p361")).utterances()
     assert [u.id for u in found] == ["p360_001", "p360_002", "p361_001"]
     assert [u.id for u in Vctk(str(tmp_path), ("p360", "p361"), per_speaker=1).utterances()] == ["p360_001", "p361_001"]
-    with pytest.raises(RequestError, match="p362 has no mic1 files"):
+    with pytest.raises(RequestError, match=r"p362 has no mic1 files; wanted the speakers p360, p361, p362"):
         Vctk(str(tmp_path)).utterances()
+    (tmp_path / "wav48_silence_trimmed" / "p000").mkdir()
+    with pytest.raises(RequestError, match=r"p000 has no mic1 files; wanted the speakers p000, p225, p360, p361;"):
+        Vctk(str(tmp_path), speakers=()).utterances()
     assert [u.text for u in found] == ["Please call Stella.", None, None]
 
 

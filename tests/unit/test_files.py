@@ -44,7 +44,7 @@ def test_links_are_followed_once_and_hidden_files_passed_over(tmp_path: Path) ->
 
 def test_a_pipe_is_no_sound(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.wav")
-    with pytest.raises(AudioError, match=r"x\.wav: is no regular file"):
+    with pytest.raises(AudioError, match=r"x\.wav: is not a regular file"):
         read(tmp_path / "x.wav")
     (tmp_path / "y.flac").symlink_to(BUNDLE / "slt_04.flac")
     assert read(tmp_path / "y.flac").rate == 16_000

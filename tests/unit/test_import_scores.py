@@ -76,6 +76,7 @@ def test_an_unpublished_judge_says_why_its_column_is_empty(store: Store, cli: Cl
         ("system,id,value\ntarget,nobody,1\n", "sesqa", "demo has no clip 'nobody' of 'target'"),
         ("system,id,value\nmagic,{first},1\n", "sesqa", "of 'magic'"),
         ("system,id,value\ntarget,{first},loud\n", "sesqa", "line 2: value 'loud' is not a number"),
+        ("system,id,value\n\n\ntarget,{first},loud\n", "sesqa", "line 4: value 'loud' is not a number"),
         ("system,id,value\ntarget,{first},1\ntarget,{first},2\n", "sesqa", "two rows score the same clip"),
         ("system,id\ntarget,{first}\n", "sesqa", "wanted system,id,value"),
         ("", "sesqa", "wanted system,id,value"),

@@ -17,7 +17,7 @@ from restorebench.benchmark.plan.plan import Plan
 from restorebench.benchmark.plan.planner import make_plan
 from restorebench.benchmark.suite import load_suite
 from restorebench.benchmark.types import Cell
-from restorebench.reports.papers.claims import Measured, checks_of, claims_table, ours, said
+from restorebench.reports.papers.claims import Measured, checks_of, claims_table, exceeds, ours, said
 from restorebench.reports.papers.ledger import ledger
 from restorebench.reports.papers.published import cells, papers
 from tests.conftest import Cli
@@ -161,3 +161,10 @@ def test_a_relative_change_is_told_beside_the_papers() -> None:
     small = Measured(better=4.749, than=4.75, gain=0.001, sure=False, clips=12, reasons=())
     assert ours(claim, [small]) == "0.0 % (paper: 37.9 %; not significant)"
     assert ours(claim, [replace(small, better=3.0, gain=1.75, sure=True)]) == "36.8 % (paper: 37.9 %; significant)"
+
+
+def test_a_gain_equal_to_the_margin_does_not_exceed_it() -> None:
+    """3.71 - 3.41 is 0.2999... in binary, 3.4 - 3.1 is 0.3000...: both are 0.3 as printed."""
+    assert not exceeds(3.71 - 3.41, 0.3)
+    assert not exceeds(3.4 - 3.1, 0.3)
+    assert exceeds(3.72 - 3.41, 0.3)

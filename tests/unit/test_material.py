@@ -23,7 +23,9 @@ from restorebench.systems.training.material import (  # noqa: E402
     NO_UNIT,
     RATE,
     Material,
+    MaterialConfig,
     Recording,
+    _gather_speech,
     save_array,
     to_int16,
 )
@@ -162,8 +164,20 @@ def test_absent_and_broken_material_is_one_line(material: Material, tmp_path: Pa
     with pytest.raises(RequestError, match="no training material"):
         Material(tmp_path / "nowhere")
     save_array(material.folder / "speech.npy", material.speech[:-HOP])
-    with pytest.raises(RequestError, match=r"recordings\.json says otherwise"):
+    with pytest.raises(RequestError, match=r"speech\.npy holds 248640 samples, recordings\.json lists 248960"):
         Material(material.folder)
+
+
+def test_speech_that_is_missing_is_gathered_again(tmp_path: Path) -> None:
+    config = MaterialConfig.model_validate(
+        {"speech": [{"reader": "demo", "options": {"ids": ["slt_04"]}}],
+         "dev": [{"reader": "demo", "options": {"ids": ["slt_08"]}}], "noise": "", "rirs": ""}
+    )  # fmt: skip
+    texts = _gather_speech(config, tmp_path, quietly)
+    gathered = (tmp_path / "speech.npy").read_bytes()
+    (tmp_path / "speech.npy").unlink()
+    assert _gather_speech(config, tmp_path, quietly) == texts
+    assert (tmp_path / "speech.npy").read_bytes() == gathered
 
 
 def test_training_on_material_resumes_exactly(material: Material, tmp_path: Path) -> None:

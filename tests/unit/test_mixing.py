@@ -11,11 +11,12 @@ from hypothesis import strategies as st
 
 from restorebench.benchmark.contracts import Scene
 from restorebench.benchmark.core.seeds import generator
-from restorebench.benchmark.errors import AudioError
+from restorebench.benchmark.errors import AudioError, RequestError
 from restorebench.benchmark.run.pairs import render
 from restorebench.benchmark.types import Audio, Recipe
 from restorebench.corruptions.chain import steps_of
 from restorebench.corruptions.clipping import ClipStep
+from restorebench.corruptions.dns import Dns
 from restorebench.corruptions.level import JointLevelStep, LevelStep
 from restorebench.corruptions.lowpass import Design, LowPassStep
 from restorebench.corruptions.noise import Noise, NoiseStep, SnrDefinition, active_power, crest, noise_gain
@@ -145,6 +146,18 @@ def test_packet_loss_reaches_its_share() -> None:
     lost = sum(count for _, count in bursts)
     assert lost / 30_000 == pytest.approx(0.2, abs=0.02)
     assert lost / len(bursts) == pytest.approx(3.0, abs=0.3)
+    most = PacketLoss(loss=0.75, burst=3.0).draw(np.random.default_rng(0), scene)
+    assert sum(count for _, count in most.steps[0]["bursts"]) / 30_000 == pytest.approx(0.75, abs=0.02)
+    with pytest.raises(RequestError, match=r"loss = 0\.76 cannot be reached with burst = 3: .* wanted at most 0\.75"):
+        PacketLoss(loss=0.76, burst=3.0)
+
+
+def test_dns_does_not_mix_whamrs_rooms_with_others() -> None:
+    with pytest.raises(RequestError, match='rir = "whamr" needs p_simulated = 0'):
+        Dns(rir="whamr")
+    scene = Scene(rate=RATE, seconds=2.0)
+    recipe = Dns(rir="whamr", p_simulated=0.0).draw(np.random.default_rng(0), scene)
+    assert recipe.steps[0]["rir"]["kind"] == "whamr-room"
 
 
 ROOM = Room(size_m=(6, 5, 3), source_m=(2, 2, 1.5), microphone_m=(3, 2.5, 1.2), t60_s=0.3)

@@ -41,6 +41,11 @@ def test_fetched_once_then_present(served: Path, tmp_path: Path) -> None:
     assert weights.fetch("toy") == path
 
 
+def test_a_file_without_an_address_says_how_to_get_it() -> None:
+    line = weights.described("pocket-tts-model")
+    assert "from no public address; accept the terms at https://huggingface.co/kyutai/pocket-tts" in line
+
+
 def test_the_mirror_comes_first(served: Path, tmp_path: Path) -> None:
     copy = tmp_path / "mirror" / "toy" / "toy.bin"
     copy.parent.mkdir(parents=True)

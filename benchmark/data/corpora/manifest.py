@@ -12,14 +12,17 @@ from restorebench.benchmark.types import Utterance
 COLUMNS = ("path", "kind", "split", "item", "speaker", "text", "licence", "sha256")
 
 
-def rows(**wanted: str) -> list[dict[str, str]]:
-    """Manifest lines whose columns have the wanted values; a value ending in `/` is a path prefix."""
+def rows(columns: Sequence[str] = COLUMNS, **wanted: str) -> list[dict[str, str]]:
+    """Manifest lines whose columns have the wanted values; a value ending in `/` is a path prefix.
+
+    Raises RequestError if there is no manifest, or if it lacks one of `columns`.
+    """
     path = resolve_uri("data:manifest.csv")
     if not path.is_file():
         raise RequestError(f"{path}: no such manifest; set RESTOREBENCH_DATA to the folder that holds manifest.csv")
     return [
         row
-        for row in read_csv(path, COLUMNS)
+        for row in read_csv(path, columns)
         if all(row[k].startswith(v) if v.endswith("/") else row[k] == v for k, v in wanted.items())
     ]
 

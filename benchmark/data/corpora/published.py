@@ -5,7 +5,7 @@ The task is the condition. A task without a `target` folder has no references.
 
 from __future__ import annotations
 
-from restorebench.benchmark.data.corpora.manifest import rows
+from restorebench.benchmark.data.corpora.manifest import COLUMNS, rows
 from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Utterance
 
@@ -15,7 +15,7 @@ class Published:
         self.tasks = tasks
 
     def utterances(self) -> list[Utterance]:
-        listed = rows(kind="published")
+        listed = rows((*COLUMNS, "system"), kind="published")
         known = {row["item"].partition("/")[0] for row in listed}
         if unknown := set(self.tasks or ()) - known:
             raise RequestError(

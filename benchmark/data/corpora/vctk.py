@@ -35,7 +35,7 @@ class Vctk:
         for speaker in (name for name in named if name not in self.without):
             paths = sorted((audio / speaker).glob(f"{speaker}_*_mic1.flac"))
             if not paths:
-                wanted = ", ".join(self.speakers)
+                wanted = ", ".join(named)
                 raise RequestError(
                     f"{audio / speaker} has no mic1 files; wanted the speakers {wanted}; run: {command('vctk')}"
                 )
