@@ -2,7 +2,7 @@
 BIN := .venv/bin
 STORE ?= demo-store
 
-.PHONY: demo report test lint test-heavy test-environments bench bench-models train-material train-bundle train-nano picture clean
+.PHONY: demo report test lint test-heavy test-faults test-environments bench bench-models train-material train-bundle train-nano picture clean
 
 demo: .venv/.ready-demo
 	$(BIN)/restorebench run demo --store $(STORE) --fetch
@@ -22,6 +22,10 @@ lint: .venv/.ready-dev
 
 test-heavy: .venv/.ready-dev
 	$(BIN)/pytest -m heavy -n 2 --dist worksteal
+
+# Each command that writes is killed 25 times at random moments.
+test-faults: .venv/.ready-dev
+	RESTOREBENCH_KILLS=25 $(BIN)/pytest tests/faults -n 2 --dist worksteal
 
 test-environments: .venv/.ready-dev
 	$(BIN)/pytest -m environments
