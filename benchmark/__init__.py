@@ -1,1 +1,4 @@
-"""The engine. It depends on the contracts only, and finds systems, metrics and corruptions by their registry names."""
+"""The benchmark: plan, run, store, analysis, and the interfaces in Python and on the command line.
+
+Systems, metrics and corruptions are found by their registry names. Only `api` and `cli` import other packages.
+"""

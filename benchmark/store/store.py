@@ -162,7 +162,7 @@ class Store:
         path = folder / f"{plan.suite.name}-{plan.trials_digest}.json"
         with FileLock(folder / ".lock"):  # simultaneous runs must not drop each other's systems
             if path.is_file():
-                plan = plan.after(_plan(path))
+                plan = plan.merged_with(_plan(path))
             write_atomic(path, sealed(plan.to_json()))
             others = [name for name in self._order() if name != path.name]
             write_atomic(folder / ORDER, "".join(f"{name}\n" for name in (*others, path.name)).encode())

@@ -13,15 +13,15 @@ from torch.nn import functional
 class Block(nn.Module):
     """x + attention(norm(x)), then x + MLP(norm(x)); attention is bidirectional."""
 
-    def __init__(self, width: int, heads: int, mlp: int, dropout: float) -> None:
+    def __init__(self, width: int, heads: int, mlp_ratio: int, dropout: float) -> None:
         super().__init__()
         self.heads, self.dropout = heads, dropout
         self.norm_attention = nn.LayerNorm(width)
         self.query_key_value = nn.Linear(width, 3 * width)
         self.output = nn.Linear(width, width)
         self.norm_mlp = nn.LayerNorm(width)
-        self.widen = nn.Linear(width, mlp * width)
-        self.narrow = nn.Linear(mlp * width, width)
+        self.widen = nn.Linear(width, mlp_ratio * width)
+        self.narrow = nn.Linear(mlp_ratio * width, width)
 
     def forward(self, x: Tensor) -> Tensor:
         """x [batch, frame, width], same shape out."""
@@ -41,8 +41,8 @@ class Block(nn.Module):
         return functional.dropout(x, self.dropout, self.training)
 
 
-def blocks(count: int, width: int, heads: int, mlp: int, dropout: float) -> nn.Sequential:
-    return nn.Sequential(*(Block(width, heads, mlp, dropout) for _ in range(count)))
+def blocks(count: int, width: int, heads: int, mlp_ratio: int, dropout: float) -> nn.Sequential:
+    return nn.Sequential(*(Block(width, heads, mlp_ratio, dropout) for _ in range(count)))
 
 
 @cache

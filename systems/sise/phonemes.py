@@ -1,7 +1,7 @@
 """Phone alignments and what the codec learns from them: one class per frame (SISE §2.1).
 
 Alignments come from Montreal Forced Aligner's TextGrids, as in the paper, or from the built-in aligner. A frame has the
-phone at its centre; silence and phones outside the phone set have classes of their own.
+phone at its centre; silence is one class, and all phones outside the phone set share another one.
 """
 
 from __future__ import annotations
@@ -40,8 +40,9 @@ NAMED_SETS = {
     "arpabet-pinyin": (*ARPABET, *PINYIN),
     "mfa-en-zh": tuple(dict.fromkeys((*ARPABET, *MFA_IPA, *PINYIN))),
 }
-"""`mfa-en-zh`: all symbols of MFA's English and Mandarin models, each with a class of its own. `arpabet-pinyin`: the
-symbols of MFA's english_us_arpa and mandarin_pinyin, which are also the phones of our text-to-speech system."""
+"""`mfa-en-zh`: the union of the three lists above, for MFA's English and Mandarin models; phones that differ only in
+`MODIFIERS` share a class. `arpabet-pinyin`: the symbols of MFA's english_us_arpa and mandarin_pinyin, which are also
+the phones of our text-to-speech system."""
 MODIFIERS = re.compile("[ːˑʰʱʲʷˠˤ˞˥˦˧˨˩⁰¹²³⁴⁵0-9]|\u0303")
 """Marks of length, aspiration, secondary articulation, nasality, tone and stress."""
 SYLLABIC = re.compile("\u0329")
@@ -83,7 +84,7 @@ class PhoneSet:
         if bare in SILENCES:
             return SILENCE
         plain = MODIFIERS.sub("", phone)
-        # The capitals, which find ARPAbet in small letters, come last: pinyin's zh is not ARPAbet's ZH.
+        # The upper-case form, for ARPAbet in lower case, is tried last: pinyin's zh must not become ARPAbet's ZH.
         for symbol in (phone, plain, SYLLABIC.sub("", plain), bare):
             if symbol in self.names:
                 return 2 + self.names.index(symbol)

@@ -54,28 +54,33 @@ def tokenizer_of(config: TokenizerConfig, seed: int = 0) -> Any:
 
 
 def load_frame_codec(path: Path) -> FrameCodec:
-    """A trained frame codec. Raises RequestError, with the command that trains one when there is no such file."""
+    """A trained frame codec. Raises RequestError; for an absent file the message names the command that trains it."""
     if not path.is_file():
         raise RequestError(f"{path}: no such tokenizer; train one first: {training_command(path)}")
     loaded = checkpoint.read(path, "frame-codec")
     return frame_codec(loaded.config.get("model", {}), dict(loaded.tensors), path)
 
 
-def shipped_codec(name: str, codes: str, source: Path) -> FrameCodec:
+def shipped_codec(name: str, codes_digest: str, source: Path) -> FrameCodec:
     """The shipped codec `name`, on whose codes a model was trained.
 
-    Raises RequestError unless the codec's digest is `codes`; the message names `source`, the file of the model.
+    Raises RequestError unless its `checkpoint.codes_digest` is `codes_digest`; the message names `source`, the file of
+    the model.
     """
-    return load_frame_codec(checked_codec(name, codes, source))
+    return load_frame_codec(checked_codec(name, codes_digest, source))
 
 
-def checked_codec(name: str, codes: str, source: Path) -> Path:
-    """The file of the shipped codec `name`. Raises RequestError unless `checkpoint.codes_digest` of it is `codes`."""
+def checked_codec(name: str, codes_digest: str, source: Path) -> Path:
+    """The file of the shipped codec `name`.
+
+    Raises RequestError unless its `checkpoint.codes_digest` is `codes_digest`.
+    """
     path = bundled(name)
     seen = checkpoint.codes_digest(checkpoint.read(path, checkpoint.header(path)["kind"]).tensors)
-    if seen != codes:
+    if seen != codes_digest:
         raise RequestError(
-            f"{source}: trained on codes of {name} with digest {codes[:12]}, but {path} has digest {seen[:12]}; "
+            f"{source}: trained on codes of {name} with codes digest {codes_digest[:12]}, "
+            f"but the codec in {path} has {seen[:12]}; "
             "use the codec that the model was trained with, or train the model again"
         )
     return path
