@@ -57,6 +57,7 @@ def test_librispeech_plan_draws_recorded_noise_and_measured_rirs(material: Path)
     assert all(uri.startswith("data:noise/") for uri in noises)
     assert all(uri.startswith("data:rir/") for uri in rirs)
     assert len(noises) > 10
+    assert len(rirs) > 3
 
 
 @pytest.mark.heavy

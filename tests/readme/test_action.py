@@ -41,7 +41,6 @@ def test_it_installs_the_version_it_lies_beside(tmp_path: Path) -> None:
     done = run("Install", tmp_path, before='python() { printf "%s\n" "$@"; }; ')
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["-m", "pip", "install", "--quiet", f"{ROOT}[demo,models]"]
-    assert (ROOT / "pyproject.toml").is_file()
 
 
 def test_inputs_are_names_and_never_options(tmp_path: Path) -> None:
