@@ -1,4 +1,4 @@
-"""Units for the tests of Ray, in a module of their own: its workers import it."""
+"""Work functions for the tests of Ray, in a separate module that Ray's worker processes import."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def doubled(unit: int) -> int:
 
 
 def deadly(unit: tuple[object, ...]) -> tuple[object, ...]:
-    """Kills its worker for a unit that holds 13."""
+    """Kills its worker process for a unit that contains 13."""
     if 13 in unit:
         os.kill(os.getpid(), signal.SIGKILL)
     return unit[1:]

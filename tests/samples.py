@@ -1,4 +1,4 @@
-"""Paired samples of two systems, and a baseline with a new run of it, drawn for simulations."""
+"""Random data for simulations: paired samples of two systems, and a baseline with a new run of the same system."""
 
 from __future__ import annotations
 
@@ -13,28 +13,29 @@ rng = np.random.default_rng
 
 
 def paired(seed: int, clusters: int, each: int, shift: float = 0.0, kind: str = "mean") -> Sample:
-    """Two systems; clips of a cluster share a part of their difference, and every clip has its own difficulty."""
-    g = rng(seed)
+    """Two systems. Their difference has a part that the clips of a cluster share; every clip has its own difficulty."""
+    generator = rng(seed)
     cluster = np.repeat(np.arange(clusters), each)
     clips = len(cluster)
     if kind == "rate":
-        words = g.integers(5, 25, clips).astype(float)
-        errors = [g.binomial(words.astype(int), g.beta(1, 9, clips)).astype(float) for _ in range(2)]
+        words = generator.integers(5, 25, clips).astype(float)
+        errors = [generator.binomial(words.astype(int), generator.beta(1, 9, clips)).astype(float) for _ in range(2)]
         return Sample(np.stack(errors), np.stack([words, words]), cluster)
-    shared = g.standard_normal(clusters)[cluster] * (each > 1)
-    own = g.exponential(1, clips) - 1 if kind == "skewed" else g.standard_normal(clips)
-    difficulty = 3 * g.standard_normal(clips)
-    return Sample(np.stack([difficulty + shared + own + shift, difficulty]), np.ones((2, clips)), cluster)
+    shared = generator.standard_normal(clusters)[cluster] * (each > 1)
+    noise = generator.exponential(1, clips) - 1 if kind == "skewed" else generator.standard_normal(clips)
+    difficulty = 3 * generator.standard_normal(clips)
+    return Sample(np.stack([difficulty + shared + noise + shift, difficulty]), np.ones((2, clips)), cluster)
 
 
 QUALITY = ("dnsmos.sig", "dnsmos.bak", "dnsmos.ovl", "dnsmos.p808")
 
 
 def simulated(seed: int, clips: int, quality: float = 0.0, wer: float = 0.0) -> tuple[list[PairedScores], Baseline]:
-    """A checkpoint with another sampling seed, and its baseline: DNSMOS of four kinds that go together, and WER.
+    """A checkpoint with another sampling seed, and its baseline: four correlated DNSMOS values, and WER.
 
-    A seed moves a clip's MOS by 0.15 and an error or two come and go; both are larger than what GSR's published outputs
-    of good systems show. `quality` is lost in MOS, `wer` gained in percent.
+    Another seed moves a clip's MOS by 0.15 (standard deviation) and changes one or two word errors. Both changes are
+    larger than in the published GSR outputs of good systems. The checkpoint loses `quality` in MOS and gains `wer` in
+    percent.
     """
     rng = np.random.default_rng(seed)
     names = tuple(map(str, range(clips)))
@@ -43,17 +44,17 @@ def simulated(seed: int, clips: int, quality: float = 0.0, wer: float = 0.0) -> 
     level = rng.normal(3.2, 0.4, clips)
     drift = [rng.normal(0, 0.1, clips) for _ in range(2)]
     for name in QUALITY:
-        old, new = (level + both + rng.normal(0, 0.11, clips) for both in drift)
+        old, new = (level + shared + rng.normal(0, 0.11, clips) for shared in drift)
         before[name] = {clip: (float(score), 1.0, 1) for clip, score in zip(names, old, strict=True)}
         value = Value(name=name, label=name, unit="MOS", direction="higher")
         sample = Sample((new - quality)[None], np.ones((1, clips)), np.arange(clips))
         measured.append(PairedScores("c", value, ("new",), names, sample, "clip", 0, np.ones((1, clips), np.int64)))
     words = rng.integers(6, 14, clips).astype(float)
-    hard = rng.binomial(words.astype(int), 0.04)
-    old_errors, new_errors = (hard + rng.poisson(0.01 * words) for _ in range(2))
+    shared_errors = rng.binomial(words.astype(int), 0.04)
+    old_errors, new_errors = (shared_errors + rng.poisson(0.01 * words) for _ in range(2))
     new_errors = new_errors + rng.poisson(wer / 100 * words)
     before["wer@pocketsphinx"] = {
-        clip: (float(e), float(w), 1) for clip, e, w in zip(names, old_errors, words, strict=True)
+        clip: (float(errors), float(count), 1) for clip, errors, count in zip(names, old_errors, words, strict=True)
     }
     value = Value(name="wer@pocketsphinx", label="WER", unit="%", direction="lower", reduction="rate")
     sample = Sample(new_errors[None].astype(float), words[None], np.arange(clips))

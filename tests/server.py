@@ -1,4 +1,4 @@
-"""A real HTTP server on this machine that serves byte ranges, as hubs do."""
+"""Real HTTP servers on this machine: one serves byte ranges, as model hubs do, one pages, as package indexes do."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import ClassVar
 
 
 class Ranged(SimpleHTTPRequestHandler):
-    """Serves byte ranges, as hubs do; `cut` ends the connection after so many bytes."""
+    """Serves byte ranges, as model hubs do; each response ends after `cut` bytes, if given."""
 
     cut: int | None = None
     asked: ClassVar[list[str | None]] = []
@@ -52,7 +52,7 @@ class Pages(SimpleHTTPRequestHandler):
 
 @contextmanager
 def serving(folder: Path, handler: type[SimpleHTTPRequestHandler] = Ranged) -> Iterator[str]:
-    """The address of a server of `folder`."""
+    """Runs a server of `folder`, and yields its address."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(handler, directory=str(folder)))
     thread = threading.Thread(target=lambda: server.serve_forever(poll_interval=0.01), daemon=True)
     thread.start()

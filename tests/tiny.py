@@ -1,4 +1,4 @@
-"""Runs small enough to train in a test: bundled speech, a random codec, a model of a few thousand weights."""
+"""Training runs that are small enough for a test: bundled speech, a random codec, a model of a few thousand weights."""
 
 from __future__ import annotations
 
@@ -55,12 +55,12 @@ corruption = "lowpass"
 
 
 def run_config(base: dict[str, Any] | None = None, **tables: Any) -> RunConfig:
-    """A tiny run; keyword tables are merged over it."""
+    """The configuration of a tiny training run, with the keyword tables merged into it."""
     return RunConfig.model_validate(merged(base or MASKSR, tables))
 
 
 def recordings_table(utterances: Sequence[Utterance]) -> Recordings:
-    """A list of one-second recordings, whether their files exist or not."""
+    """A table of recordings with one second of audio per utterance; the files need not exist."""
     rows = [{name: getattr(u, name, "") for name in TEXTS} | {"rate": 16_000, "frames": 16_000} for u in utterances]
     return Recordings(pa.Table.from_pylist(rows, SCHEMA))
 
@@ -71,30 +71,30 @@ def quietly(stage: str, total: int, steps: Any) -> None:
 
 
 def trained(folder: Path, config: RunConfig | None = None, resume: bool = False) -> Path:
-    """The checkpoint of a tiny run."""
+    """Trains a tiny run and returns the path of its checkpoint."""
     from restorebench.systems.training.loop import train
 
     return train(config or run_config(), folder, resume, None, quietly).checkpoint
 
 
 def threads() -> list[str]:
-    """Names of this process's threads, those of native libraries too."""
+    """Names of this process's threads, including those of native libraries."""
     return [(task / "comm").read_text().strip() for task in Path("/proc/self/task").iterdir()]
 
 
 def write_toml(path: Path, tables: dict[str, Any]) -> Path:
-    """The tables as a TOML file, for the command line."""
+    """Writes the tables as a TOML file and returns its path."""
 
-    def value(x: Any) -> str:
-        if isinstance(x, bool):
-            return str(x).lower()
-        if isinstance(x, dict):
-            return "{ " + ", ".join(f'"{k}" = {value(v)}' for k, v in x.items()) + " }"
-        if isinstance(x, list):
-            return "[" + ", ".join(value(v) for v in x) + "]"
-        return f'"{x}"' if isinstance(x, str) else str(x)
+    def literal(value: Any) -> str:
+        if isinstance(value, bool):
+            return str(value).lower()
+        if isinstance(value, dict):
+            return "{ " + ", ".join(f'"{key}" = {literal(item)}' for key, item in value.items()) + " }"
+        if isinstance(value, list):
+            return "[" + ", ".join(literal(item) for item in value) + "]"
+        return f'"{value}"' if isinstance(value, str) else str(value)
 
-    path.write_text("\n".join(f"{key} = {value(item)}" for key, item in tables.items()) + "\n")
+    path.write_text("\n".join(f"{key} = {literal(item)}" for key, item in tables.items()) + "\n")
     return path
 
 
@@ -116,7 +116,7 @@ def random_checkpoint(path: Path, model: dict[str, Any] | None = None, codec: di
 
 
 def small_hubert(layers: int = 12) -> Any:
-    """HuBERT's true class with its kernels, strides and regularisation, and few channels: 24 per layer."""
+    """A HuBERT with the original kernels, strides and regularisation, but 8 channels per convolution, 24 per layer."""
     import torch
     from torchaudio.models.wav2vec2 import wav2vec2_model
 
@@ -148,7 +148,7 @@ SISE = merged(MASKSR, {"name": "tiny-sise", "kind": "sise", "data": {"corruption
     "sampling": {"semantic_steps": 4, "acoustic_steps": [3, 1], "top_k": 5},
 }
 SISE["data"]["options"] = {"p_rir": 0.0}
-# DAC's discriminators have up to 1024 channels whatever the codec's size is: crops are short.
+# DAC's discriminators have up to 1024 channels whatever the codec's size, so the crops are short.
 SISE_CODEC_RUN = merged(FRAME_CODEC, {"name": "tiny-sise-codec", "kind": "sise-codec", "data": {"seconds": 0.25}}) | {
     "model": SISE_CODEC,
     "losses": {"periods": [2], "fft_sizes": [256], "speakers": 4},
@@ -165,7 +165,7 @@ TTS["data"]["options"] = {}
 
 
 def random_tts(path: Path, **tables: Any) -> Path:
-    """A checkpoint of text-to-speech with random weights, as `train` would write it."""
+    """A text-to-speech checkpoint with random weights, as `train` would write it."""
     import torch
 
     from restorebench.systems.training.checkpoint import save
@@ -207,7 +207,7 @@ def random_dccrn(path: Path) -> Path:
 
 
 def refused(folder: Path, system: str, file: str, *words: str) -> None:
-    """What `restorebench restore --system SYSTEM --checkpoint FILE` says before it exits with 2."""
+    """Checks that a restoration with this checkpoint is refused in one line with `words` and writes no output."""
     import pytest
 
     from restorebench.benchmark.errors import RequestError

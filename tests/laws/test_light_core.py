@@ -1,4 +1,4 @@
-"""Listing and helping import neither torch nor any metric package, nor a plug-in's model."""
+"""`--help` and `list` import neither torch nor a metric's package; only listing systems imports a plug-in's system."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HEAVY = {"torch", "torchaudio", "onnxruntime", "librosa", "scipy", "pocketsphinx
 @pytest.mark.parametrize(
     "arguments", [["--help"], ["run", "--help"], ["list", "metrics"], ["list", "papers"], ["list"]]
 )
-def test_light(arguments: list[str], toy_plugin: dict[str, str]) -> None:
+def test_help_and_list_import_no_heavy_package(arguments: list[str], toy_plugin: dict[str, str]) -> None:
     code = (
         "import sys; sys.argv = ['restorebench', *sys.argv[1:]]\n"
         "from restorebench.benchmark.cli import main as cli\n"
@@ -31,20 +31,20 @@ def test_light(arguments: list[str], toy_plugin: dict[str, str]) -> None:
     )
     assert done.returncode == 0, done.stderr
     imported = set(done.stdout.rpartition("IMPORTED")[2].split())
-    expected = HEAVY - {"toy_plugin.heavy"} if arguments == ["list"] else HEAVY
-    assert not imported & expected
+    forbidden = HEAVY - {"toy_plugin.heavy"} if arguments == ["list"] else HEAVY
+    assert not imported & forbidden
 
 
-def test_metrics_take_only_filters_from_librosa() -> None:
-    """`librosa.feature` and `librosa.core` compile functions when imported: half a minute on a fresh installation."""
-    files = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "metrics").glob("*.py")}
-    taken = {name: re.findall(r"(?:from|import) librosa\S*", text) for name, text in files.items()}
-    assert {name: names for name, names in taken.items() if names} == {"mel.py": ["from librosa.filters"]}
+def test_metrics_import_only_filters_from_librosa() -> None:
+    """Importing `librosa.feature` or `librosa.core` compiles functions: half a minute on a fresh installation."""
+    sources = {path.name: path.read_text(encoding="utf-8") for path in (ROOT / "metrics").glob("*.py")}
+    imports = {name: re.findall(r"(?:from|import) librosa\S*", text) for name, text in sources.items()}
+    assert {name: names for name, names in imports.items() if names} == {"mel.py": ["from librosa.filters"]}
 
 
 @pytest.mark.parametrize(("metric", "package"), [("spk_sim@resemblyzer", "resemblyzer"), ("dnsmos", "speechmos")])
 def test_no_metric_compiles_code_when_it_is_first_used(metric: str, package: str) -> None:
-    """Nor through the package that it uses, which imports librosa itself."""
+    """The package that a metric uses may import librosa, but not the modules that compile functions."""
     pytest.importorskip(package)
     code = (
         "import sys, numpy as np, restorebench as rb\n"

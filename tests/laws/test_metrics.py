@@ -1,4 +1,4 @@
-"""Laws over every registered metric: ideal on itself, deterministic, batch = single, blind to the order of clips."""
+"""Laws of every metric: the reference scores the ideal; scores are repeatable, and equal in every batch and order."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from restorebench.benchmark.run.scoring import metric, score
 from restorebench.benchmark.types import Audio
 
 NAMES = list(registry.targets_by_name("metrics"))
-TEXT = "These days a chicken leg is a rare dish."  # what slt_04 says
+TEXT = "These days a chicken leg is a rare dish."  # the text of slt_04
 
 
 @pytest.fixture(params=NAMES)
@@ -34,58 +34,60 @@ def noisy(clip: Audio, snr_db: float) -> Audio:
     return Audio((clip.samples + gain * noise).astype(np.float32), clip.rate)
 
 
-def judged(judge: Metric, reference: Audio, estimates: list[Audio]) -> list[dict[str, float | None]]:
+def values_of(judge: Metric, reference: Audio, estimates: list[Audio]) -> list[dict[str, float | None]]:
     subject = Subject(reference=SharedClip(reference), text=TEXT)
     outcomes = score(judge, subject, [SharedClip(audio, seconds=0.5) for audio in estimates])
     assert not [o.why for row in outcomes for o in row.values() if o.why]
     return [{name: outcome.value for name, outcome in row.items()} for row in outcomes]
 
 
-def test_the_card_is_whole(judge: Metric) -> None:
+def test_the_card_is_complete(judge: Metric) -> None:
     card = judge.card
     assert isinstance(card, MetricCard)
     assert signature(card).startswith(f"{card.name}@{card.version}|")
     assert len({value.name for value in card.values}) == len(card.values)
 
 
-def test_ideal_on_itself(judge: Metric, speech: Audio) -> None:
-    [found] = judged(judge, speech, [speech])
+def test_the_reference_scores_the_ideal(judge: Metric, speech: Audio) -> None:
+    [values] = values_of(judge, speech, [speech])
     for value in judge.card.values:
-        measured = found[value.name]
+        measured = values[value.name]
         assert measured is not None
         assert math.isfinite(measured)
-        assert (value.ideal is not None) == ("reference" in judge.card.needs), "a card says what the reference scores"
+        assert (value.ideal is not None) == ("reference" in judge.card.needs), (
+            "only metrics that need a reference declare an ideal"
+        )
         if value.ideal is not None:
             assert measured == pytest.approx(value.ideal, abs=5e-3)
 
 
-def test_deterministic_and_batch_is_single_in_any_order(judge: Metric, speech: Audio) -> None:
+def test_scores_are_repeatable_and_equal_in_a_batch_alone_and_in_any_order(judge: Metric, speech: Audio) -> None:
     estimates = [noisy(speech, snr) for snr in (20.0, 5.0, -5.0)]
-    together = judged(judge, speech, estimates)
-    assert judged(judge, speech, estimates[::-1])[::-1] == together
-    assert [judged(judge, speech, [one])[0] for one in estimates] == together
+    together = values_of(judge, speech, estimates)
+    assert values_of(judge, speech, estimates[::-1])[::-1] == together
+    assert [values_of(judge, speech, [estimate])[0] for estimate in estimates] == together
 
 
-def test_noise_makes_it_worse(judge: Metric, speech: Audio) -> None:
+def test_noise_makes_every_value_worse(judge: Metric, speech: Audio) -> None:
     if "seconds" in judge.card.needs:
         pytest.skip("measures time, not sound")
-    clean, bad = judged(judge, speech, [speech, noisy(speech, -5.0)])
+    clean, bad = values_of(judge, speech, [speech, noisy(speech, -5.0)])
     for value in judge.card.values:
         better, worse = clean[value.name], bad[value.name]
         assert better is not None
         assert worse is not None
-        if value.name.startswith("per@hama."):  # one kind of errors alone
+        if value.name.startswith("per@hama."):  # the rate of one kind of error, which noise need not raise
             assert better >= worse if value.direction == "higher" else better <= worse, value.name
         else:
             assert better > worse if value.direction == "higher" else better < worse, value.name
 
 
-def test_gain_invariance_as_declared(judge: Metric, speech: Audio) -> None:
+def test_gain_changes_no_score_that_is_declared_invariant(judge: Metric, speech: Audio) -> None:
     if not judge.card.invariant_to_gain:
-        pytest.skip("not declared")
+        pytest.skip("the card declares no invariance to gain")
     estimate = noisy(speech, 10.0)
-    half = Audio(estimate.samples * np.float32(0.5), estimate.rate)
-    loud, quiet = judged(judge, speech, [estimate, half])
+    attenuated = Audio(estimate.samples * np.float32(0.5), estimate.rate)
+    loud, quiet = values_of(judge, speech, [estimate, attenuated])
     for name, value in loud.items():
         assert value == pytest.approx(quiet[name], abs=1e-3)
 
@@ -93,7 +95,7 @@ def test_gain_invariance_as_declared(judge: Metric, speech: Audio) -> None:
 def test_inputs_are_not_changed(judge: Metric, speech: Audio) -> None:
     reference = Audio(speech.samples.copy(), speech.rate)
     estimate = noisy(speech, 10.0)
-    kept = estimate.samples.copy()
-    judged(judge, reference, [estimate])
-    assert np.array_equal(estimate.samples, kept)
+    original = estimate.samples.copy()
+    values_of(judge, reference, [estimate])
+    assert np.array_equal(estimate.samples, original)
     assert np.array_equal(reference.samples, speech.samples)

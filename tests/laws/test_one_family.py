@@ -1,4 +1,4 @@
-"""Board, LaTeX, report, compare and DataFrames say one thing of a pair of systems: over three stores, every pair."""
+"""Board, LaTeX, report, comparison and DataFrames agree on every pair of systems, in three stores."""
 
 from __future__ import annotations
 
@@ -43,20 +43,20 @@ def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
     return rb.evaluate(functions, suite, store=folder, beside=BESIDE, metrics=metrics, limit=limit, workers=1)
 
 
-def test_every_page_says_the_same_of_a_pair(store: Results) -> None:
+def test_all_outputs_agree_on_every_pair_of_systems(store: Results) -> None:
     board = store.summary
-    found = columns(board)
-    pages = {c: _board(board, c, found) for c in dict.fromkeys(column.condition for column in found)}
+    board_columns = columns(board)
+    pages = {c: _board(board, c, board_columns) for c in dict.fromkeys(column.condition for column in board_columns)}
     cells = store.cells().set_index(["condition", "value_name", "system"])
     pairs = list(combinations(board.plan.systems, 2))
     tables = {pair: report(board, *pair) for pair in pairs}
     frames = {pair: store.compare(*pair).set_index(["condition", "value_name"]) for pair in pairs}
-    assert found
-    for column in found:
+    assert board_columns
+    for column in board_columns:
         condition, value = column.condition, column.value
         for first, second in (pair for pair in pairs if set(pair) <= set(column.entries)):
             entries = column.entries[first], column.entries[second]
-            told = frames[first, second].loc[(condition, value.name)]
+            frame_row = frames[first, second].loc[(condition, value.name)]
             [row] = [
                 row
                 for table in tables[first, second]
@@ -65,23 +65,23 @@ def test_every_page_says_the_same_of_a_pair(store: Results) -> None:
                 if row[0].startswith(f"{value.label} ")
             ]
             better = row[-1].removesuffix(" is better") if row[-1].endswith(" is better") else ""
-            assert {"A": first, "B": second, "": ""}[better] == told["better"]
+            assert {"A": first, "B": second, "": ""}[better] == frame_row["better"]
             if value.role == "speed":
                 assert (row[5], entries[0].rank, entries[0].cell.low) == ("–", None, None)
                 continue
-            assert row[5] == shown_p(told["p"])
+            assert row[5] == shown_p(frame_row["p"])
             if entries[0].rank and entries[1].rank:
                 assert bool(set(entries[0].ties) & set(entries[1].ties)) == (not better)
         for system, entry in column.entries.items():
             assert cells.loc[(condition, value.name, system), "winner"] == entry.winner
-            [line] = [line for line in pages[condition]["rows"] if line["system"] == system]
-            [shown] = [cell for cell in line["cells"] if cell.get("value") == value.name]
-            assert (shown["letters"], shown["best"]) == (entry.ties, entry.winner)
+            [page_row] = [page_row for page_row in pages[condition]["rows"] if page_row["system"] == system]
+            [page_cell] = [cell for cell in page_row["cells"] if cell.get("value") == value.name]
+            assert (page_cell["letters"], page_cell["best"]) == (entry.ties, entry.winner)
 
 
-def test_what_is_bold_is_a_winner(store: Results) -> None:
-    found = columns(store.summary)
-    winners = sum(entry.winner for column in found for entry in column.entries.values())
+def test_exactly_the_winners_are_bold(store: Results) -> None:
+    board_columns = columns(store.summary)
+    winners = sum(entry.winner for column in board_columns for entry in column.entries.values())
     tables = results(store.summary)
     assert sum(len(table.bold) for table in tables) == winners
     assert latex(tables).count(r"\textbf{") == winners

@@ -1,4 +1,4 @@
-"""Another package adds a corruption step, a metric with margin and role, and an isolated system: a file and a line."""
+"""A plug-in adds a corruption step, a metric with a margin and an isolated system: a file and an entry point each."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ def store(tmp_path_factory: pytest.TempPathFactory, toy_plugin: dict[str, str]) 
     return folder
 
 
-def test_the_step_renders_and_says_how_severe_it_is(store: Path, toy_plugin: dict[str, str]) -> None:
+def test_the_step_is_rendered_and_reports_its_severity(store: Path, toy_plugin: dict[str, str]) -> None:
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, store], env={**os.environ, **toy_plugin}, capture_output=True, text=True
     )
     assert done.returncode == 0, done.stderr
-    seen = json.loads(done.stdout)
-    assert len(set(seen["hum"])) == 6
-    assert all(-40 <= level <= -10 for level in seen["hum"])
-    assert seen["gain"] == pytest.approx(0.0, abs=1e-4), "halving changes no ratio"
-    assert seen["peaks"]["toy-isolated"] == pytest.approx(0.5 * seen["peaks"]["unprocessed"], rel=1e-3)
+    summary = json.loads(done.stdout)
+    assert len(set(summary["hum"])) == 6
+    assert all(-40 <= level <= -10 for level in summary["hum"])
+    assert summary["gain"] == pytest.approx(0.0, abs=1e-4), "halving the samples does not change SI-SDR"
+    assert summary["peaks"]["toy-isolated"] == pytest.approx(0.5 * summary["peaks"]["unprocessed"], rel=1e-3)
 
 
-def test_the_gate_takes_the_metrics_own_margin(store: Path, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
+def test_the_gate_uses_the_margin_of_the_metrics_card(store: Path, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
     file = tmp_path / "baseline.json"
     command = [COMMAND, "gate", store, "--baseline", file, "--update-baseline", "--system", "toy-isolated",
                "--reason", "a test"]  # fmt: skip
@@ -54,7 +54,7 @@ def test_the_gate_takes_the_metrics_own_margin(store: Path, tmp_path: Path, toy_
     assert json.loads(file.read_text())["margins"] == {"si_sdr": 0.3, "toy-peak": 0.01}
 
 
-def test_the_report_breaks_the_metric_down_by_the_step(store: Path, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
+def test_the_report_has_a_breakdown_by_severity(store: Path, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
     pytest.importorskip("matplotlib")
     command = [COMMAND, "report", store, "--out", tmp_path / "report"]
     done = subprocess.run(command, env={**os.environ, **toy_plugin}, capture_output=True, text=True)

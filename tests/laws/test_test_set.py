@@ -1,4 +1,4 @@
-"""Degraded test sets: written whole, equal on any number of workers, and verified to the sample."""
+"""Degraded test sets: equal for any number of workers, verified sample by sample, and never overwritten."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import soundfile
 from tests.conftest import Cli
 
 
-def test_verify_finds_one_flipped_sample(cli: Cli, tmp_path: Path) -> None:
+def test_verify_finds_one_changed_sample(cli: Cli, tmp_path: Path) -> None:
     assert cli("degrade", "demo", "--limit", "3", "--out", "set").returncode == 0
     assert cli("verify", "set").returncode == 0
     path = tmp_path / "set" / "degraded" / "voicefixer" / "joe_42.flac"
@@ -47,7 +47,7 @@ def test_one_and_four_workers_write_the_same_set(cli: Cli, tmp_path: Path) -> No
         assert np.abs(samples).max() <= 1.0
 
 
-def test_a_set_is_not_written_over(cli: Cli) -> None:
+def test_an_existing_set_is_not_overwritten(cli: Cli) -> None:
     cli("degrade", "demo", "--limit", "1", "--out", "set")
     done = cli("degrade", "demo", "--limit", "1", "--out", "set")
     assert done.returncode == 2

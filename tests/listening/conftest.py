@@ -1,4 +1,4 @@
-"""A listening test of five systems and eight clips, and a server of it."""
+"""Listening tests of three systems and eight clips, and servers of them."""
 
 from __future__ import annotations
 
@@ -21,25 +21,25 @@ from tests.html.conftest import browser  # noqa: F401  # a fixture
 @pytest.fixture(scope="session")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run of eight bundled clips in noise."""
-    where = tmp_path_factory.mktemp("listening")
+    folder = tmp_path_factory.mktemp("listening")
     command = [str(COMMAND), "run", "demo", "--limit", "8", "--systems", "unprocessed,spectral-gate,target"]
     command += ["--metrics", "lsd", "--store", "s"]
-    done = subprocess.run(command, cwd=where, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
     assert done.returncode == 0, done.stderr
-    return where / "s"
+    return folder / "s"
 
 
 @pytest.fixture
 def make(store: Path, tmp_path: Path) -> Callable[..., Path]:
-    """Makes a test of a kind from the run; more options of `listen make` may be given."""
+    """Makes a listening test of the given kind from the run; `options` are further options of `listen make`."""
 
-    def made(kind: str, *options: str) -> Path:
+    def make_test(kind: str, *options: str) -> Path:
         out = tmp_path / kind
         command = [str(COMMAND), "listen", "make", str(store), "--out", str(out), "--kind", kind, *options]
         subprocess.run(command, check=True, capture_output=True)
         return out
 
-    return made
+    return make_test
 
 
 @dataclass
@@ -59,7 +59,7 @@ class Served:
         self.process.stderr.close()
 
     def kept(self, link: str) -> list[Answer]:
-        """The answers of the listener with a link."""
+        """The saved answers of the listener who has this link."""
         ratings = Ratings(self.folder)
         listener = ratings.listener(link.rpartition("/")[2])
         return [rating.answer for rating in ratings.all() if rating.listener == listener]
@@ -70,15 +70,15 @@ class Served:
         return f"/s/{token}"
 
     def ask(self, path: str, body: Any = None, **headers: str) -> tuple[int, bytes, dict[str, str]]:
-        """(status, body, headers) of an answer; a body is sent as a POST."""
+        """(status, body, headers) of the server's response; a request that has a body is a POST."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
-        sent = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        kind = {"Content-Type": "application/json"} if sent is not None else {}
-        connection.request("GET" if sent is None else "POST", path, sent, {**kind, **headers})
-        answer = connection.getresponse()
-        content = answer.read(), {name.lower(): value for name, value in answer.getheaders()}
+        payload = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
+        content_type = {"Content-Type": "application/json"} if payload is not None else {}
+        connection.request("GET" if payload is None else "POST", path, payload, {**content_type, **headers})
+        response = connection.getresponse()
+        content = response.read(), {name.lower(): value for name, value in response.getheaders()}
         connection.close()
-        return answer.status, *content
+        return response.status, *content
 
 
 def serve(folder: Path, port: int = 0) -> Served:
@@ -92,7 +92,7 @@ def serve(folder: Path, port: int = 0) -> Served:
 
 @pytest.fixture
 def served(make: Callable[..., Path]) -> Iterator[Callable[..., Served]]:
-    """Serves a test of a kind; the servers end with the test."""
+    """Starts a server of a new listening test of the given kind; all servers are stopped after the test."""
     running: list[Served] = []
 
     def start(kind: str, *options: str) -> Served:
@@ -100,16 +100,16 @@ def served(make: Callable[..., Path]) -> Iterator[Callable[..., Served]]:
         return running[-1]
 
     yield start
-    for one in running:
-        one.end()
+    for server in running:
+        server.end()
 
 
 @pytest.fixture(scope="module")
 def shared(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    """One server of a MOS test of two clips, for tests that use a listener of their own."""
+    """One server of a MOS test of two clips, shared by tests that each add their own listener."""
     out = tmp_path_factory.mktemp("shared") / "mos"
     command = [str(COMMAND), "listen", "make", str(store), "--out", str(out), "--clips", "2", "--checks", "0"]
     subprocess.run(command, check=True, capture_output=True)
-    one = serve(out)
-    yield one
-    one.end()
+    server = serve(out)
+    yield server
+    server.end()

@@ -1,4 +1,4 @@
-"""Sessions in a real browser: keyboard alone, a phone, two at once, a lost server, accessibility."""
+"""Sessions in a real browser: keyboard only, a phone's width, two listeners at once, a lost server, accessibility."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ Serve = Callable[..., Served]
 
 
 class Tab:
-    """A listener's page; errors in its console, and requests to other addresses, fail the test."""
+    """A listener's page. Errors in its console and requests to other addresses fail the test."""
 
-    def __init__(self, browser: Any, one: Served, width: int = 1200, height: int = 800) -> None:
+    def __init__(self, browser: Any, server: Served, width: int = 1200, height: int = 800) -> None:
         self.page = browser.new_page(viewport={"width": width, "height": height}, bypass_csp=True)
         self.faults: list[str] = []
         self.page.on("pageerror", lambda error: self.faults.append(str(error)))
         self.page.on("console", lambda m: self.faults.append(m.text) if m.type == "error" else None)
-        self.page.on("request", lambda r: None if r.url.startswith(one.url) else self.faults.append(r.url))
-        self.page.goto(one.url + one.link())
+        self.page.on("request", lambda r: None if r.url.startswith(server.url) else self.faults.append(r.url))
+        self.page.goto(server.url + server.link())
         self.page.wait_for_function("document.activeElement.id === 'start'")
 
     def ready(self, number: int) -> None:
@@ -45,10 +45,10 @@ def press(tab: Tab, *keys: str) -> None:
         tab.page.keyboard.press(key)
 
 
-def test_a_session_with_the_keyboard_alone(browser: Any, served: Serve) -> None:
+def test_a_session_with_the_keyboard_only(browser: Any, served: Serve) -> None:
     """Three systems, two clips and three checks: nine trials."""
-    one = served("mos", "--clips", "2", "--checks", "1")
-    tab = Tab(browser, one)
+    server = served("mos", "--clips", "2", "--checks", "1")
+    tab = Tab(browser, server)
     press(tab, "Enter")
     for number in range(9):
         tab.ready(number)
@@ -59,16 +59,16 @@ def test_a_session_with_the_keyboard_alone(browser: Any, served: Serve) -> None:
         press(tab, " ", "Enter")
     tab.ready(9)
     tab.end()
-    kept = Ratings(one.folder).all()
-    assert [rating.answer.ratings[0] for rating in kept] == [1 + number % 5 for number in range(9)]
-    assert all(rating.answer.plays == (1,) for rating in kept)
-    assert all(rating.answer.seconds > 0 for rating in kept)
+    ratings = Ratings(server.folder).all()
+    assert [rating.answer.ratings[0] for rating in ratings] == [1 + number % 5 for number in range(9)]
+    assert all(rating.answer.plays == (1,) for rating in ratings)
+    assert all(rating.answer.seconds > 0 for rating in ratings)
 
 
 def test_pairs_with_the_keyboard(browser: Any, served: Serve) -> None:
-    """Both versions must be heard; switching is gapless: all sources started at one time."""
-    one = served("ab", "--clips", "1", "--checks", "0")
-    tab = Tab(browser, one)
+    """An answer requires that both versions were played; all sources start together, for gapless switching."""
+    server = served("ab", "--clips", "1", "--checks", "0")
+    tab = Tab(browser, server)
     press(tab, "Enter")
     for number in range(3):
         tab.ready(number)
@@ -79,13 +79,13 @@ def test_pairs_with_the_keyboard(browser: Any, served: Serve) -> None:
         press(tab, "Enter")
     tab.ready(3)
     tab.end()
-    assert [rating.answer.ratings for rating in Ratings(one.folder).all()] == [(-1,)] * 3
+    assert [rating.answer.ratings for rating in Ratings(server.folder).all()] == [(-1,)] * 3
 
 
-def test_a_phone_rates_all_versions(browser: Any, served: Serve) -> None:
-    """MUSHRA at 360 pixels: nothing scrolls sideways, every version is heard and rated by touch and arrows."""
-    one = served("mushra", "--clips", "1")
-    tab = Tab(browser, one, 360, 740)
+def test_mushra_fits_the_width_of_a_phone(browser: Any, served: Serve) -> None:
+    """MUSHRA at a width of 360 pixels: no horizontal scrolling, large buttons, and every version can be rated."""
+    server = served("mushra", "--clips", "1")
+    tab = Tab(browser, server, 360, 740)
     tab.page.click("#start")
     tab.ready(0)
     assert tab.page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -98,14 +98,14 @@ def test_a_phone_rates_all_versions(browser: Any, served: Serve) -> None:
     tab.page.click("#next")
     tab.ready(1)
     tab.end()
-    [kept] = Ratings(one.folder).all()
-    assert kept.answer.ratings == (10, 20, 30, 40, 50)
-    assert min(kept.answer.plays) >= 1
+    [saved] = Ratings(server.folder).all()
+    assert saved.answer.ratings == (10, 20, 30, 40, 50)
+    assert min(saved.answer.plays) >= 1
 
 
 def test_sliders_with_the_keyboard(browser: Any, served: Serve) -> None:
-    one = served("mushra", "--clips", "1")
-    tab = Tab(browser, one)
+    server = served("mushra", "--clips", "1")
+    tab = Tab(browser, server)
     press(tab, "Enter")
     tab.ready(0)
     press(tab, " ")
@@ -114,13 +114,13 @@ def test_sliders_with_the_keyboard(browser: Any, served: Serve) -> None:
     press(tab, "Enter")
     tab.ready(1)
     tab.end()
-    [kept] = Ratings(one.folder).all()
-    assert kept.answer.ratings == (60,) * 5
+    [saved] = Ratings(server.folder).all()
+    assert saved.answer.ratings == (60,) * 5
 
 
-def test_two_browsers_at_once(browser: Any, served: Serve) -> None:
-    one = served("dmos", "--clips", "1", "--checks", "0")
-    tabs = [Tab(browser, one), Tab(browser, one)]
+def test_two_listeners_at_once(browser: Any, served: Serve) -> None:
+    server = served("dmos", "--clips", "1", "--checks", "0")
+    tabs = [Tab(browser, server), Tab(browser, server)]
     for tab in tabs:
         press(tab, "Enter")
     for number in range(3):
@@ -130,30 +130,30 @@ def test_two_browsers_at_once(browser: Any, served: Serve) -> None:
     for tab in tabs:
         tab.ready(3)
         tab.end()
-    kept = Ratings(one.folder).all()
-    assert [(rating.listener, rating.answer.ratings) for rating in kept] == [(0, (2,))] * 3 + [(1, (3,))] * 3
+    ratings = Ratings(server.folder).all()
+    assert [(rating.listener, rating.answer.ratings) for rating in ratings] == [(0, (2,))] * 3 + [(1, (3,))] * 3
 
 
-def test_a_lost_server_is_told_and_the_link_goes_on(browser: Any, served: Serve) -> None:
-    """An answer that the server did not keep is not counted; the same press works when it is back."""
-    one = served("mos", "--clips", "1", "--checks", "0")
-    tab = Tab(browser, one)
+def test_a_lost_server_is_reported_and_the_session_continues(browser: Any, served: Serve) -> None:
+    """An answer that the server did not save is not counted; the same key saves it once the server is back."""
+    server = served("mos", "--clips", "1", "--checks", "0")
+    tab = Tab(browser, server)
     press(tab, "Enter")
     tab.ready(0)
     press(tab, " ", "4")
-    one.process.kill()
-    one.process.wait(10)
+    server.process.kill()
+    server.process.wait(10)
     press(tab, "Enter")
     tab.page.wait_for_function("document.getElementById('status').textContent.startsWith('The answer was not saved')")
     tab.faults.clear()
-    again = serve(one.folder, one.port)
+    restarted = serve(server.folder, server.port)
     press(tab, "Enter")
     tab.ready(1)
-    assert len(Ratings(one.folder).all()) == 1
+    assert len(Ratings(server.folder).all()) == 1
     tab.page.reload()
     tab.page.wait_for_function("document.getElementById('start').textContent === 'Go on'")
     tab.page.close()
-    again.end()
+    restarted.end()
     assert not tab.faults
 
 
@@ -168,19 +168,19 @@ def test_axe_finds_nothing_serious(browser: Any, served: Serve, kind: str) -> No
             tab.ready(0)
         for scheme in ("light", "dark"):
             tab.page.emulate_media(color_scheme=scheme)
-            found = Axe().run(tab.page).response["violations"]
-            serious = [v for v in found if v["impact"] in ("serious", "critical")]
+            violations = Axe().run(tab.page).response["violations"]
+            serious = [v for v in violations if v["impact"] in ("serious", "critical")]
             assert not [f"{v['id']}: {v['help']} ({v['nodes'][0]['html'][:90]})" for v in serious]
     tab.page.close()
 
 
-def test_the_policy_is_kept(browser: Any, served: Serve) -> None:
-    """With the policy on, the page works, and no violation is reported."""
-    one = served("mos", "--clips", "1")
+def test_the_page_works_under_its_content_security_policy(browser: Any, served: Serve) -> None:
+    """With the Content-Security-Policy enforced, the page works and the console shows no violation."""
+    server = served("mos", "--clips", "1")
     page = browser.new_page()
     faults: list[str] = []
     page.on("console", lambda message: faults.append(message.text) if message.type == "error" else None)
-    page.goto(one.url + one.link())
+    page.goto(server.url + server.link())
     page.locator("#start").click()
     page.locator("#question").wait_for()
     page.keyboard.press(" ")

@@ -17,11 +17,11 @@ KILLS = 50
 
 
 class Listener(threading.Thread):
-    """Answers trial after trial while the server is there; notes what was acknowledged."""
+    """Answers one trial after another until the server is gone, and records the acknowledged ratings."""
 
-    def __init__(self, one: Served, link: str, acknowledged: dict[int, int]) -> None:
+    def __init__(self, server: Served, link: str, acknowledged: dict[int, int]) -> None:
         super().__init__()
-        self.one, self.link, self.acknowledged = one, link, acknowledged
+        self.server, self.link, self.acknowledged = server, link, acknowledged
 
     def run(self) -> None:
         while True:
@@ -29,7 +29,7 @@ class Listener(threading.Thread):
             rating = 1 + trial % 5
             body = {"trial": trial, "ratings": [rating], "seconds": 1.0, "plays": [1]}
             try:
-                status, _, _ = self.one.ask(f"{self.link}/rating", body)
+                status, _, _ = self.server.ask(f"{self.link}/rating", body)
             except OSError:
                 return  # the server is gone
             if status == 422:
@@ -39,28 +39,28 @@ class Listener(threading.Thread):
 
 
 @pytest.mark.heavy
-def test_fifty_kills(make: Callable[..., Path]) -> None:
+def test_fifty_kills_lose_no_acknowledged_rating(make: Callable[..., Path]) -> None:
     folder = make("mos", "--clips", "8", "--checks", "5")
-    clock = random.Random(0)
+    delays = random.Random(0)
     port, total = 0, 0
     acknowledged: dict[str, dict[int, int]] = {}
     for _ in range(KILLS):
-        one = serve(folder, port)
-        port = one.port
-        links = [one.link(), *list(acknowledged)[-1:]]
-        threads = [Listener(one, link, acknowledged.setdefault(link, {})) for link in links]
+        server = serve(folder, port)
+        port = server.port
+        links = [server.link(), *list(acknowledged)[-1:]]
+        threads = [Listener(server, link, acknowledged.setdefault(link, {})) for link in links]
         for thread in threads:
             thread.start()
-        time.sleep(clock.uniform(0.0, 0.25))
-        one.process.kill()
-        one.end()
+        time.sleep(delays.uniform(0.0, 0.25))
+        server.process.kill()
+        server.end()
         for thread in threads:
             thread.join(30)
     ratings = Ratings(folder)
-    for link, kept in acknowledged.items():
+    for link, confirmed in acknowledged.items():
         listener = ratings.listener(link.rpartition("/")[2])
-        found = {r.trial: r.answer.ratings[0] for r in ratings.all() if r.listener == listener}
-        assert kept.items() <= found.items()
-        assert len(found) <= len(kept) + 1, "at most the one whose reply was lost"
-        total += len(kept)
+        stored = {r.trial: r.answer.ratings[0] for r in ratings.all() if r.listener == listener}
+        assert confirmed.items() <= stored.items()
+        assert len(stored) <= len(confirmed) + 1, "only one rating may lack its reply"
+        total += len(confirmed)
     assert total > 5 * KILLS

@@ -22,11 +22,11 @@ def test_nearly_every_clip_is_aligned(material: Path) -> None:
     aligned = 0
     for clip in clips:
         try:
-            found = align(read(resolve_uri(str(clip.uri))), str(clip.text))
+            alignment = align(read(resolve_uri(str(clip.uri))), str(clip.text))
         except AudioError:
             continue
         aligned += 1
-        assert [word.name for word in found.words] == words_of(str(clip.text))
-        times = [time for phone in found.phones for time in (phone.start, phone.end)]
+        assert [word.name for word in alignment.words] == words_of(str(clip.text))
+        times = [time for phone in alignment.phones for time in (phone.start, phone.end)]
         assert times == sorted(times)
     assert aligned / len(clips) >= 0.95

@@ -1,4 +1,4 @@
-"""The shipped codecs use their codebooks on speech of speakers that they never heard."""
+"""The shipped codec uses all its codebooks on speech of speakers who are not in its training data."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from restorebench.systems.tokenizers.choose import TokenizerConfig, tokenizer_of
 from restorebench.systems.tokenizers.quantizer import perplexity  # noqa: E402
 
 SPEECH = ["speech/librispeech-test-other", "speech/librispeech-test-clean"]
-CODES, LEAST = 1024, 200
+CODES, LEAST_PERPLEXITY = 1024, 200
 
 
 @pytest.mark.heavy
@@ -28,6 +28,6 @@ def test_every_codebook_is_used(material: Path) -> None:
         for utterance in Manifest(SPEECH, "eval").utterances():
             clip = read(resolve_uri(utterance.uri or ""))
             codes.append(codec.encode(torch.from_numpy(resample(clip.samples, clip.rate, codec.rate).copy())[None]))
-    used = perplexity(torch.cat(codes, dim=2), CODES)
-    assert len(used) == 6
-    assert used.min() > LEAST, [round(float(value)) for value in used]
+    perplexities = perplexity(torch.cat(codes, dim=2), CODES)
+    assert len(perplexities) == 6
+    assert perplexities.min() > LEAST_PERPLEXITY, [round(float(value)) for value in perplexities]

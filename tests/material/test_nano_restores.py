@@ -1,4 +1,4 @@
-"""The shipped models on recordings of speakers that they never heard: they restore, and the gate guards them."""
+"""The shipped models restore recordings of speakers who are not in their training data, and pass their gate."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ options = { bandwidth_hz = [1000, 8000], t60_s = [0.2, 0.6] }
 
 
 @pytest.mark.heavy
-def test_missing_bands_come_back(cli: Cli, tmp_path: Path) -> None:
+def test_missing_bands_are_restored(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "bundled.toml").write_text(SUITE)
     done = cli("run", "bundled.toml", "--store", "store")
     assert done.returncode == 0, done.stderr
@@ -48,9 +48,9 @@ def test_restored_speech_is_better_and_the_gate_passes(cli: Cli, tmp_path: Path)
     assert done.returncode == 0, done.stderr
     rows = pd.read_csv(tmp_path / "store" / "records.csv")
     means = rows.pivot_table(index="system", columns="value_name", values="value")
-    found = rb.open_results(tmp_path / "store")
+    results = rb.open_results(tmp_path / "store")
     for system in ("masksr2-nano", "sise-nano"):
-        better = found.compare(system, "unprocessed").set_index("value_name")["better"]
+        better = results.compare(system, "unprocessed").set_index("value_name")["better"]
         for value in ("dnsmos.bak", "dnsmos.ovl", "dnsmos.p808"):
             assert means.loc[system, value] > means.loc["unprocessed", value] + 0.1
             assert better[value] == system

@@ -1,7 +1,8 @@
-"""MaskSR2 read aloud: the equations of the paper's §II and Appendices, one window at a time, nothing clever.
+"""A literal transcription of MaskSR2: the equations of the paper's §II and appendices, one window at a time.
 
-Weights come as the state dict of `restorebench.systems.masksr.model.MaskSr`; every computation is written again here,
-from the text. It is the oracle of the fast code, and what the benchmarks compare its speed with.
+The weights are the state dict of `restorebench.systems.masksr.model.MaskSr`. Every computation is written again here
+from the paper's text, without optimisation. The tests compare the results of the fast code with those of this code, and
+the benchmarks compare the speeds of both.
 """
 
 from __future__ import annotations
@@ -33,12 +34,12 @@ class Literal:
         margin = (self.window - self.hop) // 2
         left, right = padded[1 : margin + 1].flip(0), padded[-margin - 1 : -1].flip(0)
         padded = torch.cat([left, padded, right])
-        place = torch.arange(self.window, dtype=audio.dtype)
-        hann = 0.5 - 0.5 * torch.cos(2 * math.pi * place / self.window)
+        sample = torch.arange(self.window, dtype=audio.dtype)
+        hann = 0.5 - 0.5 * torch.cos(2 * math.pi * sample / self.window)
         rows = []
         for frame in range(frames):
-            grain = padded[frame * self.hop : frame * self.hop + self.window]
-            rows.append(torch.fft.rfft(grain * hann).abs() ** 0.3)
+            segment = padded[frame * self.hop : frame * self.hop + self.window]
+            rows.append(torch.fft.rfft(segment * hann).abs() ** 0.3)
         return torch.stack(rows)
 
     def encode(self, audio: list[Tensor], training: bool = False) -> list[Tensor]:
@@ -49,7 +50,7 @@ class Literal:
             mean, variance = together.mean(0), together.var(0, unbiased=False)
         else:
             mean, variance = self.state["encoder.norm.running_mean"], self.state["encoder.norm.running_var"]
-        made = []
+        features = []
         for spectrum in spectra:
             x = (spectrum - mean) / torch.sqrt(variance + 1e-5)
             x = x * self.state["encoder.norm.weight"] + self.state["encoder.norm.bias"]
@@ -57,20 +58,20 @@ class Literal:
             x = x + self.positions(len(x), x.shape[1], x.dtype)
             for block in range(self.encoder_blocks):
                 x = self.block(x, f"encoder.blocks.{block}")
-            made.append(x)
-        return made
+            features.append(x)
+        return features
 
     # The masked acoustic model, §II-B and Appendix A.
 
     def embed(self, codes: Tensor) -> Tensor:
-        """[frame, d] of codes [codebook, frame]: each table looked up and projected, its first d channels, summed."""
+        """[frame, d] of codes [codebook, frame]: the sum of the first d channels of each projected entry."""
         total = None
         for k in range(self.codebooks):
-            looked_up = self.state["generator.embedding.tables"][k][codes[k]]
-            projected = looked_up @ self.state["generator.embedding.weight"][k].T
+            entries = self.state["generator.embedding.tables"][k][codes[k]]
+            projected = entries @ self.state["generator.embedding.weight"][k].T
             projected = projected + self.state["generator.embedding.bias"][k]
-            first = projected[:, : self.width]
-            total = first if total is None else total + first
+            first_channels = projected[:, : self.width]
+            total = first_channels if total is None else total + first_channels
         assert total is not None
         return total
 
@@ -132,7 +133,7 @@ class Literal:
         self, codes: Tensor, audio: Tensor, uniforms: Tensor, normals: Tensor, iteration: int, iterations: int,
         w: float, span: int = 1,
     ) -> Tensor:  # fmt: skip
-        """Codes [codebook, frame] after the iteration (0, 1, ...), from those before it."""
+        """Codes [codebook, frame] after iteration 0, 1, ..., from the codes before that iteration."""
         [condition] = self.encode([audio])
         conditional = self.logits(codes, condition)
         null = self.state["generator.null"].expand_as(condition)
@@ -146,21 +147,21 @@ class Literal:
                 if codes[k, t] != self.codebook_size:
                     continue
                 log_probability = torch.log_softmax(guided[k, t], dim=0)
-                heaped = torch.cumsum(log_probability.exp(), dim=0)
-                chosen = int((heaped <= uniforms[k, t] * heaped[-1]).sum())
+                cumulative = torch.cumsum(log_probability.exp(), dim=0)
+                chosen = int((cumulative <= uniforms[k, t] * cumulative[-1]).sum())
                 filled[k, t] = min(chosen, self.codebook_size - 1)
                 scores[k, t] = float(log_probability[filled[k, t]])
         variance = 4 * (1 - iteration / (iterations - 1))
         spans: dict[tuple[int, int], float] = {}
         for (k, t), score in scores.items():
             spans[k, t // span] = max(score, spans.get((k, t // span), -math.inf))
-        ranked = sorted((score + math.sqrt(variance) * float(normals[place]), place) for place, score in spans.items())
+        ranked = sorted((score + math.sqrt(variance) * float(normals[key]), key) for key, score in spans.items())
         total = self.codebooks * frames
-        left = math.floor(total * math.cos(math.pi * (iteration + 1) / (2 * iterations)))
+        masked_count = math.floor(total * math.cos(math.pi * (iteration + 1) / (2 * iterations)))
         covered = 0
         for _, (k, s) in ranked:
             covered += min(span, frames - s * span)
-            if covered > left:
+            if covered > masked_count:
                 break
             filled[k, s * span : (s + 1) * span] = self.codebook_size
         return filled
@@ -168,24 +169,27 @@ class Literal:
     # One training step, §II.
 
     def training_loss(
-        self, audio: list[Tensor], codes: Tensor, masked: Tensor, dropped: list[bool], taught: Tensor
+        self, audio: list[Tensor], codes: Tensor, masked: Tensor, dropped: list[bool], teacher: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """(cross-entropy, distillation); codes, masked [clip, codebook, frame], taught [clip, frame, channel] raw."""
+        """(cross-entropy, distillation loss) for codes and mask [clip, codebook, frame] and raw teacher features.
+
+        The teacher features are [clip, frame, channel].
+        """
         features = self.encode(audio, training=True)
-        terms, distilled = [], []
+        terms, distillation_terms = [], []
         for clip, encoded in enumerate(features):
             condition = self.state["generator.null"].expand_as(encoded) if dropped[clip] else encoded
-            holed = torch.where(masked[clip], torch.tensor(self.codebook_size), codes[clip])
-            logits = self.logits(holed, condition)
+            masked_codes = torch.where(masked[clip], torch.tensor(self.codebook_size), codes[clip])
+            logits = self.logits(masked_codes, condition)
             for k in range(self.codebooks):
                 for t in range(codes.shape[2]):
                     if masked[clip, k, t]:
                         terms.append(-torch.log_softmax(logits[k, t], dim=0)[codes[clip, k, t]])
-            target = taught[clip]
+            target = teacher[clip]
             target = (target - target.mean(0)) / torch.sqrt(target.var(0, unbiased=False) + 1e-5)
             pooled = self.pool(encoded, len(target))
-            distilled.append(((self.linear(pooled, "distillation.project") - target) ** 2).mean())
-        return torch.stack(terms).mean(), torch.stack(distilled).mean()
+            distillation_terms.append(((self.linear(pooled, "distillation.project") - target) ** 2).mean())
+        return torch.stack(terms).mean(), torch.stack(distillation_terms).mean()
 
     def pool(self, x: Tensor, frames: int) -> Tensor:
         """Adaptive average pooling: output i averages inputs floor(i n / m) to ceil((i + 1) n / m)."""

@@ -1,6 +1,7 @@
-"""SISE's diffusion read aloud (§2.2, §3), one clip at a time, nothing clever.
+"""A literal transcription of SISE's diffusion (§2.2, §3), one clip at a time and without optimisation.
 
-Weights come as the state dict of a `Denoiser`; the noisy encoder's output is given, since that part is DAC's own code.
+The weights are the state dict of a `Denoiser`. The noisy encoder is not transcribed, since it is DAC's own code; its
+output is an argument.
 """
 
 from __future__ import annotations
@@ -41,8 +42,8 @@ class LiteralDenoiser:
         for head in range(self.heads):
             part = slice(head * size, (head + 1) * size)
             q, k = self.rotate(query[:, part]), self.rotate(key[:, part])
-            share = torch.softmax(q @ k.T / math.sqrt(size), dim=1)
-            mixed.append(share @ value[:, part])
+            attention = torch.softmax(q @ k.T / math.sqrt(size), dim=1)
+            mixed.append(attention @ value[:, part])
         x = x + torch.cat(mixed, dim=1) @ self.state[f"{name}.output.weight"].T
         gate, up = (self.rms_norm(x, f"{name}.norm_feed_forward") @ self.state[f"{name}.gate_up.weight"].T).chunk(2, 1)
         return x + (gate / (1 + torch.exp(-gate)) * up) @ self.state[f"{name}.down.weight"].T
@@ -62,17 +63,17 @@ class LiteralDenoiser:
 
 
 def masked_input(codes: Tensor, layer: int, masked: Tensor, mask: int) -> Tensor:
-    """Tokens n < j as they are, n = j where not masked, n > j replaced by [MASK]; codes [layer, frame]."""
-    made = codes.clone()
+    """Codes [layer, frame] with [MASK] in the masked frames of `layer` and in all frames of the later layers."""
+    tokens = codes.clone()
     for n in range(len(codes)):
         for frame in range(codes.shape[1]):
             if n > layer or (n == layer and masked[frame]):
-                made[n, frame] = mask
-    return made
+                tokens[n, frame] = mask
+    return tokens
 
 
 def target_loss(logits: Tensor, wanted: Tensor, masked: Tensor, average: str = "clip") -> Tensor:
-    """Equation 2 for one clip, as a mean over its masked tokens, or as the sum over the clip's length."""
+    """Equation 2 for one clip: the mean over its masked tokens, or their sum divided by the clip's length."""
     terms = [-torch.log_softmax(logits[t], dim=0)[wanted[t]] for t in range(len(wanted)) if masked[t]]
     return torch.stack(terms).mean() if average == "clip" else torch.stack(terms).sum() / len(wanted)
 
@@ -83,7 +84,7 @@ def reverse_step(
 ) -> Tensor:  # fmt: skip
     """Tokens [frame] after step 0, 1, ...; choice [frame, k] and confidence [frame] are Gumbel draws."""
     frames, share = len(tokens), 1 - step / steps
-    made, scores = tokens.clone(), {}
+    updated, scores = tokens.clone(), {}
     for t in range(frames):
         if tokens[t] != mask:
             continue
@@ -92,13 +93,13 @@ def reverse_step(
         if step == steps - 1:
             best = 0
         else:
-            noisy = [value / (temperature * share) + float(choice[t, i]) for i, value in enumerate(values)]
-            best = noisy.index(max(noisy))
-        counted = [float(value) for value in logits[t]] if among_all else values
-        total = sum(math.exp(value - values[0]) for value in counted)
-        made[t] = ranked[best]
+            perturbed = [value / (temperature * share) + float(choice[t, i]) for i, value in enumerate(values)]
+            best = perturbed.index(max(perturbed))
+        in_softmax = [float(value) for value in logits[t]] if among_all else values
+        total = sum(math.exp(value - values[0]) for value in in_softmax)
+        updated[t] = ranked[best]
         scores[t] = math.exp(values[best] - values[0]) / total + share * float(confidence[t])
-    left = math.floor(frames * math.sin(0.5 * math.pi * (1 - (step + 1) / steps))) if step < steps - 1 else 0
-    for t in sorted(scores, key=lambda place: scores[place])[:left]:
-        made[t] = mask
-    return made
+    masked_count = math.floor(frames * math.sin(0.5 * math.pi * (1 - (step + 1) / steps))) if step < steps - 1 else 0
+    for t in sorted(scores, key=lambda frame: scores[frame])[:masked_count]:
+        updated[t] = mask
+    return updated

@@ -1,6 +1,6 @@
-"""Text-to-speech read aloud (MaskGCT's recipe on SISE's blocks), one sentence at a time, nothing clever.
+"""A literal transcription of text-to-speech (MaskGCT's recipe on SISE's blocks), one sentence at a time, not optimised.
 
-Weights come as the state dict of a `SpeechModel`.
+The weights are the state dict of a `SpeechModel`.
 """
 
 from __future__ import annotations
@@ -22,35 +22,37 @@ class LiteralSemantic:
     heads: int
 
     def hidden(self, tokens: list[int], phones: list[int], middles: list[float] | None) -> Tensor:
-        """States [frame, width] of tokens ([MASK] = size) and the phones, which stand at their middles or before the
-        tokens."""
-        rows, places = [], []
+        """States [frame, width] of the tokens; the token [MASK] is `size`.
+
+        The phones are at the positions `middles`, or before the tokens where `middles` is None.
+        """
+        rows, positions = [], []
         for number, phone in enumerate(phones):
             embedded = self.state["phones.weight"][phone]
-            wide = embedded @ self.state["widen.weight"].T + self.state["widen.bias"]
-            rows.append((wide / (1 + torch.exp(-wide))) @ self.state["narrow.weight"].T + self.state["narrow.bias"])
-            places.append(float(number) if middles is None else middles[number])
+            wider = embedded @ self.state["widen.weight"].T + self.state["widen.bias"]
+            rows.append((wider / (1 + torch.exp(-wider))) @ self.state["narrow.weight"].T + self.state["narrow.bias"])
+            positions.append(float(number) if middles is None else middles[number])
         for frame, token in enumerate(tokens):
             rows.append(self.state["tokens.weight"][token])
-            places.append(float(frame + len(phones)) if middles is None else float(frame))
-        reader = Placed(self.state, 0, self.size, self.blocks, self.heads)
-        reader.places = places
+            positions.append(float(frame + len(phones)) if middles is None else float(frame))
+        transformer = PositionedBlocks(self.state, 0, self.size, self.blocks, self.heads)
+        transformer.positions = positions
         x = torch.stack(rows)
         for block in range(self.blocks):
-            x = reader.block(x, f"backbone.blocks.{block}")
-        return reader.rms_norm(x, "backbone.norm")[len(phones) :]
+            x = transformer.block(x, f"backbone.blocks.{block}")
+        return transformer.rms_norm(x, "backbone.norm")[len(phones) :]
 
 
-class Placed(LiteralDenoiser):
-    """The blocks with rotary positions that are not the frames' numbers."""
+class PositionedBlocks(LiteralDenoiser):
+    """The blocks, with rotary positions that are given in place of the frame numbers."""
 
-    places: list[float]
+    positions: list[float]
 
     def rotate(self, x: Tensor) -> Tensor:
         half = x.shape[1] // 2
         rows = []
-        for row, place in zip(x, self.places, strict=True):
-            angle = place * 10_000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
+        for row, position in zip(x, self.positions, strict=True):
+            angle = position * 10_000.0 ** (-torch.arange(half, dtype=torch.float64) / half)
             turned = torch.complex(row[:half], row[half:]) * torch.polar(torch.ones_like(angle), angle)
             rows.append(torch.cat([turned.real, turned.imag]).to(x.dtype))
         return torch.stack(rows)
@@ -68,26 +70,26 @@ def acoustic_hidden(denoiser: LiteralDenoiser, table: Tensor, codes: Tensor, lay
 
 def guided(conditional: Tensor, unconditional: Tensor, scale: float, rescale: float) -> Tensor:
     """MaskGCT's guidance on one sentence's states [frame, width]."""
-    moved = conditional + scale * (conditional - unconditional)
-    ratio = deviation(conditional) / deviation(moved)
-    return rescale * (moved * ratio) + (1 - rescale) * moved
+    extrapolated = conditional + scale * (conditional - unconditional)
+    ratio = deviation(conditional) / deviation(extrapolated)
+    return rescale * (extrapolated * ratio) + (1 - rescale) * extrapolated
 
 
 def log_frames(state: dict[str, Tensor], phones: list[int]) -> list[float]:
-    """The duration model: three layers, each a convolution over five phones of what a layer norm gives."""
+    """The duration model: three residual layers, each a layer norm and a convolution over five phones."""
     x = [state["phones.weight"][phone] for phone in phones]
     for layer in range(3):
         weight, bias = state[f"layers.{layer}.weight"], state[f"layers.{layer}.bias"]
         scale, shift = state[f"norms.{layer}.weight"], state[f"norms.{layer}.bias"]
         normal = [(v - v.mean()) / torch.sqrt(v.var(unbiased=False) + 1e-5) * scale + shift for v in x]
-        after = []
-        for place in range(len(x)):
+        outputs = []
+        for position in range(len(x)):
             total = bias
             for tap in range(5):
-                if 0 <= place + tap - 2 < len(x):
-                    total = total + weight[:, :, tap] @ normal[place + tap - 2]
-            after.append(x[place] + 0.5 * total * (1 + torch.erf(total / math.sqrt(2))))
-        x = after
+                if 0 <= position + tap - 2 < len(x):
+                    total = total + weight[:, :, tap] @ normal[position + tap - 2]
+            outputs.append(x[position] + 0.5 * total * (1 + torch.erf(total / math.sqrt(2))))
+        x = outputs
     return [float(v @ state["project.weight"][0] + state["project.bias"][0]) for v in x]
 
 
@@ -99,9 +101,9 @@ def deviation(x: Tensor) -> float:
 
 def acoustic_input(codes: Tensor, layer: int, masked: Tensor, prompt: int, mask: int) -> Tensor:
     """Tokens of the prompt, of layers before `layer`, and of unmasked frames of `layer`; all others are [MASK]."""
-    made = codes.clone()
+    tokens = codes.clone()
     for n in range(len(codes)):
         for frame in range(codes.shape[1]):
             if (n > layer and frame >= prompt) or (n == layer and masked[frame]):
-                made[n, frame] = mask
-    return made
+                tokens[n, frame] = mask
+    return tokens

@@ -1,4 +1,4 @@
-"""The fast code against a literal reading of the paper, on random weights: 1e-5."""
+"""MaskSR2's fast code against a literal transcription of the paper, with random weights, to within 1e-5."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ CONFIG = ModelConfig(width=48, heads=4, encoder_blocks=2, generator_blocks=2, wi
 def model() -> MaskSr:
     torch.manual_seed(3)
     quantiser = [Codebook(torch.randn(SIZE, 8), torch.randn(64, 8) * 0.3, torch.randn(64)) for _ in range(CODEBOOKS)]
-    made = MaskSr(CONFIG, HOP, quantiser)
-    for parameter in made.parameters():  # biases and norms away from 0 and 1, so that forgetting one shows
+    network = MaskSr(CONFIG, HOP, quantiser)
+    for parameter in network.parameters():  # no bias stays 0 and no norm 1, so that omitting one changes the result
         parameter.data += 0.05 * torch.randn_like(parameter)
-    made.encoder.norm.running_mean.uniform_(0, 1)
-    made.encoder.norm.running_var.uniform_(0.5, 2)
-    return made
+    network.encoder.norm.running_mean.uniform_(0, 1)
+    network.encoder.norm.running_var.uniform_(0.5, 2)
+    return network
 
 
 def literal(fast: MaskSr) -> Literal:
@@ -43,20 +43,20 @@ def literal(fast: MaskSr) -> Literal:
 @pytest.mark.parametrize("span", [1, 4])
 @pytest.mark.parametrize("guidance", [0.0, 1.0])
 @pytest.mark.parametrize("iteration", [0, 7, 19])
-def test_sampling_step(iteration: int, guidance: float, span: int) -> None:
+def test_sampling_step_equals_the_transcription(iteration: int, guidance: float, span: int) -> None:
     fast, sampling = model().eval(), SamplingConfig(guidance=guidance)
     slow = literal(fast)
     rng = np.random.default_rng(iteration)
     audio = torch.from_numpy(rng.normal(scale=0.1, size=FRAMES * HOP - 40).astype(np.float32))
     counts = [CODEBOOKS * FRAMES, *masked_counts(CODEBOOKS * FRAMES, 20)]
     spans = span_index(FRAMES, span)
-    hidden = np.zeros((CODEBOOKS, FRAMES), bool)
+    masked = np.zeros((CODEBOOKS, FRAMES), bool)
     order = rng.permutation(CODEBOOKS * (spans[-1] + 1))
-    for place in order:  # whole spans masked, about as many as the schedule leaves
-        k, s = divmod(int(place), int(spans[-1]) + 1)
-        if hidden.sum() + (spans == s).sum() <= counts[iteration]:
-            hidden[k, spans == s] = True
-    codes = torch.from_numpy(np.where(hidden, SIZE, rng.integers(0, SIZE, hidden.shape)))
+    for span_number in order:  # whole spans masked, about as many as the schedule leaves
+        k, s = divmod(int(span_number), int(spans[-1]) + 1)
+        if masked.sum() + (spans == s).sum() <= counts[iteration]:
+            masked[k, spans == s] = True
+    codes = torch.from_numpy(np.where(masked, SIZE, rng.integers(0, SIZE, masked.shape)))
     uniforms = torch.from_numpy(rng.random((CODEBOOKS, FRAMES), dtype=np.float32))
     normals = torch.from_numpy(rng.standard_normal((CODEBOOKS, int(spans[-1]) + 1), dtype=np.float32))
     with torch.no_grad():
@@ -70,21 +70,21 @@ def test_sampling_step(iteration: int, guidance: float, span: int) -> None:
         assert torch.allclose(logits, guided, atol=1e-5)
         noise = noise_std(iteration, sampling)
         draws = Draws(uniforms[None], normals[None])
-        [made] = step(fast.generator, state, codes[None], draws, counts[iteration + 1], noise, sampling, span)
+        [sampled] = step(fast.generator, state, codes[None], draws, counts[iteration + 1], noise, sampling, span)
         wanted = slow.sampling_step(codes, audio.double(), uniforms, normals, iteration, 20, guidance, span)
-    assert torch.equal(made, wanted)
-    assert (made != codes).any()
+    assert torch.equal(sampled, wanted)
+    assert (sampled != codes).any()
 
 
-def test_training_step() -> None:
-    """Losses and every gradient of one step of the task: masks, dropped clips, teacher and weights included."""
+def test_training_step_equals_the_transcription() -> None:
+    """Both losses and every gradient of one training step, for its own masks, dropped conditions and teacher."""
     run = run_config(
         model={"width": 48, "heads": 4, "encoder_blocks": 2, "generator_blocks": 2, "window": 512, "drop": 0.5},
         tokenizer={"random": {"hop": HOP, "window": 512, "codebooks": CODEBOOKS, "codebook_size": SIZE}},
         training={"batch": 3},
     )
     task, batches = task_and_batches(run, 1)
-    # A little noise: in bins that a filter emptied, a power of 0.3 would magnify the rounding of single precision.
+    # Noise is added: in bins that a filter emptied, the exponent 0.3 would magnify single-precision rounding errors.
     rng = torch.Generator().manual_seed(2)
     batches[0] |= {key: batches[0][key] + 1e-3 * torch.randn(3, 8000, generator=rng) for key in ("clean", "degraded")}
     examples = task.to_examples(batches[0])
@@ -94,10 +94,10 @@ def test_training_step() -> None:
     gradients = {name: parameter.grad for name, parameter in task.module.named_parameters()}
 
     slow = Literal(state, 4, 512, HOP, 2, 2, CODEBOOKS, SIZE)
-    raw = torch.stack([slow.spectrum(clip.double()) for clip in examples["clean"]])  # the teacher: STFT of the target
+    teacher = torch.stack([slow.spectrum(clip.double()) for clip in examples["clean"]])  # STFT of the target
     losses = slow.training_loss(
         [clip.double() for clip in examples["degraded"]], examples["codes"], examples["masked"],
-        examples["dropped"].tolist(), raw,
+        examples["dropped"].tolist(), teacher,
     )  # fmt: skip
     assert float(values["cross-entropy"]) == pytest.approx(float(losses[0].detach()), abs=1e-5)
     assert float(values["distillation"]) == pytest.approx(float(losses[1].detach()), abs=1e-5)
@@ -107,15 +107,15 @@ def test_training_step() -> None:
         assert torch.allclose(gradient.double(), state[name].grad, atol=1e-5), name
 
 
-def test_accumulated_steps_are_one_step() -> None:
-    """Twice the same clips in two micro-batches: the same batch statistics, so the gradients of one batch of them."""
+def test_accumulated_steps_equal_one_step() -> None:
+    """Two micro-batches of the same clips have the same batch statistics, and so give the gradients of one batch."""
     whole, batches = task_and_batches(run_config(training={"batch": 2}), 1)
     parts, _ = task_and_batches(run_config(training={"batch": 2, "accumulate": 2}), 1)
-    wanted, made = whole.step(batches, 0), parts.step([*batches, *batches], 0)
+    wanted, accumulated = whole.step(batches, 0), parts.step([*batches, *batches], 0)
     for name in ("cross-entropy", "distillation", "accuracy", "dropped"):
-        assert float(made[name]) == pytest.approx(float(wanted[name]), abs=1e-6)
-    for (name, mine), its in zip(parts.module.named_parameters(), whole.module.parameters(), strict=True):
-        assert torch.allclose(mine.grad, its.grad, atol=1e-6), name
+        assert float(accumulated[name]) == pytest.approx(float(wanted[name]), abs=1e-6)
+    for (name, parameter), expected in zip(parts.module.named_parameters(), whole.module.parameters(), strict=True):
+        assert torch.allclose(parameter.grad, expected.grad, atol=1e-6), name
 
 
 def task_and_batches(run: RunConfig, count: int) -> tuple[MaskSrTask, list[dict[str, torch.Tensor]]]:

@@ -1,4 +1,4 @@
-"""Every metric against the published scorer, or a literal transcription of its formula, on real and bundled speech."""
+"""Metrics against their published scorers, or against literal transcriptions of their formulas, on bundled speech."""
 
 from __future__ import annotations
 
@@ -33,24 +33,24 @@ def values(name: str, reference: Audio, estimate: Audio, text: str | None = None
 
 
 def of_length(seconds: float) -> FloatArray:
-    """Noisy speech of any length, 16 kHz."""
+    """Noisy speech of the given length at 16 kHz."""
     joined = np.concatenate([noisy(clip).samples for clip in CLIPS * 5])
     return joined[: round(seconds * 16_000)]
 
 
 @pytest.mark.parametrize("seconds", [0.1, 1.05, 2.0, 2.26, 2.3457, 3.005, 9.0, 12.7, 24.9, 34.6])
-def test_dnsmos_is_speechmos(seconds: float) -> None:
-    """Short and repeated (on and off the grid of frames), one window, many, and past the float-rounding gap."""
+def test_dnsmos_equals_speechmos(seconds: float) -> None:
+    """Repeated clips, one window, many windows, and lengths at which the published script skips windows by rounding."""
     from speechmos import dnsmos
 
     samples = of_length(seconds)
     wanted = dnsmos.run(np.clip(samples, -1, 1), 16_000)
-    found = values("dnsmos", Audio(samples, 16_000), Audio(samples, 16_000))
+    measured = values("dnsmos", Audio(samples, 16_000), Audio(samples, 16_000))
     for ours, theirs in (("sig", "sig_mos"), ("bak", "bak_mos"), ("ovl", "ovrl_mos"), ("p808", "p808_mos")):
-        assert found[f"dnsmos.{ours}"] == pytest.approx(float(wanted[theirs]), abs=1e-3)
+        assert measured[f"dnsmos.{ours}"] == pytest.approx(float(wanted[theirs]), abs=1e-3)
 
 
-def test_dnsmos_windows_share_work_without_changing_it() -> None:
+def test_dnsmos_with_a_shared_trunk_equals_the_whole_network() -> None:
     """Shared trunk and separate edges against the whole network on each window."""
     from restorebench.metrics.dnsmos import P835_SHA256, WINDOW, _pinned, full_starts
     from restorebench.metrics.onnx_session import session
@@ -72,31 +72,31 @@ def test_dnsmos_computes_one_period_of_a_repeated_clip(samples: int) -> None:
     frames: list[int] = []
     trunk = models().trunk
 
-    def counted(some: FloatArray) -> FloatArray:
-        frames.append(some.shape[0] * some.shape[1])
-        return trunk(some)
+    def counting_trunk(spectra: FloatArray) -> FloatArray:
+        frames.append(spectra.shape[0] * spectra.shape[1])
+        return trunk(spectra)
 
-    models().trunk = counted  # type: ignore[method-assign]
+    models().trunk = counting_trunk  # type: ignore[method-assign]
     try:
-        found = models().p835(signal, starts, len(clip))
+        periodic = models().p835(signal, starts, len(clip))
         assert sum(frames) <= 2 * samples / 160 + len(starts) * 16 + 20
     finally:
         models().trunk = trunk  # type: ignore[method-assign]
-    assert np.allclose(found, models().p835(signal, starts), atol=2e-5)
+    assert np.allclose(periodic, models().p835(signal, starts), atol=2e-5)
 
 
-def test_mel_energies_are_librosas() -> None:
+def test_mel_energies_equal_librosas() -> None:
     samples = of_length(3.0)
     wanted = librosa.feature.melspectrogram(y=samples, sr=16_000, n_fft=400, hop_length=160, n_mels=40)
-    found = mel_energies(samples, 16_000, 400, 160, 40, np.hanning(401)[:-1], centred=True)
-    assert np.allclose(found, wanted, rtol=1e-5, atol=0)
+    energies = mel_energies(samples, 16_000, 400, 160, 40, np.hanning(401)[:-1], centred=True)
+    assert np.allclose(energies, wanted, rtol=1e-5, atol=0)
     short = {"n_fft": 512, "win_length": 400, "window": "hamming", "center": False}
     wanted = librosa.feature.melspectrogram(y=samples, sr=16_000, hop_length=160, n_mels=40, **short)
-    found = mel_energies(samples, 16_000, 512, 160, 40, np.hamming(401)[:-1], centred=False)
-    assert np.allclose(found, wanted, rtol=1e-5, atol=0)
+    energies = mel_energies(samples, 16_000, 512, 160, 40, np.hamming(401)[:-1], centred=False)
+    assert np.allclose(energies, wanted, rtol=1e-5, atol=0)
 
 
-def test_dnsmos_front_ends_are_librosas() -> None:
+def test_the_front_end_of_dnsmos_equals_librosas() -> None:
     """Our Fourier matrix against librosa's FFT of odd length."""
     samples = of_length(3.0)
     wanted = librosa.feature.melspectrogram(y=samples, sr=16_000, n_fft=321, hop_length=160, n_mels=120)
@@ -106,18 +106,18 @@ def test_dnsmos_front_ends_are_librosas() -> None:
 
 
 @pytest.mark.parametrize("rate", [16_000, 44_100, 48_000])
-def test_lsd_is_the_published_formula(rate: int) -> None:
-    """Straight librosa transcription of ssr_eval @7129ee8 metrics.py, with the window scaled to the rate."""
+def test_lsd_equals_the_published_formula(rate: int) -> None:
+    """The formula of ssr_eval @7129ee8 metrics.py, transcribed with librosa; the window is scaled to the rate."""
     target, estimate = (resample(clip.samples, clip.rate, rate) for clip in (CLIPS[1], noisy(CLIPS[1], 20.0)))
     hop, size = int(rate / 100), int(2048 * rate / 44100)
     t, e = (np.abs(librosa.stft(x, hop_length=hop, n_fft=size)) for x in (target, estimate))
     ratio = np.log10(t**2 / ((e + 1e-12) ** 2) + 1e-12) ** 2
     wanted = np.mean(np.mean(ratio, axis=0) ** 0.5)
-    found = values("lsd", Audio(target, rate), Audio(estimate, rate))
-    assert found["lsd"] == pytest.approx(float(wanted), abs=1e-3)
+    measured = values("lsd", Audio(target, rate), Audio(estimate, rate))
+    assert measured["lsd"] == pytest.approx(float(wanted), abs=1e-3)
 
 
-def test_lsd_active_is_its_definition() -> None:
+def test_lsd_active_equals_its_definition() -> None:
     target, estimate = CLIPS[3].samples, noisy(CLIPS[3], 20.0).samples
     t, e = (np.abs(librosa.stft(x, hop_length=160, n_fft=743)) ** 2 for x in (target, estimate))
     floor, energy, total, frames = t.max() * 1e-10, t.sum(axis=0), 0.0, 0
@@ -127,12 +127,12 @@ def test_lsd_active_is_its_definition() -> None:
                 np.log10(max(a, floor)) - np.log10(max(b, floor)) for a, b in zip(t[:, frame], e[:, frame], strict=True)
             ]
             total, frames = total + np.sqrt(np.mean(np.square(bins))), frames + 1
-    found = values("lsd@active", CLIPS[3], noisy(CLIPS[3], 20.0))
-    assert found["lsd@active"] == pytest.approx(total / frames, abs=1e-3)
+    measured = values("lsd@active", CLIPS[3], noisy(CLIPS[3], 20.0))
+    assert measured["lsd@active"] == pytest.approx(total / frames, abs=1e-3)
 
 
 @pytest.mark.parametrize("clip", CLIPS)
-def test_pesq_is_pesq(clip: Audio) -> None:
+def test_pesq_equals_its_package(clip: Audio) -> None:
     pesq = pytest.importorskip("pesq", reason="pesq is not installed: it needs a C compiler").pesq
     estimate = noisy(clip)
     assert values("pesq", clip, estimate)["pesq"] == pytest.approx(
@@ -141,8 +141,8 @@ def test_pesq_is_pesq(clip: Audio) -> None:
 
 
 @pytest.mark.parametrize("clip", CLIPS)
-def test_stoi_is_pystoi(clip: Audio) -> None:
-    """pystoi resamples by itself from 16 kHz; we hand it 10 kHz from soxr."""
+def test_stoi_equals_pystoi(clip: Audio) -> None:
+    """Here pystoi resamples from 16 kHz; the metric gives pystoi 10 kHz audio, resampled by soxr."""
     from pystoi import stoi
 
     estimate = noisy(clip)
@@ -151,7 +151,7 @@ def test_stoi_is_pystoi(clip: Audio) -> None:
 
 
 @pytest.mark.parametrize("clip", CLIPS)
-def test_speaker_similarity_is_resemblyzers(clip: Audio) -> None:
+def test_speaker_similarity_equals_resemblyzers(clip: Audio) -> None:
     from restorebench.metrics.speaker import library, quiet
 
     if why := why_not("metrics", "spk_sim@resemblyzer"):
@@ -160,12 +160,14 @@ def test_speaker_similarity_is_resemblyzers(clip: Audio) -> None:
     with quiet():
         resemblyzer = library()
         encoder = resemblyzer.VoiceEncoder("cpu", verbose=False)
-        one, other = (encoder.embed_utterance(resemblyzer.preprocess_wav(a.samples, 16_000)) for a in (clip, estimate))
-    found = values("spk_sim@resemblyzer", clip, estimate)
-    assert found["spk_sim@resemblyzer"] == pytest.approx(float(one @ other), abs=1e-4)
+        reference_voice, estimate_voice = (
+            encoder.embed_utterance(resemblyzer.preprocess_wav(audio.samples, 16_000)) for audio in (clip, estimate)
+        )
+    measured = values("spk_sim@resemblyzer", clip, estimate)
+    assert measured["spk_sim@resemblyzer"] == pytest.approx(float(reference_voice @ estimate_voice), abs=1e-4)
 
 
-def test_si_sdr_is_the_formula() -> None:
+def test_si_sdr_equals_its_formula() -> None:
     reference, estimate = CLIPS[0].samples.astype(float), noisy(CLIPS[0]).samples.astype(float)
     r, e = reference - reference.mean(), estimate - estimate.mean()
     scaled = (e @ r) / (r @ r) * r
@@ -173,7 +175,7 @@ def test_si_sdr_is_the_formula() -> None:
     assert values("si_sdr", CLIPS[0], noisy(CLIPS[0]))["si_sdr"] == pytest.approx(wanted, abs=1e-6)
 
 
-def test_wer_counts_are_jiwers_on_what_pocketsphinx_hears() -> None:
+def test_wer_equals_jiwers_on_pocketsphinxs_transcript() -> None:
     import jiwer
     from pocketsphinx import Decoder
 
@@ -184,8 +186,8 @@ def test_wer_counts_are_jiwers_on_what_pocketsphinx_hears() -> None:
     decoder.start_utt()
     decoder.process_raw(np.round(CLIPS[0].samples * 32767).astype("<i2").tobytes(), full_utt=True)
     decoder.end_utt()
-    heard = decoder.hyp().hypstr
-    wanted = 100 * jiwer.wer("the birch canoe slid on the smooth planks", heard)
+    transcript = decoder.hyp().hypstr
+    wanted = 100 * jiwer.wer("the birch canoe slid on the smooth planks", transcript)
     assert values("wer@pocketsphinx", CLIPS[0], CLIPS[0], text) == {
         "wer@pocketsphinx": pytest.approx(wanted),
         "wer@pocketsphinx@mean": pytest.approx(wanted),

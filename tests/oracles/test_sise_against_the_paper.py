@@ -1,4 +1,4 @@
-"""SISE's fast code against a literal reading of the paper, on random weights: 1e-5."""
+"""SISE's fast code against a literal transcription of the paper, with random weights, to within 1e-5."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ def literal(denoiser: Denoiser, heads: int) -> literal_sise.LiteralDenoiser:
 
 
 @pytest.mark.parametrize(("semantic", "average"), [(True, "clip"), (False, "clip"), (True, "sum")])
-def test_training_target(semantic: bool, average: str) -> None:
-    """The loss of a step of the task, from its own masks and layers."""
+def test_training_losses_equal_the_transcription(semantic: bool, average: str) -> None:
+    """The losses of one training step, for the masks and layers that the step itself drew."""
     settings = {"tokenizer": {"random": {"semantic": semantic}}, "losses": {"average": average}}
     run = run_config(SISE, model={"blocks": 2}, training={"batch": 3}, **settings)
     torch.manual_seed(0)
@@ -37,25 +37,25 @@ def test_training_target(semantic: bool, average: str) -> None:
     batch = collate([stream[i] for i in range(3)])
     examples = task.to_examples(batch)
     with torch.no_grad():
-        heard = task.module.encode(examples["degraded"]).double()
+        noisy_features = task.module.encode(examples["degraded"]).double()
     model, codes = task.module, examples["codes"]
     first = literal(model.first, run.model["heads"])
     losses: dict[str, list[torch.Tensor]] = {"first": [], "acoustic": []}
     for clip in range(3):
         layer, masked = int(examples["layer"][clip]), examples["masked"][clip]
         if semantic:
-            holed = literal_sise.masked_input(codes[clip, :1], 0, masked[0], 16)
-            logits = first.logits(holed, 0, heard[clip])
+            masked_codes = literal_sise.masked_input(codes[clip, :1], 0, masked[0], 16)
+            logits = first.logits(masked_codes, 0, noisy_features[clip])
             losses["first"].append(literal_sise.target_loss(logits, codes[clip, 0], masked[0], average))
             assert model.semantic_table is not None
-            known = model.semantic_table.weight.detach().double()[codes[clip, 0]]
-            condition = torch.cat([heard[clip], known], dim=1)
-            holed = literal_sise.masked_input(codes[clip, 1:], layer, masked[1], 16)
-            logits = literal(model.acoustic, run.model["heads"]).logits(holed, layer, condition)  # type: ignore[arg-type]
+            semantic_features = model.semantic_table.weight.detach().double()[codes[clip, 0]]
+            condition = torch.cat([noisy_features[clip], semantic_features], dim=1)
+            masked_codes = literal_sise.masked_input(codes[clip, 1:], layer, masked[1], 16)
+            logits = literal(model.acoustic, run.model["heads"]).logits(masked_codes, layer, condition)  # type: ignore[arg-type]
             losses["acoustic"].append(literal_sise.target_loss(logits, codes[clip, 1 + layer], masked[1], average))
         else:
-            holed = literal_sise.masked_input(codes[clip], layer, masked[1], 16)
-            logits = first.logits(holed, layer, heard[clip])
+            masked_codes = literal_sise.masked_input(codes[clip], layer, masked[1], 16)
+            logits = first.logits(masked_codes, layer, noisy_features[clip])
             losses["first"].append(literal_sise.target_loss(logits, codes[clip, layer], masked[1], average))
     values = task.step([batch], 0)
     names = {"first": "loss_semantic" if semantic else "loss_tokens", "acoustic": "loss_acoustic"}
@@ -66,7 +66,7 @@ def test_training_target(semantic: bool, average: str) -> None:
 
 @pytest.mark.parametrize("confidence", ["top-k", "all"])
 @pytest.mark.parametrize("step", [0, 6, 13, 14])
-def test_reverse_step(step: int, confidence: str) -> None:
+def test_reverse_step_equals_the_transcription(step: int, confidence: str) -> None:
     torch.manual_seed(4)
     config = DiffusionConfig(width=32, heads=2, blocks=2, feed_forward=48, encoder_dim=4)
     codec = CodecConfig(encoder_dim=4, acoustic=3, codebook_size=40)
@@ -76,17 +76,17 @@ def test_reverse_step(step: int, confidence: str) -> None:
     rng = np.random.default_rng(step)
     tokens = torch.from_numpy(rng.integers(0, 40, (1, 3, frames)))
     tokens[:, 2] = 40
-    before = frames if step == 0 else masked_counts(frames, 15)[step - 1]
-    tokens[0, 1, torch.from_numpy(rng.permutation(frames)[:before])] = 40
+    masked_before = frames if step == 0 else masked_counts(frames, 15)[step - 1]
+    tokens[0, 1, torch.from_numpy(rng.permutation(frames)[:masked_before])] = 40
     condition = torch.randn(1, frames, 64 + 32)
     with torch.inference_mode():
         logits = model.acoustic(tokens, torch.tensor([1]), condition)
         slow = literal(model.acoustic, 2).logits(tokens[0], 1, condition[0].double())
         assert torch.allclose(logits[0].double(), slow, atol=1e-5)
         draws = draw([np.random.default_rng(9)], frames, 40, sampling, tokens.device)
-        made = reverse_step(logits, tokens[:, 1], draws, step, 15, masked_counts(frames, 15)[step], sampling, 40)
+        updated = reverse_step(logits, tokens[:, 1], draws, step, 15, masked_counts(frames, 15)[step], sampling, 40)
     wanted = literal_sise.reverse_step(
         slow, tokens[0, 1], draws[0][0], draws[1][0], step, 15, 40, 20, 1.5, confidence == "all"
     )
-    assert torch.equal(made[0], wanted)
-    assert (made[0] != tokens[0, 1]).any()
+    assert torch.equal(updated[0], wanted)
+    assert (updated[0] != tokens[0, 1]).any()

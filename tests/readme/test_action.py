@@ -23,45 +23,48 @@ STEPS = {step["name"]: step for step in ACTION["runs"]["steps"] if "name" in ste
 SHELL = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c"]
 
 
-def run(name: str, where: Path, before: str = "", **inputs: str) -> subprocess.CompletedProcess[str]:
-    """A step with the given inputs, the others at their defaults."""
-    values = {f"inputs.{key}": str(what.get("default", "")) for key, what in ACTION["inputs"].items()}
+def run(name: str, folder: Path, before: str = "", **inputs: str) -> subprocess.CompletedProcess[str]:
+    """Runs a step of the action with the given inputs and the defaults of the others.
+
+    `before` is shell code that runs before the step.
+    """
+    values = {f"inputs.{key}": str(definition.get("default", "")) for key, definition in ACTION["inputs"].items()}
     values |= {f"inputs.{key}": value for key, value in inputs.items()} | {"github.action_path": str(FOLDER)}
-    given = {
-        key: re.sub(r"\$\{\{ (.+?) \}\}", lambda found: values[found[1]], text)
+    variables = {
+        key: re.sub(r"\$\{\{ (.+?) \}\}", lambda match: values[match[1]], text)
         for key, text in STEPS[name]["env"].items()
     }
     path = f"{COMMAND.parent}:{os.environ['PATH']}"
-    env = {**os.environ, **given, "PATH": path, "GITHUB_STEP_SUMMARY": str(where / "summary.md")}
+    env = {**os.environ, **variables, "PATH": path, "GITHUB_STEP_SUMMARY": str(folder / "summary.md")}
     command = [*SHELL, before + STEPS[name]["run"]]
-    return subprocess.run(command, cwd=where, env=env, capture_output=True, text=True, check=False)
+    return subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
 
 
-def test_it_installs_the_version_it_lies_beside(tmp_path: Path) -> None:
+def test_the_action_installs_the_repository_that_contains_it(tmp_path: Path) -> None:
     done = run("Install", tmp_path, before='python() { printf "%s\n" "$@"; }; ')
     assert done.returncode == 0, done.stderr
     assert done.stdout.splitlines() == ["-m", "pip", "install", "--quiet", f"{ROOT}[demo,models]"]
 
 
-def test_inputs_are_names_and_never_options(tmp_path: Path) -> None:
-    """With spaces, wildcards and dashes; what should run is shown, not run."""
-    shown = 'restorebench() { printf "%s\n" "$@"; }; '
+def test_inputs_are_never_read_as_options(tmp_path: Path) -> None:
+    """Inputs with spaces, wildcards and leading dashes. A shell function prints each command in place of running it."""
+    print_arguments = 'restorebench() { printf "%s\n" "$@"; }; '
     (tmp_path / "a.toml").touch()
     odd = {"suite": "--help", "system": "-x y", "metrics": "--offline", "store": "--wide", "baseline": "-b"}
-    based = run("Base", tmp_path, before=shown, **odd, **{"base-system": "-z $(id)"}).stdout.splitlines()
+    based = run("Base", tmp_path, before=print_arguments, **odd, **{"base-system": "-z $(id)"}).stdout.splitlines()
     assert based[:4] == ["run", "--systems=-z $(id)", "--metrics=--offline", "--store=--wide-base"]
     assert based[-2:] == ["--", "--wide-base"]
-    fetched = run("Fetch", tmp_path, before=shown, data="vctk --from\n* $(id)")
+    fetched = run("Fetch", tmp_path, before=print_arguments, data="vctk --from\n* $(id)")
     assert fetched.stdout.splitlines() == ["data", "fetch", "--", "vctk", "--from", "*", "$(id)"]
-    ran = run("Run", tmp_path, before=shown, **odd).stdout.splitlines()
+    ran = run("Run", tmp_path, before=print_arguments, **odd).stdout.splitlines()
     assert ran == ["run", "--systems=-x y", "--metrics=--offline", "--store=--wide", "--format", "md", "--", "--help"]
-    judged = run("Gate", tmp_path, before=shown, **odd).stdout.splitlines()
+    judged = run("Gate", tmp_path, before=print_arguments, **odd).stdout.splitlines()
     assert judged[:3] + judged[-2:] == ["gate", "--baseline=-b", "--system=-x y", "--", "--wide"]
 
 
 @pytest.mark.heavy
-def test_it_runs_and_judges(cli: Cli, tmp_path: Path) -> None:
-    """A system that lost its quality fails the job, and the summary says why; odd names are only names."""
+def test_the_action_fails_on_a_regression(cli: Cli, tmp_path: Path) -> None:
+    """A regression fails the job and is reported in the summary; shell code in a store's name is not run."""
     execute(make_plan(load_suite("demo"), ["target"], ["lsd"]), tmp_path / "first", workers=1)
     update = ("--update-baseline", "--reason", "r", "--system", "target")
     assert cli("gate", "first", "--baseline", "a b.json", *update).returncode == 0
@@ -77,7 +80,7 @@ def test_it_runs_and_judges(cli: Cli, tmp_path: Path) -> None:
     assert "### Gate: 1 of 1 values regressed" in summary
 
 
-def test_one_of_baseline_and_base_is_wanted(tmp_path: Path) -> None:
+def test_exactly_one_of_baseline_and_base_system_is_required(tmp_path: Path) -> None:
     for inputs, code in (({}, 2), ({"baseline": "a"}, 0), ({"base-system": "b"}, 0)):
         assert run("Inputs", tmp_path, **inputs).returncode == code
     assert run("Inputs", tmp_path, **{"baseline": "a", "base-system": "b"}).returncode == 2
@@ -85,7 +88,7 @@ def test_one_of_baseline_and_base_is_wanted(tmp_path: Path) -> None:
 
 @pytest.mark.heavy
 def test_the_base_is_measured_in_the_same_job(cli: Cli, tmp_path: Path) -> None:
-    """No committed file: the head fails against a better base, and passes against itself."""
+    """Without a committed baseline, a system fails against a better base system and passes against itself."""
     for base, code in (("unprocessed", 0), ("target", 1)):
         inputs = {"suite": "demo", "metrics": "lsd", "system": "unprocessed", "base-system": base, "store": "s"}
         for step in ("Run", "Base"):

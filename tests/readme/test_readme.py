@@ -1,4 +1,4 @@
-"""The examples of README.md and of the folders' READMEs are installed and run as they stand there."""
+"""The examples of README.md and of the folders' READMEs are installed and run."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def my_restorers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         (source / name).parent.mkdir(exist_ok=True)
         (source / name).write_text(text, encoding="utf-8")
     (source / "my_restorers" / "__init__.py").touch()
-    into = tmp_path_factory.mktemp("installed")
-    install(source, into)
-    return {"PYTHONPATH": str(into)}
+    installed = tmp_path_factory.mktemp("installed")
+    install(source, installed)
+    return {"PYTHONPATH": str(installed)}
 
 
-def test_the_examples_are_there_and_short() -> None:
+def test_all_examples_exist_and_are_short() -> None:
     assert set(BLOCKS) == {
         "array.sh", "merge.sh", "gate.yml", "mine.toml", "my-codec.toml", "pyproject.toml", "tour.py",
         "my_restorers/elsewhere.py", "my_restorers/far_side.py", "my_restorers/louder.py", "my_restorers/peak.py",
@@ -68,7 +68,7 @@ def test_the_tour_in_python_prints_a_board(tmp_path: Path) -> None:
     assert "better" in done.stdout
 
 
-def test_the_readme_is_short_and_its_pages_exist() -> None:
+def test_the_readme_is_short_and_its_links_exist() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     assert len(readme.splitlines()) <= 125
     for target in re.findall(r"\]\(([^)#:]+)\)", readme):
@@ -77,7 +77,7 @@ def test_the_readme_is_short_and_its_pages_exist() -> None:
     assert picture.stat().st_size <= 150_000
 
 
-def test_own_corpus(cli: Cli, tmp_path: Path) -> None:
+def test_the_example_of_an_own_corpus_runs(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "clips").mkdir()
     shutil.copy(BUNDLE / "slt_04.flac", tmp_path / "clips")
     (tmp_path / "mine.toml").write_text(BLOCKS["mine.toml"])
@@ -87,26 +87,26 @@ def test_own_corpus(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_every_command_of_the_readme_exists(cli: Cli) -> None:
-    named = set(re.findall(r"^restorebench (\w+)", TEXT, re.MULTILINE)) | {"verify"}
-    assert named == {
+    commands = set(re.findall(r"^restorebench (\w+)", TEXT, re.MULTILINE)) | {"verify"}
+    assert commands == {
         "list", "run", "board", "compare", "ledger", "report", "notebook", "gate", "degrade", "verify", "restore",
         "doctor", "score", "train", "env", "data", "check", "store", "speech", "trend", "submit", "log", "listen",
     }  # fmt: skip
-    for command in sorted(named):
-        words = {
+    for command in sorted(commands):
+        arguments = {
             "data": ["data", "fetch"],
             "store": ["store", "merge"],
             "check": ["check-system"],
             "submit": ["submit", "pack"],
             "listen": ["listen", "make"],
         }.get(command, [command])
-        done = cli(*words, "--help")
+        done = cli(*arguments, "--help")
         assert done.returncode == 0
         assert "Example: restorebench" in done.stdout
 
 
 def test_the_gate_example_guards_a_checkpoint(cli: Cli, tmp_path: Path) -> None:
-    """Line by line, with an untrained checkpoint and its copy."""
+    """The example runs line by line, with an untrained checkpoint and a copy of it."""
     pytest.importorskip("torch")
     from tests.tiny import random_checkpoint
 
@@ -125,7 +125,7 @@ def test_the_action_example_names_the_actions_inputs() -> None:
     [step] = [step for step in yaml.safe_load(BLOCKS["gate.yml"])["jobs"]["gate"]["steps"] if "with" in step]
     assert "/.github/actions/gate@" in step["uses"]
     inputs = yaml.safe_load((ROOT / ".github" / "actions" / "gate" / "action.yml").read_text())["inputs"]
-    assert {name for name, what in inputs.items() if what.get("required")} <= set(step["with"]) <= set(inputs)
+    assert {name for name, entry in inputs.items() if entry.get("required")} <= set(step["with"]) <= set(inputs)
 
 
 def test_the_training_example_trains(cli: Cli, tmp_path: Path) -> None:

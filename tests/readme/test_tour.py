@@ -1,4 +1,4 @@
-"""The tour notebook: committed with its output, made by .ci/tour.py, and it still runs."""
+"""The tour notebook was built by .ci/tour.py, is committed with its output, and still runs."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ pytest.importorskip("matplotlib")
 
 
 @pytest.mark.heavy
-def test_the_tour_runs_and_is_the_committed_one(tmp_path: Path) -> None:
+def test_the_tour_runs_and_equals_the_committed_notebook(tmp_path: Path) -> None:
     done = subprocess.run(
         [sys.executable, ROOT / ".ci" / "tour.py", tmp_path / "tour.ipynb"], capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
-    made, kept = (nbformat.read(path, 4) for path in (tmp_path / "tour.ipynb", ROOT / "notebooks" / "tour.ipynb"))
-    assert [cell.source for cell in made.cells] == [cell.source for cell in kept.cells], "run .ci/tour.py again"
-    outputs = [cell.outputs for cell in kept.cells if cell.cell_type == "code"]
-    assert all(outputs), "committed with its output"
-    assert not [output for some in outputs for output in some if output.output_type == "error"]
-    assert any("image/png" in output.get("data", {}) for some in outputs for output in some)
+    built, committed = (nbformat.read(path, 4) for path in (tmp_path / "tour.ipynb", ROOT / "notebooks" / "tour.ipynb"))
+    assert [cell.source for cell in built.cells] == [cell.source for cell in committed.cells], "run .ci/tour.py again"
+    outputs = [cell.outputs for cell in committed.cells if cell.cell_type == "code"]
+    assert all(outputs), "a code cell of the committed notebook has no output"
+    assert not [output for cell_outputs in outputs for output in cell_outputs if output.output_type == "error"]
+    assert any("image/png" in output.get("data", {}) for cell_outputs in outputs for output in cell_outputs)

@@ -1,4 +1,4 @@
-"""Run by a baseline's environment: random weights of the true class in the owners' file format.
+"""Run in a baseline's environment: writes random weights of the true class in the owners' file format.
 
 python make_baselines.py NAME FOLDER
 """
@@ -27,7 +27,7 @@ def clearvoice(folder: Path, network: str) -> None:
 
 
 def voicefixer(folder: Path) -> None:
-    """The package downloads its checkpoints when it is imported and finds none: so it finds empty ones first."""
+    """On import, the package downloads checkpoints that are absent; empty files prevent the download."""
     os.environ["HOME"] = str(folder)
     cache = folder / ".cache" / "voicefixer"
     analysis = cache / "analysis_module/checkpoints/vf.ckpt"
@@ -62,7 +62,7 @@ SPECTROGRAM = {"sde": "ouve", "theta": 1.5, "sigma_min": 0.05, "sigma_max": 0.5,
 
 
 def sgmse(folder: Path) -> None:
-    """As Lightning's checkpoints of the authors' training scripts hold it, class of the data module included."""
+    """In the format of the Lightning checkpoints of the authors' training, including the data module's class."""
     from sgmse.data_module import SpecsDataModule
     from sgmse.model import ScoreModel
 
@@ -72,7 +72,7 @@ def sgmse(folder: Path) -> None:
 
 
 def storm(folder: Path) -> None:
-    """No package has StoRM's class: our own, whose output equals that of the authors' code (systems/README.md)."""
+    """No package has StoRM's class. Our own class gives the output of the authors' code (systems/README.md)."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "systems" / "baselines" / "remote"))
     from sgmse.data_module import SpecsDataModule
     from sgmse_package import Regeneration
@@ -86,10 +86,10 @@ def storm(folder: Path) -> None:
 
 
 def field(number: int, value: bytes | str | int) -> bytes:
-    """One field of a protocol buffer: a number as varint, anything else with its length before it."""
+    """One field of a protocol buffer: a number as a varint, any other value after its length."""
 
-    def varint(left: int) -> bytes:
-        return bytes([left]) if left < 128 else bytes([left % 128 + 128]) + varint(left // 128)
+    def varint(rest: int) -> bytes:
+        return bytes([rest]) if rest < 128 else bytes([rest % 128 + 128]) + varint(rest // 128)
 
     if isinstance(value, int):
         return varint(8 * number) + varint(value)
@@ -98,9 +98,9 @@ def field(number: int, value: bytes | str | int) -> bytes:
 
 
 def dpdfnet(folder: Path) -> None:
-    """The official signature and metadata, around a network that halves each frame and keeps its state.
+    """A network that halves each frame and keeps its state, with the official signature and metadata.
 
-    The package has no class to draw random weights for, and its environment no writer of ONNX.
+    The package has no class from which to draw random weights, and its environment cannot write ONNX.
     """
 
     def tensor(name: str, *shape: int) -> bytes:
@@ -115,16 +115,16 @@ def dpdfnet(folder: Path) -> None:
     graph = node("Mul", ["spec", "half"], "spec_e") + node("Identity", ["state_in"], "state_out") + field(2, "halves")
     graph += field(5, half) + field(11, tensor("spec", *spectrum)) + field(11, tensor("state_in", state))
     graph += field(12, tensor("spec_e", *spectrum)) + field(12, tensor("state_out", state))
-    facts = {"state_size": "4", "erb_norm_state_size": "2", "spec_norm_state_size": "2"}
-    facts |= {"erb_norm_init": "0,0", "spec_norm_init": "0,0"}
+    metadata = {"state_size": "4", "erb_norm_state_size": "2", "spec_norm_state_size": "2"}
+    metadata |= {"erb_norm_init": "0,0", "spec_norm_init": "0,0"}
     model = field(1, 8) + field(7, graph) + field(8, field(1, "") + field(2, 13))
-    model += b"".join(field(14, field(1, key) + field(2, value)) for key, value in facts.items())
+    model += b"".join(field(14, field(1, key) + field(2, value)) for key, value in metadata.items())
     (folder / "dpdfnet8.onnx").write_bytes(model)
 
 
 name, where = sys.argv[1], Path(sys.argv[2])
 where.mkdir(parents=True, exist_ok=True)
-if name != "dpdfnet8":  # its environment has no torch
+if name != "dpdfnet8":  # the environment of dpdfnet8 has no torch
     import torch
 
     torch.manual_seed(0)

@@ -1,4 +1,4 @@
-"""Run by NeMo's environment: a tiny random conformer transducer of the true class, saved as a `.nemo` archive."""
+"""Run in NeMo's environment: saves a tiny random conformer transducer of the true class as a `.nemo` archive."""
 
 import sys
 import tempfile

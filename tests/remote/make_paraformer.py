@@ -1,4 +1,4 @@
-"""Run by FunASR's environment: a tiny random Paraformer of the true class, as a FunASR model folder."""
+"""Run in FunASR's environment: writes a tiny random Paraformer of the true class as a FunASR model folder."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""Run by qwen-tts's environment: a small network of the true class with random weights, as the owner's folder holds it.
+"""Run in qwen-tts's environment: writes a small random network of the true class in the layout of the owner's folder.
 
 python make_qwen.py FOLDER
 """
@@ -19,18 +19,18 @@ LAYERS = {"hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "n
 CODES, BOOKS = 2048, 16
 
 torch.manual_seed(0)
-where = Path(sys.argv[1])
-(where / "speech_tokenizer").mkdir(parents=True, exist_ok=True)
+folder = Path(sys.argv[1])
+(folder / "speech_tokenizer").mkdir(parents=True, exist_ok=True)
 
 letters = list(bytes_to_unicode().values())
 vocabulary = {letter: number for number, letter in enumerate(letters + SPECIAL)}
-(where / "vocab.json").write_text(json.dumps(vocabulary))
-(where / "merges.txt").write_text("#version: 0.2\n")
+(folder / "vocab.json").write_text(json.dumps(vocabulary))
+(folder / "merges.txt").write_text("#version: 0.2\n")
 added = {str(vocabulary[name]): {"content": name, "special": True} for name in SPECIAL}
-facts = {"tokenizer_class": "Qwen2Tokenizer", "added_tokens_decoder": added, "processor_class": "Qwen3TTSProcessor"}
-(where / "tokenizer_config.json").write_text(json.dumps(facts | {"pad_token": SPECIAL[0], "eos_token": SPECIAL[2]}))
-(where / "preprocessor_config.json").write_text(json.dumps({"processor_class": "Qwen3TTSProcessor"}))
-(where / "generation_config.json").write_text(json.dumps({"do_sample": True, "temperature": 0.9, "top_k": 50}))
+settings = {"tokenizer_class": "Qwen2Tokenizer", "added_tokens_decoder": added, "processor_class": "Qwen3TTSProcessor"}
+(folder / "tokenizer_config.json").write_text(json.dumps(settings | {"pad_token": SPECIAL[0], "eos_token": SPECIAL[2]}))
+(folder / "preprocessor_config.json").write_text(json.dumps({"processor_class": "Qwen3TTSProcessor"}))
+(folder / "generation_config.json").write_text(json.dumps({"do_sample": True, "temperature": 0.9, "top_k": 50}))
 
 predictor = {**LAYERS, "num_key_value_heads": 1, "vocab_size": CODES, "num_code_groups": BOOKS}
 talker = {
@@ -50,11 +50,11 @@ config = Qwen3TTSConfig(
 )  # fmt: skip
 model = Qwen3TTSForConditionalGeneration(config)
 torch.nn.init.normal_(model.talker.codec_head.weight.data[talker["codec_eos_token_id"]], std=0.3)  # so that speech ends
-model.save_pretrained(where)
-written = json.loads((where / "config.json").read_text())
-encoder_facts = written["speaker_encoder_config"]  # the owner's file has no more than this; its class refuses the rest
-written["speaker_encoder_config"] = {name: encoder_facts[name] for name in ("enc_dim", "enc_channels", "sample_rate")}
-(where / "config.json").write_text(json.dumps(written))
+model.save_pretrained(folder)
+written = json.loads((folder / "config.json").read_text())
+speaker_encoder = written["speaker_encoder_config"]  # the class refuses keys that the owner's file lacks
+written["speaker_encoder_config"] = {name: speaker_encoder[name] for name in ("enc_dim", "enc_channels", "sample_rate")}
+(folder / "config.json").write_text(json.dumps(written))
 
 encoder = {
     "hidden_size": 64, "intermediate_size": 64, "num_hidden_layers": 1, "num_attention_heads": 2, "head_dim": 32,
@@ -69,5 +69,5 @@ codec = Qwen3TTSTokenizerV2Model(Qwen3TTSTokenizerV2Config(encoder_config=encode
 for value in codec.state_dict().values():
     if value.dtype == torch.float32 and not value.any():  # codebooks and biases, which the class leaves at zero
         torch.nn.init.normal_(value, std=0.5)
-codec.save_pretrained(where / "speech_tokenizer")
-EncodecFeatureExtractor(feature_size=1, sampling_rate=24_000).save_pretrained(where / "speech_tokenizer")
+codec.save_pretrained(folder / "speech_tokenizer")
+EncodecFeatureExtractor(feature_size=1, sampling_rate=24_000).save_pretrained(folder / "speech_tokenizer")

@@ -1,4 +1,4 @@
-"""Run by an environment with onnx: a tiny random voice encoder with WeSpeaker's inputs and outputs."""
+"""Run in an environment with onnx: saves a tiny random speaker encoder with WeSpeaker's inputs and outputs."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""Run by Whisper's environment: a tiny random model of the true class, in the official file format."""
+"""Run in Whisper's environment: saves a tiny random model of the true class in the official file format."""
 
 import sys
 
@@ -13,7 +13,7 @@ dims = ModelDimensions(
 model = Whisper(dims)
 with torch.no_grad():
     model.decoder.positional_embedding.normal_()  # the class leaves it uninitialised
-    for block in model.decoder.blocks:  # what is heard must outweigh the last token, or that is said for ever
+    for block in model.decoder.blocks:  # the audio must outweigh the last token, or the model repeats that token
         block.cross_attn.value.weight.mul_(20)
         block.cross_attn.out.weight.mul_(20)
 torch.save({"dims": dims.__dict__, "model_state_dict": model.state_dict()}, sys.argv[1])

@@ -1,6 +1,7 @@
-"""Run by sgmse's environment: StoRM of 6 M parameters with weights that depend on their names alone, on a sine wave.
+"""Run in sgmse's environment: restores a sine wave with StoRM of 6 M parameters, whose weights depend on their names.
 
-Prints what `test_storm_is_the_authors` compares with the authors' program on the same weights, input and seed.
+Prints the output that `test_storm_equals_the_authors_program` compares with that of the authors' program for the same
+weights, input and seed.
 """
 
 import json
@@ -24,5 +25,5 @@ for corrector in ("ald", "none"):
     worker = Remote("", "storm", "3", corrector, "0.5")
     worker.model = model.eval()
     _, [restored] = worker.restore([sine], [5])
-    printed[corrector] = [float(restored[place]) for place in (100, 2000, 4000, 6000, 7900)]
+    printed[corrector] = [float(restored[index]) for index in (100, 2000, 4000, 6000, 7900)]
 print(json.dumps(printed))

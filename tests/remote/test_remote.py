@@ -1,4 +1,4 @@
-"""Environments of their own and the workers in them: built once, restarted after a crash, ended when they hang."""
+"""Isolated environments are built once; their workers are restarted after a crash and killed when they hang."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ PLAIN = Environment(("numpy<2",))
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """Where this module's environments lie."""
+    """The folder of this module's environments."""
     with pytest.MonkeyPatch.context() as patch:
         root = tmp_path_factory.mktemp("environments")
         patch.setenv("RESTOREBENCH_ENVIRONMENTS", str(root))
@@ -41,43 +41,43 @@ def toy(folder: Path, tmp_path: Path) -> Iterator[Remote]:
     remote.close()
 
 
-def alive(process: int) -> bool:
+def alive(pid: int) -> bool:
     try:
-        os.kill(process, 0)
+        os.kill(pid, 0)
     except ProcessLookupError:
         return False
     return True
 
 
-def test_arrays_there_and_back(toy: Remote) -> None:
-    given = [np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((0,), np.int64), np.ones(2_000_000)]
-    lengths, doubled = toy.call("double", given)
+def test_arrays_are_sent_and_returned(toy: Remote) -> None:
+    arrays = [np.arange(6, dtype=np.float32).reshape(2, 3), np.zeros((0,), np.int64), np.ones(2_000_000)]
+    lengths, doubled = toy.call("double", arrays)
     assert lengths == [2, 0, 2_000_000]
-    for before, after in zip(given, doubled, strict=True):
-        assert after.dtype == before.dtype
-        assert np.array_equal(after, 2 * before)
+    for sent, returned in zip(arrays, doubled, strict=True):
+        assert returned.dtype == sent.dtype
+        assert np.array_equal(returned, 2 * sent)
 
 
-def test_it_has_packages_of_its_own(toy: Remote) -> None:
+def test_a_worker_has_the_packages_of_its_environment(toy: Remote) -> None:
     assert toy.call("version")[0].startswith("1.")
     assert not np.__version__.startswith("1.")
 
 
-def test_one_that_dies_is_started_again_once(toy: Remote) -> None:
+def test_a_worker_that_dies_is_restarted_once(toy: Remote) -> None:
     sound = np.ones(5)
     value, arrays = toy.call("die", [sound], times=1)
     assert value == "life 1"
     assert np.array_equal(arrays[0], sound)
 
 
-def test_one_that_dies_twice_says_its_last_words(toy: Remote) -> None:
+def test_a_worker_that_dies_twice_is_reported_with_its_last_output(toy: Remote) -> None:
     with pytest.raises(AudioError, match=r"in two attempts, its worker died \(exit -9\); its last .*goodbye") as caught:
         toy.call("die", times=5)
-    assert reason(caught.value).startswith(MAY_PASS), "the next run tries it again"
-    assert toy.call("double", [np.ones(2)])[0] == [2]  # and the next clip finds a fresh one
+    assert reason(caught.value).startswith(MAY_PASS), "the next run must try the clip again"
+    assert toy.call("double", [np.ones(2)])[0] == [2]  # the next call starts a new worker
 
 
-def test_one_that_hangs_is_ended(folder: Path) -> None:
+def test_a_worker_that_hangs_is_killed(folder: Path) -> None:
     toy = Remote(PLAIN, TOY, limit_s=0.5)
     toy.call("double")
     assert toy._process is not None
@@ -91,7 +91,7 @@ def test_one_that_hangs_is_ended(folder: Path) -> None:
     toy.close()
 
 
-def test_what_it_refuses_is_one_line_and_it_lives_on(toy: Remote) -> None:
+def test_an_exception_is_reported_in_one_line_and_the_worker_continues(toy: Remote) -> None:
     toy.call("double")
     assert toy._process is not None
     process = toy._process.pid
@@ -101,25 +101,25 @@ def test_what_it_refuses_is_one_line_and_it_lives_on(toy: Remote) -> None:
     assert toy._process.pid == process
 
 
-def test_one_that_cannot_be_made_says_why(folder: Path) -> None:
+def test_a_component_that_cannot_be_created_is_reported(folder: Path) -> None:
     with pytest.raises(AudioError, match="toy: ValueError: no such model"):
         Remote(PLAIN, TOY, {"broken": True}).call("double")
 
 
-def test_environments_are_kept_by_content(folder: Path) -> None:
+def test_an_environment_is_named_by_its_requirements_and_built_once(folder: Path) -> None:
     assert Environment(("b", "a")).key == Environment(("a", "b")).key
     assert Environment(("a",)).key != Environment(("a==1",)).key
     environments.require(PLAIN)
-    [made] = environments.installed()
-    assert made.requirements == PLAIN.requirements
-    assert made.bytes > 1e6
+    [installed] = environments.installed()
+    assert installed.requirements == PLAIN.requirements
+    assert installed.bytes > 1e6
     ready = PLAIN.folder / environments.READY
     stamp = ready.stat().st_mtime_ns
     environments.require(PLAIN)
     assert ready.stat().st_mtime_ns == stamp
 
 
-def test_an_unfinished_one_is_built_again(folder: Path) -> None:
+def test_an_unfinished_environment_is_built_again(folder: Path) -> None:
     environments.require(PLAIN)
     (PLAIN.folder / environments.READY).unlink()
     assert not PLAIN.is_ready
@@ -128,7 +128,7 @@ def test_an_unfinished_one_is_built_again(folder: Path) -> None:
     assert PLAIN.is_ready
 
 
-def test_a_failed_build_shows_the_resolvers_words(folder: Path) -> None:
+def test_a_failed_build_shows_the_resolvers_message(folder: Path) -> None:
     impossible = Environment(("numpy<2", "numpy>=2"))
     with pytest.raises(RequestError) as caught:
         environments.require(impossible)
@@ -141,28 +141,28 @@ def test_a_failed_build_shows_the_resolvers_words(folder: Path) -> None:
 
 @pytest.mark.parametrize("lock", [*METRICS_SCRIPTS.glob("*.txt"), *SYSTEMS_SCRIPTS.glob("*.txt")], ids=lambda p: p.stem)
 def test_every_package_of_our_locks_has_its_hashes(lock: Path) -> None:
-    made = hashes.with_hashes(environments.locked_requirements(lock))
-    assert made is not None
-    assert all("--hash=sha256:" in line for line in made)
+    hashed = hashes.with_hashes(environments.locked_requirements(lock))
+    assert hashed is not None
+    assert all("--hash=sha256:" in line for line in hashed)
 
 
-def test_a_file_of_another_hash_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Of a real package, from the index that the machine is set up for."""
+def test_a_file_with_a_wrong_hash_is_not_installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With a real package of the index that this machine is configured to use."""
     monkeypatch.setenv("RESTOREBENCH_ENVIRONMENTS", str(tmp_path))
     package = "idna==3.20"
-    small = Environment((package,))
+    environment = Environment((package,))
     monkeypatch.setattr(hashes, "known", lambda: {package: ["0" * 64]})
     with pytest.raises(RequestError, match="Hash mismatch") as caught:
-        environments.require(small)
+        environments.require(environment)
     assert "\n" not in str(caught.value)
     monkeypatch.undo()
     monkeypatch.setenv("RESTOREBENCH_ENVIRONMENTS", str(tmp_path))
-    environments.require(small)
-    [made] = environments.installed()
-    assert made.requirements == (package,)
+    environments.require(environment)
+    [installed] = environments.installed()
+    assert installed.requirements == (package,)
 
 
-def test_prune_keeps_what_cards_name(folder: Path, cli: Cli) -> None:
+def test_prune_removes_environments_that_no_card_names(folder: Path, cli: Cli) -> None:
     environments.require(PLAIN)
     (folder / "0123456789abcdef").mkdir()
     (folder / "0123456789abcdef" / "pyvenv.cfg").touch()
@@ -189,8 +189,8 @@ toy.call("hang")
 """
 
 
-def test_it_ends_with_the_one_who_asked(folder: Path) -> None:
-    """Killed in the middle of a call, so that nothing could be cleared up."""
+def test_a_worker_ends_with_its_parent_process(folder: Path) -> None:
+    """The parent process is killed during a call, so that it cannot clean up."""
     command = [sys.executable, "-c", PARENT, str(TOY)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
@@ -218,7 +218,7 @@ def test_an_interrupted_call_leaves_no_answer_for_the_next(toy: Remote) -> None:
     assert toy.call("double", [np.ones(3)])[0] == [3]
 
 
-def test_prune_touches_nothing_of_others(folder: Path) -> None:
+def test_prune_removes_no_other_environments_and_files(folder: Path) -> None:
     """A folder that the user named may hold other environments and files."""
     for name in ("mine", "0123456789abcdee"):
         (folder / name).mkdir()
@@ -229,8 +229,8 @@ def test_prune_touches_nothing_of_others(folder: Path) -> None:
     assert (folder / "0123456789abcdee" / "notes.txt").is_file()
 
 
-def test_prune_leaves_what_a_worker_runs_in(toy: Remote) -> None:
-    """Its card may be gone: an older version of the package may still be at work."""
+def test_prune_keeps_an_environment_in_use(toy: Remote) -> None:
+    """Even if no card names the environment: an older version of the package may still use it."""
     toy.call("double", [np.ones(2)])
     assert environments.prune([]) == []
     assert toy.call("double", [np.ones(3)])[0] == [3]
@@ -241,10 +241,10 @@ def test_prune_leaves_what_a_worker_runs_in(toy: Remote) -> None:
 
 def test_a_worker_sees_no_secret(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESTOREBENCH_OFFLINE", "1")
-    given = {"PATH": "/bin", "HOME": "/h", "LC_ALL": "C", "CUDA_VISIBLE_DEVICES": "0", "AWS_SECRET_ACCESS_KEY": "x",
-             "HF_TOKEN": "x", "GITHUB_TOKEN": "x", "PYTHONPATH": "/p", "OMP_NUM_THREADS": "1",
-             "HTTPS_PROXY": "http://me:secret@proxy:8080"}  # fmt: skip
-    assert environment_of_a_worker(given) == {
+    variables = {"PATH": "/bin", "HOME": "/h", "LC_ALL": "C", "CUDA_VISIBLE_DEVICES": "0", "AWS_SECRET_ACCESS_KEY": "x",
+                 "HF_TOKEN": "x", "GITHUB_TOKEN": "x", "PYTHONPATH": "/p", "OMP_NUM_THREADS": "1",
+                 "HTTPS_PROXY": "http://me:secret@proxy:8080"}  # fmt: skip
+    assert environment_of_a_worker(variables) == {
         "PATH": "/bin", "HOME": "/h", "LC_ALL": "C", "CUDA_VISIBLE_DEVICES": "0",
         "HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HTTPS_PROXY": "http://proxy:8080",
     }  # fmt: skip

@@ -22,7 +22,7 @@ from restorebench.benchmark.types import Audio  # noqa: E402
 from restorebench.metrics.ecapa import load_encoder  # noqa: E402
 from tests.conftest import Cli  # noqa: E402
 from tests.fake_corpora import seedtts, sound  # noqa: E402
-from tests.remote.make_sim_o import STRIDES, official_names, write  # noqa: E402
+from tests.remote.make_sim_o import STRIDES, random_state, write  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -33,56 +33,56 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def bucket(distance: int) -> int:
     """WavLM's relative positions: 160 buckets a side, exact up to 79, then logarithmic up to 800 frames."""
     side, exact, furthest = 160, 80, 800
-    place = abs(distance)
-    if place >= exact:
-        place = min(side - 1, exact + int(np.log(place / exact) / np.log(furthest / exact) * (side - exact)))
-    return place + (side if distance > 0 else 0)
+    index = abs(distance)
+    if index >= exact:
+        index = min(side - 1, exact + int(np.log(index / exact) / np.log(furthest / exact) * (side - exact)))
+    return index + (side if distance > 0 else 0)
 
 
 def literal(state: dict[str, Any], samples: Any) -> Any:
-    """UniSpeech's voice of one clip [time]: the equations of WavLM and ECAPA-TDNN on the checkpoint's own names."""
+    """UniSpeech's speaker embedding of one clip [time]: WavLM and ECAPA-TDNN with the checkpoint's own tensor names."""
     body = {key.removeprefix("feature_extract.model."): tensor for key, tensor in state.items()}
 
-    def linear(x: Any, name: str, where: dict[str, Any] = body) -> Any:
-        return x @ where[f"{name}.weight"].T + where[f"{name}.bias"]
+    def linear(x: Any, name: str, tensors: dict[str, Any] = body) -> Any:
+        return x @ tensors[f"{name}.weight"].T + tensors[f"{name}.bias"]
 
     def norm(x: Any, name: str) -> Any:
         scaled = (x - x.mean(-1, keepdim=True)) / (x.var(-1, keepdim=True, unbiased=False) + 1e-5).sqrt()
         return scaled * body[f"{name}.weight"] + body[f"{name}.bias"]
 
     x = ((samples - samples.mean()) / (samples.var(unbiased=False) + 1e-5).sqrt())[None]
-    for place, stride in enumerate(STRIDES):
-        x = nn.conv1d(x, body[f"feature_extractor.conv_layers.{place}.0.weight"], stride=stride)
-        x = nn.gelu(norm(x.T, f"feature_extractor.conv_layers.{place}.2.1").T)
+    for index, stride in enumerate(STRIDES):
+        x = nn.conv1d(x, body[f"feature_extractor.conv_layers.{index}.0.weight"], stride=stride)
+        x = nn.gelu(norm(x.T, f"feature_extractor.conv_layers.{index}.2.1").T)
     x = linear(norm(x.T, "layer_norm"), "post_extract_proj")
     v, g = body["encoder.pos_conv.0.weight_v"], body["encoder.pos_conv.0.weight_g"]
     kernel = g * v / v.norm(dim=(0, 1), keepdim=True)
     size = kernel.shape[2]
-    moved = nn.conv1d(x.T[None], kernel, body["encoder.pos_conv.0.bias"], padding=size // 2, groups=4)[0]
-    x = x + nn.gelu(moved[:, : len(x)]).T
+    convolved = nn.conv1d(x.T[None], kernel, body["encoder.pos_conv.0.bias"], padding=size // 2, groups=4)[0]
+    x = x + nn.gelu(convolved[:, : len(x)]).T
     count = len(x)
     table = body["encoder.layers.0.self_attn.relative_attention_bias.weight"]
     heads, width = table.shape[1], x.shape[1] // table.shape[1]
     bias = table[torch.tensor([[bucket(key - query) for key in range(count)] for query in range(count)])]
-    hidden = []
+    states = []
     for layer in range(len(state["feature_weight"]) - 1):
         name = f"encoder.layers.{layer}"
-        hidden.append(x)
-        inside = norm(x, f"{name}.self_attn_layer_norm")
+        states.append(x)
+        normalised = norm(x, f"{name}.self_attn_layer_norm")
         parts = []
         for head in range(heads):
-            at = slice(head * width, (head + 1) * width)
-            query, key, value = (linear(inside, f"{name}.self_attn.{part}_proj")[:, at] for part in "qkv")
-            eight = linear(inside[:, at], f"{name}.self_attn.grep_linear")
-            update, reset = eight[:, :4].sum(1).sigmoid(), eight[:, 4:].sum(1).sigmoid()
+            channels = slice(head * width, (head + 1) * width)
+            query, key, value = (linear(normalised, f"{name}.self_attn.{part}_proj")[:, channels] for part in "qkv")
+            gates = linear(normalised[:, channels], f"{name}.self_attn.grep_linear")
+            update, reset = gates[:, :4].sum(1).sigmoid(), gates[:, 4:].sum(1).sigmoid()
             gate = update * (reset * body[f"{name}.self_attn.grep_a"][0, head, 0, 0] - 1) + 2
             weights = (query @ key.T / width**0.5 + gate[:, None] * bias[:, :, head]).softmax(-1)
             parts.append(weights @ value)
         x = x + linear(torch.cat(parts, 1), f"{name}.self_attn.out_proj")
         x = x + linear(nn.gelu(linear(norm(x, f"{name}.final_layer_norm"), f"{name}.fc1")), f"{name}.fc2")
-    hidden.append(norm(x, "encoder.layer_norm"))
-    shares = state["feature_weight"].softmax(0)
-    x = sum(share * frames for share, frames in zip(shares, hidden, strict=True)).T + 1e-6
+    states.append(norm(x, "encoder.layer_norm"))
+    layer_weights = state["feature_weight"].softmax(0)
+    x = sum(weight * frames for weight, frames in zip(layer_weights, states, strict=True)).T + 1e-6
     x = (x - x.mean(1, keepdim=True)) / (x.var(1, keepdim=True, unbiased=False) + 1e-5).sqrt()
 
     def conv(x: Any, name: str, dilation: int = 1) -> Any:
@@ -105,9 +105,9 @@ def literal(state: dict[str, Any], samples: Any) -> Any:
         y = conv_relu_bn(x, f"{name}.Conv1dReluBn1")
         parts = list(y.chunk(8))
         for part in range(7):
-            entering = parts[part] + parts[part - 1] if part else parts[part]
-            moved = conv(entering, f"{name}.Res2Conv1dReluBn.convs.{part}", dilation=layer).relu()
-            parts[part] = batch_norm(moved, f"{name}.Res2Conv1dReluBn.bns.{part}")
+            inputs = parts[part] + parts[part - 1] if part else parts[part]
+            convolved = conv(inputs, f"{name}.Res2Conv1dReluBn.convs.{part}", dilation=layer).relu()
+            parts[part] = batch_norm(convolved, f"{name}.Res2Conv1dReluBn.bns.{part}")
         y = conv_relu_bn(torch.cat(parts), f"{name}.Conv1dReluBn2")
         squeezed = linear(y.mean(1), f"{name}.SE_Connect.linear1", state).relu()
         x = x + y * linear(squeezed, f"{name}.SE_Connect.linear2", state).sigmoid()[:, None]
@@ -120,34 +120,34 @@ def literal(state: dict[str, Any], samples: Any) -> Any:
 
 
 @pytest.mark.parametrize("seconds", [0.5, 2.5])
-def test_the_voice_is_the_equations(checkpoint: Path, speech: Audio, seconds: float) -> None:
-    """2.5 s have 124 frames: the logarithmic buckets are in it."""
+def test_the_embedding_equals_the_equations(checkpoint: Path, speech: Audio, seconds: float) -> None:
+    """A clip of 2.5 s has 124 frames, so that logarithmic buckets are used too."""
     samples = torch.from_numpy(speech.samples[: int(seconds * 16_000)].astype(np.float32))
     wanted = literal(torch.load(checkpoint, weights_only=True)["model"], samples)
     with torch.inference_mode():
-        [voice] = load_encoder(checkpoint)(samples[None])
-    assert torch.allclose(voice, wanted, atol=1e-4 * float(wanted.abs().max()))
+        [embedding] = load_encoder(checkpoint)(samples[None])
+    assert torch.allclose(embedding, wanted, atol=1e-4 * float(wanted.abs().max()))
 
 
-def test_the_published_file_has_these_names() -> None:
-    """711 tensors with 24 layers: 488 of WavLM, 221 of the head, the layers' shares and the training classifier."""
-    names = official_names(layers=24)
-    assert len(names) == 711
-    assert sum(name.startswith("feature_extract.model.") for name in names) == 488
+def test_the_random_checkpoint_has_the_size_of_the_published_one() -> None:
+    """711 tensors with 24 layers: 488 of WavLM, 221 of ECAPA-TDNN, the layer weights and the training classifier."""
+    tensors = random_state(layers=24)
+    assert len(tensors) == 711
+    assert sum(name.startswith("feature_extract.model.") for name in tensors) == 488
 
 
-def test_batch_equals_single(checkpoint: Path, speech: Audio) -> None:
+def test_embeddings_are_equal_in_a_batch_and_alone(checkpoint: Path, speech: Audio) -> None:
     clips = torch.from_numpy(np.stack([speech.samples[:16_000], speech.samples[8_000:24_000]]).astype(np.float32))
     with torch.inference_mode():
         encoder = load_encoder(checkpoint)
         together, alone = encoder(clips), torch.cat([encoder(clip[None]) for clip in clips])
     assert torch.allclose(together, alone, atol=1e-4 * float(alone.abs().max()))
-    assert not torch.allclose(alone[0], alone[1], atol=1e-2 * float(alone.abs().max())), "it hears nothing"
+    assert not torch.allclose(alone[0], alone[1], atol=1e-2 * float(alone.abs().max())), "the encoder ignores its input"
 
 
 @pytest.mark.parametrize("change", ["missing", "extra", "nested", "text"])
-def test_nothing_is_left_random(checkpoint: Path, tmp_path: Path, change: str) -> None:
-    """The official code loads with strict=False: a tensor that does not fit would stay random."""
+def test_a_checkpoint_that_does_not_fit_is_refused(checkpoint: Path, tmp_path: Path, change: str) -> None:
+    """The official code loads with strict=False, so that a parameter without a matching tensor stays random."""
     loaded = torch.load(checkpoint, weights_only=True)
     if change == "missing":
         del loaded["model"]["layer3.SE_Connect.linear2.bias"]
@@ -164,7 +164,7 @@ def test_nothing_is_left_random(checkpoint: Path, tmp_path: Path, change: str) -
         load_encoder(path)
 
 
-def test_scores(checkpoint: Path, speech: Audio) -> None:
+def test_scores_of_the_reference_noise_and_silence(checkpoint: Path, speech: Audio) -> None:
     name = f"sim_o:{checkpoint}"
     judge = metric(name)
     rng = np.random.default_rng(0)
@@ -178,7 +178,7 @@ def test_scores(checkpoint: Path, speech: Audio) -> None:
     assert nothing[name].why == "ValueError: digital silence has no speaker embedding"
 
 
-def test_it_lands_in_the_store(checkpoint: Path, cli: Cli, tmp_path: Path) -> None:
+def test_a_run_stores_its_scores(checkpoint: Path, cli: Cli, tmp_path: Path) -> None:
     name = f"sim_o:{checkpoint}"
     done = cli("run", "demo", "--systems", "unprocessed,target", "--metrics", name, "--limit", "2", "--store", "s")
     assert done.returncode == 0, done.stderr
@@ -188,10 +188,10 @@ def test_it_lands_in_the_store(checkpoint: Path, cli: Cli, tmp_path: Path) -> No
     assert "weights=" in text
 
 
-def test_generated_speech_beside_its_clean_prompt(
+def test_generated_speech_is_scored_against_its_clean_prompt(
     checkpoint: Path, cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """SISE's Table 2 on one sentence: what was said is longer than the prompt, and is judged whole."""
+    """SISE's Table 2 on one sentence: the generated speech is longer than the prompt and is scored in full."""
     seedtts(tmp_path / "data" / "seedtts_testset")
     clip = "common_voice_en_10119832-common_voice_en_10119840"
     spoken = tmp_path / "data" / "seedtts_spoken" / "en"

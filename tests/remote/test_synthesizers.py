@@ -1,6 +1,6 @@
 """Zero-shot TTS through its owner's package: the true class with random weights in the official format.
 
-Random weights say nothing; the tests are of loading, prompts, seeds and the way into a store.
+Random weights produce no intelligible speech; the tests check loading, prompts, seeds and stored scores.
 """
 
 from __future__ import annotations
@@ -31,17 +31,17 @@ CLASSES: dict[str, tuple[IsolatedSynthesizer, str]] = {
 
 @pytest.fixture(scope="module", params=CLASSES)
 def cloning(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[IsolatedSynthesizer]:
-    """The synthesizer, with random weights in a mirror folder where the official ones would be."""
-    made, script = CLASSES[request.param]
+    """The synthesizer, with random weights in a mirror folder in place of the official weights."""
+    synthesizer, script = CLASSES[request.param]
     mirror = tmp_path_factory.mktemp("mirror")
-    python = environments.require(Environment(made.card.environment))
+    python = environments.require(Environment(synthesizer.card.environment))
     command = [str(python), "-I", str(FOLDER / script), str(mirror / request.param)]
     subprocess.run(command, check=True, capture_output=True)
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RESTOREBENCH_WEIGHTS", str(mirror))
         patch.setenv("RESTOREBENCH_OFFLINE", "1")
-        yield made
-        made.remote().close()
+        yield synthesizer
+        synthesizer.remote().close()
 
 
 @pytest.fixture
@@ -58,7 +58,7 @@ def test_equal_requests_give_equal_samples(cloning: IsolatedSynthesizer, request
     assert not np.array_equal(first.samples, other.samples)
 
 
-def test_another_prompt_is_another_voice(cloning: IsolatedSynthesizer, request_: SpeechRequest) -> None:
+def test_another_prompt_gives_other_samples(cloning: IsolatedSynthesizer, request_: SpeechRequest) -> None:
     backwards = Audio(request_.prompt.samples[::-1].copy(), request_.prompt.rate)
     first, other = cloning.synthesize([request_, replace(request_, prompt=backwards)])
     assert not np.array_equal(first.samples, other.samples)
@@ -70,8 +70,8 @@ def test_both_languages_are_spoken(cloning: IsolatedSynthesizer, request_: Speec
         assert spoken.samples.any()
 
 
-def test_it_keeps_the_law(cloning: IsolatedSynthesizer) -> None:
-    """Every check but those of the length and of empty speech, which random weights cannot keep."""
+def test_the_conformance_checks_find_no_fault(cloning: IsolatedSynthesizer) -> None:
+    """Except the checks of length and of empty speech, which random weights cannot pass."""
     checked = check_synthesizer(cloning)
     faults = {fault.check: fault.seen for fault in checked.faults if fault.check not in ("length", "empty")}
     assert not faults
@@ -79,7 +79,7 @@ def test_it_keeps_the_law(cloning: IsolatedSynthesizer) -> None:
     assert {f.check for f in findings if f.verdict == "not told"} == set()
 
 
-def test_it_lands_in_the_store(cloning: IsolatedSynthesizer, cli: Cli, tmp_path: Path) -> None:
+def test_a_run_stores_its_scores(cloning: IsolatedSynthesizer, cli: Cli, tmp_path: Path) -> None:
     names = ("--systems", "unprocessed,target", "--metrics", "dnsmos", "--limit", "1")
     done = cli("run", "demo-tts", "--synthesizer", cloning.card.name, *names, "--store", "s")
     assert done.returncode == 0, done.stderr

@@ -25,14 +25,14 @@ def encoder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RESTOREBENCH_ENVIRONMENTS", str(root))
         python = environments.require(Environment(("onnx==1.17.*",)))
-    made = root / "tiny.onnx"
+    path = root / "tiny.onnx"
     script = Path(__file__).with_name("make_wespeaker.py")
-    subprocess.run([str(python), str(script), str(made)], check=True, capture_output=True)
-    return made
+    subprocess.run([str(python), str(script), str(path)], check=True, capture_output=True)
+    return path
 
 
-def test_features_are_kaldis(speech: Audio) -> None:
-    """With the toolkit's options; torchaudio's implementation is the oracle."""
+def test_features_equal_kaldis(speech: Audio) -> None:
+    """With WeSpeaker's options; torchaudio's implementation of Kaldi's features is the oracle."""
     torch = pytest.importorskip("torch")
     kaldi = pytest.importorskip("torchaudio.compliance.kaldi")
     samples = torch.from_numpy(speech.samples)[None] * 32_768
@@ -45,11 +45,11 @@ def test_features_are_kaldis(speech: Audio) -> None:
 
 
 def test_the_scale_of_16_bit_integers_matters(speech: Audio) -> None:
-    """On [-1, 1] Kaldi's floor cuts quiet frames; a clip 40 dB down must keep its features."""
+    """In the range [-1, 1], Kaldi's energy floor would limit quiet frames; a clip 40 dB down must keep its features."""
     assert np.abs(features(speech.samples) - features(speech.samples / 100)).max() < 0.05
 
 
-def test_both_values_of_one_comparison(encoder: Path, speech: Audio) -> None:
+def test_both_values_come_from_one_cosine(encoder: Path, speech: Audio) -> None:
     name = f"spk_sim@wespeaker:{encoder}"
     judge = metric(name)
     rng = np.random.default_rng(0)
@@ -58,18 +58,18 @@ def test_both_values_of_one_comparison(encoder: Path, speech: Audio) -> None:
     own, other = score(judge, Subject(reference=SharedClip(speech)), estimates)
     assert own[name].value == pytest.approx(1.0, abs=1e-6)
     assert own[f"{name}@cos"].value == pytest.approx(1.0, abs=1e-6)
-    cosine, both = other[f"{name}@cos"].value, other[name].value
+    cosine, mapped = other[f"{name}@cos"].value, other[name].value
     assert cosine is not None
-    assert both == pytest.approx((cosine + 1) / 2)
+    assert mapped == pytest.approx((cosine + 1) / 2)
     assert cosine < 0.99
     [alone] = score(judge, Subject(reference=SharedClip(speech)), estimates[1:])
-    assert alone[name].value == pytest.approx(both, abs=1e-4)
+    assert alone[name].value == pytest.approx(mapped, abs=1e-4)
     silent = SharedClip(Audio(np.zeros(len(speech.samples), np.float32), speech.rate))
     [row] = score(judge, Subject(reference=SharedClip(speech)), [silent])
     assert row[name].why == "ValueError: digital silence has no speaker embedding"
 
 
-def test_it_lands_in_the_store(encoder: Path, cli: Cli, tmp_path: Path) -> None:
+def test_a_run_stores_its_scores(encoder: Path, cli: Cli, tmp_path: Path) -> None:
     name = f"spk_sim@wespeaker:{encoder}"
     done = cli("run", "demo", "--systems", "unprocessed,target", "--metrics", name, "--limit", "2", "--store", "s")
     assert done.returncode == 0, done.stderr
@@ -80,7 +80,7 @@ def test_it_lands_in_the_store(encoder: Path, cli: Cli, tmp_path: Path) -> None:
     assert "resnet221" not in text, "another encoder passes for the paper's"
 
 
-def test_absent_weights_name_the_command(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_absent_weights_are_reported_with_a_command(cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("RESTOREBENCH_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     done = cli("run", "demo", "--metrics", "spk_sim@wespeaker", "--store", "s")

@@ -1,4 +1,4 @@
-"""A component for an isolated environment, which dies, hangs and refuses on request."""
+"""A component for an isolated environment that dies, hangs or raises on request."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Remote:
         return np.__version__, []
 
     def die(self, arrays: list[Any], times: int) -> tuple[str, list[Any]]:
-        """Killed, as by the out-of-memory killer, in its first so many lives."""
+        """Kills its process, as the out-of-memory killer does, in each of the first `times` processes."""
         lives = len(list(self.folder.glob("died-*")))
         if lives < times:
             (self.folder / f"died-{lives}").touch()

@@ -1,4 +1,4 @@
-"""The folder of the environment under test."""
+"""The option `--smoke-bin`: the bin folder of the environment under test."""
 
 
 def pytest_addoption(parser):

@@ -1,4 +1,4 @@
-"""What a user gets from the wheel, in a clean environment: no source tree, no test tools but pytest."""
+"""Tests of the installed wheel in a clean environment without the source tree; pytest is the only test tool."""
 
 import subprocess
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_help_and_lists(command):
     assert "demo" in command("list", "suites", "--format", "csv").stdout
 
 
-def test_run_board_and_score(command, tmp_path):
+def test_run_and_board(command, tmp_path):
     done = command("run", "demo", "--systems", "unprocessed,spectral-gate,target",
                    "--metrics", "dnsmos,lsd,wer@pocketsphinx", "--limit", "2",
                    "--store", "store", "--format", "csv")  # fmt: skip
@@ -41,13 +41,13 @@ def test_degrade_and_verify(command, tmp_path):
     assert command("verify", "set").returncode == 0
 
 
-def test_an_absent_package_is_named_with_its_command(command):
+def test_the_error_for_an_absent_package_names_the_install_command(command):
     done = command("run", "demo", "--metrics", "pesq", "--systems", "target", "--store", "s")
     assert done.returncode == 2
     assert "pip install 'restorebench[compiled]'" in done.stderr
 
 
-def test_training_without_torch_is_named_with_its_command(command):
+def test_the_error_for_training_without_torch_names_the_install_command(command):
     done = command("train", "nano/codec-16k")
     assert done.returncode == 2
     assert len(done.stderr.strip().splitlines()) == 1

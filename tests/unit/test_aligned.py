@@ -1,4 +1,4 @@
-"""A delay against the reference is told beside what it decides, and the aligned values forgive it."""
+"""The board reports a delay against the reference and the values that it affects; aligned values ignore the delay."""
 
 from __future__ import annotations
 
@@ -41,36 +41,36 @@ def noisy(clip: Audio) -> Audio:
 
 
 def value(name: str, reference: Audio, estimate: Audio) -> float:
-    [found] = score(metric(name), Subject(reference=SharedClip(reference)), [SharedClip(estimate)])
-    measured = found[name].value
-    assert measured is not None, found[name].why
+    [outcomes] = score(metric(name), Subject(reference=SharedClip(reference)), [SharedClip(estimate)])
+    measured = outcomes[name].value
+    assert measured is not None, outcomes[name].why
     return measured
 
 
 @pytest.mark.parametrize("samples", [-160, 16, 384])
 @pytest.mark.parametrize("name", ["si_sdr", "stoi", "lsd"])
-def test_an_aligned_value_forgives_a_delay(name: str, samples: int, speech: Audio) -> None:
+def test_an_aligned_value_ignores_a_delay(name: str, samples: int, speech: Audio) -> None:
     estimate = noisy(speech)
     plain = value(name, speech, estimate)
-    assert value(f"{name}@aligned", speech, estimate) == plain, "nothing to forgive"
+    assert value(f"{name}@aligned", speech, estimate) == plain, "there is no delay to remove"
     late = delayed(estimate, samples)
-    worse = value(name, speech, late)
-    assert worse < plain if name != "lsd" else worse > plain
-    near = 0.01 if name == "stoi" else 0.3
-    assert value(f"{name}@aligned", speech, late) == pytest.approx(plain, abs=near)
+    delayed_value = value(name, speech, late)
+    assert delayed_value < plain if name != "lsd" else delayed_value > plain
+    tolerance = 0.01 if name == "stoi" else 0.3
+    assert value(f"{name}@aligned", speech, late) == pytest.approx(plain, abs=tolerance)
 
 
-def test_the_board_tells_a_delay(tmp_path: Path) -> None:
+def test_the_board_reports_a_delay(tmp_path: Path) -> None:
     def late(samples: FloatArray, rate: int) -> FloatArray:
         return np.pad(samples, (round(0.002 * rate), 0))[: len(samples)]
 
     (tmp_path / "s.toml").write_text(NOISE)
-    done = rb.evaluate(
+    results = rb.evaluate(
         {"late": late}, str(tmp_path / "s.toml"), store=tmp_path / "s", metrics=["si_sdr", "lsd@aligned"], limit=2
     )
-    assert done.summary.delays == {"late": pytest.approx(2.0, abs=0.05)}
-    assert _failed(done.summary, "late") == ["2 ms late"]
-    assert _failed(replace(done.summary, delays={"late": -3.0}), "late") == ["3 ms early"]
-    assert _failed(done.summary, "target") == []
-    [said] = [note for note in notes(done.summary) if note.startswith("late: ")]
-    assert said.startswith("late: 2 ms late against the reference (median over clips); it affects SI-SDR, LSD aligned")
+    assert results.summary.delays == {"late": pytest.approx(2.0, abs=0.05)}
+    assert _failed(results.summary, "late") == ["2 ms late"]
+    assert _failed(replace(results.summary, delays={"late": -3.0}), "late") == ["3 ms early"]
+    assert _failed(results.summary, "target") == []
+    [note] = [note for note in notes(results.summary) if note.startswith("late: ")]
+    assert note.startswith("late: 2 ms late against the reference (median over clips); it affects SI-SDR, LSD aligned")

@@ -1,4 +1,4 @@
-"""The front door: `import restorebench as rb` gives the command line's numbers to Python and notebooks."""
+"""The Python interface: `import restorebench as rb` gives Python code and notebooks the command line's numbers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def quieter(samples: np.ndarray, rate: int) -> np.ndarray:
 
 def fragile(samples: np.ndarray, rate: int) -> np.ndarray:
     if len(samples) // 1000 % 2:
-        raise ValueError("a length that it dislikes")
+        raise ValueError("an unsupported length")
     return samples
 
 
@@ -44,15 +44,15 @@ def demo_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("module", DOCUMENTED)
-def test_examples_run(module: str, demo_store: Path, tmp_path: Path) -> None:
+def test_examples_in_docstrings_run(module: str, demo_store: Path, tmp_path: Path) -> None:
     names = {"folder": tmp_path / "store", "demo_store": demo_store}
-    found = importlib.import_module(module)
-    done = doctest.testmod(found, extraglobs=names, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
+    imported = importlib.import_module(module)
+    done = doctest.testmod(imported, extraglobs=names, optionflags=doctest.NORMALIZE_WHITESPACE | doctest.ELLIPSIS)
     assert done.attempted > 0
     assert done.failed == 0
 
 
-def test_importing_loads_nothing_heavy_and_every_name_is_there() -> None:
+def test_the_import_loads_no_large_package_and_every_public_name_exists() -> None:
     code = (
         "import sys, restorebench as rb\n"
         "heavy = {'numpy', 'pandas', 'torch', 'pydantic'} & set(sys.modules)\n"
@@ -67,22 +67,22 @@ def test_importing_loads_nothing_heavy_and_every_name_is_there() -> None:
         _ = rb.nonsense
 
 
-def test_the_module_is_the_command() -> None:
-    told = subprocess.run([sys.executable, "-m", "restorebench", "--version"], capture_output=True, text=True)
-    assert told.stdout == f"restorebench {rb.__version__}\n"
-    done = subprocess.run([sys.executable, "-m", "restorebench", "--help"], capture_output=True, text=True)
-    assert done.returncode == 0
-    assert "Usage: restorebench" in done.stdout or "Usage: python -m restorebench" in done.stdout
+def test_python_m_restorebench_is_the_command() -> None:
+    version = subprocess.run([sys.executable, "-m", "restorebench", "--version"], capture_output=True, text=True)
+    assert version.stdout == f"restorebench {rb.__version__}\n"
+    help_page = subprocess.run([sys.executable, "-m", "restorebench", "--help"], capture_output=True, text=True)
+    assert help_page.returncode == 0
+    assert "Usage: restorebench" in help_page.stdout or "Usage: python -m restorebench" in help_page.stdout
 
 
-def test_the_same_numbers_as_the_command_line(cli: Cli, demo_store: Path, tmp_path: Path) -> None:
+def test_python_and_the_command_line_give_the_same_numbers(cli: Cli, demo_store: Path, tmp_path: Path) -> None:
     names = ("--systems", "spectral-gate,unprocessed,target", "--metrics", "lsd,si_sdr")
     done = cli("run", "demo", *names, "--limit", "3", "--store", "s")
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "s" / "records.csv").read_bytes() == (demo_store / "records.csv").read_bytes()
 
 
-def test_a_function_stands_beside_the_anchors(tmp_path: Path) -> None:
+def test_a_function_is_evaluated_beside_the_anchors(tmp_path: Path) -> None:
     store = tmp_path / "store"
     results = rb.evaluate(quieter, "demo", store=store, metrics=["lsd", "si_sdr", "rtf"], limit=4, workers=1)
     board = results.board()
@@ -102,14 +102,14 @@ def test_a_changed_function_gives_changed_numbers(tmp_path: Path) -> None:
     assert first.loc["mine", "LSD"] != second.loc["mine", "LSD"]
 
 
-def test_a_function_that_fails_on_some_clips_loses_those(tmp_path: Path) -> None:
+def test_a_function_has_no_value_for_the_clips_on_which_it_fails(tmp_path: Path) -> None:
     results = rb.evaluate(fragile, "demo", store=tmp_path / "s", metrics=["lsd"], limit=6, workers=1, beside=())
-    mine = results.records
-    clips = [read(BUNDLE / f"{clip}.flac") for clip in mine["utterance"]]
-    lengths = [samples_for(clip.seconds, 16_000) // 1000 % 2 for clip in clips]  # the demo is at 16 kHz
-    assert 0 < sum(lengths) < 6
-    assert list(mine["value"].isna()) == [bool(odd) for odd in lengths]
-    assert set(mine["why"]) == {"", "ValueError: a length that it dislikes"}
+    records = results.records
+    clips = [read(BUNDLE / f"{clip}.flac") for clip in records["utterance"]]
+    failures = [samples_for(clip.seconds, 16_000) // 1000 % 2 for clip in clips]  # the demo's sample rate
+    assert 0 < sum(failures) < 6
+    assert list(records["value"].isna()) == [bool(failure) for failure in failures]
+    assert set(records["why"]) == {"", "ValueError: an unsupported length"}
 
 
 def test_failures_of_a_function_are_tried_again(tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ def test_failures_of_a_function_are_tried_again(tmp_path: Path) -> None:
 
 
 def test_failed_scores_of_a_function_are_measured_again(tmp_path: Path) -> None:
-    """DNSMOS refuses silence: with `retry_failed` the failed score is dropped and measured anew."""
+    """SI-SDR fails on silence: with `retry_failed`, the failed score is dropped and measured again."""
     arguments: dict[str, Any] = {"store": tmp_path / "s", "metrics": ["si_sdr"], "limit": 1, "workers": 1, "beside": ()}
     silence = {"mine": lambda samples, rate: 0 * samples}
     failed = rb.evaluate(silence, "demo", **arguments)
@@ -131,39 +131,39 @@ def test_failed_scores_of_a_function_are_measured_again(tmp_path: Path) -> None:
     before = set((tmp_path / "s" / "scores").glob("*.parquet"))
     times = {path: path.stat().st_mtime_ns for path in before}
     rb.evaluate(silence, "demo", **arguments)
-    assert {path: path.stat().st_mtime_ns for path in before} == times, "without it, nothing is measured again"
+    assert {path: path.stat().st_mtime_ns for path in before} == times, "nothing is measured again by default"
     rb.evaluate(silence, "demo", retry_failed=True, **arguments)
     after = {path: path.stat().st_mtime_ns for path in (tmp_path / "s" / "scores").glob("*.parquet")}
     assert after != times
 
 
-def test_defaults_that_cannot_be_used_are_warned_of(tmp_path: Path) -> None:
+def test_defaults_that_cannot_be_used_give_a_warning(tmp_path: Path) -> None:
     suite = rb.load_suite("demo").model_copy(update={"metrics": ("si_sdr", "sesqa")})
     with pytest.warns(UserWarning, match="without sesqa: its scores can only be imported"):
         rb.evaluate("unprocessed", suite, store=tmp_path / "s", limit=1, workers=1, beside=())
 
 
-def test_a_board_warns_of_cells_with_holes(tmp_path: Path) -> None:
+def test_a_board_warns_of_cells_with_missing_values(tmp_path: Path) -> None:
     results = rb.evaluate(fragile, "demo", store=tmp_path / "s", metrics=["lsd"], limit=6, workers=1, beside=())
     with pytest.warns(UserWarning, match=r"fragile LSD \(n=[1-5]/6\)"):
         board = results.board()
     assert list(board.index) == ["fragile"]
 
 
-def test_a_suite_none_of_whose_metrics_can_be_used_says_why(tmp_path: Path) -> None:
+def test_a_suite_without_a_usable_metric_is_refused_with_the_reason(tmp_path: Path) -> None:
     suite = rb.load_suite("demo").model_copy(update={"metrics": ("sesqa",)})
     with pytest.raises(rb.RequestError, match=r"none of the metrics of demo can be used here \(sesqa: its scores"):
         rb.evaluate("unprocessed", suite, store=tmp_path / "s")
 
 
-def test_scores_are_a_frame_and_compare_names_the_better(demo_store: Path) -> None:
+def test_scores_are_a_data_frame_and_compare_gives_differences(demo_store: Path) -> None:
     results = rb.open_results(demo_store)
     assert {"clip", "system", "value_name", "value"} <= set(results.scores.columns)
     assert len(results.scores) == 3 * 3 * 2
     compared = results.compare("target", "unprocessed").set_index("value_name")
     assert compared.loc["lsd", "first"] == pytest.approx(0, abs=1e-6)
     assert compared.loc["lsd", "difference"] == pytest.approx(-compared.loc["lsd", "second"])
-    assert set(compared["better"]) == {""}, "three clips are too few to tell"
+    assert set(compared["better"]) == {""}, "three clips are too few to call one system better"
     assert isinstance(results.breakdown(), pd.DataFrame)
     assert "SNR" in results.breakdown()
     assert "spectral-gate" in results._repr_html_()
@@ -203,12 +203,12 @@ def test_one_sound_is_restored_and_degraded() -> None:
         (lambda: rb.evaluate({"wpe": quieter}, store="s"), "wpe is a registered system"),
     ],
 )
-def test_requests_that_cannot_be_carried_out(call: Any, words: str) -> None:
+def test_requests_that_cannot_be_carried_out_are_refused(call: Any, words: str) -> None:
     with pytest.raises((rb.RequestError, rb.AudioError), match=words):
         call()
 
 
-def test_lists_name_what_the_command_lists() -> None:
+def test_lists_contain_registered_names() -> None:
     assert {"masksr2-nano", "unprocessed"} <= set(rb.list_systems())
     assert "unprocessed" not in rb.list_systems(runnable=True)
     assert "dnsmos" in rb.list_metrics()
@@ -218,7 +218,7 @@ def test_lists_name_what_the_command_lists() -> None:
 
 @pytest.fixture
 def nothing_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """An empty cache, an empty mirror, no network."""
+    """An empty cache and an empty mirror; downloads are off."""
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("RESTOREBENCH_WEIGHTS", str(tmp_path / "mirror"))
     monkeypatch.setenv("RESTOREBENCH_OFFLINE", "1")
@@ -226,35 +226,35 @@ def nothing_fetched(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.usefixtures("nothing_fetched")
 def test_a_stand_in_is_measured_where_weights_are_absent() -> None:
-    """Under its own name, and the other one is said to be missing."""
+    """The stand-in has its own name, and the metric that it replaces is reported as unusable."""
     pytest.importorskip("pocketsphinx")
     plan, unusable = plan_of_suite(rb.load_suite("demo"), ["unprocessed"], limit=1)
     assert "wer@pocketsphinx" in plan.metrics
     assert "wer@whisper-tiny.en" not in plan.metrics
     assert "restorebench data fetch whisper-tiny.en-model" in unusable["wer@whisper-tiny.en"]
-    named, _ = plan_of_suite(rb.load_suite("demo"), ["unprocessed"], ["lsd"], limit=1)
-    assert named.metrics == ("lsd",)
+    explicit_plan, _ = plan_of_suite(rb.load_suite("demo"), ["unprocessed"], ["lsd"], limit=1)
+    assert explicit_plan.metrics == ("lsd",)
 
 
 @pytest.mark.usefixtures("nothing_fetched")
-def test_weights_that_cannot_be_had_are_said_and_nothing_else_is_lost() -> None:
-    said: list[str] = []
-    fetch_weights(rb.load_suite("demo"), ["unprocessed", "gtcrn", "dtln"], ["lsd"], said.append)
-    assert said[0] == "to fetch: 5 MB"
-    assert [line.partition(":")[0] for line in said[1:4]] == [
+def test_every_weight_that_cannot_be_fetched_is_reported() -> None:
+    messages: list[str] = []
+    fetch_weights(rb.load_suite("demo"), ["unprocessed", "gtcrn", "dtln"], ["lsd"], messages.append)
+    assert messages[0] == "to fetch: 5 MB"
+    assert [line.partition(":")[0] for line in messages[1:4]] == [
         "gtcrn/gtcrn_simple.onnx", "dtln/model_1.onnx", "dtln/model_2.onnx",
     ]  # fmt: skip
-    assert all("RESTOREBENCH_OFFLINE is set" in line and "; then " in line for line in said[4:])
-    assert len(said) == 7
+    assert all("RESTOREBENCH_OFFLINE is set" in line and "; then " in line for line in messages[4:])
+    assert len(messages) == 7
 
 
 @pytest.mark.usefixtures("nothing_fetched")
 def test_a_package_that_could_not_be_compiled_does_not_stop_the_demo(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a C compiler there is no PESQ: the suite's other weights are fetched, and its other metrics measured."""
+    """Without a C compiler there is no PESQ: other weights are still requested, and the plan omits PESQ."""
     monkeypatch.setattr(registry, "_installed", lambda name: name not in ("pesq", "faster-whisper"))
-    said: list[str] = []
-    fetch_weights(rb.load_suite("demo"), ["unprocessed", "gtcrn"], None, said.append)
-    assert [line for line in said if line.startswith("gtcrn/")]
-    assert not [line for line in said if "whisper" in line], "what cannot run needs no weights"
+    messages: list[str] = []
+    fetch_weights(rb.load_suite("demo"), ["unprocessed", "gtcrn"], None, messages.append)
+    assert [line for line in messages if line.startswith("gtcrn/")]
+    assert not [line for line in messages if "whisper" in line], "a metric that cannot run needs no weights"
     _, unusable = plan_of_suite(rb.load_suite("demo"), ["unprocessed"], limit=1)
     assert "pesq not installed" in unusable["pesq"]

@@ -1,4 +1,4 @@
-"""Boards: holes are told, published cells are compared with reasons."""
+"""Boards: missing values are reported, and published cells are compared with reasons."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def test_cells_are_means_over_the_plan(store: Store) -> None:
         values = rows[(rows["system"] == system) & (rows["value_name"] == name)]["value"]
         assert cell.value == pytest.approx(values.mean())
         if values.nunique() == 1:
-            assert (cell.low, cell.high) == (None, None), "no spread, no width"
+            assert (cell.low, cell.high) == (None, None), "equal values have no interval"
         else:
             assert cell.low is not None
             assert cell.high is not None
@@ -46,13 +46,13 @@ def test_cells_are_means_over_the_plan(store: Store) -> None:
         assert (cell.n, cell.planned) == (3, 3)
 
 
-def test_what_is_planned_and_not_measured_is_a_hole(store: Store) -> None:
+def test_planned_clips_without_a_value_are_reported(store: Store) -> None:
     plan = make_plan(load_suite("demo"), ["unprocessed", "target"], ["lsd", "stoi"], limit=4)
-    made = board(plan, store)
-    holes = {(c.system, c.value_name): (c.n, c.planned, c.why) for c in made.cells}
-    assert holes["target", "lsd"][:2] == (3, 4)
-    assert holes["target", "stoi"] == (0, 4, "4 of 4 clips have no value: not measured yet")
-    [table] = results(made)
+    larger_board = board(plan, store)
+    cells = {(c.system, c.value_name): (c.n, c.planned, c.why) for c in larger_board.cells}
+    assert cells["target", "lsd"][:2] == (3, 4)
+    assert cells["target", "stoi"] == (0, 4, "4 of 4 clips have no value: not measured yet")
+    [table] = results(larger_board)
     assert any("not measured (with these versions): run the suite again" in note for note in table.notes)
     assert any("(n=3/4)" in cell for row in table.rows for cell in row)
 
@@ -63,8 +63,8 @@ def test_a_system_that_was_trained_on_tested_speakers_is_marked(store: Store) ->
     for speakers, marks in (((tested, "somebody"), 1), (("somebody",), 0)):
         trained = TrainingCorpus(corpus="a corpus", recordings=2, speakers=speakers)
         cards = plan.system_cards | {"target": plan.system_cards["target"].model_copy(update={"training": (trained,)})}
-        kept = Plan.from_json(replace(plan, system_cards=cards).to_json())
-        [table] = results(board(kept, store))
+        reread = Plan.from_json(replace(plan, system_cards=cards).to_json())
+        [table] = results(board(reread, store))
         assert [row[0] for row in table.rows if "‡" in row[0]] == ["target ⚓ ‡"] * marks
         assert sum(f"1 of the 3 speakers of these clips ({tested})" in note for note in table.notes) == marks
 
@@ -76,7 +76,7 @@ def test_a_system_that_was_trained_on_tested_speakers_is_marked(store: Store) ->
 def test_a_system_that_was_trained_on_the_clips_corpus_is_marked(
     corpus: str, speakers: tuple[str, ...], marks: int, store: Store
 ) -> None:
-    """Where the speakers are listed, they decide."""
+    """A card that lists speakers is judged by the speakers alone, not by the corpus's name."""
     [plan] = store.plans()
     trained = TrainingCorpus(corpus=corpus, speakers=speakers)
     cards = plan.system_cards | {"target": plan.system_cards["target"].model_copy(update={"training": (trained,)})}
@@ -86,15 +86,15 @@ def test_a_system_that_was_trained_on_the_clips_corpus_is_marked(
     assert sum(f"target was trained on {corpus}, and these clips are of LibriSpeech" in n for n in table.notes) == marks
 
 
-@pytest.mark.parametrize(("steps", "told"), [(18, 1), (800_000, 0), (None, 0)])
-def test_a_checkpoint_of_a_few_steps_is_told(steps: int | None, told: int, store: Store) -> None:
+@pytest.mark.parametrize(("steps", "notes"), [(18, 1), (800_000, 0), (None, 0)])
+def test_a_checkpoint_of_a_few_steps_is_noted(steps: int | None, notes: int, store: Store) -> None:
     [plan] = store.plans()
     cards = plan.system_cards | {"target": plan.system_cards["target"].model_copy(update={"steps": steps})}
     [table] = results(board(Plan.from_json(replace(plan, system_cards=cards).to_json()), store))
-    assert sum("target: its checkpoint is from step 18: its output may be noise" in n for n in table.notes) == told
+    assert sum("target: its checkpoint is from step 18: its output may be noise" in n for n in table.notes) == notes
 
 
-def test_a_plan_of_before_values_had_roles_gets_them(store: Store) -> None:
+def test_a_plan_from_before_values_had_roles_gets_roles(store: Store) -> None:
     [plan] = store.plans()
     data = json.loads(plan.to_json())
     for card in data["metrics"]:
@@ -104,7 +104,7 @@ def test_a_plan_of_before_values_had_roles_gets_them(store: Store) -> None:
     assert Plan.from_json(json.dumps(data)).metric_cards == plan.metric_cards
 
 
-def test_published_cells_stand_beside_with_reasons(store: Store) -> None:
+def test_published_cells_are_shown_with_reasons_against_a_comparison(store: Store) -> None:
     [plan] = store.plans()
     [table] = against(board(plan, store), "masksr2")
     [row] = [row for row in table.rows if row[0] == "Unprocessed" and row[1] == "lsd"]
@@ -118,7 +118,7 @@ def test_published_cells_stand_beside_with_reasons(store: Store) -> None:
     assert all(row[-1].startswith("not comparable: other test set") for row in long.rows)
 
 
-def test_a_paper_without_counterpart_and_an_unknown_one(store: Store) -> None:
+def test_a_paper_without_a_counterpart_is_noted_and_an_unknown_paper_is_refused(store: Store) -> None:
     [plan] = store.plans()
     [table] = against(board(plan, store), "sise")
     assert "corresponds to a test set of sise" in table.notes[0]
@@ -145,65 +145,65 @@ def test_the_verdict_of_a_cell(value: float | None, n: int, planned: int, system
         c for c in cells_of(source)
         if (c.test_set, c.system, c.metric) == ("dns2020-no-reverb", "Unprocessed", "dnsmos.ovl")
     ]  # fmt: skip
-    place = load_suite("masksr2-table4-no-reverb").paper["recorded"]
+    paper_set = load_suite("masksr2-table4-no-reverb").paper["recorded"]
     ovl = make_plan(load_suite("demo"), ["target"], ["dnsmos"]).metric_cards["dnsmos"].values[2]
     low, high = (None, None) if value is None else (value - 0.05, value + 0.05)
     cell = Cell("s", "recorded", system, "dnsmos.ovl", "x", value, low, high, n, planned)
-    found = verdict(source, published, cell, ovl, place, planned, recorded=True)
-    assert found.text == wanted
-    assert found.tolerance == pytest.approx(0.01)
-    drawn = verdict(source, published, cell, ovl, place, planned)
-    assert drawn.tolerance == pytest.approx(2**0.5 * 0.05 if value else 0.01), "both sets of clips vary"
+    result = verdict(source, published, cell, ovl, paper_set, planned, recorded=True)
+    assert result.text == wanted
+    assert result.tolerance == pytest.approx(0.01)
+    drawn_result = verdict(source, published, cell, ovl, paper_set, planned)
+    assert drawn_result.tolerance == pytest.approx(2**0.5 * 0.05 if value else 0.01), "both sets of clips vary"
 
 
 def verdict_of(suite: str, system: str, metric: str, ours: str, value: float) -> Verdict:
-    """What a whole run of a suite would say of the paper's row and metric."""
-    place = load_suite(suite).paper["*"]
-    source = paper(place.paper)
-    rows = {"target": "Target", "unprocessed": "Unprocessed" if place.paper == "masksr2" else "Noisy"}
+    """The verdict on `value` of an anchor after a complete run of a suite, against the paper's cell of `metric`."""
+    paper_set = load_suite(suite).paper["*"]
+    source = paper(paper_set.paper)
+    rows = {"target": "Target", "unprocessed": "Unprocessed" if paper_set.paper == "masksr2" else "Noisy"}
     [published] = [
         c for c in cells_of(source)
-        if (c.table, c.test_set, c.system, c.metric) == (place.table, place.test_set, rows[system], metric)
+        if (c.table, c.test_set, c.system, c.metric) == (paper_set.table, paper_set.test_set, rows[system], metric)
     ]  # fmt: skip
     [measured] = [v for name in registry.targets_by_name("metrics") for v in metric_card(name).values if v.name == ours]
     cell = Cell("s", "c", system, ours, "x", value, value - 0.001, value + 0.001, 1000, 1000)
-    return verdict(source, published, cell, measured, place, place.clips or 1000)
+    return verdict(source, published, cell, measured, paper_set, paper_set.clips or 1000)
 
 
-def test_a_set_that_the_paper_leaves_open_reproduces_nothing_but_its_target() -> None:
-    """Table III states neither noise nor SNR, SISE neither SNR nor T60: equal numbers would be chance."""
-    found = verdict_of("masksr2-table3", "unprocessed", "dnsmos.ovl", "dnsmos.ovl", 2.396)
-    assert found.text.startswith("not comparable: the paper states neither noise nor SNR")
-    found = verdict_of("sise-table1-seedtts-en", "unprocessed", "dnsmos.bak", "dnsmos.bak", 2.25)
-    assert found.text.startswith("not comparable: the paper states neither SNR nor T60")
+def test_no_value_is_reproduced_on_a_set_that_the_paper_does_not_define() -> None:
+    """MaskSR2's Table III states neither noise nor SNR, SISE states neither SNR nor T60: equality would be chance."""
+    result = verdict_of("masksr2-table3", "unprocessed", "dnsmos.ovl", "dnsmos.ovl", 2.396)
+    assert result.text.startswith("not comparable: the paper states neither noise nor SNR")
+    result = verdict_of("sise-table1-seedtts-en", "unprocessed", "dnsmos.bak", "dnsmos.bak", 2.25)
+    assert result.text.startswith("not comparable: the paper states neither SNR nor T60")
 
 
 def test_a_target_against_itself_is_right_by_definition() -> None:
-    """And is no reproduction of anything: LSD 0.000, similarity 1.000."""
+    """Such a score, LSD 0.000, reproduces no result of the paper; other scores of the target do."""
     assert verdict_of("masksr2-table1", "target", "lsd", "lsd", 0.0).status == "by definition"
     assert verdict_of("masksr2-table1", "target", "dnsmos.ovl", "dnsmos.ovl", 3.186).status == "reproduced"
     assert verdict_of("masksr2-table1", "unprocessed", "lsd", "lsd", 1.917).status == "reproduced"
 
 
-def test_half_of_a_small_rate_is_no_reproduction_of_it() -> None:
-    """0.3 points of WER are noise beside 6 %, not beside the target's 0.55 %."""
+def test_the_tolerance_of_a_small_error_rate_is_a_share_of_that_rate() -> None:
+    """A difference of 0.3 WER points is within the noise at 6 %, but not at the target's 0.55 %."""
     assert verdict_of("masksr2-table1", "target", "wer@conformer-xl", "wer@nemo", 0.27).tolerance == pytest.approx(
         0.055
     )
     assert verdict_of("masksr2-table1", "unprocessed", "wer@conformer-xl", "wer@nemo", 6.3).tolerance == 0.3
 
 
-def test_the_tolerance_is_never_below_what_the_paper_prints() -> None:
+def test_the_tolerance_is_at_least_half_of_the_last_printed_digit() -> None:
     source = paper("masksr2")
     [published] = [
         c for c in cells_of(source) if (c.table, c.system, c.metric) == ("I", "VoiceFixer", "spk_sim@wespeaker")
     ]
     value = metric_card("spk_sim@wespeaker").values[0]
     cell = Cell("s", "c", "published:VoiceFixer", value.name, "x", 0.7683, 0.7683, 0.7683, 1000, 1000)
-    found = verdict(source, published, cell, value, load_suite("masksr2-table1").paper["*"], 1000)
-    assert found.tolerance == 0.0005
-    assert found.status == "reproduced"
-    assert found.caveats[0].startswith("same design, other draws")
+    result = verdict(source, published, cell, value, load_suite("masksr2-table1").paper["*"], 1000)
+    assert result.tolerance == 0.0005
+    assert result.status == "reproduced"
+    assert result.caveats[0].startswith("same design, other draws")
 
 
 def test_the_store_keeps_systems_of_earlier_runs(store: Store, tmp_path: Path) -> None:
@@ -211,32 +211,32 @@ def test_the_store_keeps_systems_of_earlier_runs(store: Store, tmp_path: Path) -
     again = Store(tmp_path / "again")
     again.put_plan(store.plans()[0])
     again.put_plan(plan)
-    [kept] = again.plans()
-    assert kept.systems == ("unprocessed", "target")
-    assert kept.metrics == ("lsd", "si_sdr")
+    [stored_plan] = again.plans()
+    assert stored_plan.systems == ("unprocessed", "target")
+    assert stored_plan.metrics == ("lsd", "si_sdr")
 
 
-def test_a_board_needs_no_package_of_the_day_it_was_made(
+def test_a_board_needs_no_package_that_measured_its_values(
     store: Store, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """Records are read by the signatures that the plan kept, and no component is made."""
+    """Records are found by the signatures that the plan stores; no component is created."""
     import importlib.metadata
 
     from restorebench.benchmark import registry
 
-    def nothing(*_: object, **__: object) -> None:
+    def not_installed(*_: object, **__: object) -> None:
         raise importlib.metadata.PackageNotFoundError("nothing is installed")
 
-    monkeypatch.setattr(importlib.metadata, "version", nothing)
-    monkeypatch.setattr(registry, "create", nothing)
+    monkeypatch.setattr(importlib.metadata, "version", not_installed)
+    monkeypatch.setattr(registry, "create", not_installed)
     [plan] = store.plans()
     [table] = results(board(plan, store))
     assert "(n=" not in str(table.rows)
 
 
-def test_the_papers_own_scorers_and_rows() -> None:
-    """A published row meets its system whatever the checkpoint; the paper's scorer goes before its stand-in."""
-    source, place = paper("masksr2"), load_suite("masksr2-table1").paper["*"]
+def test_published_rows_match_their_systems_and_the_papers_scorers_come_first() -> None:
+    """A published row matches its system with any checkpoint; the paper's scorer takes precedence over its stand-in."""
+    source, paper_set = paper("masksr2"), load_suite("masksr2-table1").paper["*"]
     [published] = [
         c for c in cells_of(source)
         if (c.table, c.system, c.variant, c.metric) == ("I", "MaskSR2-S", "L9-K500", "wer@conformer-xl")
@@ -247,18 +247,18 @@ def test_the_papers_own_scorers_and_rows() -> None:
         return Cell("s", "c", system, name, "x", 4.0, 3.9, 4.1, 1000, 1000)
 
     own = cell("masksr2-s-l9-k500@runs/a.safetensors", "wer@nemo")
-    assert stands_beside(source, published, own, place, values)
-    assert not stands_beside(source, published, cell("masksr2-s@a.safetensors", "wer@nemo"), place, values)
+    assert stands_beside(source, published, own, paper_set, values)
+    assert not stands_beside(source, published, cell("masksr2-s@a.safetensors", "wer@nemo"), paper_set, values)
     assert not stands_beside(source, published, own, load_suite("masksr2-table5").paper["*"], values)
     stand_in = cell(own.system, "wer@whisper-tiny.en")
-    assert not stands_beside(source, published, stand_in, place, values)
-    assert stands_beside(source, published, stand_in, place, {"wer@whisper-tiny.en": values["wer@whisper-tiny.en"]})
-    found = verdict(source, published, own, values["wer@nemo"], place, 1000)
-    assert found.reasons == ("other checkpoint: the authors published none",)
-    assert "the paper states neither text normalisation nor aggregation of its WER" in found.caveats
+    assert not stands_beside(source, published, stand_in, paper_set, values)
+    assert stands_beside(source, published, stand_in, paper_set, {"wer@whisper-tiny.en": values["wer@whisper-tiny.en"]})
+    result = verdict(source, published, own, values["wer@nemo"], paper_set, 1000)
+    assert result.reasons == ("other checkpoint: the authors published none",)
+    assert "the paper states neither text normalisation nor aggregation of its WER" in result.caveats
 
 
-def test_what_papers_name_is_registered() -> None:
+def test_systems_and_values_that_papers_name_are_registered() -> None:
     from restorebench.benchmark import registry
     from restorebench.benchmark.components import metric_card
     from restorebench.reports.papers.published import papers

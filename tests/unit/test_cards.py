@@ -1,4 +1,4 @@
-"""Cards of systems and metrics: every registered one, and the facts that a reader looks for."""
+"""Cards of all registered systems and metrics contain the facts that a reader looks for."""
 
 from __future__ import annotations
 
@@ -40,20 +40,20 @@ def test_a_nano_card_says_what_it_was_trained_on_and_what_it_is_not(cli: Cli) ->
         assert words in shown
 
 
-def test_failures_of_a_run_stand_on_the_card() -> None:
+def test_failures_of_a_run_are_shown_on_the_card() -> None:
     card = registry.card("systems", "spectral-gate")
     assert isinstance(card, SystemCard)
     assert dict(cards.system_card(card, ["broke: 2 clips"]).rows)["known failures"] == "broke: 2 clips"
 
 
-def test_markdown_and_a_name_that_nobody_has(cli: Cli) -> None:
+def test_markdown_is_printed_and_an_unknown_name_is_refused(cli: Cli) -> None:
     assert cli("card", "lsd", "--format", "md").stdout.startswith("### lsd\n")
     wrong = cli("card", "lds")
     assert (wrong.returncode, len(wrong.stderr.strip().splitlines())) == (2, 1)
     assert "no system or metric named 'lds'; did you mean lsd?" in wrong.stderr
 
 
-def test_a_values_name_shows_its_metric_and_a_wrong_argument_is_told(cli: Cli) -> None:
+def test_the_name_of_a_value_shows_its_metric_and_a_wrong_argument_is_refused(cli: Cli) -> None:
     assert cli("card", "dnsmos.ovl", "--format", "md").stdout.startswith("### dnsmos\n")
     for name in ("gtcrn:foo", "masksr@/no/such/file"):
         wrong = cli("card", name)

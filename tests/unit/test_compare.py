@@ -1,4 +1,4 @@
-"""`compare` on real published outputs: what it separates, and what it says where nothing can be told."""
+"""`compare` on simulated scores and published outputs: which systems it separates, and what it says otherwise."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def measured(numerator: np.ndarray, denominator: np.ndarray | None = None, value
     return PairedScores("noise", value, systems, clips, sample, "clip")
 
 
-def told(row: Compared) -> str:
+def verdict_text(row: Compared) -> str:
     assert row.tested is not None
     return verdict(row, row.tested)
 
@@ -56,39 +56,39 @@ def test_a_clear_difference_has_a_winner() -> None:
     clips = np.random.default_rng(0).normal(size=40)
     [row] = compared([measured(np.stack([clips + 0.5, clips]))], "one", "published:Two")
     assert (row.first - row.second) == pytest.approx(0.5)
-    assert told(row) == "A is better"
+    assert verdict_text(row) == "A is better"
     [worse] = compared([measured(np.stack([clips + 0.5, clips]), value=WER)], "one", "published:Two")
-    assert told(worse) == "B is better"
+    assert verdict_text(worse) == "B is better"
     assert worse.tested is not None
     assert worse.tested.difference.value * 100 == pytest.approx(worse.first - worse.second)
 
 
-def test_what_cannot_be_told_says_what_would_be_needed() -> None:
+def test_systems_that_are_not_separable_get_the_number_of_clips_needed() -> None:
     rng = np.random.default_rng(1)
     clips, noise = rng.normal(size=12), rng.normal(size=12)
     noise = (noise - noise.mean()) / noise.std()
     [row] = compared([measured(np.stack([clips + 0.3 * noise + 0.1, clips]))], "one", "published:Two")
-    assert told(row).startswith("not separable at n = 12; ")
+    assert verdict_text(row).startswith("not separable at n = 12; ")
     assert row.tested is not None
     needed = row.tested.difference.clusters_needed()
     assert needed is not None
     assert 60 < needed < 120
-    assert f"{rounded(needed)} clips would be needed" in told(row)
-    spoken = measured(np.repeat(np.stack([clips + 0.3 * noise + 0.1, clips]), 2, axis=1))
-    voices = replace(spoken.sample, cluster=np.repeat(np.arange(12), 2))
-    [row] = compared([replace(spoken, sample=voices, grouped="speaker", speakers=12)], "one", "published:Two")
-    needed = re.search(r"n = 24; (\d+) speakers \((\d+) clips\) would be needed", told(row))
-    assert needed
-    assert int(needed[2]) == pytest.approx(2 * int(needed[1]), rel=0.06), "two clips a speaker, two digits"
+    assert f"{rounded(needed)} clips would be needed" in verdict_text(row)
+    doubled = measured(np.repeat(np.stack([clips + 0.3 * noise + 0.1, clips]), 2, axis=1))
+    clustered = replace(doubled.sample, cluster=np.repeat(np.arange(12), 2))
+    [row] = compared([replace(doubled, sample=clustered, grouped="speaker", speakers=12)], "one", "published:Two")
+    counts = re.search(r"n = 24; (\d+) speakers \((\d+) clips\) would be needed", verdict_text(row))
+    assert counts
+    assert int(counts[2]) == pytest.approx(2 * int(counts[1]), rel=0.06), "two clips per speaker, rounded to two digits"
     [few] = compared([measured(np.stack([clips[:4] + 9, clips[:4]]))], "one", "published:Two")
-    assert told(few) == "4 clips are too few to tell"
+    assert verdict_text(few) == "4 clips are too few to tell"
     [same] = compared([measured(np.stack([clips, clips]))], "one", "published:Two")
-    assert told(same) == "no difference at n = 12"
+    assert verdict_text(same) == "no difference at n = 12"
     assert [rounded(count) for count in (7, 85, 123, 300_493)] == ["7", "85", "130", "310,000"], "rounded up"
 
 
-def test_a_pair_has_one_p_wherever_it_is_asked_for() -> None:
-    """Board and comparison correct over the same pairs: all of the value, and nothing over the values."""
+def test_a_pair_has_the_same_p_on_the_board_and_in_a_comparison() -> None:
+    """Board and comparison correct p over all pairs of systems of one value, and not over values."""
     rng = np.random.default_rng(2)
     scores = measured(np.stack([rng.normal(0.5, 1, 30), rng.normal(0, 1, 30), rng.normal(0.2, 1, 30)]))
     plain = {pair: tested.difference.p for pair, tested in scores.differences.items()}
@@ -97,12 +97,12 @@ def test_a_pair_has_one_p_wherever_it_is_asked_for() -> None:
     }
     for first, second in plain:
         [row] = compared([scores], first, second)
-        [turned] = compared([scores], second, first)
+        [reverse] = compared([scores], second, first)
         assert row.tested is not None
-        assert turned.tested is not None
-        assert row.tested.p == turned.tested.p == scores.differences[first, second].p
-        assert row.tested.difference.value == -turned.tested.difference.value
-    assert len(compared([scores, scores], "one", "published:Two")) == 2, "a value twice does not dilute itself"
+        assert reverse.tested is not None
+        assert row.tested.p == reverse.tested.p == scores.differences[first, second].p
+        assert row.tested.difference.value == -reverse.tested.difference.value
+    assert len(compared([scores, scores], "one", "published:Two")) == 2, "each value has a row"
 
 
 def test_names_may_be_short_where_they_are_unique() -> None:
@@ -119,7 +119,7 @@ def test_names_may_be_short_where_they_are_unique() -> None:
 
 
 def test_published_outputs(material: Path, cli: Cli, tmp_path: Path) -> None:
-    """On the authors' GSR clips VoiceFixer is better than its input, and MaskSR-M cannot be told from the target."""
+    """On the authors' GSR clips VoiceFixer beats its input, and MaskSR-M is not separable from the target."""
     (tmp_path / "gsr.toml").write_text(GSR)
     done = cli("run", "gsr.toml", "--store", "s")
     assert done.returncode == 0, done.stderr
@@ -138,7 +138,7 @@ def test_published_outputs(material: Path, cli: Cli, tmp_path: Path) -> None:
 def test_a_system_that_failed_everywhere_has_nothing_to_compare(
     cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]
 ) -> None:
-    """And the notebook does not stumble over it."""
+    """The notebook command works on such a store."""
     command = ("run", "demo", "--store", "s", "--systems", "unprocessed,toy-raises", "--metrics", "lsd", "--limit", "2")
     assert cli(*command, env=toy_plugin).returncode == 0
     done = cli("compare", "s", "unprocessed", "toy-raises")
@@ -149,5 +149,5 @@ def test_a_system_that_failed_everywhere_has_nothing_to_compare(
 
 
 def says(text: str, value: str) -> str:
-    [found] = [row for row in csv.reader(io.StringIO(text)) if value in row]
-    return found[-1]
+    [row] = [row for row in csv.reader(io.StringIO(text)) if value in row]
+    return row[-1]

@@ -24,17 +24,17 @@ Restore = Callable[[Sequence[Audio]], list[Audio]]
 
 
 class Planted:
-    """Hands its input back, but for one fault."""
+    """Returns its input with one planted fault."""
 
     card = SystemCard(name="planted", version=1, summary="A fault", source="tests", rate=RATE)
 
     def __init__(self, fault: str) -> None:
-        self.fault, self.heard, self.kept = fault, np.zeros(RATE, np.float32), []  # type: ignore[var-annotated]
+        self.fault, self.previous, self.retained = fault, np.zeros(RATE, np.float32), []  # type: ignore[var-annotated]
 
     def restore(self, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:
-        return [self._one(audio) for audio in batch]
+        return [self._restore_one(audio) for audio in batch]
 
-    def _one(self, audio: Audio) -> Audio:
+    def _restore_one(self, audio: Audio) -> Audio:
         x, rate = audio.samples.copy(), audio.rate
         if self.fault == "delay":
             x = np.concatenate([np.zeros(160, np.float32), x])[: len(x)]
@@ -51,7 +51,7 @@ class Planted:
         elif self.fault == "finite" and not np.any(x):
             x[:] = np.nan
         elif self.fault == "state":
-            before, self.heard = self.heard, x
+            before, self.previous = self.previous, x
             x = x + np.float32(0.01) * np.resize(before, len(x))
         elif self.fault == "short" and len(x) < RATE // 5:
             raise ValueError("needs a whole window")
@@ -64,7 +64,7 @@ class Planted:
         elif self.fault == "input":
             audio.samples[:] = 0
         elif self.fault == "memory":
-            self.kept.append(np.ones(1_000_000))
+            self.retained.append(np.ones(1_000_000))
         elif self.fault == "repeatable":
             x = x + np.float32(1e-3) * np.random.default_rng().normal(size=len(x)).astype(np.float32)
         return Audio(x, rate)
@@ -83,15 +83,15 @@ def faults(system: Planted) -> set[str]:
         ("repeatable", {"batch", "state"}),
     ],
 )  # fmt: skip
-def test_a_planted_fault_is_found_by_its_name(fault: str, also: set[str]) -> None:
-    """`also`: other names under which it may show, being audible there too."""
-    found = faults(Planted(fault))
-    assert fault in found
-    assert found <= {fault, *also}
+def test_a_planted_fault_is_reported_by_its_name(fault: str, also: set[str]) -> None:
+    """`also`: names of other checks that the fault may fail too."""
+    reported = faults(Planted(fault))
+    assert fault in reported
+    assert reported <= {fault, *also}
 
 
-def test_a_batch_that_is_not_its_clips() -> None:
-    """Levels of a batch are brought to that of its loudest clip, as padding and joint normalisation do."""
+def test_a_result_that_depends_on_the_batch_is_a_fault() -> None:
+    """Each clip is scaled to the mean level of the batch, as a joint normalisation does."""
 
     class Joint(Planted):
         def restore(self, batch: Sequence[Audio], seeds: Sequence[int]) -> list[Audio]:
@@ -102,44 +102,44 @@ def test_a_batch_that_is_not_its_clips() -> None:
     assert faults(Joint("none")) == {"batch"}
 
 
-def test_no_fault_is_found_where_there_is_none() -> None:
-    found = rb.check_system(lambda samples, rate: samples, rate=RATE)
-    assert not found.faults
-    assert [finding.check for finding in found.findings[RATE]] == [*CHECKS, "long"]
-    assert {finding.verdict for finding in found.findings[RATE]} == {"ok"}
+def test_no_fault_is_reported_for_a_system_without_faults() -> None:
+    report = rb.check_system(lambda samples, rate: samples, rate=RATE)
+    assert not report.faults
+    assert [finding.check for finding in report.findings[RATE]] == [*CHECKS, "long"]
+    assert {finding.verdict for finding in report.findings[RATE]} == {"ok"}
 
 
-def test_a_delay_that_the_card_states_is_removed_and_told() -> None:
-    late = Planted("delay")
-    late.card = late.card.model_copy(update={"delay_s": 0.01})
-    assert not faults(late)
-    assert "after the 10 ms that its card states" in examine(Subject(late, RATE), "delay").seen
-    given = Audio(sounds.speech(RATE), RATE)
-    assert np.array_equal(restore_audio(late, given, 0)[0].samples, given.samples), "to the last sample"
-    assert "|delay=0.01s" in system_identity(late, Trial("s", "c", Utterance(id="x", uri="x.wav"), None, "key"))
+def test_a_delay_that_the_card_states_is_removed_and_mentioned() -> None:
+    delayed = Planted("delay")
+    delayed.card = delayed.card.model_copy(update={"delay_s": 0.01})
+    assert not faults(delayed)
+    assert "after the 10 ms that its card states" in examine(Subject(delayed, RATE), "delay").seen
+    speech = Audio(sounds.speech(RATE), RATE)
+    assert np.array_equal(restore_audio(delayed, speech, 0)[0].samples, speech.samples), "up to the last sample"
+    assert "|delay=0.01s" in system_identity(delayed, Trial("s", "c", Utterance(id="x", uri="x.wav"), None, "key"))
 
 
-def test_speech_that_is_made_anew_is_placed_by_its_loudness() -> None:
-    """Noise in the envelope of speech has no phase in common with it."""
-    given = sounds.speech(RATE)
-    envelope = np.sqrt(np.convolve(given**2, np.ones(160) / 160, mode="same"))
-    made = (envelope * np.random.default_rng(0).normal(size=len(given))).astype(np.float32)
+def test_regenerated_speech_is_aligned_by_its_envelope() -> None:
+    """Noise with the envelope of speech has no phase in common with the speech."""
+    speech = sounds.speech(RATE)
+    envelope = np.sqrt(np.convolve(speech**2, np.ones(160) / 160, mode="same"))
+    shaped_noise = (envelope * np.random.default_rng(0).normal(size=len(speech))).astype(np.float32)
     for delay in (0, 320):
-        found = align(np.pad(made, (delay, 0))[: len(given)], given, RATE)
-        assert not found.exact
-        assert found.polarity == 0
-        assert found.delay_s == pytest.approx(delay / RATE, abs=0.004)
+        alignment = align(np.pad(shaped_noise, (delay, 0))[: len(speech)], speech, RATE)
+        assert not alignment.exact
+        assert alignment.polarity == 0
+        assert alignment.delay_s == pytest.approx(delay / RATE, abs=0.004)
 
 
-def test_ten_minutes_are_not_tried_where_they_would_take_long(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_ten_minute_check_is_skipped_where_it_would_take_too_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(suite, "LONG_BUDGET_S", 0.0)
-    found = suite.ten_minutes(Subject(Planted("none"), RATE), always=False)
-    assert (found.verdict, "--long" in found.seen) == ("not told", True)
+    finding = suite.ten_minutes(Subject(Planted("none"), RATE), always=False)
+    assert (finding.verdict, "--long" in finding.seen) == ("not told", True)
     assert suite.ten_minutes(Subject(Planted("none"), RATE), always=True).verdict == "ok"
     assert suite.ten_minutes(Subject(Planted("length"), RATE), always=True).verdict == "fault"
 
 
-def test_the_command(cli: Cli, toy_plugin: dict[str, str]) -> None:
+def test_the_command_reports_a_fault_and_refuses_an_anchor(cli: Cli, toy_plugin: dict[str, str]) -> None:
     done = cli("check-system", "toy-short", env=toy_plugin)
     assert done.returncode == 1
     assert "fault" in done.stdout

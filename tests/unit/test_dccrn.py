@@ -1,4 +1,4 @@
-"""DCCRN: its authors' program on equal weights, complex arithmetic, look-ahead, chunks, and a model that learns."""
+"""DCCRN: agreement with the authors' program, complex arithmetic, look-ahead, processing in chunks, training."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ win_len=24, win_inc=6, fft_len=32, kernel_num=[4, 6], rnn_units=6, masking_mode=
 
 
 def waves(model: Dccrn) -> Dccrn:
-    """The model with weights that follow from their names and places."""
+    """Fills the weights with sines, whose phase is the length of the parameter's name, and returns the model."""
     state = model.state_dict()
     for name, tensor in state.items():
         if tensor.is_floating_point():
@@ -55,12 +55,12 @@ def test_the_authors_program_gives_the_same_spectrum() -> None:
     audio = (0.5 * torch.sin(torch.arange(96, dtype=torch.float64) * 0.9)).float()[None]
     spectrum = model.spectrum(audio)
     enhanced = masked(spectrum, model.mask(spectrum))[0]
-    # The authors add 1e-8 to the squared magnitude of the degraded spectrum, which only matters below about 1e-3.
-    assert {place: complex(enhanced[place]) for place in AUTHORS} == pytest.approx(AUTHORS, rel=1e-4, abs=1e-5)
+    # The authors add 1e-8 to the squared magnitude of the degraded spectrum; it matters only for magnitudes below 1e-3.
+    assert {index: complex(enhanced[index]) for index in AUTHORS} == pytest.approx(AUTHORS, rel=1e-4, abs=1e-5)
 
 
 def test_the_default_is_dccrn_e_of_3_7_million_parameters() -> None:
-    """As many as the authors' class counts with kernel_num=[16, 32, 64, 128, 256, 256] and rnn_units=256."""
+    """The authors' class has as many with kernel_num=[16, 32, 64, 128, 256, 256] and rnn_units=256."""
     assert sum(weight.numel() for weight in Dccrn(DccrnConfig()).parameters()) == 3_742_349
 
 
@@ -76,14 +76,14 @@ def test_a_complex_layer_is_a_complex_convolution() -> None:
 
 @pytest.mark.parametrize("samples", [1, 50, 100, 101, 4000])
 @torch.inference_mode()
-def test_the_transform_is_inverted(samples: int) -> None:
+def test_the_inverse_transform_gives_the_samples_back(samples: int) -> None:
     model, audio = random_model(window=400, hop=100, fft=512), torch.randn(2, samples)
     torch.testing.assert_close(model.sound(model.spectrum(audio), samples), audio, rtol=0, atol=1e-6)
 
 
 @pytest.mark.parametrize("chunk", [1, 2, 5, 17, 64])
 @torch.inference_mode()
-def test_chunks_equal_the_whole(chunk: int) -> None:
+def test_processing_in_chunks_equals_processing_at_once(chunk: int) -> None:
     model, audio = random_model(channels=[4, 6, 6]), torch.randn(2, 601)
     torch.testing.assert_close(model(audio, chunk), model(audio), rtol=0, atol=1e-6)
 
@@ -100,13 +100,13 @@ def test_a_sample_depends_on_one_frame_ahead_per_decoder_stage() -> None:
 
 
 def test_si_snr_is_a_ratio_of_energies_at_any_scale() -> None:
-    """A target plus noise that is orthogonal to it, of a hundredth of its energy: 20 dB."""
+    """Noise that is orthogonal to the target and has a hundredth of its energy gives 20 dB."""
     time = torch.arange(1000) * 2 * math.pi / 1000
     target, noise = torch.sin(3 * time)[None], torch.sin(5 * time)[None]
     assert si_snr(7 * (target + 0.1 * noise), target).item() == pytest.approx(20, abs=1e-3)
 
 
-def test_a_batch_is_learned() -> None:
+def test_training_on_one_batch_improves_its_si_snr() -> None:
     torch.manual_seed(0)
     training = {"batch": 2, "rate": 3e-3, "steps": 60}
     config = run_config(DCCRN, training=training, data={"seconds": 1.0})

@@ -1,4 +1,4 @@
-"""DNS-style mixing with SISE's ranges: what is drawn, what is mixed, and SISE's far-field suite on a small SeedTTS."""
+"""DNS-style mixing with SISE's ranges: drawn parameters, mixtures, and SISE's far-field suite on a small corpus."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def speech() -> Audio:
     return Audio(samples, rate)
 
 
-def made(effect: Dns, seed: int, clean: Audio) -> tuple[Recipe, Pair]:
+def drawn_and_rendered(effect: Dns, seed: int, clean: Audio) -> tuple[Recipe, Pair]:
     recipe = effect.draw(np.random.default_rng(seed), Scene(rate=RATE, seconds=clean.samples.size / RATE))
     return recipe, effect.render(recipe, clean)
 
@@ -40,8 +40,8 @@ def decibel(samples: Samples) -> float:
 
 
 def step(recipe: Recipe, name: str) -> dict[str, Any]:
-    [found] = [s for s in recipe.steps if s["name"] == name]
-    return dict(found)
+    [only] = [step for step in recipe.steps if step["name"] == name]
+    return dict(only)
 
 
 def test_draws_cover_sises_ranges() -> None:
@@ -62,7 +62,7 @@ def test_draws_cover_sises_ranges() -> None:
 @settings(max_examples=15, deadline=None)
 @given(seed=st.integers(0, 10_000))
 def test_snr_and_level_are_what_the_recipe_says(seed: int) -> None:
-    recipe, pair = made(Dns(p_rir=0.0), seed, speech())
+    recipe, pair = drawn_and_rendered(Dns(p_rir=0.0), seed, speech())
     assert pair.reference is not None
     mixture, target = pair.degraded.samples, pair.reference.samples
     assert decibel(target) - decibel(mixture - target) == pytest.approx(step(recipe, "noise")["snr_db"], abs=0.01)
@@ -71,35 +71,35 @@ def test_snr_and_level_are_what_the_recipe_says(seed: int) -> None:
     assert decibel(mixture) == pytest.approx(wanted, abs=0.01) or (limited and decibel(mixture) < wanted)
 
 
-def test_the_official_mixer_is_off_by_the_crest_factors() -> None:
-    """The DNS script normalises both peaks before it sets the ratio; a named switch keeps its bias (D34)."""
-    clean, got = Audio(speech().samples.clip(-0.1, 0.1), RATE), {}
+def test_the_snr_of_the_dns_script_is_off_by_the_crest_factors() -> None:
+    """The DNS script normalises both peaks before it sets the SNR; the law `dns-segmental` has the same bias (D34)."""
+    clean, snr_db_by_law = Audio(speech().samples.clip(-0.1, 0.1), RATE), {}
     laws: tuple[SnrDefinition, ...] = ("rms", "dns-segmental")
     for law in laws:
-        _, pair = made(Dns(p_rir=0.0, snr_db=(5.0, 5.0), snr_law=law), 3, clean)
+        _, pair = drawn_and_rendered(Dns(p_rir=0.0, snr_db=(5.0, 5.0), snr_law=law), 3, clean)
         assert pair.reference is not None
         noise = pair.degraded.samples - pair.reference.samples
-        got[law] = decibel(pair.reference.samples) - decibel(noise)
+        snr_db_by_law[law] = decibel(pair.reference.samples) - decibel(noise)
     bias = 20 * np.log10(crest(clean.samples) / crest(noise))
-    assert got["rms"] == pytest.approx(5.0, abs=0.01)
+    assert snr_db_by_law["rms"] == pytest.approx(5.0, abs=0.01)
     assert abs(bias) > 1.0
-    assert got["dns-segmental"] == pytest.approx(5.0 + bias, abs=0.02)
+    assert snr_db_by_law["dns-segmental"] == pytest.approx(5.0 + bias, abs=0.02)
 
 
-def test_the_target_is_dry_and_a_switch_keeps_the_early_reflections() -> None:
+def test_the_target_is_dry_and_an_option_adds_the_early_reflections() -> None:
     clean = speech()
-    _, dry = made(Dns(snr_db=(60.0, 60.0)), 5, clean)
-    _, early = made(Dns(snr_db=(60.0, 60.0), target="early"), 5, clean)
+    _, dry = drawn_and_rendered(Dns(snr_db=(60.0, 60.0)), 5, clean)
+    _, early = drawn_and_rendered(Dns(snr_db=(60.0, 60.0), target="early"), 5, clean)
     assert dry.reference is not None
     assert early.reference is not None
-    likeness = float(np.corrcoef(dry.reference.samples, clean.samples)[0, 1])
-    assert likeness > 0.9999
-    assert float(np.corrcoef(early.reference.samples, clean.samples)[0, 1]) < likeness
+    correlation = float(np.corrcoef(dry.reference.samples, clean.samples)[0, 1])
+    assert correlation > 0.9999
+    assert float(np.corrcoef(early.reference.samples, clean.samples)[0, 1]) < correlation
     assert float(np.corrcoef(dry.degraded.samples, clean.samples)[0, 1]) < 0.99
 
 
 def test_sises_far_field_suite_runs_on_prompts(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The bundled definition as it is, on a small folder in the SeedTTS layout."""
+    """The bundled suite runs unchanged on a small folder in the SeedTTS layout."""
     prompts = tmp_path / "seedtts_testset" / "en" / "prompt-wavs"
     prompts.mkdir(parents=True)
     (tmp_path / "dns_noise").mkdir()

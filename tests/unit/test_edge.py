@@ -1,4 +1,4 @@
-"""Inputs without a distortion or without speech: what they sound like, and that no text is left that is not spoken."""
+"""Inputs without a distortion or without speech: their samples, and that only spoken text is kept."""
 
 from __future__ import annotations
 
@@ -30,30 +30,30 @@ def rendered(corruption: Edge | Duration, clip: Audio) -> tuple[np.ndarray, np.n
     return pair.reference.samples.astype(np.float64), pair.degraded.samples.astype(np.float64)
 
 
-def test_nothing_changes_nothing(speech: Audio) -> None:
+def test_the_case_nothing_leaves_the_clip_unchanged(speech: Audio) -> None:
     reference, degraded = rendered(Edge(case="nothing"), speech)
-    assert np.abs(reference - speech.samples).max() < 1e-6  # the grid of 24 bits
+    assert np.abs(reference - speech.samples).max() < 1e-6  # sounds are rounded to 24 bits
     assert np.array_equal(reference, degraded)
 
 
-def test_silence_is_digital(speech: Audio) -> None:
+def test_the_case_silence_is_digital_silence(speech: Audio) -> None:
     reference, degraded = rendered(Edge(case="silence"), speech)
     assert not reference.any()
     assert not degraded.any()
 
 
 @pytest.mark.parametrize("noise", ["pink", "babble"])
-def test_noise_alone_has_its_level(speech: Audio, noise: str) -> None:
+def test_noise_without_speech_has_the_requested_level(speech: Audio, noise: str) -> None:
     reference, degraded = rendered(Edge(case="noise-only", dbfs=-35, noise=noise), speech)
     assert not reference.any()
     assert level_dbfs(degraded.astype(np.float32)) == pytest.approx(-35, abs=0.01)
 
 
-def test_the_second_talker_is_as_loud(speech: Audio) -> None:
+def test_the_second_talker_is_as_loud_as_the_first(speech: Audio) -> None:
     reference, degraded = rendered(Edge(case="two-talkers"), speech)
     assert np.array_equal(reference, degraded)
     scale = float(reference @ speech.samples / (speech.samples @ speech.samples.astype(np.float64)))
-    second = reference - scale * speech.samples  # both are scaled together if their sum passes full scale
+    second = reference - scale * speech.samples  # both talkers are scaled together if their sum exceeds full scale
     assert rms(second) / rms(scale * speech.samples.astype(np.float64)) == pytest.approx(1, abs=0.05)
 
 
@@ -69,13 +69,13 @@ CASES: dict[EdgeCase, bool] = {"nothing": True, "silence": False, "noise-only": 
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_words_are_kept_where_they_are_spoken(speech: Audio, case: EdgeCase) -> None:
+def test_only_the_unchanged_clip_keeps_its_words(speech: Audio, case: EdgeCase) -> None:
     edge = Edge(case=case)
     recipe = edge.draw(np.random.default_rng(0), Scene(speech.rate, speech.seconds, others=OTHERS))
     assert edge.keeps_words(recipe) is CASES[case]
 
 
-def test_the_suite_has_text_where_it_is_spoken() -> None:
+def test_the_edge_suite_has_text_only_for_the_whole_speech_of_one_talker() -> None:
     plan = make_plan(load_suite("demo-edge"), systems=["unprocessed"], metrics=["level_error"])
     with_text = {trial.condition for trial in plan.trials if trial.utterance.text is not None}
     without = {trial.condition for trial in plan.trials if trial.utterance.text is None}
@@ -89,7 +89,7 @@ def test_levels_have_a_floor(amplitude: float, level: float) -> None:
 
 
 def test_silent_sources_are_refused(speech: Audio, tmp_path: Path) -> None:
-    """A recipe that says a level, or two talkers, never gives silence, or one talker."""
+    """With a silent source, a recipe with a noise level would give silence, and one with two talkers only one."""
     sounds = Sounds(speech.samples.astype(np.float64), speech.samples.astype(np.float64), speech.rate)
     soundfile.write(tmp_path / "silent.wav", np.zeros(8000), 16_000)
     voice = Recording(uri=str(tmp_path / "silent.wav"), sha256=file_sha256(tmp_path / "silent.wav"), offset=0.0)

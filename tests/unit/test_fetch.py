@@ -1,4 +1,4 @@
-"""Corpora as archives on a real local server, and as copies that are there already."""
+"""Corpora are fetched as archives from a local HTTP server, or imported from existing copies."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ TOPS = {
     "librispeech-train-clean-100": "LibriSpeech/train-clean-100",
     "dns-noise": "datasets_fullband/noise_fullband", "dns-rir": "./datasets_fullband/impulse_responses",
 }  # fmt: skip
-"""Folders that the owners' archives begin with, as people who unpacked them tell."""
+"""Top folders of the owners' archives, as reported by people who unpacked them."""
 
 
 def pack(name: str, root: Path, site: Path) -> dict[str, Path]:
@@ -43,11 +43,11 @@ def pack(name: str, root: Path, site: Path) -> dict[str, Path]:
     FAKES[name].write(root)
     files = sorted(p.relative_to(root) for p in root.rglob("*") if p.is_file())
     archives, top = CORPORA[name].archives, TOPS.get(name, "")
-    made = {}
-    for place, archive in enumerate(archives):
+    paths = {}
+    for index, archive in enumerate(archives):
         path = site / archive.name
-        # Several archives share the files between them; the noisy and clean speech of VoiceBank have one each.
-        own = [f for f in files if f.parts[0] == archive.name.removesuffix(".zip")] or files[place :: len(archives)]
+        # A corpus's files are divided among its archives; VoiceBank's noisy and clean speech have one archive each.
+        own = [f for f in files if f.parts[0] == archive.name.removesuffix(".zip")] or files[index :: len(archives)]
         if path.suffix == ".zip":
             with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as zipped:
                 for file in own:
@@ -57,13 +57,13 @@ def pack(name: str, root: Path, site: Path) -> dict[str, Path]:
                 for file in own:
                     tarred.add(root / file, f"{top}/{file}" if top else str(file))
                 tarred.add(__file__, "READ_ME_BESIDE_IT.txt") if top else None
-        made[archive.name] = path
-    return made
+        paths[archive.name] = path
+    return paths
 
 
 @pytest.fixture(scope="module")
 def archives(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Every corpus in `packed`, and its archives in `site`."""
+    """A folder with every corpus in `packed` and its archives in `site`."""
     folder = tmp_path_factory.mktemp("archives")
     (folder / "site").mkdir()
     for name in FETCHED:
@@ -99,7 +99,7 @@ def site(archives: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
 
 
 @pytest.mark.parametrize("name", FETCHED)
-def test_fetched_unpacked_and_whole(name: str, site: Path, tmp_path: Path) -> None:
+def test_a_fetched_corpus_is_unpacked_and_complete(name: str, site: Path, tmp_path: Path) -> None:
     folder = fetch.fetch(name, quietly)
     assert folder == tmp_path / "data" / CORPORA[name].folder
     packed = tmp_path / "packed" / name
@@ -109,7 +109,7 @@ def test_fetched_unpacked_and_whole(name: str, site: Path, tmp_path: Path) -> No
     assert not (folder / "READ_ME_BESIDE_IT.txt").exists()
     assert not (tmp_path / "data" / ".archives" / name).exists(), "archives are not kept beside their content"
     shutil.rmtree(site)
-    assert fetch.fetch(name, quietly) == folder, "a whole corpus is not fetched again"
+    assert fetch.fetch(name, quietly) == folder, "a complete corpus is not fetched again"
 
 
 def test_noise_is_noisy_minus_clean(site: Path) -> None:
@@ -122,7 +122,7 @@ def test_noise_is_noisy_minus_clean(site: Path) -> None:
         assert np.array_equal(noise >> 16, noisy.astype(np.int32) - clean)
 
 
-def test_a_cut_connection_goes_on(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_download_resumes_after_a_cut_connection(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ranged, "cut", 100_000)
     with pytest.raises(RequestError, match="the received part is kept; run the same command again"):
         fetch.fetch("vctk", quietly)
@@ -131,7 +131,7 @@ def test_a_cut_connection_goes_on(site: Path, monkeypatch: pytest.MonkeyPatch) -
     assert Ranged.asked[-1] not in (None, "bytes=0-")
 
 
-def test_a_wrong_checksum_says_both(site: Path, tmp_path: Path) -> None:
+def test_a_wrong_checksum_is_refused_with_both_checksums(site: Path, tmp_path: Path) -> None:
     name = CORPORA["voicebank-demand"].archives[1].name
     (site / name).write_bytes((site / name).read_bytes() + b"x")
     seen = hashlib.md5((site / name).read_bytes()).hexdigest()
@@ -142,7 +142,7 @@ def test_a_wrong_checksum_says_both(site: Path, tmp_path: Path) -> None:
         fetch.import_copy("voicebank-demand", site, quietly)
 
 
-def test_archives_that_lie_there_already(site: Path, tmp_path: Path) -> None:
+def test_archives_in_a_folder_of_the_user_are_imported(site: Path, tmp_path: Path) -> None:
     folder = fetch.import_copy("dns2021", site, quietly)
     assert fetch.missing_files(CORPORA["dns2021"], folder) == ""
     assert (site / CORPORA["dns2021"].archives[0].name).is_file(), "the user's archives stay"
@@ -154,8 +154,8 @@ def test_a_copy_is_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
         monkeypatch.setitem(CORPORA, name, small(name))
         FAKES[name].write(tmp_path / name)
     assert fetch.import_copy("vctk", tmp_path / "vctk", quietly).is_symlink()
-    noise = fetch.import_copy("voicebank-demand", tmp_path / "voicebank-demand", quietly)
-    assert len(list((noise / "noise").iterdir())) == 2
+    imported = fetch.import_copy("voicebank-demand", tmp_path / "voicebank-demand", quietly)
+    assert len(list((imported / "noise").iterdir())) == 2
     assert not (tmp_path / "voicebank-demand" / "noise").exists(), "nothing is written into the user's copy"
 
 
@@ -172,7 +172,7 @@ def test_a_copy_is_found_within_its_folder(above: str, tmp_path: Path, monkeypat
 
 @pytest.mark.parametrize("name", FETCHED)
 def test_a_broken_archive_leaves_no_corpus(name: str, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Where the owner publishes no checksum, the archive's own format tells."""
+    """Without a checksum from the owner, a truncated archive is found when it is unpacked."""
     entry = CORPORA[name]
     monkeypatch.setitem(CORPORA, name, replace(entry, archives=tuple(replace(a, checksum="") for a in entry.archives)))
     broken = site / entry.archives[0].name
@@ -184,7 +184,7 @@ def test_a_broken_archive_leaves_no_corpus(name: str, site: Path, monkeypatch: p
 
 @pytest.mark.parametrize("name", [name for name in FETCHED if name != "vctk"])
 def test_a_flipped_bit_is_found(name: str, site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Anywhere in the archive, without a checksum of the owner's: never a traceback, never a corpus."""
+    """Without a checksum from the owner, a flipped bit anywhere in the archive gives an error message and no corpus."""
     entry = CORPORA[name]
     monkeypatch.setitem(CORPORA, name, replace(entry, archives=tuple(replace(a, checksum="") for a in entry.archives)))
     path = site / entry.archives[0].name
@@ -211,33 +211,33 @@ def test_an_archive_of_another_layout_says_what_it_holds(site: Path, tmp_path: P
 
 @pytest.mark.parametrize("name", ["dns2021", "dns-rir"])
 def test_a_small_archive_cannot_fill_the_disk(name: str, site: Path, tmp_path: Path) -> None:
-    """300 times as large unpacked: both kinds of archives."""
+    """A zip or tar archive with more than three times the size of its corpus is not unpacked."""
     [archive] = CORPORA[name].archives
     CORPORA[name] = replace(CORPORA[name], bytes=10_000, archives=(replace(archive, checksum=""),))
     zeros = tmp_path / "clip.wav"
     zeros.write_bytes(bytes(31_000))
-    inside = f"{archive.top[0]}/clip.wav"
+    member = f"{archive.top[0]}/clip.wav"
     if archive.name.endswith(".zip"):
         with zipfile.ZipFile(site / archive.name, "w", zipfile.ZIP_DEFLATED) as zipped:
-            zipped.write(zeros, inside)
+            zipped.write(zeros, member)
     else:
         with tarfile.open(site / archive.name, "w:bz2") as packed:
-            packed.add(zeros, inside)
+            packed.add(zeros, member)
     with pytest.raises(RequestError, match="3 times the corpus's size; not unpacked"):
         fetch.import_copy(name, site, quietly)
     assert not os.path.lexists(fetch.folder_of(name))
 
 
-def test_two_fetches_at_once_agree(site: Path) -> None:
+def test_concurrent_fetches_agree_and_download_once(site: Path) -> None:
     from concurrent.futures import ThreadPoolExecutor
 
     with ThreadPoolExecutor(3) as pool:
         folders = list(pool.map(lambda _: fetch.fetch("dns2021", quietly), range(3)))
     assert len(set(folders)) == 1
-    assert len(Ranged.asked) == 1, "it was fetched once"
+    assert len(Ranged.asked) == 1, "the archive was downloaded once"
 
 
-def test_git_lfs_pointers_are_no_corpus(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_copy_of_git_lfs_pointers_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESTOREBENCH_DATA", str(tmp_path / "data"))
     monkeypatch.setitem(CORPORA, "dns2020", small("dns2020"))
     FAKES["dns2020"].write(tmp_path / "copy")
@@ -247,37 +247,37 @@ def test_git_lfs_pointers_are_no_corpus(tmp_path: Path, monkeypatch: pytest.Monk
         fetch.import_copy("dns2020", tmp_path / "copy", quietly)
 
 
-def test_what_has_come_already_needs_no_room(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The same command goes on, on a disk that was large enough at first."""
+def test_bytes_that_were_received_earlier_need_no_free_space(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same command continues on a disk that had enough free space when the download began."""
     entry = CORPORA["dns2021"]
     [archive] = entry.archives
     sized = replace(archive, bytes=(site / archive.name).stat().st_size)
     monkeypatch.setitem(CORPORA, "dns2021", replace(entry, archives=(sized,)))
-    kept = fetch.data_root() / ".archives" / "dns2021"
-    kept.mkdir(parents=True)
-    shutil.copy(site / archive.name, kept / archive.name)
+    received = fetch.data_root() / ".archives" / "dns2021"
+    received.mkdir(parents=True)
+    shutil.copy(site / archive.name, received / archive.name)
     free = CORPORA["dns2021"].bytes + sized.bytes // 2
     monkeypatch.setattr(shutil, "disk_usage", lambda _: shutil._ntuple_diskusage(10**12, 0, free))  # type: ignore[attr-defined]
     monkeypatch.setenv("RESTOREBENCH_OFFLINE", "1")
     assert fetch.fetch("dns2021", quietly).is_dir()
 
 
-def test_what_is_half_there_is_not_touched(site: Path, tmp_path: Path) -> None:
-    half = tmp_path / "data" / "vctk" / "wav48_silence_trimmed"
-    half.mkdir(parents=True)
+def test_an_incomplete_corpus_folder_is_not_touched(site: Path, tmp_path: Path) -> None:
+    incomplete = tmp_path / "data" / "vctk" / "wav48_silence_trimmed"
+    incomplete.mkdir(parents=True)
     with pytest.raises(RequestError, match="exists but is not complete; move it away"):
         fetch.fetch("vctk", quietly)
-    assert half.is_dir()
+    assert incomplete.is_dir()
 
 
-def test_a_small_disk_is_said_before_anything_is_fetched(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_little_disk_space_is_reported_before_a_download(site: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(CORPORA, "vctk", replace(CORPORA["vctk"], bytes=10**18))
     with pytest.raises(RequestError, match=r"VCTK 0\.92 needs about 1000000000\.0 GB more, .* has .* GB free"):
         fetch.fetch("vctk", quietly)
     assert not Ranged.asked
 
 
-def test_the_command_says_size_and_licence(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_states_size_and_licence(cli: Cli, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RESTOREBENCH_DATA", str(tmp_path / "data"))
     done = cli("data", "fetch", "librispeech-test-clean", "--offline")
     assert done.returncode == 2

@@ -1,4 +1,4 @@
-"""Which files of a folder count, and tables that people wrote: every slip is told, none changes a number."""
+"""Which files of a folder are read, and tables written by hand: every mistake is reported and changes no number."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def below(folder: Path) -> list[str]:
     return [path.relative_to(folder).as_posix() for path in files_below(folder, {".wav"})]
 
 
-def test_links_are_followed_once_and_hidden_files_passed_over(tmp_path: Path) -> None:
+def test_links_are_followed_once_and_hidden_files_are_skipped(tmp_path: Path) -> None:
     folder, elsewhere = tmp_path / "clips", tmp_path / "elsewhere"
     for path in (
         "a.wav", "B.WAV", "._a.wav", ".hidden/b.wav", ".ipynb_checkpoints/a-checkpoint.wav", "Thumbs.db", "note.txt",
@@ -42,7 +42,7 @@ def test_links_are_followed_once_and_hidden_files_passed_over(tmp_path: Path) ->
     assert [*audio_files(str(folder))] == [f"{folder}/{name}" for name in wanted]
 
 
-def test_a_pipe_is_no_sound(tmp_path: Path) -> None:
+def test_a_named_pipe_is_refused_and_a_link_is_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "x.wav")
     with pytest.raises(AudioError, match=r"x\.wav: is not a regular file"):
         read(tmp_path / "x.wav")
@@ -64,14 +64,14 @@ def test_a_pipe_is_no_sound(tmp_path: Path) -> None:
         (b"", r"columns \[\]; wanted id,text"),
     ],
 )
-def test_slips_in_a_table_are_told(tmp_path: Path, content: bytes, says: str) -> None:
+def test_mistakes_in_a_table_are_reported(tmp_path: Path, content: bytes, says: str) -> None:
     (tmp_path / "t.csv").write_bytes(content)
     with pytest.raises(RequestError, match=says) as caught:
         read_csv(tmp_path / "t.csv", ("id", "text"))
     assert "\n" not in str(caught.value)
 
 
-def test_what_a_table_may_look_like(tmp_path: Path) -> None:
+def test_a_table_may_have_a_byte_order_mark_blank_lines_and_quotation_marks(tmp_path: Path) -> None:
     text = '\ufeffid,text,note\r\n01,"hello, ""world""",\r\n\r\nNA,nan,null\r\nb,a\u2028b,x'
     (tmp_path / "t.csv").write_bytes(text.encode())
     assert read_csv(tmp_path / "t.csv", ("id", "text")) == [
@@ -93,7 +93,7 @@ def test_a_checkpoint_folder_that_would_run_code_is_refused(tmp_path: Path, file
 
 
 @pytest.mark.parametrize("rate", [1, 3_999, 768_001, 2**31 - 1])
-def test_a_rate_that_nothing_has_is_refused(tmp_path: Path, rate: int) -> None:
+def test_an_implausible_sample_rate_is_refused(tmp_path: Path, rate: int) -> None:
     soundfile.write(tmp_path / "x.wav", np.zeros(400), 16_000)
     data = bytearray((tmp_path / "x.wav").read_bytes())
     data[24:28] = rate.to_bytes(4, "little")
@@ -102,7 +102,7 @@ def test_a_rate_that_nothing_has_is_refused(tmp_path: Path, rate: int) -> None:
         read(tmp_path / "x.wav")
 
 
-def test_an_output_without_arrows_gets_plain_ones(cli: Cli) -> None:
+def test_lists_are_printed_in_encodings_without_arrows(cli: Cli) -> None:
     done = cli("list", "metrics", env={"PYTHONIOENCODING": "cp1252"})
     assert done.returncode == 0, done.stderr
     done = cli("list", "decisions", env={"PYTHONIOENCODING": "ascii"})

@@ -1,4 +1,4 @@
-"""The gate finds what was planted and leaves other seeds alone; it refuses to judge what it cannot."""
+"""The gate finds planted regressions, passes results of other seeds, and refuses data that it cannot judge."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ DRAWS = Draws("test", draws=2000)
 
 
 def passing(clips: int, **planted: float) -> float:
-    """The share of tables that pass."""
+    """The share of simulated tables that pass the gate."""
     return float(np.mean([judge(*simulated(seed, clips, **planted), "new", DRAWS).passes for seed in range(TABLES)]))
 
 
@@ -37,7 +37,7 @@ def test_other_seeds_pass() -> None:
 
 
 def one_value(before: np.ndarray, now: np.ndarray, margin: float = 0.05) -> GatedValue:
-    """The gate's word on a single value, higher is better, of a system that does not sample."""
+    """The gate's judgement of a single value (higher is better) of a system without random sampling."""
     names = tuple(f"clip-{n}" for n in range(len(before)))
     value = Value(name="dnsmos.ovl", label="OVL", unit="MOS", direction="higher")
     sample = Sample(now[None], np.ones((1, len(now))), np.arange(len(now)))
@@ -47,23 +47,23 @@ def one_value(before: np.ndarray, now: np.ndarray, margin: float = 0.05) -> Gate
         suite="s", trials="t", system="new", reason="r", margins={"dnsmos.ovl": margin},
         signatures={"dnsmos.ovl": "s"}, clips={"c": {"dnsmos.ovl": clips}},
     )  # fmt: skip
-    [found] = judge([measured], baseline, "new", DRAWS).judged
-    return found
+    [judged] = judge([measured], baseline, "new", DRAWS).judged
+    return judged
 
 
 @pytest.mark.parametrize("count", [1, 3, 5])
 @pytest.mark.parametrize("drop", ["noise", "the input"])
 def test_collapsed_clips_fail_by_name(count: int, drop: str) -> None:
-    """24 clips, the others bit-identical: some turn to noise (OVL 1.1), or to a copy of their input (0.8 less)."""
+    """Of 24 clips, a few become noise (OVL 1.1) or a copy of their input (0.8 less); the others are bit-identical."""
     for seed in range(50):
         rng = np.random.default_rng(seed)
         before = rng.uniform(2.2, 3.4, 24)
-        now, hit = before.copy(), rng.choice(24, count, replace=False)
-        now[hit] = 1.1 if drop == "noise" else before[hit] - 0.8
-        found = one_value(before, now)
-        assert found.fails
-        assert set(found.broken) == {f"clip-{n}" for n in hit}
-        assert found.why.startswith("broken: clip-")
+        now, collapsed = before.copy(), rng.choice(24, count, replace=False)
+        now[collapsed] = 1.1 if drop == "noise" else before[collapsed] - 0.8
+        judged = one_value(before, now)
+        assert judged.fails
+        assert set(judged.broken) == {f"clip-{n}" for n in collapsed}
+        assert judged.why.startswith("broken: clip-")
 
 
 def test_a_collapsed_clip_is_found_among_clips_that_all_changed() -> None:
@@ -79,31 +79,31 @@ def test_a_collapsed_clip_is_found_among_clips_that_all_changed() -> None:
 def test_how_much_worse_a_single_clip_may_become() -> None:
     rate = Value(name="wer@x@mean", label="WER", unit="%", direction="lower")
     assert clip_limit(rate, 0.5) == 50
-    assert clip_limit(rate.model_copy(update={"unit": "MOS"}), 0.0) == 0, "nothing to measure by"
+    assert clip_limit(rate.model_copy(update={"unit": "MOS"}), 0.0) == 0, "a margin of 0 gives a limit of 0"
     assert clip_limit(rate.model_copy(update={"unit": "MOS"}), 0.05) == 0.5
 
 
 @pytest.mark.parametrize(("changed", "words"), [(6, "too few to test"), (20, "the difference is not significant")])
-def test_chance_is_named_only_where_it_could_be_told(changed: int, words: str) -> None:
-    """Six values are corrected over: six changed clips cannot be significant."""
+def test_missing_significance_is_stated_only_where_significance_was_possible(changed: int, words: str) -> None:
+    """With a correction over six values, a difference in six clips can never be significant."""
     judged = GatedValue("c", "v", 0.05, clips=24, worse=0.4, p=0.2, changed=changed, tested=6)
     assert words in judged.why
 
 
-def test_an_error_rate_fails_by_the_clip_that_lost_its_words() -> None:
-    """One clip of 24 is heard as nothing; a misheard word of a short clip is no sign."""
-    heard = np.zeros(24)
-    heard[3], heard[7] = 100.0, 33.0
-    assert list(_broken(heard, 50.0)) == [3]
+def test_a_clip_that_loses_all_its_words_is_broken() -> None:
+    """One clip of 24 loses all its words; a single wrong word in a short clip does not count as broken."""
+    increases = np.zeros(24)
+    increases[3], increases[7] = 100.0, 33.0
+    assert list(_broken(increases, 50.0)) == [3]
 
 
-def test_few_changed_clips_are_not_called_chance() -> None:
+def test_a_difference_in_a_few_clips_is_called_too_few_to_test() -> None:
     before = np.full(24, 3.0)
     now = before.copy()
     now[:3] -= 0.45
-    found = one_value(before, now)
-    assert not found.fails
-    assert found.why == "worse by 0.0562, but only 3 of 24 clips changed: too few to test"
+    judged = one_value(before, now)
+    assert not judged.fails
+    assert judged.why == "worse by 0.0562, but only 3 of 24 clips changed: too few to test"
 
 
 def test_a_tenth_of_a_mos_is_found_with_a_hundred_clips() -> None:
@@ -116,18 +116,18 @@ def test_one_percent_of_wer_is_found_with_a_thousand_clips() -> None:
     assert passing(1000, wer=1.0) <= 0.05
 
 
-def test_certain_but_tiny_differences_pass() -> None:
-    """Below the margin, on so many clips that nobody doubts them."""
+def test_significant_differences_within_the_margin_pass() -> None:
+    """On many clips, a difference below the margin is significant."""
     measured, baseline = simulated(0, 4000, quality=0.03)
     verdict = judge(measured, baseline, "new")
     assert verdict.passes
-    assert "significantly worse, but within the margin" in {one.why for one in verdict.judged}
+    assert "significantly worse, but within the margin" in {value.why for value in verdict.judged}
 
 
 def test_a_value_that_is_lost_fails() -> None:
     measured, baseline = simulated(0, 30)
     measured[0].sample.numerator[0, 3] = np.nan
-    [failed] = [one for one in judge(measured, baseline, "new").judged if one.fails]
+    [failed] = [value for value in judge(measured, baseline, "new").judged if value.fails]
     assert failed.why == "fewer values than the baseline for 3"
     assert failed.clips == 29
 
@@ -136,39 +136,40 @@ def test_a_seed_that_is_lost_fails() -> None:
     """A generative system that crashes on one of its seeds is worse than it was."""
     measured, baseline = simulated(0, 30)
     baseline.clips["c"]["wer@pocketsphinx"]["5"] = (*baseline.clips["c"]["wer@pocketsphinx"]["5"][:2], 3)
-    [failed] = [one for one in judge(measured, baseline, "new").judged if one.fails]
+    [failed] = [value for value in judge(measured, baseline, "new").judged if value.fails]
     assert (failed.value, failed.lost) == ("wer@pocketsphinx", ("5",))
 
 
 def test_a_value_that_is_lost_everywhere_fails_with_its_reason() -> None:
     measured, baseline = simulated(0, 30)
-    whys = {("c", "dnsmos.sig", str(clip)): "the model said NaN" for clip in range(30)}
-    [failed] = [one for one in judge(measured[1:], baseline, "new", whys=whys).judged if one.fails]
+    reasons = {("c", "dnsmos.sig", str(clip)): "the model said NaN" for clip in range(30)}
+    [failed] = [value for value in judge(measured[1:], baseline, "new", whys=reasons).judged if value.fails]
     assert failed.why == "fewer values than the baseline for 0, 1, 2 and 27 more: the model said NaN"
 
 
 def test_speakers_do_not_weaken_a_gate() -> None:
-    """Eight speakers in a thousand clips: a flip of whole speakers could find next to nothing among seven values."""
-    found = []
+    """With eight speakers, sign flips of whole speakers could find almost nothing after the correction over values."""
+    passes = []
     for seed in range(50):
         measured, baseline = simulated(seed, 1000, wer=1.0)
         voices = [
-            replace(one, sample=replace(one.sample, cluster=np.arange(1000) % 8), grouped="speaker") for one in measured
+            replace(scores, sample=replace(scores.sample, cluster=np.arange(1000) % 8), grouped="speaker")
+            for scores in measured
         ]
-        found.append(judge(voices, baseline, "new", DRAWS).passes)
-    assert np.mean(found) <= 0.05
+        passes.append(judge(voices, baseline, "new", DRAWS).passes)
+    assert np.mean(passes) <= 0.05
 
 
 def test_the_system_that_is_judged_is_the_one_that_was_named() -> None:
-    both = ("net@old.ckpt", "net@new.ckpt", "other")
-    assert named_system(both, "net@new.ckpt") == "net@new.ckpt"
+    stored = ("net@old.ckpt", "net@new.ckpt", "other")
+    assert named_system(stored, "net@new.ckpt") == "net@new.ckpt"
     assert named_system(["net@new.ckpt", "other"], "net") == "net@new.ckpt"
     assert successor(["net@new.ckpt", "other"], "net@old.ckpt") == "net@new.ckpt"
-    for known, wanted in ((both, "net"), (["net@old.ckpt"], "net@new.ckpt"), (both, "nothing")):
+    for known, wanted in ((stored, "net"), (["net@old.ckpt"], "net@new.ckpt"), (stored, "nothing")):
         with pytest.raises(RequestError, match="name one of them with --system"):
             named_system(known, wanted)
     with pytest.raises(RequestError, match=r"the store has net@old\.ckpt, net@new\.ckpt, other, the baseline is"):
-        successor(both, "net@old.ckpt")
+        successor(stored, "net@old.ckpt")
 
 
 def test_too_few_clips_cannot_be_judged() -> None:

@@ -1,4 +1,4 @@
-"""The gate as a command and as a pytest fixture: files it makes, refuses and keeps."""
+"""The gate as a command and as a pytest fixture: which baselines it writes, refuses and keeps."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ def store(measured_store: Path, tmp_path: Path) -> Path:
     return tmp_path / "s"
 
 
-def made(cli: Cli, system: str = "target") -> None:
+def write_first_baseline(cli: Cli, system: str = "target") -> None:
     done = cli("gate", "s", "--baseline", "b.json", "--update-baseline", "--reason", "first", "--system", system)
     assert done.returncode == 0, done.stderr
 
 
 def test_the_command_passes_fails_and_refuses(cli: Cli, store: Path, tmp_path: Path) -> None:
     assert cli("gate", "s", "--baseline", "b.json").returncode == 2
-    made(cli)
+    write_first_baseline(cli)
     same = cli("gate", "s", "--baseline", "b.json", "--junit", "j.xml", "--summary", "sum.md")
     assert same.returncode == 0, same.stderr
     assert "Gate: passes" in same.stdout
@@ -62,7 +62,7 @@ def test_the_command_passes_fails_and_refuses(cli: Cli, store: Path, tmp_path: P
     assert "values regressed" in summary
 
     text = (tmp_path / "b.json").read_text()
-    changed(tmp_path / "b.json", ("signatures", "lsd"), "lsd@0|another")
+    set_entry(tmp_path / "b.json", ("signatures", "lsd"), "lsd@0|another")
     refused = cli("gate", "s", "--baseline", "b.json")
     assert refused.returncode == 2
     assert "cannot judge: lsd is measured by lsd@" in refused.stderr
@@ -77,18 +77,18 @@ def test_the_command_passes_fails_and_refuses(cli: Cli, store: Path, tmp_path: P
     assert "b.json: not a baseline: suite: Field required" in broken.stderr
 
 
-def changed(path: Path, place: tuple[str, ...], value: object) -> None:
+def set_entry(path: Path, keys: tuple[str, ...], value: object) -> None:
     """Sets one entry of a JSON file."""
-    whole = json.loads(path.read_text())
-    inner = whole
-    for key in place[:-1]:
+    content = json.loads(path.read_text())
+    inner = content
+    for key in keys[:-1]:
         inner = inner[key]
-    inner[place[-1]] = value
-    path.write_text(json.dumps(whole))
+    inner[keys[-1]] = value
+    path.write_text(json.dumps(content))
 
 
 @pytest.mark.parametrize(
-    ("place", "value", "says"),
+    ("keys", "value", "says"),
     [
         (("signatures",), {}, "dnsmos.bak has no signature"),
         (("margins",), {"wer@pocketsphinx": 1.0}, "dnsmos.bak has no margin"),
@@ -102,12 +102,14 @@ def changed(path: Path, place: tuple[str, ...], value: object) -> None:
         (("clips", "c", "wer@pocketsphinx"), {}, "at least 1 item"),
     ],
 )
-def test_a_file_that_guards_nothing_is_none(tmp_path: Path, place: tuple[str, ...], value: object, says: str) -> None:
+def test_a_baseline_that_guards_nothing_is_refused(
+    tmp_path: Path, keys: tuple[str, ...], value: object, says: str
+) -> None:
     _, baseline = simulated(0, 30)
     path = tmp_path / "b.json"
     write_baseline(path, baseline)
     assert read_baseline(path) == baseline
-    changed(path, place, value)
+    set_entry(path, keys, value)
     with pytest.raises(RequestError, match=f"b.json: not a baseline: .*{says}"):
         read_baseline(path)
 
@@ -120,15 +122,15 @@ def test_files_of_another_kind_are_refused(tmp_path: Path, content: bytes) -> No
 
 
 def test_an_interrupted_run_is_not_judged(cli: Cli, store: Path, tmp_path: Path) -> None:
-    made(cli)
+    write_first_baseline(cli)
     next((store / "scores").iterdir()).unlink()
     done = cli("gate", "s", "--baseline", "b.json")
     assert done.returncode == 2
     assert "are not measured yet; run the suite again" in done.stderr
 
 
-def test_a_new_file_never_guards_less_in_silence(cli: Cli, store: Path, tmp_path: Path) -> None:
-    made(cli)
+def test_a_new_baseline_guards_less_only_with_the_option(cli: Cli, store: Path, tmp_path: Path) -> None:
+    write_first_baseline(cli)
     path = tmp_path / "b.json"
 
     def update(*more: str) -> dict[str, float]:
@@ -140,7 +142,7 @@ def test_a_new_file_never_guards_less_in_silence(cli: Cli, store: Path, tmp_path
     with pytest.raises(RequestError, match="not guarded: lsd on voicefixer; if this is intended, add --allow-less"):
         update("--value", "stoi")
     assert update("--value", "stoi", "--allow-less") == {"stoi": 0.01}
-    assert update() == {"stoi": 0.01}, "it stays as it was"
+    assert update() == {"stoi": 0.01}, "an update keeps the guarded values"
     for wrong, says in (
         (("--value", "pesq"), "value pesq: not measured here; measured: lsd, stoi"),
         (("--condition", "x"), "condition x: not measured here; measured: voicefixer"),
@@ -152,7 +154,7 @@ def test_a_new_file_never_guards_less_in_silence(cli: Cli, store: Path, tmp_path
             update(*wrong)
 
 
-def test_a_store_too_small_to_guard_makes_no_file(cli: Cli, tmp_path: Path) -> None:
+def test_a_store_with_too_few_clips_gives_no_baseline(cli: Cli, tmp_path: Path) -> None:
     execute(make_plan(load_suite("demo"), ["unprocessed"], ["lsd", "stoi"], limit=3), tmp_path / "small", workers=1)
     update = ("--baseline", "b.json", "--update-baseline", "--reason", "r", "--system", "unprocessed")
     done = cli("gate", "small", *update)
@@ -162,16 +164,16 @@ def test_a_store_too_small_to_guard_makes_no_file(cli: Cli, tmp_path: Path) -> N
 
 
 def test_a_baseline_changes_only_with_a_reason(cli: Cli, store: Path, tmp_path: Path) -> None:
-    unreasoned = cli("gate", "s", "--baseline", "b.json", "--update-baseline", "--system", "unprocessed")
-    assert unreasoned.returncode == 2
-    assert "--update-baseline needs --reason TEXT" in unreasoned.stderr
-    made(cli)
+    without_reason = cli("gate", "s", "--baseline", "b.json", "--update-baseline", "--system", "unprocessed")
+    assert without_reason.returncode == 2
+    assert "--update-baseline needs --reason TEXT" in without_reason.stderr
+    write_first_baseline(cli)
     again = cli(
         "gate", "s", "--baseline", "b.json", "--update-baseline", "--reason", "tighter", "--margin", "lsd=0.001"
     )
     assert again.returncode == 0, again.stderr
-    kept = json.loads((tmp_path / "b.json").read_text())
-    assert (kept["reason"], kept["margins"]["lsd"], kept["system"]) == ("tighter", 0.001, "target")
+    baseline = json.loads((tmp_path / "b.json").read_text())
+    assert (baseline["reason"], baseline["margins"]["lsd"], baseline["system"]) == ("tighter", 0.001, "target")
     assert cli("gate", "s", "--baseline", "b.json", "--margin", "lsd=9").returncode == 2
     for wrong in ("lsd", "lsd=-1", "=1", "lsd=x"):
         with pytest.raises(RequestError, match=f"--margin {wrong}: wanted VALUE=NUMBER"):
@@ -187,9 +189,9 @@ def test_regression(restorebench_gate):
 """
 
 
-def test_the_pytest_fixture(cli: Cli, store: Path, tmp_path: Path) -> None:
-    """In a pytest of its own, as a user's."""
-    made(cli)
+def test_the_pytest_fixture_passes_and_fails(cli: Cli, store: Path, tmp_path: Path) -> None:
+    """Runs in a separate pytest process, as in a user's project."""
+    write_first_baseline(cli)
     (tmp_path / "test_checkpoint.py").write_text(PLUGIN)
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "no:xdist", "test_checkpoint.py"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
@@ -197,9 +199,7 @@ def test_the_pytest_fixture(cli: Cli, store: Path, tmp_path: Path) -> None:
     assert "worse by" in done.stdout
 
 
-def test_what_failed_everywhere_is_not_left_unguarded_in_silence(
-    cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]
-) -> None:
+def test_a_system_that_always_failed_gets_no_baseline(cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
     systems = ("--systems", "toy-raises,toy-moody", "--metrics", "lsd,si_sdr")
     assert cli("run", "demo", "--store", "s", *systems, env=toy_plugin).returncode == 0
     update = ("gate", "s", "--baseline", "b.json", "--update-baseline", "--reason", "r", "--system")

@@ -1,4 +1,4 @@
-"""Ghost speech is found where nobody speaks; the panel counts what was planted."""
+"""Ghost speech is measured in the target's pauses, and the hallucination panel counts planted errors."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ VALUES = [
 
 
 def spoken(*stretches: tuple[float, float]) -> Audio:
-    """Noise bursts, in seconds from and to, in four seconds of near silence."""
+    """Four seconds of near silence with noise bursts; each stretch is a start and a stop in seconds."""
     rng = np.random.default_rng(0)
     samples = 1e-5 * rng.standard_normal(4 * RATE)
     for start, stop in stretches:
@@ -45,27 +45,27 @@ def ghost(reference: Audio, estimate: Audio) -> float | None:
     return row["ghost"].value
 
 
-def test_ghost_speech_is_the_share_of_pauses_that_it_fills() -> None:
+def test_ghost_speech_is_the_filled_share_of_the_pauses() -> None:
     target = spoken((0.0, 1.0), (3.0, 4.0))
     assert ghost(target, target) == 0
     assert ghost(target, spoken((0.0, 1.0))) == 0, "leaving speech out is no ghost"
-    # One second of two, without the guards at either end of the pause.
+    # One second of the two-second pause is filled; the guard frames at its ends do not count.
     assert ghost(target, spoken((0.0, 1.0), (1.5, 2.5), (3.0, 4.0))) == pytest.approx(100 / 1.83, abs=2)
     assert ghost(target, Audio(np.zeros(4 * RATE, np.float32), RATE)) == 0
     louder = spoken((0.0, 1.0), (1.5, 2.5), (3.0, 4.0))
     assert ghost(target, Audio(louder.samples * 4, RATE)) == ghost(target, louder)
 
 
-def test_what_nobody_hears_is_no_ghost() -> None:
-    """Dither in the place of speech, and beside a scrap of it."""
+def test_inaudible_noise_is_no_ghost_speech() -> None:
+    """Dither alone, and dither after a tenth of a second of sound, is no ghost speech."""
     target = spoken((0.0, 1.0), (3.0, 4.0))
     dither = np.random.default_rng(1).standard_normal(4 * RATE)
     assert ghost(target, Audio((1e-6 * dither).astype(np.float32), RATE)) == 0
-    scrap = 1e-5 * dither
-    scrap[:1600] += 0.1 * np.random.default_rng(2).standard_normal(1600)
-    assert ghost(target, Audio(scrap.astype(np.float32), RATE)) == 0
+    short_sound = 1e-5 * dither
+    short_sound[:1600] += 0.1 * np.random.default_rng(2).standard_normal(1600)
+    assert ghost(target, Audio(short_sound.astype(np.float32), RATE)) == 0
     babble = Audio((0.1 * dither).astype(np.float32), RATE)
-    assert ghost(target, babble) == 100, "everything is filled"
+    assert ghost(target, babble) == 100, "every pause is filled"
 
 
 def test_a_target_without_pauses_has_no_ghosts() -> None:
@@ -74,8 +74,11 @@ def test_a_target_without_pauses_has_no_ghosts() -> None:
     assert row["ghost"].why == "reference: the target has no pause"
 
 
-def test_a_pause_lies_near_the_targets_own_noise_floor() -> None:
-    """30 dB below speech, as in most of LibriSpeech: 45 dB below it 31 of 36 held-out clips had no pause at all."""
+def test_the_pause_threshold_follows_the_targets_noise_floor() -> None:
+    """Noise at 30 dB below speech, as in most of LibriSpeech, does not hide the pauses.
+
+    With a fixed threshold of 45 dB below speech, 31 of 36 held-out clips had no pause at all.
+    """
     hiss = 0.003 * np.random.default_rng(3).standard_normal(4 * RATE)
     target = Audio((spoken((0.0, 1.0), (3.0, 4.0)).samples + hiss).astype(np.float32), RATE)
     assert ghost(target, target) == 0
@@ -83,28 +86,32 @@ def test_a_pause_lies_near_the_targets_own_noise_floor() -> None:
     assert ghost(target, filled) == pytest.approx(100 / 1.83, abs=2)
 
 
-def test_a_clip_that_counts_nothing_is_no_clip_of_a_pooled_rate() -> None:
-    """A metric of others may say 0 of 0."""
+def test_a_clip_with_a_total_of_0_does_not_enter_a_pooled_rate() -> None:
+    """The metric of a plug-in may report 0 errors of 0."""
     records = pd.DataFrame(
         {"utterance": ["a", "b"], "system": "s", "value": [0.0, 50.0],
          "components": ['{"errors": 0, "total": 0}', '{"errors": 30, "total": 60}']}
     )  # fmt: skip
     [value] = metric("ghost").card.values
-    found = paired("c", value, records, {("c", "a"): "", ("c", "b"): ""}, ("s",))
-    assert found.pooled(0) == 50
-    assert found.seeds.tolist() == [[0, 1]]
+    scores = paired("c", value, records, {("c", "a"): "", ("c", "b"): ""}, ("s",))
+    assert scores.pooled(0) == 50
+    assert scores.seeds.tolist() == [[0, 1]]
     assert paired("c", value, records[:1], {("c", "a"): ""}, ("s",)).summary("s") == (None, None, None)
 
 
 def rows(system: str, clip: str, **values: float) -> list[dict[str, object]]:
-    """Records of a clip: WER components by their names, other values as they are."""
+    """Records of a clip. Counts of errors make up its WER; other values are given by name, with `_at_` for `@`."""
     words = {name: values.pop(name, 0.0) for name in ("insertions", "deletions", "substitutions")}
     errors = sum(words.values())
     components = json.dumps({**words, "errors": errors, "total": 10.0})
     common = {"condition": "c", "system": system, "utterance": clip, "seed": 0}
-    found = [{**common, "value_name": "wer@pocketsphinx", "value": 10 * errors, "components": components}]
-    return found + [
-        {**common, "value_name": n.replace("_at_", "@"), "value": v, "components": "{}"} for n, v in values.items()
+    wer_record = {**common, "value_name": "wer@pocketsphinx", "value": 10 * errors, "components": components}
+    return [
+        wer_record,
+        *(
+            {**common, "value_name": name.replace("_at_", "@"), "value": value, "components": "{}"}
+            for name, value in values.items()
+        ),
     ]
 
 
@@ -112,7 +119,7 @@ def sounding(ovl: float, voice: float) -> dict[str, float]:
     return {"dnsmos.ovl": ovl, "spk_sim_at_resemblyzer": voice}
 
 
-def test_the_panel_counts_what_was_planted() -> None:
+def test_the_panel_counts_planted_errors() -> None:
     records = pd.DataFrame(
         [
             *rows("target", "a", **sounding(3.5, 1.0)),
@@ -122,26 +129,26 @@ def test_the_panel_counts_what_was_planted() -> None:
             *rows("liar", "a", insertions=6, **sounding(3.4, 0.5)),
             *rows("liar", "b", substitutions=5, **sounding(3.4, 0.62)),
             *rows("mumbler", "a", insertions=6, **{"dnsmos.ovl": 1.4}),
-            *rows("silent judge", "a"),
+            *rows("unrated", "a"),
         ]
     )
     [table] = panel(records, VALUES)
     assert table.columns == ("system", "inserted %", "deleted %", "substituted %", "good but wrong", "other voice")
     shown = {row[0]: row[1:] for row in table.rows}
     assert shown["target"] == ("0.0", "0.0", "5.0", "0 of 2", "0 of 2")
-    assert shown["unprocessed"][4] == "0 of 2", "below the limit, and the measure of all others"
+    assert shown["unprocessed"][4] == "0 of 2", "its voice is below the limit, but not below itself"
     assert shown["liar"][:3] == ("30.0", "0.0", "25.0")
     assert shown["liar"][3] == "1 of 2: a", "in b five errors of ten are four more than the target's"
     assert shown["liar"][4] == "1 of 2: a", "in b the voice is nearer to the target's than before"
-    assert shown["mumbler"][3:] == ("0 of 1", "–"), "what sounds bad does not deceive; nobody judged its voice"
-    assert shown["silent judge"][3] == "–", "nobody judged how it sounds"
+    assert shown["mumbler"][3:] == ("0 of 1", "–"), "a clip that sounds bad is not counted; its voice has no value"
+    assert shown["unrated"][3] == "–", "its quality has no value"
     unknown = pd.concat([records, pd.DataFrame(rows("liar", "c", insertions=9))])
     [table] = panel(unknown, VALUES, lambda system: f"{system}!")
-    assert {row[0]: row[4] for row in table.rows}["liar!"] == "1 of 2: a", "of those that were judged"
+    assert {row[0]: row[4] for row in table.rows}["liar!"] == "1 of 2: a", "only clips with a voice value count"
     assert panel(records[records["value_name"] == "dnsmos.ovl"], VALUES) == []
 
 
-def test_a_recogniser_that_mishears_clean_speech_accuses_nobody() -> None:
+def test_no_clip_is_called_wrong_if_the_recogniser_fails_on_clean_speech() -> None:
     records = pd.DataFrame(
         [
             *rows("target", "a", substitutions=3, **sounding(3.5, 1.0)),
@@ -157,18 +164,18 @@ def test_a_recogniser_that_mishears_clean_speech_accuses_nobody() -> None:
 
 def test_a_share_of_filled_pauses_needs_clips_with_pauses() -> None:
     def filled(clips: int) -> tuple[str, ...]:
-        counted = {"condition": "c", "system": "s", "seed": 0, "value_name": "ghost", "value": 50.0,
+        record = {"condition": "c", "system": "s", "seed": 0, "value_name": "ghost", "value": 50.0,
                    "components": '{"errors": 3, "total": 6}'}  # fmt: skip
-        [table] = panel(pd.DataFrame([{**counted, "utterance": str(clip)} for clip in range(clips)]), VALUES)
+        [table] = panel(pd.DataFrame([{**record, "utterance": str(clip)} for clip in range(clips)]), VALUES)
         return table.rows[0]
 
     assert filled(5) == ("s", "50.0")
     assert filled(4) == ("s",)
 
 
-def test_agreement_is_within_systems() -> None:
-    """Values that agree on which system is better, and on no clip, do not agree; anchors do not count."""
-    g = np.random.default_rng(0)
+def test_agreement_is_computed_within_systems() -> None:
+    """Values that agree on the better system but not on single clips do not agree; anchors are left out."""
+    rng = np.random.default_rng(0)
     [quality, voice] = [v for v in VALUES if v.name in ("dnsmos.ovl", "spk_sim@resemblyzer")]
     systems, clips = ("target", "a", "b"), tuple(map(str, range(60)))
     cards = {
@@ -176,25 +183,25 @@ def test_agreement_is_within_systems() -> None:
         for name in systems
     }
     levels = np.array([[9.0], [1.0], [5.0]])
-    alike = g.normal(size=(3, 60))
+    alike = rng.normal(size=(3, 60))
 
     def scores(value: Value, noise: np.ndarray) -> PairedScores:
         sample = Sample(levels + noise, np.ones((3, 60)), np.arange(60))
         return PairedScores("c", value, systems, clips, sample, "clip")
 
-    [apart] = agreement([scores(quality, g.normal(size=(3, 60))), scores(voice, g.normal(size=(3, 60)))], cards)
+    [apart] = agreement([scores(quality, rng.normal(size=(3, 60))), scores(voice, rng.normal(size=(3, 60)))], cards)
     assert abs(float(apart.rows[0][2])) < 0.3
     [same] = agreement([scores(quality, alike), scores(voice, 2 * alike)], cards)
     assert same.rows[0][2] == same.rows[0][1] == "1.00"
 
 
-def test_seeds_and_cost() -> None:
+def test_the_tables_of_seeds_and_cost() -> None:
     plan = make_plan(load_suite("demo"), ["spectral-gate", "target"], ["lsd"], limit=2)
-    g = np.random.default_rng(0)
-    level = g.normal(0, 2, 50)
+    rng = np.random.default_rng(0)
+    level = rng.normal(0, 2, 50)
     records = pd.DataFrame(
         {"condition": "c", "system": "spectral-gate", "utterance": str(clip), "seed": seed, "value_name": "lsd",
-         "value": level[clip] + g.normal(), "components": "{}"}
+         "value": level[clip] + rng.normal(), "components": "{}"}
         for clip in range(50) for seed in range(4)
     )  # fmt: skip
     table = seeds(plan, records)
@@ -209,4 +216,4 @@ def test_seeds_and_cost() -> None:
     [row] = cost(
         Board(plan, (), plan.metric_cards, {}, {}, (times,)), {"spectral-gate": Cost(12.3, 0.25, 0.24, 0.5)}
     ).rows
-    assert row[:5] == ("spectral-gate", "0.2", "0.25", "0.24", "12"), "seconds over seconds, as in the leaderboard"
+    assert row[:5] == ("spectral-gate", "0.2", "0.25", "0.24", "12"), "total time over total duration, as on the board"

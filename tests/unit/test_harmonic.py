@@ -1,4 +1,4 @@
-"""Pitch and excitation of the frame codecs: closed forms."""
+"""Pitch and excitation of the frame codecs, checked against closed forms."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RATE, HOP = 16_000, 320
 
 
 def tone(hz: float, seconds: float = 1.0, harmonics: int = 8, offset: float = 0.0) -> torch.Tensor:
-    """A sum of harmonics, 1 / k each; `offset` is the phase of the first in radians."""
+    """A sum of harmonics k with amplitudes in proportion to 1 / k; `offset` is the first one's phase in radians."""
     time = torch.arange(round(seconds * RATE), dtype=torch.float64) / RATE
     angle = 2 * math.pi * hz * time + offset
     return sum(torch.cos(k * angle) / k for k in range(1, harmonics + 1)).float()[None] / 4  # type: ignore[union-attr]
@@ -24,11 +24,11 @@ def tone(hz: float, seconds: float = 1.0, harmonics: int = 8, offset: float = 0.
 
 @pytest.mark.parametrize("hz", [65.0, 110.0, 220.0, 400.0])
 def test_the_pitch_of_a_tone_is_found_within_a_percent(hz: float) -> None:
-    found = track(tone(hz), RATE, HOP)
-    assert found.hz.shape == (1, 50)
+    pitch = track(tone(hz), RATE, HOP)
+    assert pitch.hz.shape == (1, 50)
     inner = slice(3, -3)
-    assert torch.allclose(found.hz[0, inner], torch.tensor(hz), rtol=0.01)
-    assert float(found.periodicity[0, inner].min()) > 0.9
+    assert torch.allclose(pitch.hz[0, inner], torch.tensor(hz), rtol=0.01)
+    assert float(pitch.periodicity[0, inner].min()) > 0.9
 
 
 def test_noise_and_silence_have_no_pitch() -> None:
@@ -38,14 +38,14 @@ def test_noise_and_silence_have_no_pitch() -> None:
 
 
 def test_pulses_are_the_sum_of_their_harmonics() -> None:
-    """Dirichlet's kernel in closed form is the sum written out; its power is 1."""
+    """Dirichlet's kernel in closed form equals the explicit sum; its power is 1."""
     hz = torch.full((1, 50), 151.0)
     phase = phase_of(hz, HOP, RATE)
     count = math.floor(0.975 * RATE / 2 / 151.0)
-    written = sum(torch.cos(k * phase) for k in range(1, count + 1)) * math.sqrt(2 / count)
-    made = pulses(phase, hz, HOP, RATE)
-    assert torch.allclose(made.double(), written, atol=2e-2)  # type: ignore[arg-type]
-    assert float(made.square().mean()) == pytest.approx(1.0, rel=0.05)
+    explicit_sum = sum(torch.cos(k * phase) for k in range(1, count + 1)) * math.sqrt(2 / count)
+    closed_form = pulses(phase, hz, HOP, RATE)
+    assert torch.allclose(closed_form.double(), explicit_sum, atol=2e-2)  # type: ignore[arg-type]
+    assert float(closed_form.square().mean()) == pytest.approx(1.0, rel=0.05)
 
 
 def test_aligned_pulses_have_the_phase_of_the_recording() -> None:
@@ -67,7 +67,7 @@ def test_every_loss_is_zero_for_the_recording_itself() -> None:
     assert all(abs(float(value)) < 2e-3 for value in values)
 
 
-def test_phase_advance_is_blind_to_absolute_phase() -> None:
+def test_phase_advance_does_not_depend_on_absolute_phase() -> None:
     clean = tone(150.0)
     assert float(losses.phase_advance(tone(150.0, offset=1.0), clean, RATE)) < 0.02
     assert float(losses.phase_advance(tone(160.0), clean, RATE)) > 0.2

@@ -1,4 +1,4 @@
-"""A model behind a real server on this machine: the protocol, its failures, and the conformance suite over it."""
+"""A model behind an HTTP server on this machine: the protocol, its failures, and the conformance suite."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ CARD = {"name": "halver", "version": 3, "summary": "Half as loud", "identity": "
 
 
 class Model(BaseHTTPRequestHandler):
-    """Halves what it is sent; refuses a clip that is silent."""
+    """Scales a clip by 0.5 for seed 0 and by 0.4 for other seeds; refuses a silent clip."""
 
     card: object = CARD
-    moved: str = ""
+    redirect_to: str = ""
 
     def log_message(self, *_: object) -> None:
         pass
 
     def answer(self, status: int, body: bytes) -> None:
-        self.send_response(307 if self.moved else status)
-        if self.moved:
-            self.send_header("Location", self.moved)
+        self.send_response(307 if self.redirect_to else status)
+        if self.redirect_to:
+            self.send_header("Location", self.redirect_to)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -47,10 +47,10 @@ class Model(BaseHTTPRequestHandler):
         if not np.any(samples):
             self.answer(422, b"silence is not for me\nsecond line")
             return
-        made = io.BytesIO()
-        seeded = samples * (0.5 if self.headers["X-Seed"] == "0" else 0.4)
-        soundfile.write(made, seeded, rate, format="WAV", subtype="FLOAT")
-        self.answer(200, made.getvalue())
+        response = io.BytesIO()
+        scaled = samples * (0.5 if self.headers["X-Seed"] == "0" else 0.4)
+        soundfile.write(response, scaled, rate, format="WAV", subtype="FLOAT")
+        self.answer(200, response.getvalue())
 
 
 @pytest.fixture
@@ -64,21 +64,21 @@ def address() -> Iterator[str]:
     thread.join()
 
 
-def test_it_restores_and_its_card_is_the_servers(address: str) -> None:
+def test_a_served_model_restores_and_has_the_servers_card(address: str) -> None:
     system = system_of(f"http:{address}")
     assert (system.card.version, system.card.identity, system.card.rate) == (3, "abc", 16_000)
-    given = Audio(np.linspace(-0.5, 0.5, 160, dtype=np.float32), 16_000)
-    made = system.restore([given, given], [0, 1])  # type: ignore[union-attr]
-    assert np.allclose(made[0].samples, given.samples / 2)
-    assert np.allclose(made[1].samples, given.samples * np.float32(0.4))
+    clip = Audio(np.linspace(-0.5, 0.5, 160, dtype=np.float32), 16_000)
+    restored = system.restore([clip, clip], [0, 1])  # type: ignore[union-attr]
+    assert np.allclose(restored[0].samples, clip.samples / 2)
+    assert np.allclose(restored[1].samples, clip.samples * np.float32(0.4))
     with pytest.raises(AudioError, match=r"answers 422: silence is not for me$"):
         system.restore([Audio(np.zeros(160, np.float32), 16_000)], [0])  # type: ignore[union-attr]
 
 
-def test_it_follows_nobody_elsewhere(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_redirect_is_not_followed(address: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Audio stays on this machine, whatever the server answers."""
     system = system_of(f"http:{address}")
-    monkeypatch.setattr(Model, "moved", "http://192.0.2.1/restore")
+    monkeypatch.setattr(Model, "redirect_to", "http://192.0.2.1/restore")
     with pytest.raises(AudioError, match="answers 307"):
         system.restore([Audio(np.ones(160, np.float32), 16_000)], [0])  # type: ignore[union-attr]
     with pytest.raises(RequestError, match="redirects elsewhere"):
@@ -86,14 +86,14 @@ def test_it_follows_nobody_elsewhere(address: str, monkeypatch: pytest.MonkeyPat
     assert HttpSystem.card.name == "http"
 
 
-def test_it_stands_on_a_board(address: str, cli: Cli) -> None:
+def test_a_served_model_is_on_the_board(address: str, cli: Cli) -> None:
     done = cli("run", "demo", "--systems", f"unprocessed,http:{address}", "--metrics", "si_sdr", "--limit", "2",
                "--store", "s", "--format", "csv")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert f"http:{address}" in done.stdout
 
 
-def test_the_conformance_suite_speaks_to_it(address: str) -> None:
+def test_the_conformance_suite_finds_the_faults_of_a_served_model(address: str) -> None:
     assert {fault.check for fault in rb.check_system(f"http:{address}").faults} == {"gain", "finite", "silence"}
 
 
@@ -107,14 +107,14 @@ def test_the_conformance_suite_speaks_to_it(address: str) -> None:
         ("http:127.0.0.1:9", "127.0.0.1:9/card does not answer"),
     ],
 )
-def test_what_cannot_be_asked_is_one_line(name: str, says: str) -> None:
+def test_an_unusable_address_is_refused_in_one_line(name: str, says: str) -> None:
     with pytest.raises(RequestError, match=says) as caught:
         system_of(name)
     assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("card", [{}, [], {"name": "x"}, {"name": "x", "version": 0}, {**CARD, "rate": "fast"}])
-def test_a_card_that_is_none(address: str, card: object, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_invalid_card_is_refused_in_one_line(address: str, card: object, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Model, "card", card)
     with pytest.raises(RequestError, match="/card is not a valid card") as caught:
         system_of(f"http:{address}")

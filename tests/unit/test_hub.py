@@ -26,19 +26,19 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def made(folder: Path) -> Board:
+def demo_board(folder: Path) -> Board:
     from restorebench.benchmark.store.store import open_store
 
     [plan] = open_store(folder).plans()
     return board(plan, open_store(folder))
 
 
-def test_the_hubs_client_reads_the_results_and_every_task_is_declared(made: Board) -> None:
-    text, left_out = eval_results(made, "restore/demo", "spectral-gate")
+def test_the_hubs_client_reads_the_results_and_every_task_is_declared(demo_board: Board) -> None:
+    text, left_out = eval_results(demo_board, "restore/demo", "spectral-gate")
     [entry] = parse_eval_result_entries(yaml.safe_load(text))
-    [cell] = [c for c in made.cells if c.system == "spectral-gate" and c.value_name == "lsd"]
+    [cell] = [c for c in demo_board.cells if c.system == "spectral-gate" and c.value_name == "lsd"]
     assert (entry.dataset_id, entry.value, left_out) == ("restore/demo", pytest.approx(cell.value, abs=1e-4), [])
-    declared = yaml.safe_load(eval_yaml(made))
+    declared = yaml.safe_load(eval_yaml(demo_board))
     assert [task["id"] for task in declared["tasks"]] == [entry.task_id] == ["voicefixer_lsd"]
     assert entry.notes is not None
     assert "12 values, 95 % interval" in entry.notes
@@ -46,12 +46,12 @@ def test_the_hubs_client_reads_the_results_and_every_task_is_declared(made: Boar
 
 
 def test_the_command_prints_both_files(cli: Cli, folder: Path) -> None:
-    found = cli("board", str(folder), "--format", "hf-eval-results", "--dataset", "a/b", "--system", "spectral-gate")
-    assert [entry.dataset_id for entry in parse_eval_result_entries(yaml.safe_load(found.stdout))] == ["a/b"]
+    done = cli("board", str(folder), "--format", "hf-eval-results", "--dataset", "a/b", "--system", "spectral-gate")
+    assert [entry.dataset_id for entry in parse_eval_result_entries(yaml.safe_load(done.stdout))] == ["a/b"]
     assert yaml.safe_load(cli("board", str(folder), "--format", "hf-eval-yaml").stdout)["name"] == "RestoreBench demo"
-    nameless = cli("board", str(folder), "--format", "hf-eval-results", "--system", "spectral-gate")
-    assert nameless.returncode == 2
-    assert "--dataset '': wanted OWNER/NAME" in nameless.stderr
+    without_dataset = cli("board", str(folder), "--format", "hf-eval-results", "--system", "spectral-gate")
+    assert without_dataset.returncode == 2
+    assert "--dataset '': wanted OWNER/NAME" in without_dataset.stderr
     assert "belong to --format hf-eval-results" in cli("board", str(folder), "--dataset", "a/b").stderr
 
 
@@ -62,51 +62,57 @@ def test_a_board_is_printed_in_every_format_of_tables() -> None:
 
 def test_a_packs_results_stay_self_reported(cli: Cli, folder: Path, tmp_path: Path) -> None:
     assert cli("submit", "pack", str(folder), "--out", "x.rbz").returncode == 0
-    found = cli("board", "x.rbz", "--format", "hf-eval-results", "--dataset", "a/b", "--system", "spectral-gate")
-    assert "self-reported, not measured here: x.rbz" in found.stderr
+    done = cli("board", "x.rbz", "--format", "hf-eval-results", "--dataset", "a/b", "--system", "spectral-gate")
+    assert "self-reported, not measured here: x.rbz" in done.stderr
 
 
-def test_conditions_that_differ_in_a_sign_are_tasks_of_their_own(made: Board) -> None:
+def test_conditions_that_differ_in_one_character_are_separate_tasks(demo_board: Board) -> None:
     names = [condition.name for condition in load_suite("demo-distortions").condition]
-    wide = replace(made, cells=tuple(replace(c, condition=name) for c in made.cells for name in (*names, "中文")))
+    wide = replace(
+        demo_board, cells=tuple(replace(c, condition=name) for c in demo_board.cells for name in (*names, "中文"))
+    )
     assert len(set(task_ids(wide).values())) == len(names) + 1
 
 
-def test_the_row_that_is_no_anchor_is_the_model(made: Board) -> None:
-    cards = dict(made.plan.system_cards)
+def test_the_only_row_that_is_no_anchor_is_the_model(demo_board: Board) -> None:
+    cards = dict(demo_board.plan.system_cards)
     systems = {name: cards[name] for name in ("unprocessed", "spectral-gate")}
-    alone = replace(made, plan=replace(made.plan, system_cards=systems))
-    assert eval_results(alone, "a/b") == eval_results(made, "a/b", "spectral-gate")
+    alone = replace(demo_board, plan=replace(demo_board.plan, system_cards=systems))
+    assert eval_results(alone, "a/b") == eval_results(demo_board, "a/b", "spectral-gate")
     for no_model in ("dtln", "target"):
         with pytest.raises(RequestError, match="one of spectral-gate"):
-            eval_results(made, "a/b", no_model)
-    anchors = replace(made, plan=replace(made.plan, system_cards={"target": cards["target"]}))
+            eval_results(demo_board, "a/b", no_model)
+    anchors = replace(demo_board, plan=replace(demo_board.plan, system_cards={"target": cards["target"]}))
     with pytest.raises(RequestError, match="no system but anchors"):
         eval_results(anchors, "a/b")
 
 
-def test_a_mean_over_fewer_clips_is_not_listed(made: Board) -> None:
-    holed = replace(
-        made,
+def test_a_mean_over_fewer_clips_is_not_listed(demo_board: Board) -> None:
+    incomplete = replace(
+        demo_board,
         cells=tuple(
             replace(c, n=c.n - 1, why="1 of 12 clips have no value: broke") if c.value_name == "lsd" else c
-            for c in made.cells
+            for c in demo_board.cells
         ),
     )
     with pytest.raises(RequestError, match="no value over all clips of demo"):
-        eval_results(holed, "a/b", "spectral-gate")
-    more = replace(holed, cells=(*holed.cells, *(replace(c, condition="other") for c in made.cells)))
-    text, left_out = eval_results(more, "a/b", "spectral-gate")
+        eval_results(incomplete, "a/b", "spectral-gate")
+    two_conditions = replace(
+        incomplete, cells=(*incomplete.cells, *(replace(c, condition="other") for c in demo_board.cells))
+    )
+    text, left_out = eval_results(two_conditions, "a/b", "spectral-gate")
     assert [entry.task_id for entry in parse_eval_result_entries(yaml.safe_load(text))] == ["other_lsd"]
     assert left_out == ["voicefixer, lsd: 1 of 12 clips have no value: broke"]
 
 
-def test_a_part_of_a_suite_is_refused(made: Board) -> None:
+def test_a_part_of_a_suite_is_refused(demo_board: Board) -> None:
     with pytest.raises(RequestError, match="without 9 of its clips"):
-        eval_results(replace(made, plan=replace(made.plan, left_out=9)), "a/b", "spectral-gate")
+        eval_results(replace(demo_board, plan=replace(demo_board.plan, left_out=9)), "a/b", "spectral-gate")
 
 
-def test_two_tasks_never_share_a_name(made: Board) -> None:
-    alike = replace(made, cells=tuple(replace(c, condition=name) for c in made.cells for name in ("a b", "a_b")))
+def test_two_tasks_never_share_a_name(demo_board: Board) -> None:
+    alike = replace(
+        demo_board, cells=tuple(replace(c, condition=name) for c in demo_board.cells for name in ("a b", "a_b"))
+    )
     with pytest.raises(RequestError, match="a b, lsd and a_b, lsd would share the name of a task"):
         task_ids(alike)

@@ -1,4 +1,4 @@
-"""Scores made elsewhere: taken over under their own name, each to the one clip it means, or refused whole."""
+"""Imported scores are stored under their own name, each for its clip; a table with a mistake is refused as a whole."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from tests.conftest import Cli
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def measured_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plan = make_plan(load_suite("demo"), ["unprocessed", "target"], ["si_sdr"], limit=2)
     return execute(plan, tmp_path_factory.mktemp("made") / "store", workers=1).root
 
 
 @pytest.fixture
-def store(made: Path, tmp_path: Path) -> Store:
-    return Store(shutil.copytree(made, tmp_path / "store"))
+def store(measured_store: Path, tmp_path: Path) -> Store:
+    return Store(shutil.copytree(measured_store, tmp_path / "store"))
 
 
 def table(store: Store, text: str) -> Path:
@@ -39,7 +39,7 @@ def clips(store: Store) -> list[str]:
     return [trial.utterance.id for trial in store.plans()[0].trials]
 
 
-def test_scores_stand_in_the_board_under_their_name(store: Store, cli: Cli) -> None:
+def test_imported_scores_are_on_the_board_under_their_name(store: Store, cli: Cli) -> None:
     first, second = clips(store)
     path = table(store, f"system,id,value\nunprocessed,{first},2.0\nunprocessed,{second},3.0\ntarget,{first},4.0\n")
     done = cli("score", "--import", path, "--metric", "sesqa", "--store", store.root)
@@ -54,7 +54,7 @@ def test_scores_stand_in_the_board_under_their_name(store: Store, cli: Cli) -> N
     assert "n=1/2" in shown.stdout
 
 
-def test_another_table_replaces_it_and_never_mixes(store: Store) -> None:
+def test_a_second_table_replaces_the_first_and_is_not_mixed_with_it(store: Store) -> None:
     first, second = clips(store)
     import_scores(store, store.plans()[0], table(store, f"system,id,value\ntarget,{first},1.0\n"), "panel")
     import_scores(store, store.plans()[0], table(store, f"system,id,value\ntarget,{second},5.0\n"), "panel")
@@ -63,7 +63,7 @@ def test_another_table_replaces_it_and_never_mixes(store: Store) -> None:
     assert (cell.value, cell.n) == (5.0, 1)
 
 
-def test_an_unpublished_judge_says_why_its_column_is_empty(store: Store, cli: Cli) -> None:
+def test_an_unpublished_metric_gives_the_reason_for_its_missing_values(store: Store, cli: Cli) -> None:
     assert "restorebench score --import" in why_not("metrics", "sesqa")
     done = cli("run", "demo", "--systems", "target", "--metrics", "sesqa", "--limit", "1", "--store", "other")
     assert "SESQA was never published; import scores" in (store.root.parent / "other" / "records.csv").read_text()
@@ -89,11 +89,11 @@ def test_an_unpublished_judge_says_why_its_column_is_empty(store: Store, cli: Cl
         ("system,id,value\ntarget,{first},1\n", "dnsmos.ovl", "dnsmos.ovl is a value of dnsmos"),
     ],
 )
-def test_what_does_not_fit_is_refused_whole(store: Store, text: str, metric: str, words: str) -> None:
+def test_a_table_with_a_mistake_is_refused_as_a_whole(store: Store, text: str, metric: str, words: str) -> None:
     before = sorted(store.root.rglob("*"))
-    good = "target,{second},1\n" if "value\ntarget" in text else ""
+    valid_row = "target,{second},1\n" if "value\ntarget" in text else ""
     first, second = clips(store)
-    path = table(store, (text + good).format(first=first, second=second))
+    path = table(store, (text + valid_row).format(first=first, second=second))
     with pytest.raises(RequestError) as caught:
         import_scores(store, store.plans()[0], path, metric)
     assert words in str(caught.value)
@@ -101,13 +101,13 @@ def test_what_does_not_fit_is_refused_whole(store: Store, text: str, metric: str
     assert sorted(store.root.rglob("*")) == before
 
 
-def test_a_blank_seed_is_none(store: Store) -> None:
+def test_a_blank_seed_and_condition_are_accepted(store: Store) -> None:
     first, _ = clips(store)
     path = table(store, f"system,id,value,seed,condition\ntarget,{first},1,,\n")
     assert import_scores(store, store.plans()[0], path, "sesqa") == 1
 
 
-def test_score_says_what_it_wants(cli: Cli) -> None:
+def test_score_without_options_names_the_options(cli: Cli) -> None:
     done = cli("score")
     assert done.returncode == 2
     assert "wanted --estimates DIR and --out FILE, or --import FILE" in done.stderr

@@ -1,4 +1,4 @@
-"""Baselines that run from their owners' packages: what is told before their environments are built."""
+"""Baselines that run in environments with their authors' packages: checks before an environment is built."""
 
 from __future__ import annotations
 
@@ -19,7 +19,9 @@ NAMES = [
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_absent_weights_name_the_command(name: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_absent_weights_are_refused_with_the_fetch_command(
+    name: str, cli: Cli, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("RESTOREBENCH_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     done = cli("run", "demo", "--systems", name, "--metrics", "lsd", "--limit", "1", "--store", "s")
@@ -33,7 +35,7 @@ def test_no_other_checkpoint_can_be_named() -> None:
 
 
 def test_a_new_environment_is_a_new_identity() -> None:
-    """Other versions of the packages may give other sound, so results of the old ones are not taken for theirs."""
+    """Other versions of the packages may give other sound, so results of the old versions must not be reused."""
     system = registry.create("systems", "frcrn")
     trial = Trial("demo", "voicefixer", Utterance("a", None), None, "")
     before = system_identity(system, trial)
@@ -44,15 +46,15 @@ def test_a_new_environment_is_a_new_identity() -> None:
 
 
 def test_sampling_options_are_part_of_the_identity_and_reach_the_worker() -> None:
-    """Diffusion of 10 steps is another system than diffusion of 30; no option reaches a package that has none."""
+    """Diffusion with 10 steps is another system than diffusion with 30; unknown options are refused."""
     default, short = registry.create("systems", "sgmse-vbdmd"), registry.create("systems", "sgmse-vbdmd?steps=10")
     assert dict(default.settings)["steps"] == "30"
     assert dict(short.settings)["steps"] == "10"
     assert {"steps=30", "corrector=ald", "snr=0.5"} <= set(default.card.identity.split())
     assert "steps=10" in short.card.identity
-    for wrong in ("sgmse-vbdmd?steps=0", "sgmse-vbdmd?corrector=langevin", "storm?stpes=3", "frcrn?steps=1"):
+    for invalid_name in ("sgmse-vbdmd?steps=0", "sgmse-vbdmd?corrector=langevin", "storm?stpes=3", "frcrn?steps=1"):
         with pytest.raises(RequestError, match="wanted"):
-            registry.create("systems", wrong)
+            registry.create("systems", invalid_name)
 
 
 def test_a_system_of_another_program_says_how_to_run_it(cli: Cli) -> None:

@@ -1,4 +1,4 @@
-"""Winners only where they are sure, ties where nothing separates, holes and anchors unranked; breakdowns add up."""
+"""Leaderboards: significant winners, ties, no ranks for incomplete systems and anchors; breakdowns of scores."""
 
 from __future__ import annotations
 
@@ -43,32 +43,32 @@ def scores(shifts: tuple[float, ...], clips: int = 40) -> PairedScores:
     return PairedScores("c", VALUE, SYSTEMS, tuple(map(str, range(clips))), sample, "clip")
 
 
-def placed(found: PairedScores) -> Column:
-    clips = len(found.clips)
+def placed(paired: PairedScores) -> Column:
+    clips = len(paired.clips)
     cells = {}
-    for row, system in enumerate(found.systems):
-        n = int(np.isfinite(found.sample.numerator[row]).sum())
-        low_high = found.summary(system)
+    for row, system in enumerate(paired.systems):
+        n = int(np.isfinite(paired.sample.numerator[row]).sum())
+        low_high = paired.summary(system)
         cells[system] = Cell("s", "c", system, "v", "v@1", *low_high, n, clips)
-    return column(found, cells, CARDS)
+    return column(paired, cells, CARDS)
 
 
 def test_a_tie_has_no_winner() -> None:
-    made = placed(scores((2.0, 1.0, 1.0, 0.0, 5.0))).entries
-    assert made["good"].ties == made["alike"].ties == "a"
-    assert made["bad"].ties == "b"
-    assert not any(entry.winner for entry in made.values())
-    assert made["bad"].rank == (3, 3)
-    assert made["good"].rank == (1, 2)
-    assert made["target"].rank is None
-    assert made["holed"].rank is None
-    assert (made["holed"].cell.n, made["holed"].cell.planned) == (39, 40)
+    entries = placed(scores((2.0, 1.0, 1.0, 0.0, 5.0))).entries
+    assert entries["good"].ties == entries["alike"].ties == "a"
+    assert entries["bad"].ties == "b"
+    assert not any(entry.winner for entry in entries.values())
+    assert entries["bad"].rank == (3, 3)
+    assert entries["good"].rank == (1, 2)
+    assert entries["target"].rank is None
+    assert entries["holed"].rank is None
+    assert (entries["holed"].cell.n, entries["holed"].cell.planned) == (39, 40)
 
 
-def test_a_sure_winner_is_one() -> None:
-    made = placed(scores((2.0, 1.0, 0.5, 0.0, 5.0))).entries
-    assert [name for name, entry in made.items() if entry.winner] == ["good"]
-    cell = made["good"].cell
+def test_a_significant_winner_is_marked() -> None:
+    entries = placed(scores((2.0, 1.0, 0.5, 0.0, 5.0))).entries
+    assert [name for name, entry in entries.items() if entry.winner] == ["good"]
+    cell = entries["good"].cell
     assert cell.low is not None
     assert cell.high is not None
     assert cell.low < (cell.value or 0) < cell.high
@@ -76,38 +76,39 @@ def test_a_sure_winner_is_one() -> None:
 
 @pytest.mark.parametrize("clips", [12, 40])
 def test_the_detectable_difference_is_found_in_80_of_100_tables(clips: int) -> None:
-    """Its definition, by simulation, under the board's own correction: two systems that lie just so far apart."""
-    claimed = placed(scores((2.0, 1.0, 1.0, 1.0, 1.0), clips)).detectable
-    assert claimed is not None
-    found = []
+    """Simulates two systems with exactly this difference, under the board's correction for multiple tests."""
+    detectable = placed(scores((2.0, 1.0, 1.0, 1.0, 1.0), clips)).detectable
+    assert detectable is not None
+    separated = []
     for seed in range(150):
         own = np.random.default_rng(seed).normal(0, 0.1, (5, clips))
         sample = Sample(
-            own + np.array([[9.0], [0.0], [claimed], [-9.0], [-18.0]]), np.ones((5, clips)), np.arange(clips)
+            own + np.array([[9.0], [0.0], [detectable], [-9.0], [-18.0]]), np.ones((5, clips)), np.arange(clips)
         )
         table = PairedScores("c", VALUE, SYSTEMS, tuple(map(str, range(clips))), sample, "clip")
         tested = table.difference("good", "alike")
-        found.append(tested is not None and tested.separated)
-    # The claim is for the hardest of the ten pairs; Holm's step helps here, where all other pairs are separated.
-    assert 0.75 <= np.mean(found) <= 0.99
+        separated.append(tested is not None and tested.separated)
+    # The detectable difference assumes the strictest of Holm's ten levels. Here all other pairs are separated, so this
+    # pair is tested at a less strict level.
+    assert 0.75 <= np.mean(separated) <= 0.99
 
 
 def test_too_few_clips_can_show_no_difference() -> None:
-    """Five clips have no p below 0.0625, whatever they differ by."""
-    made = placed(scores((2.0, 1.0, 0.0, -1.0, 1.0), 5))
-    assert made.detectable is None
-    assert not any(entry.winner for entry in made.entries.values())
+    """With five clips, p cannot be below 0.0625, however large the difference is."""
+    ranking = placed(scores((2.0, 1.0, 0.0, -1.0, 1.0), 5))
+    assert ranking.detectable is None
+    assert not any(entry.winner for entry in ranking.entries.values())
 
 
 def test_cost_is_not_tested() -> None:
-    """A batch's clips share one measurement: twelve clips are two."""
+    """The clips of a batch share one measurement, so twelve clips may be only two independent measurements."""
     speed = VALUE.model_copy(update={"role": "speed"})
-    made = placed(replace(scores((2.0, 1.0, 0.5, 0.0, 5.0)), value=speed))
-    assert all(entry.rank is None and not entry.winner and entry.cell.low is None for entry in made.entries.values())
-    assert made.entries["good"].cell.value is not None
+    ranking = placed(replace(scores((2.0, 1.0, 0.5, 0.0, 5.0)), value=speed))
+    assert all(entry.rank is None and not entry.winner and entry.cell.low is None for entry in ranking.entries.values())
+    assert ranking.entries["good"].cell.value is not None
 
 
-def test_what_a_recipe_says_of_a_clip() -> None:
+def test_facts_of_a_clip_come_from_its_recipe() -> None:
     recipe = Recipe(
         "voicefixer",
         (
@@ -124,94 +125,95 @@ def test_what_a_recipe_says_of_a_clip() -> None:
     assert PacketLoss.severities(lost, None) == {}
 
 
-def test_bins_hold_every_clip_once_and_the_factor_that_matters_explains() -> None:
+def test_bins_hold_every_clip_once_and_the_relevant_factor_explains_the_scores() -> None:
     clips = 60
     snr = np.random.default_rng(1).uniform(-5, 20, clips)
     numerator = (3 + 0.05 * snr)[None]
     sample = Sample(numerator, np.ones((1, clips)), np.arange(clips))
-    one = PairedScores("c", VALUE, ("one",), tuple(map(str, range(clips))), sample, "clip")
-    facts: dict[str, Facts] = {
-        f"c/{place}": {"SNR": Quantity(x, "dB", 1), "T60": Quantity(0.5, "s", 2)} for place, x in enumerate(snr)
+    paired = PairedScores("c", VALUE, ("one",), tuple(map(str, range(clips))), sample, "clip")
+    clip_facts: dict[str, Facts] = {
+        f"c/{number}": {"SNR": Quantity(snr_db, "dB", 1), "T60": Quantity(0.5, "s", 2)}
+        for number, snr_db in enumerate(snr)
     }
-    [found] = breakdowns(one, facts)
-    assert found.factor == "SNR"
-    assert sum(found.clips) == clips
-    assert max(found.clips) - min(found.clips) <= 1
-    means = found.means["one"]
+    [breakdown] = breakdowns(paired, clip_facts)
+    assert breakdown.factor == "SNR"
+    assert sum(breakdown.clips) == clips
+    assert max(breakdown.clips) - min(breakdown.clips) <= 1
+    means = breakdown.means["one"]
     assert all(mean is not None for mean in means)
     assert sorted(means) == list(means)  # type: ignore[type-var]
-    assert found.explained["one"].share == pytest.approx(1.0)
-    assert found.explained["one"].p < 1e-9
+    assert breakdown.explained["one"].share == pytest.approx(1.0)
+    assert breakdown.explained["one"].p < 1e-9
 
 
-def two(slope: float, voices: float = 0.0) -> tuple[PairedScores, dict[str, Facts]]:
-    """Two systems; what they differ by depends on the SNR and on the speaker, twelve of whom have ten clips each."""
+def two_systems(slope: float, voices: float = 0.0) -> tuple[PairedScores, dict[str, Facts]]:
+    """Two systems whose difference depends on the SNR and on the speaker; each of twelve speakers has ten clips."""
     rng = np.random.default_rng(3)
     clips = 120
     snr, speaker = rng.uniform(-5, 20, clips), np.arange(clips) % 12
     base = rng.normal(3, 0.5, clips)
     gap = 0.2 + slope * snr + voices * (speaker == 7) + rng.normal(0, 0.1, clips)
     sample = Sample(np.stack([base + gap, base]), np.ones((2, clips)), np.arange(clips))
-    facts: dict[str, Facts] = {
+    clip_facts: dict[str, Facts] = {
         f"c/{n}": {"SNR": Quantity(snr[n], "dB", 1), "speaker": f"p{speaker[n]:02d}"} for n in range(clips)
     }
-    return PairedScores("c", VALUE, ("a", "b"), tuple(map(str, range(clips))), sample, "clip"), facts
+    return PairedScores("c", VALUE, ("a", "b"), tuple(map(str, range(clips))), sample, "clip"), clip_facts
 
 
 def test_the_factor_behind_a_gap_is_named() -> None:
-    found, facts = two(slope=0.02)
-    snr, speaker = gaps(found, facts, "a", "b")
+    paired, clip_facts = two_systems(slope=0.02)
+    snr, speaker = gaps(paired, clip_facts, "a", "b")
     assert (snr.factor, speaker.factor) == ("SNR", "speaker")
     assert snr.explained.share == pytest.approx(0.02**2 * 52 / (0.02**2 * 52 + 0.01), abs=0.1)
     assert [d for d in snr.differences if d is not None] == sorted(d for d in snr.differences if d is not None)
-    [row] = significant_rows([(found, "a - b", gap) for gap in (snr, speaker)])
+    [row] = significant_rows([(paired, "a - b", gap) for gap in (snr, speaker)])
     assert row[:3] == ("V", "a - b", "SNR")
     assert "+0" in row[5]
     assert " dB" in row[5]
 
 
 def test_a_speaker_behind_a_gap_is_among_those_shown() -> None:
-    found, facts = two(slope=0.0, voices=1.0)
-    snr, speaker = gaps(found, facts, "a", "b")
+    paired, clip_facts = two_systems(slope=0.0, voices=1.0)
+    snr, speaker = gaps(paired, clip_facts, "a", "b")
     assert speaker.explained.share > 0.8
     assert len(speaker.bins) == 8, "the worst four and the best four of twelve"
     assert speaker.bins[-1] == "p07"
     assert speaker.differences[-1] == pytest.approx(1.2, abs=0.1)
-    assert significant_rows([(found, "", snr)]) == ()
+    assert significant_rows([(paired, "", snr)]) == ()
 
 
 def test_nothing_is_explained_where_nothing_differs_or_nothing_is_known() -> None:
-    found, facts = two(slope=0.0)
-    assert significant_rows([(found, "", gap) for gap in gaps(found, facts, "a", "b")]) == ()
-    assert {gap.explained for gap in gaps(found, facts, "a", "a")} == {None}
-    assert gaps(found, {}, "a", "b") == []
+    paired, clip_facts = two_systems(slope=0.0)
+    assert significant_rows([(paired, "", gap) for gap in gaps(paired, clip_facts, "a", "b")]) == ()
+    assert {gap.explained for gap in gaps(paired, clip_facts, "a", "a")} == {None}
+    assert gaps(paired, {}, "a", "b") == []
 
 
-def test_speakers_with_a_clip_each_are_no_factor() -> None:
-    found, facts = two(slope=0.0)
-    alone: dict[str, Facts] = {clip: {"speaker": clip} for clip in facts}
-    assert gaps(found, alone, "a", "b") == []
+def test_speakers_with_one_clip_each_are_no_factor() -> None:
+    paired, clip_facts = two_systems(slope=0.0)
+    one_clip_each: dict[str, Facts] = {clip: {"speaker": clip} for clip in clip_facts}
+    assert gaps(paired, one_clip_each, "a", "b") == []
 
 
-def test_a_factor_that_means_nothing_is_seldom_named() -> None:
-    """The F test's error over 400 random factors."""
-    found, _ = two(slope=0.0)
+def test_a_random_factor_is_rarely_named() -> None:
+    """At p < 0.05, the F test should name about 20 of 400 random factors."""
+    paired, _ = two_systems(slope=0.0)
     rng = np.random.default_rng(9)
     named = 0
     for _ in range(400):
-        facts: dict[str, Facts] = {f"c/{clip}": {"SNR": Quantity(rng.normal(), "dB", 1)} for clip in found.clips}
-        [gap] = gaps(found, facts, "a", "b")
+        clip_facts: dict[str, Facts] = {f"c/{clip}": {"SNR": Quantity(rng.normal(), "dB", 1)} for clip in paired.clips}
+        [gap] = gaps(paired, clip_facts, "a", "b")
         named += gap.explained.p < 0.05
     assert 8 <= named <= 33
 
 
-def test_a_clip_that_nobody_has_a_value_for_unranks_nobody() -> None:
-    found = scores((2.0, 1.0, 0.5, 0.0, 5.0))
-    found.sample.numerator[:, 7] = np.nan
-    made = placed(found).entries
-    assert made["good"].rank == (1, 1)
-    assert made["good"].winner
-    assert made["holed"].rank is None, "it has a hole of its own"
+def test_a_clip_on_which_no_system_has_a_value_changes_no_rank() -> None:
+    paired = scores((2.0, 1.0, 0.5, 0.0, 5.0))
+    paired.sample.numerator[:, 7] = np.nan
+    entries = placed(paired).entries
+    assert entries["good"].rank == (1, 1)
+    assert entries["good"].winner
+    assert entries["holed"].rank is None, "it has no value on another clip"
 
 
 @pytest.mark.parametrize(
@@ -223,14 +225,16 @@ def test_a_clip_that_nobody_has_a_value_for_unranks_nobody() -> None:
         ([0.0] * 15 + [1, 2, 3, 4, 5, 6], ("0.0 to 0.0 dB", "1.0 to 6.0 dB"), (15, 6)),
     ],
 )
-def test_bins_say_what_they_hold(numbers: list[float], bins: tuple[str, ...], clips: tuple[int, ...]) -> None:
+def test_bins_are_named_by_their_range(numbers: list[float], bins: tuple[str, ...], clips: tuple[int, ...]) -> None:
     numerator = np.array(numbers)[None] + 1.0
     sample = Sample(numerator, np.ones_like(numerator), np.arange(numerator.shape[1]))
-    one = PairedScores("c", VALUE, ("one",), tuple(map(str, range(numerator.shape[1]))), sample, "clip")
-    facts: dict[str, Facts] = {f"c/{place}": {"SNR": Quantity(number, "dB", 1)} for place, number in enumerate(numbers)}
-    [found] = breakdowns(one, facts)
-    assert found.bins == bins
-    assert found.clips == clips
+    paired = PairedScores("c", VALUE, ("one",), tuple(map(str, range(numerator.shape[1]))), sample, "clip")
+    clip_facts: dict[str, Facts] = {
+        f"c/{index}": {"SNR": Quantity(number, "dB", 1)} for index, number in enumerate(numbers)
+    }
+    [breakdown] = breakdowns(paired, clip_facts)
+    assert breakdown.bins == bins
+    assert breakdown.clips == clips
 
 
 def test_a_factor_that_does_not_vary_among_known_scores_explains_nothing() -> None:
@@ -240,17 +244,17 @@ def test_a_factor_that_does_not_vary_among_known_scores_explains_nothing() -> No
     assert explained(factor, values) is None
 
 
-def test_a_bin_says_how_many_of_its_clips_a_system_has() -> None:
-    found, facts = two(slope=0.02)
-    found.sample.numerator[1, 5:] = np.nan
-    everything = breakdown_tables([found], facts)
-    table = next(table for breakdown, table in everything if breakdown.factor == "SNR")
+def test_a_bin_shows_on_how_many_of_its_clips_a_system_has_a_value() -> None:
+    paired, clip_facts = two_systems(slope=0.02)
+    paired.sample.numerator[1, 5:] = np.nan
+    tables = breakdown_tables([paired], clip_facts)
+    table = next(table for breakdown, table in tables if breakdown.factor == "SNR")
     assert not any("(n=" in cell for cell in table.rows[0])
     assert any("(n=" in cell for cell in table.rows[1])
 
 
 def test_a_board_in_words(tmp_path: Path) -> None:
-    """Eight clips separate what is far apart, and say so; what they cannot separate is named."""
+    """The sentence says that a system is significantly better, or that eight clips are too few for this."""
     plan = make_plan(load_suite("demo"), ["unprocessed", "spectral-gate", "wpe", "target"], ["lsd", "stoi"], limit=8)
     board = board_of_plan(plan, execute(plan, tmp_path / "s", workers=2))
     [lsd] = in_words(board)
@@ -261,34 +265,34 @@ def test_a_board_in_words(tmp_path: Path) -> None:
 
 
 def test_a_sentence_claims_no_more_than_the_tests() -> None:
-    """The best score alone is no victory: who shares a letter with it is named."""
+    """A system with the best mean is no winner if it is tied: the sentence names the other tied systems."""
     apart = _sentence(placed(scores((2.0, 3.0, 1.0, 0.0, 0.0))))
     assert re.match(r"V: good \(\d\.\d\d\) is significantly better than every other ranked system$", apart)
     close = _sentence(placed(scores((2.0, 1.0, 1.0, 0.0, 0.0))))
     assert re.match(
         r"V: (good|alike) .* is ahead, but on 40 clips it is not significantly better than (good|alike)$", close
     )
-    found = placed(scores((2.0, 3.0, 1.0, 0.0, 0.0)))
-    entries = dict(found.entries) | {"good": replace(found.entries["good"], winner=False, ties="a")}
-    entries["alike"] = replace(found.entries["alike"], rank=(2, 2), ties="a")
-    assert _sentence(replace(found, entries=entries)).endswith("not significantly better than alike")
+    ranking = placed(scores((2.0, 3.0, 1.0, 0.0, 0.0)))
+    entries = dict(ranking.entries) | {"good": replace(ranking.entries["good"], winner=False, ties="a")}
+    entries["alike"] = replace(ranking.entries["alike"], rank=(2, 2), ties="a")
+    assert _sentence(replace(ranking, entries=entries)).endswith("not significantly better than alike")
 
 
 def test_a_sentence_says_when_unprocessed_is_better_and_names_the_nearest_first() -> None:
-    found = placed(scores((2.0, 3.0, 1.0, 0.0, 0.0)))
-    best = found.entries["good"]
+    ranking = placed(scores((2.0, 3.0, 1.0, 0.0, 0.0)))
+    best = ranking.entries["good"]
     entries = {
         name: replace(best, cell=replace(best.cell, value=value), winner=False, ties="a")
         for name, value in (("best", 3.0), ("far", 1.0), ("near", 2.5))
     }
     degraded = replace(best, rank=None, cell=replace(best.cell, value=3.5))
-    told = _sentence(replace(found, entries={"unprocessed": degraded, **entries}))
-    assert told.endswith("not significantly better than near, far; unprocessed has 3.50")
+    sentence = _sentence(replace(ranking, entries={"unprocessed": degraded, **entries}))
+    assert sentence.endswith("not significantly better than near, far; unprocessed has 3.50")
     worse = replace(degraded, cell=replace(best.cell, value=2.9))
-    assert "unprocessed" not in _sentence(replace(found, entries={"unprocessed": worse, **entries}))
+    assert "unprocessed" not in _sentence(replace(ranking, entries={"unprocessed": worse, **entries}))
 
 
-def test_a_pipe_has_stars_where_a_terminal_has_bold() -> None:
+def test_a_pipe_gets_stars_where_a_terminal_gets_bold_type() -> None:
     table = Table("t", ("system", "OVL"), (("a", "1.0"), ("b", "2.0")), ("bold: better than a",), frozenset({(1, 1)}))
     text = terminal([table])
     assert "2.0*" in text

@@ -1,4 +1,4 @@
-"""The ledger holds every published cell, and the papers' sentences are checked on their own numbers."""
+"""The ledger holds every published cell, and the claims of a paper are checked on the paper's own numbers."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ from restorebench.reports.papers.published import cells, papers
 from tests.conftest import Cli
 
 
-def test_every_published_cell_is_there_with_what_is_missing(cli: Cli, tmp_path: Path) -> None:
+def test_every_published_cell_is_listed_with_what_its_measurement_lacks(cli: Cli, tmp_path: Path) -> None:
     done = cli("ledger", "--format", "csv", env={"RESTOREBENCH_DATA": str(tmp_path)})
     assert done.returncode == 0, done.stderr
-    found, claims = (list(csv.DictReader(io.StringIO(part))) for part in split(done.stdout))
-    assert len(found) == len(cells()) == 340
-    assert {row["status"] for row in found} == {"not measured"}
-    assert all(row["missing"] for row in found)
+    rows, claims = (list(csv.DictReader(io.StringIO(part))) for part in split(done.stdout))
+    assert len(rows) == len(cells()) == 340
+    assert {row["status"] for row in rows} == {"not measured"}
+    assert all(row["missing"] for row in rows)
 
     def missing(table: str, system: str, value: str) -> str:
-        [row] = [r for r in found if (r["table"], r["system"], r["value"]) == (table, system, value)]
+        [row] = [r for r in rows if (r["table"], r["system"], r["value"]) == (table, system, value)]
         return str(row["missing"])
 
-    fetched = "corpora: restorebench data fetch vctk voicebank-demand"
-    assert missing("I", "Unprocessed", "dnsmos.ovl") == fetched
+    fetch_corpora = "corpora: restorebench data fetch vctk voicebank-demand"
+    assert missing("I", "Unprocessed", "dnsmos.ovl") == fetch_corpora
     assert missing("I", "MaskSR-S, w=1", "lsd") == (
-        f"{fetched}; MaskSR-S: no public weights exist; name a checkpoint: masksr-s@FILE"
+        f"{fetch_corpora}; MaskSR-S: no public weights exist; name a checkpoint: masksr-s@FILE"
     )
     assert "can only be imported" in missing("I", "Target", "sesqa")
     assert missing("II", "MaskSR-L", "mos") == "a listening test cannot be computed"
     frcrn = missing("III", "FRCRN", "dnsmos.sig")
-    assert frcrn.startswith(f"{fetched.partition(' fetch ')[0]} fetch librispeech-test-clean dns-noise; FRCRN: ")
+    assert frcrn.startswith(f"{fetch_corpora.partition(' fetch ')[0]} fetch librispeech-test-clean dns-noise; FRCRN: ")
     assert frcrn.endswith("data fetch frcrn, or its outputs on this set, as published:FRCRN@DIR")
     assert "nemo-conformer-transducer-xlarge" in missing("III", "Target", "wer@conformer-xl")
     assert len(claims) == sum(len(paper.claim) for paper in papers().values())
 
 
 def split(text: str) -> tuple[str, str]:
-    """Two tables of one CSV."""
+    """The two tables of the command's CSV output."""
     first, _, second = text.partition("\ntable,paper,table,claim")
     return first, f"table,paper,table,claim{second}"
 
 
 def test_claims_on_the_printed_cells() -> None:
-    """The percentages check out, SISE's BAK on DNS 2021 is a tie, 0.3 of PMOS is not always exceeded."""
+    """The percentages are right, SISE's BAK on DNS 2021 is a tie, and a gain of 0.3 PMOS is not always exceeded."""
     table = claims_table([])
     verdicts = {row[2][:40]: row[3] for row in table.rows}
 
@@ -90,22 +90,22 @@ def test_every_claim_names_cells_that_are_printed() -> None:
 
 
 def board_of(plan: Plan, measured: dict[str, float]) -> Board:
-    found = [
+    measured_cells = [
         Cell(plan.suite.name, "recorded", system, "dnsmos.ovl", "s", value, value - 0.001, value + 0.001, 150, 150)
         for system, value in measured.items()
     ]
-    return Board(plan, tuple(found), plan.metric_cards, {}, {})
+    return Board(plan, tuple(measured_cells), plan.metric_cards, {}, {})
 
 
 @pytest.fixture
 def plan(monkeypatch: pytest.MonkeyPatch) -> Plan:
-    """Table IV's suite as it is planned; its 150 trials are those of the demo, which carries no numbers here."""
+    """A plan of Table IV's suite; its 150 trials are copies of a trial of the demo, since nothing is measured here."""
     demo = make_plan(load_suite("demo"), ["unprocessed"], ["dnsmos"])
     trial = replace(demo.trials[0], condition="recorded")
     return replace(demo, suite=load_suite("masksr2-table4-no-reverb"), trials=(trial,) * 150)
 
 
-def test_measured_cells_get_their_verdict(plan: Plan) -> None:
+def test_measured_cells_have_a_verdict(plan: Plan) -> None:
     measured = {"unprocessed": 2.483, "published:DEMUCS": 3.36, "published:FRCRN": 3.5}
     cells_table, claims = ledger([board_of(plan, measured)])
     rows = {row[3]: row for row in cells_table.rows if (row[2], row[4]) == ("dns2020-no-reverb", "dnsmos.ovl")}
@@ -116,7 +116,7 @@ def test_measured_cells_get_their_verdict(plan: Plan) -> None:
     assert {row[4] for row in claims.rows} == {"not measured"}
 
 
-def test_the_verdict_on_most_clips_counts_and_of_equals_the_least_flattering(plan: Plan) -> None:
+def test_the_verdict_with_most_clips_counts_and_among_equals_the_worst(plan: Plan) -> None:
     far, near = board_of(plan, {"unprocessed": 2.9}), board_of(plan, {"unprocessed": 2.483})
     few = replace(near, cells=tuple(replace(cell, n=3, planned=150) for cell in near.cells))
     for boards in ([far, near], [near, far], [few, far], [far, few]):
@@ -126,19 +126,19 @@ def test_the_verdict_on_most_clips_counts_and_of_equals_the_least_flattering(pla
 
 
 def paired_board(plan: Plan, gap: float, noise: float = 0.05) -> Board:
-    """An own checkpoint and DEMUCS's outputs on 150 clips; the cells are the samples' means."""
+    """Scores of our own checkpoint and of DEMUCS's published outputs on 150 clips; the cells are the means."""
     rng = np.random.default_rng(0)
     systems = ("masksr2-l@a.ckpt", "published:DEMUCS")
     base = rng.normal(3.3, 0.1, 150)
-    over = np.stack([base + gap + rng.normal(0, noise, 150), base])
+    quality = np.stack([base + gap + rng.normal(0, noise, 150), base])
     value = plan.metric_cards["dnsmos"].values[2]
     assert value.name == "dnsmos.ovl"
     clips = tuple(map(str, range(150)))
-    found = PairedScores("recorded", value, systems, clips, Sample(over, np.ones((2, 150)), np.arange(150)), "clip")
-    return replace(board_of(plan, dict(zip(systems, map(float, over.mean(1)), strict=True))), scores=(found,))
+    paired = PairedScores("recorded", value, systems, clips, Sample(quality, np.ones((2, 150)), np.arange(150)), "clip")
+    return replace(board_of(plan, dict(zip(systems, map(float, quality.mean(1)), strict=True))), scores=(paired,))
 
 
-def test_claims_on_our_cells_say_how_surely(plan: Plan) -> None:
+def test_claims_on_measured_cells_state_their_significance(plan: Plan) -> None:
     def superior(boards: list[Board]) -> str:
         [row] = [row for row in ledger(boards)[1].rows if "superior quality" in row[2]]
         return row[4]
@@ -150,13 +150,13 @@ def test_claims_on_our_cells_say_how_surely(plan: Plan) -> None:
 
 
 def test_numbers_of_two_boards_are_never_compared(plan: Plan) -> None:
-    """They may lie on other clips, or come from another scorer."""
+    """Two boards may have different clips or different scorers."""
     whole = paired_board(plan, 0.1)
     halves = [replace(whole, cells=(cell,)) for cell in whole.cells]
     assert {row[4] for row in ledger(halves)[1].rows} == {"not measured"}
 
 
-def test_a_relative_change_is_told_beside_the_papers() -> None:
+def test_a_relative_change_is_shown_beside_that_of_the_paper() -> None:
     [claim] = [c for c in papers()["masksr2"].claim if c.percent == 37.9]
     small = Measured(better=4.749, than=4.75, gain=0.001, sure=False, clips=12, reasons=())
     assert ours(claim, [small]) == "0.0 % (paper: 37.9 %; not significant)"

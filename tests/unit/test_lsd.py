@@ -41,25 +41,25 @@ def test_published_definition(
     assert distance(target, estimate) == pytest.approx(wanted, abs=tolerance), name
 
 
-def test_active_matches_itself_through_silence() -> None:
+def test_the_active_distance_of_a_clip_to_itself_ignores_silence() -> None:
     clip = np.concatenate([NOISE, SILENCE])
     spectrum = magnitudes(clip, RATE)
     assert lsd(spectrum, spectrum) > 5.9
     assert lsd_active(spectrum, spectrum) == 0.0
 
 
-def test_active_ignores_what_happens_in_silence() -> None:
+def test_the_active_distance_ignores_noise_in_silence() -> None:
     target = magnitudes(np.concatenate([NOISE, SILENCE]), RATE)
     hiss = magnitudes(np.concatenate([NOISE, 1e-4 * OTHER]), RATE)
     assert lsd_active(target, hiss) < 0.01
 
 
-def test_active_needs_an_active_frame() -> None:
+def test_the_active_distance_needs_an_active_frame() -> None:
     with pytest.raises(ValueError, match="digital silence"):
         lsd_active(magnitudes(SILENCE, RATE), magnitudes(NOISE, RATE))
 
 
 @settings(max_examples=20, deadline=None)
 @given(st.floats(0.05, 20.0))
-def test_a_gain_costs_its_logarithm(gain: float) -> None:
+def test_the_distance_of_a_gain_is_twice_its_logarithm(gain: float) -> None:
     assert distance(NOISE, np.float32(gain) * NOISE) == pytest.approx(2 * abs(np.log10(gain)), abs=2e-3)

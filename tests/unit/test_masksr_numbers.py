@@ -1,4 +1,4 @@
-"""MaskSR by hand (§II, Appendix B): frames, mask counts, noise, span starts, sizes."""
+"""MaskSR against numbers computed by hand (§II, Appendix B): frames, mask counts, noise, span starts, sizes."""
 
 from __future__ import annotations
 
@@ -55,10 +55,10 @@ def test_bins_of_the_spectral_targets() -> None:
 def test_cosine_schedule() -> None:
     counts = masked_counts(3105, 20)
     assert counts == LEFT
-    fixed = -np.diff([3105, *counts])
-    assert fixed.sum() == 3105
-    assert list(fixed[:3]) == [10, 29, 47]
-    assert fixed.max() == fixed[-1] == 243
+    unmasked = -np.diff([3105, *counts])
+    assert unmasked.sum() == 3105
+    assert list(unmasked[:3]) == [10, 29, 47]
+    assert unmasked.max() == unmasked[-1] == 243
 
 
 def test_schedule_ends_at_zero_for_any_size() -> None:
@@ -73,9 +73,9 @@ def test_schedule_ends_at_zero_for_any_size() -> None:
 def test_noise_falls_from_two_to_zero() -> None:
     config = SamplingConfig()
     assert [noise_std(i, config) for i in range(20)] == pytest.approx(STD, abs=5e-4)
-    past = SamplingConfig(anneal="past-zero")
-    assert noise_std(0, past) ** 2 == pytest.approx(3.8)
-    assert noise_std(19, past) == 0
+    past_zero = SamplingConfig(anneal="past-zero")
+    assert noise_std(0, past_zero) ** 2 == pytest.approx(3.8)
+    assert noise_std(19, past_zero) == 0
 
 
 @pytest.mark.parametrize(
@@ -118,14 +118,14 @@ def test_rows_of_a_token_mask() -> None:
     assert np.mean(ratios) == pytest.approx(2 / np.pi, abs=0.02)  # the mean of cos(pi r / 2)
 
 
-def test_span_masks_hide_about_as_much() -> None:
+def test_span_masks_hide_as_much_as_token_masks() -> None:
     for span in (4, 5, 6, 8):
         tokens = [training_mask(np.random.default_rng(i), 9, 345).mean() for i in range(300)]
         spans = [training_mask(np.random.default_rng(i), 9, 345, span).mean() for i in range(300)]
         assert np.mean(np.subtract(spans, tokens)) == pytest.approx(0, abs=0.01)
 
 
-def test_top_k() -> None:
+def test_only_the_k_most_probable_codes_are_sampled() -> None:
     config = SamplingConfig(top_k=20)
     logits = torch.randn(200, 1024)
     allowed = logits.topk(20).indices
@@ -139,16 +139,16 @@ def millions(model: ModelConfig) -> float:
     with torch.device("meta"):
         quantiser = [Codebook(torch.empty(1024, 8), torch.empty(1024, 8), torch.empty(1024)) for _ in range(9)]
         network = MaskSr(model, 512, quantiser, taught_channels=768)
-        kept = sum(v.numel() for k, v in without_head(dict(network.named_parameters())).items())
-        assert parameters(network) - kept == model.width * 768 + 768
-    return kept / 1e6
+        count = sum(weight.numel() for weight in without_head(dict(network.named_parameters())).values())
+        assert parameters(network) - count == model.width * 768 + 768
+    return count / 1e6
 
 
 @pytest.mark.parametrize(
     ("shape", "factorised", "full", "dense"),
     [(ModelConfig(), 49.55, 54.1, 54.6), (ModelConfig(width=1024, generator_blocks=12), 237.4, 246.7, 248.8)],
 )
-def test_sizes(shape: ModelConfig, factorised: float, full: float, dense: float) -> None:
+def test_sizes_of_the_two_models(shape: ModelConfig, factorised: float, full: float, dense: float) -> None:
     assert millions(shape) == pytest.approx(factorised, abs=0.051 if factorised > 100 else 0.0051)
     assert millions(shape.model_copy(update={"embeddings": "full"})) == pytest.approx(full, abs=0.051)
     both = {"embeddings": "full", "dense": True}
@@ -157,7 +157,7 @@ def test_sizes(shape: ModelConfig, factorised: float, full: float, dense: float)
 
 @pytest.mark.parametrize("name", [name for name in known() if name.startswith("paper/masksr")])
 def test_size_of_every_variant(name: str) -> None:
-    """Distillation, guidance and spans change no size."""
+    """Distillation, guidance and spans do not change the size of a model."""
     run = load_config(name)
     assert run.name == name.removeprefix("paper/")
     expected = 237.4 if run.name.endswith("-l") else 49.55

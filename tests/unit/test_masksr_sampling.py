@@ -1,4 +1,4 @@
-"""What decoding must keep, whatever the weights."""
+"""Properties that sampling has with any weights."""
 
 from __future__ import annotations
 
@@ -79,8 +79,8 @@ def test_known_codes_stay_and_none_is_left_masked(model: MaskSr, span: int, scor
     assert torch.equal(sample(model.generator, features(2), generators, config, span), codes)
 
 
-def test_same_seed_same_sound_in_any_batch(tmp_path: Path) -> None:
-    """Through the system, which decides how windows are grouped; at widths where matrix kernels depend on shapes."""
+def test_a_seed_gives_the_same_sound_in_any_batch(tmp_path: Path) -> None:
+    """Tests the system, since it groups the windows, at a width where matrix kernels depend on the batch's shape."""
     shape = {"width": 256, "heads": 8, "encoder_blocks": 1, "generator_blocks": 2, "window": 1280, "seconds": 1.0}
     checkpoint = random_checkpoint(
         tmp_path / "wide.safetensors", shape, CODEC | {"codebooks": 4, "codebook_size": 1024}
@@ -89,21 +89,21 @@ def test_same_seed_same_sound_in_any_batch(tmp_path: Path) -> None:
     rng = np.random.default_rng(2)
     clips = [Audio(rng.normal(scale=0.1, size=n).astype(np.float32), 16_000) for n in (16_000, 40_000, 5, 23_456)]
     together = system.restore(clips, [5, 6, 7, 8])
-    for clip, seed, made in zip(clips, [5, 6, 7, 8], together, strict=True):
+    for clip, seed, restored in zip(clips, [5, 6, 7, 8], together, strict=True):
         [alone] = system.restore([clip], [seed])
-        assert np.array_equal(alone.samples, made.samples)
-        assert len(made.samples) == len(clip.samples)
+        assert np.array_equal(alone.samples, restored.samples)
+        assert len(restored.samples) == len(clip.samples)
     [other] = system.restore(clips[:1], [99])
     assert not np.array_equal(other.samples, together[0].samples)
 
 
 def test_lowest_spans_take_whole_spans_in_order() -> None:
-    scores = torch.tensor([[[5.0, 0.0, 1.0, 1.0, 9.0]]])  # spans of 2: best 5, 1, and a short last one of 9
-    none = torch.zeros(1, 1, 3)
-    assert lowest_spans(scores, none, 1, 2).sum() == 0  # the lowest span holds two
-    assert lowest_spans(scores, none, 2, 2)[0, 0].tolist() == [False, False, True, True, False]
-    assert lowest_spans(scores, none, 4, 2)[0, 0].tolist() == [True, True, True, True, False]
-    assert lowest_spans(scores, none, 5, 2).all()
+    scores = torch.tensor([[[5.0, 0.0, 1.0, 1.0, 9.0]]])  # the spans of 2 have the maxima 5, 1 and 9
+    no_noise = torch.zeros(1, 1, 3)
+    assert lowest_spans(scores, no_noise, 1, 2).sum() == 0  # the lowest span has two codes, more than one
+    assert lowest_spans(scores, no_noise, 2, 2)[0, 0].tolist() == [False, False, True, True, False]
+    assert lowest_spans(scores, no_noise, 4, 2)[0, 0].tolist() == [True, True, True, True, False]
+    assert lowest_spans(scores, no_noise, 5, 2).all()
     assert lowest_spans(scores, torch.tensor([[[-9.0, 0.0, 0.0]]]), 2, 2)[0, 0].tolist() == [True, True] + [False] * 3
 
 
@@ -126,22 +126,22 @@ def test_sampling_follows_the_distribution(model: MaskSr) -> None:
 
 
 def test_windows_of_a_batch_do_not_mix(model: MaskSr) -> None:
-    """Beyond rounding, a window's codes are its own: matrix kernels may round differently in another batch."""
+    """Other windows change a window's codes only by rounding: matrix kernels may round differently in another batch."""
     together = sample(model.generator, features(3), rngs(1, 2, 3), SamplingConfig())
-    for place in range(3):
-        alone = sample(model.generator, features(3)[place : place + 1], rngs(place + 1), SamplingConfig())
-        assert (alone[0] == together[place]).float().mean() > 0.98
+    for index in range(3):
+        alone = sample(model.generator, features(3)[index : index + 1], rngs(index + 1), SamplingConfig())
+        assert (alone[0] == together[index]).float().mean() > 0.98
 
 
 @pytest.mark.parametrize(("joined", "pieces"), [(1, [(2, 4), (1, 4), (3, 4)]), (2, [(1, 8), (1, 4), (1, 8), (1, 4)])])
 def test_a_short_group_is_filled_up_and_windows_are_joined(joined: int, pieces: list[tuple[int, int]]) -> None:
-    """Groups of one size are sampled; a clip's windows are decoded apart, or two at a time as one stretch."""
+    """Windows are sampled in groups of one size; a clip's windows are decoded separately, or two at a time as one."""
     from restorebench.systems.windows import restore_windows
 
-    seen, decoded = [], []
+    group_sizes, decoded = [], []
 
     def sample(windows: object) -> torch.Tensor:
-        seen.append(len(windows))  # type: ignore[arg-type]
+        group_sizes.append(len(windows))  # type: ignore[arg-type]
         return torch.stack([torch.from_numpy(window.samples)[None] for window in windows])  # type: ignore[attr-defined]
 
     def decode(codes: torch.Tensor) -> torch.Tensor:
@@ -149,8 +149,8 @@ def test_a_short_group_is_filled_up_and_windows_are_joined(joined: int, pieces: 
         return 2 * codes[:, 0]
 
     clips = [Audio(np.arange(n, dtype=np.float32), 16_000) for n in (7, 3, 10)]
-    made = restore_windows(clips, 4, 4, sample, decode, joined)
-    assert seen == [4, 4]
+    results = restore_windows(clips, 4, 4, sample, decode, joined)
+    assert group_sizes == [4, 4]
     assert decoded == pieces
-    for clip, restored in zip(clips, made, strict=True):
+    for clip, restored in zip(clips, results, strict=True):
         assert np.array_equal(restored.samples, 2 * clip.samples)

@@ -1,4 +1,4 @@
-"""MaskSR behind the contract of a system: in a suite, on long files, and as the Target-DAC anchor."""
+"""MaskSR as a system in a suite and on long files, and its codec alone as the anchor `target-codec`."""
 
 from __future__ import annotations
 
@@ -39,17 +39,17 @@ def test_every_paper_config_has_a_row_and_every_row_a_config() -> None:
         assert why_not("systems", row) == wanted
 
 
-def test_rows_of_a_suite(cli: Cli, tmp_path: Path) -> None:
-    """A checkpoint as two rows of the demo, with seeds of its own; the second run finds everything done."""
+def test_a_checkpoint_is_a_row_of_a_suite(cli: Cli, tmp_path: Path) -> None:
+    """A checkpoint restores two clips of the demo; a second run restores nothing again."""
     random_checkpoint(tmp_path / "tiny.safetensors")
     command = ["run", "demo", "--systems", "unprocessed,masksr@tiny.safetensors", "--metrics", "lsd,rtf"]
     command += ["--limit", "2", "--store", "store"]
     done = cli(*command)
     assert done.returncode == 0, done.stderr
     records = pd.read_csv(tmp_path / "store" / "records.csv", keep_default_na=False)
-    mine = records[(records["system"] == "masksr@tiny.safetensors") & (records["metric"] == "lsd")]
-    assert len(mine) == 2
-    assert (mine["why"] == "").all()
+    rows = records[(records["system"] == "masksr@tiny.safetensors") & (records["metric"] == "lsd")]
+    assert len(rows) == 2
+    assert (rows["why"] == "").all()
     assert "restore: 2/2" not in cli(*command).stderr
 
 
@@ -68,15 +68,15 @@ from restorebench.systems.masksr.rows import masksr
 system = masksr(Path(sys.argv[1]))
 def restore(seconds):
     clip = Audio(np.random.default_rng(0).normal(scale=0.1, size=seconds * 16_000).astype(np.float32), 16_000)
-    [made] = system.restore([clip], [0])
-    assert len(made.samples) == len(clip.samples)
+    [restored] = system.restore([clip], [0])
+    assert len(restored.samples) == len(clip.samples)
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
 print(restore(40), restore(300))
 """
 
 
-def test_a_long_file_needs_no_more_memory(tmp_path: Path) -> None:
-    """Beyond the samples themselves (300 s at 16 kHz are 18 MiB each way) and one stretch of 40 s that is decoded."""
+def test_a_long_file_needs_memory_only_for_its_samples(tmp_path: Path) -> None:
+    """The limit is three arrays of samples (300 s at 16 kHz take 18.3 MiB) and 20 MiB for all else."""
     path = random_checkpoint(tmp_path / "tiny.safetensors")
     done = subprocess.run(
         [sys.executable, "-c", MEMORY, path], check=True, capture_output=True, text=True, timeout=300, cwd=ROOT
@@ -91,11 +91,11 @@ def test_target_codec_is_the_codec_alone(tmp_path: Path, speech: Audio) -> None:
     path = trained(tmp_path / "codec", run_config(FRAME_CODEC))
     anchor = system_of(f"target-codec@{path}")
     pair = Pair(reference=speech, degraded=Audio(np.zeros_like(speech.samples), speech.rate))
-    made = anchor.supply(CLIP, pair)  # type: ignore[union-attr]
+    supplied = anchor.supply(CLIP, pair)  # type: ignore[union-attr]
     codec = load_frame_codec(path)
     with torch.inference_mode():
         wanted = codec.decode(codec.encode(torch.from_numpy(speech.samples)[None]))[0, : len(speech.samples)]
-    assert np.array_equal(made.samples, wanted.numpy())
+    assert np.array_equal(supplied.samples, wanted.numpy())
     assert anchor.card.kind == "anchor"
     full = Audio(np.repeat(speech.samples, 3), 48_000)
     again = anchor.supply(CLIP, Pair(full, full))  # type: ignore[union-attr]
@@ -106,8 +106,8 @@ def test_target_dac_needs_its_weights() -> None:
     assert "restorebench data fetch dac-44khz" in why_not("systems", "target-codec")
 
 
-def test_sampling_options_stand_in_the_name(tmp_path: Path, speech: Audio) -> None:
-    """So that a dev set can choose the guidance, as the paper does."""
+def test_sampling_options_are_given_in_the_name(tmp_path: Path, speech: Audio) -> None:
+    """Such options let a user choose the guidance on a development set, as the paper does."""
     path = random_checkpoint(tmp_path / "a.safetensors")
     plain, weak = system_of(f"masksr@{path}"), system_of(f"masksr@{path}?guidance=0&iterations=2")
     assert (weak.sampling.guidance, weak.sampling.iterations) == (0.0, 2)  # type: ignore[union-attr]

@@ -1,4 +1,4 @@
-"""Training material in memory: what is gathered, packed, drawn and degraded, on bundled speech."""
+"""Training material in memory: bundled speech is gathered, packed, drawn and degraded."""
 
 from __future__ import annotations
 
@@ -36,12 +36,12 @@ CPU = torch.device("cpu")
 
 @pytest.fixture
 def material(tmp_path: Path) -> Material:
-    """Six bundled clips, two of them for validation, with made-up labels, one room and a minute of noise."""
+    """Six bundled clips, two of them for validation, with random labels, one room and a minute of noise."""
     rng = np.random.default_rng(0)
     recordings, parts = [], []
-    for place, name in enumerate(("slt_04", "rms_03", "awb_02", "kal16_01", "slt_08", "rms_07")):
+    for index, name in enumerate(("slt_04", "rms_03", "awb_02", "kal16_01", "slt_08", "rms_07")):
         clip = read(BUNDLE / f"{name}.flac")
-        split = "dev" if place > 3 else "train"
+        split = "dev" if index > 3 else "train"
         recordings.append(Recording("demo", name, name[:3], "free", split, len(clip.samples)))  # type: ignore[arg-type]
         parts.append(to_int16(np.pad(clip.samples, (0, -len(clip.samples) % HOP))))
     folder = tmp_path / "material"
@@ -68,11 +68,11 @@ def draws(material: Material, seed: int = 0, batch: int = 8, **data: object) -> 
     return Draws(material, config, CPU, seed, "train", batch)
 
 
-def test_a_batch_is_decided_by_its_name(material: Material) -> None:
-    one, again = draws(material).batch(3), draws(material).batch(3)
-    assert all(torch.equal(one[key], again[key]) for key in one)
+def test_a_batch_is_determined_by_the_seed_and_its_number(material: Material) -> None:
+    first, again = draws(material).batch(3), draws(material).batch(3)
+    assert all(torch.equal(first[key], again[key]) for key in first)
     for other in (draws(material).batch(4), draws(material, seed=1).batch(3)):
-        assert not torch.equal(one["degraded"], other["degraded"])
+        assert not torch.equal(first["degraded"], other["degraded"])
 
 
 def test_recordings_without_phones_are_counted(material: Material) -> None:
@@ -86,12 +86,12 @@ def test_recordings_without_phones_are_counted(material: Material) -> None:
 def test_crops_and_labels_are_of_the_same_frames(material: Material) -> None:
     batch = draws(material, corruption="").batch(0)
     for row in range(8):
-        place, first = int(batch["recording"][row]), round(float(batch["start"][row]) * RATE / HOP)
-        first_frame = int(material.starts[place]) + first
+        recording, first = int(batch["recording"][row]), round(float(batch["start"][row]) * RATE / HOP)
+        first_frame = int(material.starts[recording]) + first
         clip = material.speech[first_frame * HOP : (first_frame + 50) * HOP].astype(np.float64)
-        made = batch["clean"][row].double().numpy()
-        gain = np.dot(made, clip) / np.dot(clip, clip)
-        assert np.allclose(made, gain * clip, atol=1e-3)
+        crop = batch["clean"][row].double().numpy()
+        gain = np.dot(crop, clip) / np.dot(clip, clip)
+        assert np.allclose(crop, gain * clip, atol=1e-3)
         wanted = material.units[first_frame : first_frame + 50].astype(np.int64)
         assert np.array_equal(batch["units"][row].numpy(), np.where(wanted == NO_UNIT, -100, wanted))
 
@@ -104,7 +104,7 @@ def test_short_recordings_are_followed_by_silence(material: Material) -> None:
 
 
 def test_levels_and_noise_are_those_of_the_corruption(material: Material) -> None:
-    """The joint peak is drawn from [0.3, 1]; without rooms, clipping and filters the ratio is what was drawn."""
+    """The joint peak is drawn from [0.3, 1]; without reverberation, clipping and filters the SNR is the drawn one."""
     options = {"bandwidth_hz": [1000, 8000], "p_rir": 0.0, "p_clip": 0.0, "p_lowpass": 0.0, "snr_db": [5, 5],
                "filter_noise": False}  # fmt: skip
     batch = draws(material, batch=32, options=options).batch(0)
@@ -130,7 +130,7 @@ def test_silent_noise_adds_nothing() -> None:
 
 
 def test_filters_are_those_of_the_corruption() -> None:
-    """Every transfer function passes what is far below its cutoff and stops what is far above all cutoffs."""
+    """Every filter passes frequencies far below its cutoff and stops frequencies far above all cutoffs."""
     from restorebench.corruptions.voicefixer import VoiceFixer
 
     bank = filter_bank(VoiceFixer(bandwidth_hz=(1000.0, 3000.0)), RATE)  # one bin per hertz
@@ -143,15 +143,15 @@ def test_an_unknown_corruption_is_refused(material: Material) -> None:
         draws(material, corruption="clipping", options={})
 
 
-def test_a_bundle_comes_back_in_place(material: Material, tmp_path: Path) -> None:
-    """Opus keeps lengths and places; labels, RIRs and splits are exact but for half precision."""
+def test_an_unpacked_bundle_matches_the_packed_material(material: Material, tmp_path: Path) -> None:
+    """Opus keeps the positions of samples; unit labels are exact, and RIRs are exact up to half precision."""
     parts = pack(material, tmp_path / "bundle", 1.0, 2, quietly)
     assert sum(path.stat().st_size for part in parts for path in part.iterdir()) < 2e6
     back = unpack(parts, tmp_path / "back", quietly)
     order = [*range(0, 6, 2), *range(1, 6, 2)]
-    assert [r.id for r in back.recordings] == [material.recordings[place].id for place in order]
-    for mine, place in enumerate(order):
-        first, second = back.audio(mine).samples, material.audio(place).samples
+    assert [r.id for r in back.recordings] == [material.recordings[source].id for source in order]
+    for index, source in enumerate(order):
+        first, second = back.audio(index).samples, material.audio(source).samples
         assert np.corrcoef(first, second)[0, 1] > 0.95
     frames = np.concatenate([np.arange(material.starts[p], material.starts[p + 1]) for p in order])
     assert np.array_equal(back.units, material.units[frames])
@@ -160,7 +160,7 @@ def test_a_bundle_comes_back_in_place(material: Material, tmp_path: Path) -> Non
         pack(material, tmp_path / "small", 0.1, 1, quietly)
 
 
-def test_absent_and_broken_material_is_one_line(material: Material, tmp_path: Path) -> None:
+def test_absent_and_broken_material_is_refused(material: Material, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="no training material"):
         Material(tmp_path / "nowhere")
     save_array(material.folder / "speech.npy", material.speech[:-HOP])

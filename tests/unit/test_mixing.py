@@ -100,7 +100,7 @@ ATTENUATION = {  # dB at 2, 4, 4.4, 5, 6, 8 kHz of zero-phase filters at 4 kHz, 
 }
 
 
-def measured(step: LowPassStep, frequency: float, rate: int = 44_100) -> float:
+def attenuation_db(step: LowPassStep, frequency: float, rate: int = 44_100) -> float:
     """Attenuation in dB of a windowed tone, away from the ends."""
     n = np.arange(rate)
     window = np.hanning(rate)
@@ -112,27 +112,27 @@ def measured(step: LowPassStep, frequency: float, rate: int = 44_100) -> float:
 def test_zero_phase_attenuation(design: Design) -> None:
     step = LowPassStep(cutoff_hz=4000, design=design, order=8)
     for frequency, wanted in zip((2000, 4000, 4400, 5000, 6000, 8000), ATTENUATION[design], strict=True):
-        assert measured(step, frequency) == pytest.approx(wanted, abs=max(0.1, 0.01 * wanted)), frequency
+        assert attenuation_db(step, frequency) == pytest.approx(wanted, abs=max(0.1, 0.01 * wanted)), frequency
 
 
 def test_elliptic_attenuation() -> None:
     step = LowPassStep(cutoff_hz=4000, design="ellip", order=8)
     for frequency, wanted in ((2000, 0.2), (4000, 0.2), (4400, 56)):
-        assert measured(step, frequency) == pytest.approx(wanted, abs=max(0.15, 0.02 * wanted)), frequency
-    assert all(measured(step, frequency) >= 119.5 for frequency in (5000, 6000, 8000))
+        assert attenuation_db(step, frequency) == pytest.approx(wanted, abs=max(0.15, 0.02 * wanted)), frequency
+    assert all(attenuation_db(step, frequency) >= 119.5 for frequency in (5000, 6000, 8000))
 
 
 def test_order_two_butterworth() -> None:
     step = LowPassStep(cutoff_hz=4000, design="butter", order=2)
     for frequency, wanted in zip((2000, 4000, 4400, 5000, 6000, 8000), (0.5, 6.0, 8.0, 11.1, 16.7, 27.6), strict=True):
-        assert measured(step, frequency) == pytest.approx(wanted, abs=0.1), frequency
+        assert attenuation_db(step, frequency) == pytest.approx(wanted, abs=0.1), frequency
 
 
 @pytest.mark.parametrize("design", ["stft-hard", "polyphase"])
 def test_the_other_two_designs_pass_below_and_stop_above(design: Design) -> None:
     step = LowPassStep(cutoff_hz=4000, design=design)
-    assert measured(step, 2000) == pytest.approx(0, abs=0.1)
-    assert measured(step, 6000) > 50
+    assert attenuation_db(step, 2000) == pytest.approx(0, abs=0.1)
+    assert attenuation_db(step, 6000) > 50
 
 
 def test_level_reaches_its_target() -> None:
@@ -250,7 +250,7 @@ def with_silence(folder: Path, loud_s: float, silent_s: float) -> str:
 
 @pytest.mark.parametrize("law", get_args(SnrDefinition))
 def test_noise_that_is_mostly_silent_still_gives_its_ratio(law: SnrDefinition, tmp_path: Path) -> None:
-    """A second of noise before 59 of silence: no clip stays clean under a recipe that says 5 dB."""
+    """The noise file is 1 s of noise and 59 s of silence; no clip may stay clean with a recipe of 5 dB."""
     corruption = Noise(snr_db=(5.0, 5.0), law=law, noise=with_silence(tmp_path / "n", 1, 59))
     scene = Scene(rate=RATE, seconds=2.0)
     for clip in range(12):
@@ -287,12 +287,12 @@ def test_a_channel_of_an_array_is_drawn_into_the_recipe(tmp_path: Path) -> None:
     assert np.argmax(step.rir.impulse_response(RATE)) == 100 + 10 * recipes[0].steps[0]["rir"]["channel"]
     soundfile.write(folder / "rir.wav", rng.normal(size=100), RATE)
     mono = Reverb(rir=with_silence(tmp_path / "mono", 1, 0)).draw(generator("mono"), scene)
-    assert "channel" not in mono.steps[0]["rir"], "recipes of mono files are as they were"
+    assert "channel" not in mono.steps[0]["rir"], "recipes of mono files have no channel"
 
 
 @pytest.mark.parametrize("target", ["dry", "early"])
-def test_a_wet_side_that_would_clip_is_limited(target: Target) -> None:
-    """VoiceFixer's rule; a direct sound at the dry level lets a tail of many reflections raise the level."""
+def test_reverberant_speech_that_would_clip_is_limited(target: Target) -> None:
+    """VoiceFixer limits the level, since reflections add to the direct sound, which keeps the level of dry speech."""
     room = Room(size_m=(3, 3, 2.5), source_m=(1, 1, 1), microphone_m=(2.5, 2.5, 1.5), t60_s=1.0)
     dry = np.sign(tone(0.5)) * 0.5
     pair = Sounds(dry, dry, RATE)
@@ -309,7 +309,7 @@ def test_a_wet_side_that_would_clip_is_limited(target: Target) -> None:
     )
 
 
-def test_voicefixer_limits_by_default_and_the_other_rule_is_an_option() -> None:
+def test_voicefixer_limits_by_default_and_not_with_the_option_direct() -> None:
     scene = Scene(rate=RATE, seconds=2.0)
     for options, limited in (({}, True), ({"rir_level": "direct"}, False)):
         recipe = VoiceFixer(p_rir=1.0, **options).draw(generator("x"), scene)  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""The published cells: all 340 of them, and claims of the text that follow from them."""
+"""The published cells: all 340 are present, and they confirm claims in the text of the papers."""
 
 from collections import Counter
 
@@ -36,32 +36,34 @@ def value(paper: str, table: str, system: str, metric: str, variant: str = "", t
         (10.1, "V", ("MaskSR2-S", "L9-K500, span=1"), ("MaskSR2-S", "L9-K500, span=5")),
     ],
 )
-def test_relative_word_error_reductions_of_the_text(
+def test_cells_give_the_relative_word_error_reductions_of_the_text(
     percent: float, table: str, worse: tuple[str, str], better: tuple[str, str]
 ) -> None:
-    before, after = (value("masksr2", table, s, "wer@conformer-xl", v) for s, v in (worse, better))
+    before, after = (
+        value("masksr2", table, system, "wer@conformer-xl", variant) for system, variant in (worse, better)
+    )
     assert 100 * (before - after) / before == pytest.approx(percent, abs=0.05)
 
 
-def test_tables_one_and_five_agree_where_they_repeat() -> None:
-    for system, one, five in [
+def test_tables_one_and_five_agree_on_their_common_rows() -> None:
+    for system, variant_in_one, variant_in_five in [
         ("Unprocessed", "", ""), ("Target", "", ""), ("Target-DAC", "", ""),
         ("MaskSR2-S", "L9-K500", "L9-K500, span=1"), ("MaskSR2-S", "Avg-feature", "Avg-feature, span=1"),
     ]:  # fmt: skip
         rows = {
             table: [c.value for c in cells() if (c.table, c.system, c.variant) == (table, system, variant)]
-            for table, variant in (("I", one), ("V", five))
+            for table, variant in (("I", variant_in_one), ("V", variant_in_five))
         }
         assert rows["I"] == rows["V"]
 
 
-def test_best_of_sise_is_sise() -> None:
+def test_sise_has_the_highest_pmos_of_its_paper() -> None:
     for test_set in ("dns2021", "seedtts-en", "seedtts-zh"):
         scores = {c.system: c.value for c in cells() if c.metric == "pmos" and c.test_set == test_set}
         assert max(scores, key=lambda s: scores[s]) == "SISE"
 
 
-def test_listening_test_has_intervals() -> None:
+def test_the_listening_test_has_confidence_intervals() -> None:
     assert [c.ci95 for c in cells() if c.metric == "mos"] == [0.07, 0.04, 0.09, 0.10, 0.06, 0.05]
 
 

@@ -1,4 +1,4 @@
-"""A store's scores are plain Parquet: reports/README.md's line with DuckDB, and polars, read what records.csv holds."""
+"""A store's scores are plain Parquet: polars, and DuckDB as in reports/README.md, read the values of records.csv."""
 
 from __future__ import annotations
 
@@ -18,20 +18,23 @@ from tests.conftest import ROOT, add_package
 POLARS = """
 import polars as pl
 rows = pl.read_parquet("results/scores/*.parquet").filter(pl.col("value_name") == "lsd")
-found = rows.group_by("system").agg(pl.col("value").mean()).rows()
+system_means = rows.group_by("system").agg(pl.col("value").mean()).rows()
 """
 
 
 @pytest.mark.environments
 @pytest.mark.parametrize("package", ["duckdb", "polars"])
-def test_others_read_the_scores(tmp_path: Path, package: str) -> None:
+def test_other_parquet_readers_read_the_scores(tmp_path: Path, package: str) -> None:
     execute(make_plan(load_suite("demo"), ["unprocessed", "spectral-gate"], ["lsd"], limit=3), tmp_path / "results", 1)
     add_package(package, tmp_path / "packages")
-    [line] = re.findall(r"```python\n(import duckdb\n.*?)```", (ROOT / "reports" / "README.md").read_text(), re.DOTALL)
-    documented = (
-        line.replace("duckdb.sql", "found = duckdb.sql").replace("dnsmos.ovl", "lsd").rstrip() + ".fetchall()\n"
+    [example] = re.findall(
+        r"```python\n(import duckdb\n.*?)```", (ROOT / "reports" / "README.md").read_text(), re.DOTALL
     )
-    code = (documented if package == "duckdb" else POLARS) + "for name, mean in sorted(found): print(name, mean)"
+    documented = (
+        example.replace("duckdb.sql", "system_means = duckdb.sql").replace("dnsmos.ovl", "lsd").rstrip()
+        + ".fetchall()\n"
+    )
+    code = (documented if package == "duckdb" else POLARS) + "for name, mean in sorted(system_means): print(name, mean)"
     done = subprocess.run(
         [sys.executable, "-c", code], cwd=tmp_path, env={"PYTHONPATH": str(tmp_path / "packages")},
         capture_output=True, text=True, check=True,

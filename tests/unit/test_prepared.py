@@ -1,4 +1,4 @@
-"""Codes and targets that were extracted ahead of training: the same as on the fly, as loud, shared and whole."""
+"""Codes and targets extracted before training equal those computed during training, also in the level of the inputs."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ def prepared_stream(run: RunConfig, out: Path, name: str = "train") -> tuple[Pai
     return PairStream(run.data, task.rate, recordings, 0, name, prepared), task
 
 
-def test_prepared_features_are_those_made_on_the_fly(tmp_path: Path) -> None:
-    """Resumable, in shards, shared by variants, and refused when they are not whole."""
-    assert set(make_task(run_config()).columns()) == {"codes"}, "a spectrum costs nothing on the fly"
+def test_prepared_codes_equal_those_computed_on_the_fly(tmp_path: Path) -> None:
+    """Shards are written once, are shared by variants with the same codes, and are refused when one is missing."""
+    assert set(make_task(run_config()).columns()) == {"codes"}, "a spectrum is computed on the fly, not prepared"
     run = run_config(data={"prepared": "features"})
     with pytest.raises(RequestError, match="run the same command with --prepare first"):
         trained(tmp_path, run)
@@ -44,12 +44,12 @@ def test_prepared_features_are_those_made_on_the_fly(tmp_path: Path) -> None:
     before = shard.stat().st_mtime_ns
     prepare(run, tmp_path, quietly)
     prepare(run_config(data={"prepared": "features"}, model={"distillation": "none"}), tmp_path, quietly)
-    assert shard.stat().st_mtime_ns == before, "another variant has the same codes"
+    assert shard.stat().st_mtime_ns == before, "a variant with the same codes must use the same shard"
     stream, task = prepared_stream(run, tmp_path)
     for index in range(12):
         item = stream[index]
-        made = task.features(torch.from_numpy(item["clean"])[None], "codes")
-        assert torch.equal(made[0], torch.from_numpy(item["codes"]))
+        computed = task.features(torch.from_numpy(item["clean"])[None], "codes")
+        assert torch.equal(computed[0], torch.from_numpy(item["codes"]))
     trained(tmp_path, run)
     shard.unlink()
     with pytest.raises(RequestError, match="1 shards are missing"):
@@ -59,8 +59,8 @@ def test_prepared_features_are_those_made_on_the_fly(tmp_path: Path) -> None:
         prepared_stream(other, tmp_path)
 
 
-def test_prepared_targets_are_the_teachers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """HuBERT's true class at a small size; its targets are extracted once, at one level."""
+def test_prepared_targets_equal_those_of_the_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The teacher is the real HuBERT class at a small size; its targets are extracted once, at one level."""
     monkeypatch.setattr(teacher, "load_hubert", lambda path: small_hubert())
     (tmp_path / "hubert.pt").write_bytes(b"any")
     run = run_config(
@@ -73,30 +73,30 @@ def test_prepared_targets_are_the_teachers(tmp_path: Path, monkeypatch: pytest.M
     for index in range(4):
         item = stream[index]
         clean = layout.full_scale(item["clean"]) * np.float32(layout.PEAKS[LEVEL_OF_THE_REST])
-        made = task.features(torch.from_numpy(clean)[None], "taught")
-        assert torch.allclose(made[0].float(), torch.from_numpy(item["taught"]).float(), atol=1e-2)
+        computed = task.features(torch.from_numpy(clean)[None], "taught")
+        assert torch.allclose(computed[0].float(), torch.from_numpy(item["taught"]).float(), atol=1e-2)
 
 
 def umask() -> int:
-    found = os.umask(0)
-    os.umask(found)
-    return found
+    current_umask = os.umask(0)
+    os.umask(current_umask)
+    return current_umask
 
 
 def test_inputs_are_as_loud_with_prepared_features_as_without(tmp_path: Path) -> None:
-    """And as at inference, where no file is above full scale: 37 % of prepared inputs were, 5 % by more than 22 dB."""
+    """No input exceeds full scale, as at inference. Earlier, 37 % of prepared inputs did, 5 % by more than 22 dB."""
     run = run_config(data={"prepared": "features"})
     prepare(run, tmp_path, quietly)
     streams = [prepared_stream(run, tmp_path)[0], prepared_stream(run_config(), tmp_path)[0]]
     for side in ("degraded", "clean"):
-        ahead, on_the_fly = (
-            np.array([20 * np.log10(np.abs(stream[i][side]).max()) for i in range(200)]) for stream in streams
+        prepared_db, computed_db = (
+            np.array([20 * np.log10(np.abs(pairs[i][side]).max()) for i in range(200)]) for pairs in streams
         )
-        assert ahead.max() <= 0.01
-        assert on_the_fly.max() <= 0.01
-        for share in (0.1, 0.5, 0.9):
-            lower = np.quantile(on_the_fly, share) - np.quantile(ahead, share)
-            assert -1.0 <= lower <= layout.STEP_DB + 0.5, f"{side}: {share}"
+        assert prepared_db.max() <= 0.01
+        assert computed_db.max() <= 0.01
+        for quantile in (0.1, 0.5, 0.9):
+            difference_db = np.quantile(computed_db, quantile) - np.quantile(prepared_db, quantile)
+            assert -1.0 <= difference_db <= layout.STEP_DB + 0.5, f"{side}: {quantile}"
 
 
 def test_windows_cover_recordings() -> None:

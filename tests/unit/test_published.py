@@ -1,4 +1,4 @@
-"""Outputs that were made elsewhere stand on the board of any suite, clip by clip as if they had been made here."""
+"""Outputs that were made elsewhere appear on the board of any suite, with the scores of outputs made here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from restorebench.benchmark.types import Audio
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What spectral gating makes of the demo's first two clips, as `degrade` and `restore` write them."""
+    """Outputs of spectral gating for the demo's first two clips, in the folders that `degrade` and `restore` write."""
     folder = tmp_path_factory.mktemp("set")
     degrade.write(list(trials_of(load_suite("demo"), 2)), folder / "set", workers=1)
     done, faults = restore_files(folder / "set" / "degraded", folder / "out", "spectral-gate")
@@ -29,7 +29,7 @@ def outputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder / "out"
 
 
-def test_they_score_as_if_they_had_been_made_here(outputs: Path, tmp_path: Path) -> None:
+def test_published_outputs_score_like_outputs_made_here(outputs: Path, tmp_path: Path) -> None:
     name = f"published:Theirs@{outputs}"
     plan = make_plan(load_suite("demo"), ["spectral-gate", name], ["lsd", "si_sdr"], limit=2)
     store = execute(plan, tmp_path / "s", workers=1)
@@ -39,24 +39,26 @@ def test_they_score_as_if_they_had_been_made_here(outputs: Path, tmp_path: Path)
         str(system): rows.set_index(["utterance", "value_name"])["value"] for system, rows in records.groupby("system")
     }
     assert scores[name].to_dict() == pytest.approx(scores["spectral-gate"].to_dict(), abs=1e-3)
-    before = {job.key for job in plan.jobs if job.system == name}
+    keys_before = {job.key for job in plan.jobs if job.system == name}
     path = next(outputs.rglob("*.wav"))
     audio = read(path)
     write_float(path, Audio(audio.samples[::-1].copy(), audio.rate))
-    again = make_plan(load_suite("demo"), [name], ["lsd"], limit=2)
-    assert len(before & {job.key for job in again.jobs}) == 1, "another file is another result"
+    changed_plan = make_plan(load_suite("demo"), [name], ["lsd"], limit=2)
+    assert len(keys_before & {job.key for job in changed_plan.jobs}) == 1, (
+        "a changed file changes the key of its own job"
+    )
 
 
 def test_a_missing_output_is_a_failure_not_a_smaller_table(outputs: Path, tmp_path: Path) -> None:
-    few = Path(shutil.copytree(outputs, tmp_path / "few"))
-    next(few.rglob("*.wav")).unlink()
-    plan = make_plan(load_suite("demo"), [f"published:{few}"], ["lsd"], limit=2)
+    incomplete = Path(shutil.copytree(outputs, tmp_path / "few"))
+    next(incomplete.rglob("*.wav")).unlink()
+    plan = make_plan(load_suite("demo"), [f"published:{incomplete}"], ["lsd"], limit=2)
     records = execute(plan, tmp_path / "s", workers=1).table("scores").to_pandas()
     assert sorted(records["why"] == "") == [False, True]
     assert "published no output for this clip" in " ".join(records["why"])
 
 
-def test_what_is_no_folder_of_outputs_is_refused(tmp_path: Path) -> None:
+def test_names_and_folders_without_outputs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=r"is no folder; wanted one with CONDITION/ID\.wav"):
         system_of(f"published:X@{tmp_path / 'nowhere'}")
     with pytest.raises(RequestError, match="wanted a name, and a folder after @"):

@@ -1,4 +1,4 @@
-"""Ray in the place of the local pool: the same records, also when workers and nodes are killed."""
+"""Ray instead of the local pool: the records are the same, also when workers and nodes are killed."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ from tests.ray_units import died, slow
 marks = Path(sys.argv[1])
 cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 1})
 with RayWorkers(cluster.address) as pool:
-    lost = cluster.add_node(num_cpus=1)  # after the driver has joined, which would fall with its node
+    lost = cluster.add_node(num_cpus=1)  # added last: the driver must not join this node
     cluster.wait_for_nodes()
     def kill():
         while len(list(marks.iterdir())) < 6:
@@ -57,7 +57,7 @@ cluster.shutdown()
 """
 
 
-def script(code: str, folder: Path) -> list[str]:
+def script_output(code: str, folder: Path) -> list[str]:
     command = [sys.executable, "-c", code, str(folder)]
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
     assert done.returncode == 0, done.stderr
@@ -65,40 +65,40 @@ def script(code: str, folder: Path) -> list[str]:
 
 
 def test_a_unit_that_kills_its_worker_is_lost_alone(tmp_path: Path) -> None:
-    """Its other pieces are done; an error of a unit is raised, as by the local pool."""
-    address, plain, survived, raised = script(KILLS, tmp_path)
-    assert address == "127.0.0.1", "nothing listens beyond this machine"
+    """The other parts of the failing unit are computed. An exception of a unit is raised, as in the local pool."""
+    address, plain, survived, raised = script_output(KILLS, tmp_path)
+    assert address == "127.0.0.1", "Ray must listen on the loopback address alone"
     assert plain == str([2 * unit for unit in range(20)])
     assert survived == str([(1,), (2,), (3,), (4,), (13, -1)])
     assert raised == "raised integer division or modulo by zero"
 
 
 def test_the_units_of_a_lost_node_run_elsewhere(tmp_path: Path) -> None:
-    [survived] = script(NODES, tmp_path)
+    [survived] = script_output(NODES, tmp_path)
     assert survived == str(list(range(24)))
 
 
 @pytest.fixture(scope="module")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    where = tmp_path_factory.mktemp("local")
-    done = subprocess.run([str(COMMAND), "run", *RUN, "--store", "s"], cwd=where, capture_output=True, check=False)
+    folder = tmp_path_factory.mktemp("local")
+    done = subprocess.run([str(COMMAND), "run", *RUN, "--store", "s"], cwd=folder, capture_output=True, check=False)
     assert done.returncode == 0, done.stderr
-    return where / "s"
+    return folder / "s"
 
 
 def busy_workers() -> Iterator[int]:
     """Processes of Ray that run a unit, found by the name that Ray gives them."""
     for folder in Path("/proc").glob("[0-9]*"):
         try:
-            name = (folder / "cmdline").read_bytes()
+            command_line = (folder / "cmdline").read_bytes()
         except OSError:
             continue
-        if name.startswith(b"ray::") and b"_unit" in name:
+        if command_line.startswith(b"ray::") and b"_unit" in command_line:
             yield int(folder.name)
 
 
 def test_records_equal_those_of_the_local_engine(local: Path, tmp_path: Path) -> None:
-    """Byte for byte, with workers killed while they score."""
+    """The records are equal byte for byte, although two workers are killed during scoring."""
     command = [str(COMMAND), "run", *RUN, "--store", "s", "--engine", "ray", "--workers", "2"]
     process = subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True)
     killed = 0
@@ -115,14 +115,14 @@ def test_records_equal_those_of_the_local_engine(local: Path, tmp_path: Path) ->
     assert (tmp_path / "s" / "records.csv").read_bytes() == (local / "records.csv").read_bytes()
 
 
-def test_requests_that_make_no_sense(cli: Cli) -> None:
+def test_contradictory_options_are_refused(cli: Cli) -> None:
     wrong = cli("run", *RUN, "--store", "s", "--address", "auto")
     assert "add --engine ray" in wrong.stderr
     both = cli("run", *RUN, "--store", "s", "--engine", "ray", "--address", "auto", "--workers", "2")
     assert "a Ray cluster has the processors of its nodes" in both.stderr
 
 
-def test_a_cluster_that_is_not_there_is_told() -> None:
+def test_an_unreachable_cluster_is_an_error() -> None:
     from restorebench.benchmark.run.ray_pool import RayWorkers
 
     with pytest.raises(RequestError, match=r"Ray cannot be reached at 127\.0\.0\.1:1"), RayWorkers("127.0.0.1:1"):

@@ -1,4 +1,4 @@
-"""The list of recordings: made once, mapped by every process, honest about what cannot be read."""
+"""The list of recordings is built once and memory-mapped by every process; it names unreadable recordings."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ RATE = 16_000
 
 
 def folder(path: Path, count: int, broken: int = 0, channels: int = 1) -> tuple[CorpusSpec, ...]:
-    """A corpus of short noises, the last ones broken."""
+    """A corpus of `count` short noise files; the last `broken` files cannot be read."""
     path.mkdir(exist_ok=True)
     rng = np.random.default_rng(0)
     for number in range(count):
@@ -41,32 +41,32 @@ def folder(path: Path, count: int, broken: int = 0, channels: int = 1) -> tuple[
     return (CorpusSpec(reader="folder", options={"path": str(path), "hashes": False}),)
 
 
-def encoded(samples: np.ndarray, form: str) -> bytes:
-    held = io.BytesIO()
-    soundfile.write(held, samples, RATE, format=form)
-    return held.getvalue()
+def encoded(samples: np.ndarray, file_format: str) -> bytes:
+    buffer = io.BytesIO()
+    soundfile.write(buffer, samples, RATE, format=file_format)
+    return buffer.getvalue()
 
 
 def test_a_second_start_opens_no_recording(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    corpora, kept = folder(tmp_path / "speech", 5), tmp_path / "recordings.arrow"
-    first = recordings_of(corpora, kept, quietly)
+    corpora, list_file = folder(tmp_path / "speech", 5), tmp_path / "recordings.arrow"
+    first = recordings_of(corpora, list_file, quietly)
 
     def no_listing(*_: object) -> None:
         raise AssertionError("the corpus was listed again")
 
     monkeypatch.setattr(module, "_listed", no_listing)
-    again = recordings_of(corpora, kept, quietly)
+    again = recordings_of(corpora, list_file, quietly)
     assert list(again) == list(first)
     assert again.seconds.tolist() == first.seconds.tolist()
     with pytest.raises(AssertionError, match="listed again"):
-        recordings_of(folder(tmp_path / "others", 2), kept, quietly)
+        recordings_of(folder(tmp_path / "others", 2), list_file, quietly)
 
 
 def test_processes_map_the_list_instead_of_copying_it(tmp_path: Path) -> None:
     listed = recordings_of(folder(tmp_path / "speech", 40), tmp_path / "recordings.arrow", quietly)
-    sent = pickle.dumps(listed)
-    assert len(sent) < 500
-    assert list(pickle.loads(sent)) == list(listed)
+    pickled = pickle.dumps(listed)
+    assert len(pickled) < 500
+    assert list(pickle.loads(pickled)) == list(listed)
     assert (listed.uris[3], len(listed.uris)) == (listed[3].uri, 40)
 
 
@@ -77,19 +77,19 @@ def test_a_few_unreadable_recordings_are_left_out_and_named(tmp_path: Path, caps
 
 
 @pytest.mark.parametrize(("broken", "channels", "why"), [(3, 1, "3 of 40 .*at most 5%"), (0, 2, "2 channels")])
-def test_too_many_of_them_stop_the_run(broken: int, channels: int, why: str, tmp_path: Path) -> None:
+def test_too_many_unusable_recordings_stop_the_run(broken: int, channels: int, why: str, tmp_path: Path) -> None:
     with pytest.raises(RequestError, match=why):
         recordings_of(folder(tmp_path / "speech", 40, broken, channels), None, quietly)
 
 
 def test_a_damaged_list_is_named(tmp_path: Path) -> None:
-    corpora, kept = folder(tmp_path / "speech", 2), tmp_path / "recordings.arrow"
-    kept.write_bytes(b"ARROW1 and nothing more")
+    corpora, list_file = folder(tmp_path / "speech", 2), tmp_path / "recordings.arrow"
+    list_file.write_bytes(b"ARROW1 and nothing more")
     with pytest.raises(RequestError, match=r"recordings\.arrow: is no list of recordings"):
-        recordings_of(corpora, kept, quietly)
+        recordings_of(corpora, list_file, quietly)
 
 
-def test_the_list_of_a_run_stands_beside_its_log(tmp_path: Path) -> None:
+def test_the_list_of_a_run_is_written_to_its_folder(tmp_path: Path) -> None:
     run = run_config()
     assert len(speech_of(run, tmp_path, quietly)) == 3
     assert (tmp_path / "recordings-train.arrow").is_file()
@@ -97,26 +97,26 @@ def test_the_list_of_a_run_stands_beside_its_log(tmp_path: Path) -> None:
 
 @pytest.fixture
 def emilia(tmp_path: Path) -> Path:
-    """Two archives of three clips in Emilia's layout: MP3 with a description beside each."""
+    """Two archives of three clips in Emilia's layout: MP3 files, each with a JSON description."""
     rng = np.random.default_rng(1)
     for part in range(2):
         with tarfile.open(tmp_path / f"EN-B00000{part}.tar", "w") as archive:
             for number in range(3):
                 name = f"EN_B0000{part}_S00000_W00000{number}"
-                note = {"text": f" Text {number}.", "speaker": f"EN_B0000{part}_S00000", "language": "en"}
+                description = {"text": f" Text {number}.", "speaker": f"EN_B0000{part}_S00000", "language": "en"}
                 tone = 0.2 * np.sin(np.arange(RATE * (1 + number)) * 0.2) + 0.01 * rng.standard_normal(
                     RATE * (1 + number)
                 )
-                for suffix, content in ((".mp3", encoded(tone, "MP3")), (".json", json.dumps(note).encode())):
+                for suffix, content in ((".mp3", encoded(tone, "MP3")), (".json", json.dumps(description).encode())):
                     member = tarfile.TarInfo(name + suffix)
                     member.size = len(content)
                     archive.addfile(member, io.BytesIO(content))
     return tmp_path
 
 
-def test_clips_are_read_where_they_lie_in_an_archive(emilia: Path) -> None:
-    found = list(registry.create("corpora", "archives", path=str(emilia)).utterances())
-    assert [(u.id, u.text, u.speaker) for u in found][:2] == [
+def test_clips_are_read_from_archives_without_unpacking(emilia: Path) -> None:
+    clips = list(registry.create("corpora", "archives", path=str(emilia)).utterances())
+    assert [(clip.id, clip.text, clip.speaker) for clip in clips][:2] == [
         ("EN_B00000_S00000_W000000", " Text 0.", "EN_B00000_S00000"),
         ("EN_B00000_S00000_W000001", " Text 1.", "EN_B00000_S00000"),
     ]
@@ -136,13 +136,13 @@ def test_archives_that_cannot_be_read_are_named(emilia: Path) -> None:
         registry.create("corpora", "archives", path=str(emilia / "nothing")).utterances()
     with pytest.raises(RequestError, match="lies within an archive"):
         resolve_uri(f"{emilia}/EN-B000000.tar#512+100")
-    cut = emilia / "EN-B000000.tar"
-    cut.write_bytes(b"\x1f\x8b" + cut.read_bytes()[:5000])
+    damaged = emilia / "EN-B000000.tar"
+    damaged.write_bytes(b"\x1f\x8b" + damaged.read_bytes()[:5000])
     with pytest.raises(RequestError, match=r"EN-B000000\.tar: is not a complete, uncompressed tar archive"):
         list(registry.create("corpora", "archives", path=str(emilia)).utterances())
 
 
-def test_a_crop_at_another_rate_has_the_length_that_was_asked_for(emilia: Path) -> None:
+def test_a_crop_at_another_rate_has_the_requested_length(emilia: Path) -> None:
     [spec] = folder(emilia / "speech", 1)
     recording = Recording.of(next(iter(registry.create("corpora", spec.reader, **spec.options).utterances())))
     crop, padding = recording.crop(0.0, 0.2, 8000)
@@ -150,22 +150,22 @@ def test_a_crop_at_another_rate_has_the_length_that_was_asked_for(emilia: Path) 
 
 
 def test_an_archive_that_was_cut_between_two_clips_is_named(emilia: Path) -> None:
-    """A reader of archives stops there without a word, as if the archive were whole."""
+    """Python's tar reader stops at the cut without an error, as if the archive were complete."""
     cut = emilia / "EN-B000001.tar"
     with tarfile.open(cut) as archive:
-        second = archive.getmembers()[2].offset
-    cut.write_bytes(cut.read_bytes()[:second])
+        second_clip_offset = archive.getmembers()[2].offset
+    cut.write_bytes(cut.read_bytes()[:second_clip_offset])
     with pytest.raises(RequestError, match=r"EN-B000001\.tar: is not a complete, uncompressed tar archive"):
         list(registry.create("corpora", "archives", path=str(emilia)).utterances())
 
 
-def test_a_note_that_is_none_is_named_and_hidden_members_are_no_clips(tmp_path: Path) -> None:
+def test_a_malformed_description_is_named_and_hidden_members_are_skipped(tmp_path: Path) -> None:
     def packed(name: str, **members: bytes) -> None:
         with tarfile.open(tmp_path / name, "w") as archive:
             for member, content in members.items():
-                facts = tarfile.TarInfo(member)
-                facts.size = len(content)
-                archive.addfile(facts, io.BytesIO(content))
+                info = tarfile.TarInfo(member)
+                info.size = len(content)
+                archive.addfile(info, io.BytesIO(content))
 
     sound = encoded(np.zeros(RATE), "WAV")
     packed("a.tar", **{"a.wav": sound, "._a.wav": b"an Apple's", "a.txt": b"\xef\xbb\xbfhello\n"})
@@ -177,15 +177,15 @@ def test_a_note_that_is_none_is_named_and_hidden_members_are_no_clips(tmp_path: 
 
 
 def test_archived_speech_is_degraded_without_babble(emilia: Path) -> None:
-    """Babble needs files of their own; the default noise falls back on colours."""
+    """Babble needs clips in files of their own, so the default noise uses coloured noise alone."""
     speech = [{"reader": "archives", "options": {"path": str(emilia)}}]
     run = run_config(data={"speech": speech, "options": {"bandwidth_hz": [1000, 8000], "p_rir": 0.0, "p_noise": 1.0}})
     stream = PairStream(run.data, RATE, recordings_of(run.data.speech, None, quietly), 0, "train")
     assert all(np.isfinite(stream[number]["degraded"]).all() for number in range(20))
 
 
-def test_a_refused_list_is_not_kept(tmp_path: Path) -> None:
-    """The advised remedy, to remove the files, works at the next start."""
+def test_a_refused_list_is_not_stored(tmp_path: Path) -> None:
+    """The error advises to remove the files; the next start then succeeds."""
     speech = tmp_path / "speech"
     folder(speech, 3)
     soundfile.write(speech / "p360_001.wav", 0.1 * np.ones(RATE), RATE)

@@ -1,4 +1,4 @@
-"""Every format escapes what could be read as markup, and shows the same figures."""
+"""Every format escapes text that could be read as markup, and shows the same numbers."""
 
 import csv
 import io
@@ -20,7 +20,7 @@ TABLES = [
 ]
 
 
-def test_winners_stand_out() -> None:
+def test_bold_cells_are_marked_in_every_format_but_csv() -> None:
     table = Table("T", ("system", "SIG"), (("a_b", "1.00"), ("c", "2.00")), bold=frozenset({(1, 1)}))
     assert "| **2.00** |" in render.markdown([table])
     assert r"\textbf{2.00} \\" in render.latex([table])
@@ -30,27 +30,27 @@ def test_winners_stand_out() -> None:
 
 
 @pytest.mark.parametrize("name", ["terminal", "md", "csv", "html", "latex", "json"])
-def test_every_figure_is_shown(name: str) -> None:
+def test_every_number_is_shown(name: str) -> None:
     text = render.FORMATS[name](TABLES)
     assert "3.14" in text
     assert "2.72" in text
     assert "0/4" in text
 
 
-def test_html_is_text() -> None:
+def test_html_escapes_markup() -> None:
     page = render.html(TABLES)
     assert "<img" not in page
     assert "&lt;img src=x onerror=alert(1)&gt;" in page
 
 
-def test_markdown_is_text_in_one_row() -> None:
+def test_markdown_escapes_markup_and_cell_separators() -> None:
     text = render.markdown(TABLES)
     assert "<img" not in text
     [row] = [line for line in text.splitlines() if "3.14" in line]
     assert len(re.findall(r"(?<!\\)\|", row)) == 3
 
 
-def test_latex_special_characters() -> None:
+def test_latex_escapes_special_characters() -> None:
     text = render.latex(TABLES)
     body = next(line for line in text.splitlines() if "3.14" in line)
     cell = body.partition(" & 3.14")[0]
@@ -74,7 +74,7 @@ WIDE = Table(
 )  # fmt: skip
 
 
-def test_columns_that_do_not_fit_go_below_with_the_first_column() -> None:
+def test_columns_that_do_not_fit_go_to_further_tables_with_the_first_column() -> None:
     parts = terminal.split(WIDE, 60)
     assert len(parts) == 3
     assert [column for part in parts for column in part.columns[1:]] == list(WIDE.columns[1:])
@@ -91,7 +91,7 @@ def test_details_are_left_out_where_they_do_not_fit() -> None:
 
 
 def test_a_piped_table_has_a_line_for_each_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a terminal shows in bold has a star here."""
+    """A value that a terminal shows in bold is marked with a star."""
     monkeypatch.setenv("COLUMNS", "60")
     lines = render.FORMATS["terminal"]([WIDE]).splitlines()
     assert any(re.match(r" b +(4\.56 +){11}4\.56\* *$", line) for line in lines)
@@ -100,7 +100,7 @@ def test_a_piped_table_has_a_line_for_each_row(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_bold_shows_on_a_terminal_of_80_columns() -> None:
-    """In a real pseudo-terminal: escape sequences, no broken word, nothing past the right edge."""
+    """In a pseudo-terminal, an escape sequence makes the value bold, and no line is longer than 80 columns."""
     import pty
 
     code = (

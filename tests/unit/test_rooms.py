@@ -1,4 +1,4 @@
-"""Simulated rooms: the reverberation time that is measured in them is the one that was asked for."""
+"""Simulated rooms: their measured reverberation time is the requested one."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ pyroomacoustics = pytest.importorskip("pyroomacoustics")
 RATE = 16_000
 
 
-def test_measured_t60_over_fifty_rooms() -> None:
-    """Within 10 % on average; single rooms stray further, because Sabine's formula, which WHAMR! uses, is no more exact
-    than that: it is too long where walls absorb much, too short where they absorb little."""
+def test_measured_t60_of_fifty_rooms_is_the_requested_one_on_average() -> None:
+    """Within 10 % on average. Single rooms deviate by up to 30 %, because Sabine's formula, which WHAMR! uses, is
+    inexact: its T60 is too long where the walls absorb much, and too short where they absorb little."""
     ratios = []
     for seed in range(50):
         room = draw_room(np.random.default_rng(seed), Scene(rate=RATE, seconds=4.0), (0.2, 0.8))
@@ -25,28 +25,28 @@ def test_measured_t60_over_fifty_rooms() -> None:
     assert np.all((np.array(ratios) > 0.7) & (np.array(ratios) < 1.3))
 
 
-def test_whamrs_walls_reflect_as_its_scripts_have_it() -> None:
-    """In pyroomacoustics 0.3.1 a reflection is (1 - absorption) times as loud; today sqrt(1 - energy absorption)."""
+def test_walls_of_whamr_rooms_reflect_as_in_its_scripts() -> None:
+    """Amplitude of a reflection: 1 - absorption in pyroomacoustics 0.3.1; now sqrt(1 - energy absorption)."""
     room = draw_room(np.random.default_rng(0), Scene(rate=RATE, seconds=4.0), (0.2, 1.0), WhamrRoom)
     material = pyroomacoustics.Material(room.absorption)
     assert np.sqrt(1 - material.energy_absorption["coeffs"][0]) == pytest.approx(1 - room.sabine)
 
 
-def test_whamrs_rooms_decay_faster_than_they_say() -> None:
-    """By about half where walls absorb little; geometry is drawn alike."""
+def test_whamr_rooms_decay_faster_than_their_nominal_t60() -> None:
+    """Their T60 is about half the nominal T60 where walls absorb little. Their geometry is that of other rooms."""
     ratios = []
     for seed in range(10):
         scene = Scene(rate=RATE, seconds=4.0)
         room = draw_room(np.random.default_rng(seed), scene, (0.4, 0.8))
-        theirs = draw_room(np.random.default_rng(seed), scene, (0.4, 0.8), WhamrRoom)
-        assert theirs.model_dump(exclude={"kind"}) == room.model_dump(exclude={"kind"})
+        whamr_room = draw_room(np.random.default_rng(seed), scene, (0.4, 0.8), WhamrRoom)
+        assert whamr_room.model_dump(exclude={"kind"}) == room.model_dump(exclude={"kind"})
         assert isinstance(room, Room)
-        measured = pyroomacoustics.experimental.measure_rt60(theirs.impulse_response(RATE), fs=RATE, decay_db=20)
+        measured = pyroomacoustics.experimental.measure_rt60(whamr_room.impulse_response(RATE), fs=RATE, decay_db=20)
         ratios.append(measured / room.t60_s)
     assert 0.4 < np.mean(ratios) < 0.75
 
 
-def test_reverb_takes_whamrs_rooms() -> None:
+def test_reverb_accepts_whamr_rooms() -> None:
     from restorebench.corruptions.reverb import Reverb, ReverbStep
 
     effect = Reverb(rir="whamr")

@@ -1,4 +1,4 @@
-"""Sensitivity of metrics: closed forms where there are some."""
+"""Sensitivity of metrics to fixed changes of a sound, compared with closed forms where these exist."""
 
 from __future__ import annotations
 
@@ -18,26 +18,28 @@ SOUND = Audio(np.random.default_rng(0).normal(scale=0.1, size=16_000).astype(np.
 
 
 def test_each_change_does_what_its_name_says() -> None:
-    made = {name: change(SOUND) for name, change in CHANGES.items()}
-    rms = {name: float(np.sqrt(np.mean(np.square(sound.samples)))) for name, sound in made.items()}
-    quiet = float(np.sqrt(np.mean(np.square(SOUND.samples))))
-    assert 20 * np.log10(rms["6 dB lower"] / quiet) == pytest.approx(-6, abs=1e-3)
-    assert 20 * np.log10(rms["6 dB higher"] / quiet) == pytest.approx(6, abs=1e-3)
+    changed = {name: change(SOUND) for name, change in CHANGES.items()}
+    rms = {name: float(np.sqrt(np.mean(np.square(sound.samples)))) for name, sound in changed.items()}
+    original_rms = float(np.sqrt(np.mean(np.square(SOUND.samples))))
+    assert 20 * np.log10(rms["6 dB lower"] / original_rms) == pytest.approx(-6, abs=1e-3)
+    assert 20 * np.log10(rms["6 dB higher"] / original_rms) == pytest.approx(6, abs=1e-3)
     for name, samples in (("1 ms late", 16), ("20 ms late", 320)):
-        assert not made[name].samples[:samples].any()
-        assert np.array_equal(made[name].samples[samples:], SOUND.samples[:-samples])
-    assert (made["at 48 kHz"].rate, len(made["at 48 kHz"].samples)) == (48_000, 48_000)
-    assert len(made["1 s of silence after"].samples) == 2 * len(made["second half gone"].samples) * 2 == 32_000
+        assert not changed[name].samples[:samples].any()
+        assert np.array_equal(changed[name].samples[samples:], SOUND.samples[:-samples])
+    assert (changed["at 48 kHz"].rate, len(changed["at 48 kHz"].samples)) == (48_000, 48_000)
+    assert len(changed["1 s of silence after"].samples) == 2 * len(changed["second half gone"].samples) * 2 == 32_000
 
 
-def test_lsd_of_a_gain_and_si_sdr_of_a_level_are_known() -> None:
-    """SI-SDR ignores a gain. LSD of an estimate that is 6 dB off everywhere moves by at most 0.6 (log10 of power)."""
-    found = {one.value.name: one for one in sensitivities(["lsd", "si_sdr"], clips=2)[0]}
-    assert found["si_sdr"].changes["6 dB lower"] == pytest.approx(0, abs=1e-4)
-    assert (found["si_sdr"].changes["20 ms late"] or 0) < -10
-    assert 0 < abs(found["lsd"].changes["6 dB lower"] or 0) <= 0.6 + 1e-6
-    assert found["lsd"].changes["second half gone"] is None
-    assert "wanted the same length" in found["lsd"].why["second half gone"]
+def test_the_effect_of_a_gain_on_lsd_and_si_sdr_is_known() -> None:
+    """A gain does not change SI-SDR. A gain of 6 dB changes LSD by at most 0.6 (log10 of power)."""
+    by_value_name = {
+        sensitivity.value.name: sensitivity for sensitivity in sensitivities(["lsd", "si_sdr"], clips=2)[0]
+    }
+    assert by_value_name["si_sdr"].changes["6 dB lower"] == pytest.approx(0, abs=1e-4)
+    assert (by_value_name["si_sdr"].changes["20 ms late"] or 0) < -10
+    assert 0 < abs(by_value_name["lsd"].changes["6 dB lower"] or 0) <= 0.6 + 1e-6
+    assert by_value_name["lsd"].changes["second half gone"] is None
+    assert "wanted the same length" in by_value_name["lsd"].why["second half gone"]
 
 
 def test_the_table_says_what_was_refused_and_what_was_not_measured() -> None:
@@ -50,7 +52,7 @@ def test_the_table_says_what_was_refused_and_what_was_not_measured() -> None:
 
 
 def test_a_rate_is_pooled_as_on_a_board() -> None:
-    """Errors of all clips over words of all clips: 1 of 2 and 1 of 8 are 20 %, not the mean of 50 and 12.5."""
+    """Errors of all clips over words of all clips: 1 of 2 and 1 of 8 give 20 %, not the mean of 50 % and 12.5 %."""
     rate = next(value for value in metric_card("wer@pocketsphinx").values if value.reduction == "rate")
     clips = [Outcome(50.0, {"errors": 1, "total": 2}), Outcome(12.5, {"errors": 1, "total": 8})]
     assert _reduced(rate, clips) == pytest.approx(20.0)
@@ -65,12 +67,12 @@ def test_only_metrics_have_a_sensitivity(cli: Cli) -> None:
     assert "restorebench list metrics --sensitivity" in wrong.stderr
 
 
-def test_a_metric_without_a_value_costs_no_other_its_row(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As a recogniser of Mandarin, which does not listen to the bundled English clips."""
-    made = {"broken": Broken(), "lsd": metric("lsd")}
-    monkeypatch.setattr("restorebench.benchmark.conformance.sensitivity.metric", made.__getitem__)
-    found, why = sensitivities(["broken", "lsd"], clips=1)
-    assert [one.value.name for one in found] == ["lsd"]
+def test_a_metric_that_fails_removes_no_row_of_another_metric(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For example, a Mandarin recogniser refuses the bundled English clips."""
+    metrics = {"broken": Broken(), "lsd": metric("lsd")}
+    monkeypatch.setattr("restorebench.benchmark.conformance.sensitivity.metric", metrics.__getitem__)
+    measured, why = sensitivities(["broken", "lsd"], clips=1)
+    assert [sensitivity.value.name for sensitivity in measured] == ["lsd"]
     assert "listens for 'zh'" in why["broken"]
 
 

@@ -28,7 +28,7 @@ README = ROOT / "benchmark" / "README.md"
 
 
 @given(count=st.integers(1, 20), keys=st.lists(st.text(min_size=1), max_size=50))
-def test_every_clip_is_in_one_shard(count: int, keys: list[str]) -> None:
+def test_every_clip_is_in_exactly_one_shard(count: int, keys: list[str]) -> None:
     parts = [Shard(number, count) for number in range(1, count + 1)]
     assert all(sum(part.holds(key) for part in parts) == 1 for key in keys)
     assert all(WHOLE.holds(key) for key in keys)
@@ -42,26 +42,26 @@ def test_shards_are_about_equally_large() -> None:
 
 
 @pytest.mark.parametrize("text", ["0/2", "3/2", "1", "1/0", "a/b", "-1/2", "1/2/3", ""])
-def test_what_is_no_shard(text: str) -> None:
+def test_malformed_shards_are_refused(text: str) -> None:
     with pytest.raises(RequestError, match="wanted NUMBER/COUNT"):
         Shard.parse(text)
 
 
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    where = tmp_path_factory.mktemp("whole")
-    subprocess.run([str(COMMAND), *RUN, "--store", "s"], cwd=where, check=True, capture_output=True)
-    return where / "s"
+    folder = tmp_path_factory.mktemp("whole")
+    subprocess.run([str(COMMAND), *RUN, "--store", "s"], cwd=folder, check=True, capture_output=True)
+    return folder / "s"
 
 
 @pytest.fixture(scope="module")
 def parts(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    where = tmp_path_factory.mktemp("parts")
+    folder = tmp_path_factory.mktemp("parts")
     for number in (1, 2):
         command = [str(COMMAND), *RUN, "--store", str(number), "--shard", f"{number}/2"]
-        done = subprocess.run(command, cwd=where, check=True, capture_output=True, text=True)
+        done = subprocess.run(command, cwd=folder, check=True, capture_output=True, text=True)
         assert re.search(rf"shard {number}/2: [1-5] of 6 clips", done.stderr), done.stderr
-    return [where / "1", where / "2"]
+    return [folder / "1", folder / "2"]
 
 
 def test_merged_shards_are_the_whole_run(whole: Path, parts: list[Path], cli: Cli, tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_merged_shards_are_the_whole_run(whole: Path, parts: list[Path], cli: Cl
     assert "planned but not measured" not in again.stdout
 
 
-def test_a_shard_alone_says_what_is_missing(parts: list[Path], cli: Cli) -> None:
+def test_the_board_of_a_single_shard_says_that_values_are_missing(parts: list[Path], cli: Cli) -> None:
     assert "values are planned but not measured" in cli("board", parts[0]).stdout
 
 
@@ -86,8 +86,8 @@ def test_merging_twice_changes_nothing(parts: list[Path], tmp_path: Path) -> Non
     assert {path: path.read_bytes() for path in sorted((tmp_path / "m").rglob("*.*")) if path.is_file()} == before
 
 
-def test_a_result_is_kept_before_a_failure(whole: Path, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
-    """One machine could not score, the other could."""
+def test_a_merge_prefers_a_result_to_a_failure(whole: Path, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
+    """One machine could not compute the values, another machine could."""
     failed = tmp_path / "failed"
     shutil.copytree(whole, failed)
     store = Store(failed)
@@ -97,7 +97,7 @@ def test_a_result_is_kept_before_a_failure(whole: Path, tmp_path: Path, toy_plug
     from restorebench.benchmark.types import Record
 
     for row in rows:
-        store.put("scores", [Record(**{**row, "value": None, "why": "the machine was tired", "components": "{}"})])
+        store.put("scores", [Record(**{**row, "value": None, "why": "out of memory", "components": "{}"})])
     for order in ([failed, whole], [whole, failed]):
         merged = merge(order, tmp_path / order[0].name / "m")
         assert set(merged.table("scores")["why"].to_pylist()) == {""}
@@ -105,14 +105,14 @@ def test_a_result_is_kept_before_a_failure(whole: Path, tmp_path: Path, toy_plug
 
 
 def test_damaged_units_are_left_out(whole: Path, tmp_path: Path) -> None:
-    torn = tmp_path / "torn"
-    shutil.copytree(whole, torn)
-    rows, note = next((torn / "scores").glob("*.parquet")), next((torn / "restored").glob("*.json"))
-    rows.write_bytes(rows.read_bytes()[:-20])
-    note.write_bytes(note.read_bytes()[:-2] + b"x}")
-    merged = merge([torn], tmp_path / "m")
-    assert not (merged.root / "scores" / rows.name).exists()
-    assert not (merged.root / "restored" / note.name).exists()
+    damaged = tmp_path / "torn"
+    shutil.copytree(whole, damaged)
+    scores_file, note_file = next((damaged / "scores").glob("*.parquet")), next((damaged / "restored").glob("*.json"))
+    scores_file.write_bytes(scores_file.read_bytes()[:-20])
+    note_file.write_bytes(note_file.read_bytes()[:-2] + b"x}")
+    merged = merge([damaged], tmp_path / "m")
+    assert not (merged.root / "scores" / scores_file.name).exists()
+    assert not (merged.root / "restored" / note_file.name).exists()
     assert len(merged.table("scores")) < len(Store(whole).table("scores"))
 
 
@@ -132,31 +132,31 @@ def test_stores_of_different_clips_or_versions_are_not_merged(whole: Path, cli: 
     assert "run both with the same versions and weights" in done.stderr
 
 
-def test_a_damaged_target_is_mended(whole: Path, tmp_path: Path) -> None:
-    torn = tmp_path / "torn"
-    shutil.copytree(whole, torn)
-    rows = next((torn / "scores").glob("*.parquet"))
-    rows.write_bytes(rows.read_bytes()[:-20])
-    assert merge([whole], torn).table("scores").equals(Store(whole).table("scores"))
+def test_a_merge_repairs_a_damaged_target(whole: Path, tmp_path: Path) -> None:
+    damaged = tmp_path / "torn"
+    shutil.copytree(whole, damaged)
+    scores_file = next((damaged / "scores").glob("*.parquet"))
+    scores_file.write_bytes(scores_file.read_bytes()[:-20])
+    assert merge([whole], damaged).table("scores").equals(Store(whole).table("scores"))
 
 
-def test_the_split_does_not_depend_on_where_files_lie(whole: Path) -> None:
+def test_the_split_does_not_depend_on_the_location_of_files(whole: Path) -> None:
     plan = Store(whole).plans()[0]
     elsewhere = replace(plan, trials=tuple(replace(trial, key=f"{trial.key}/elsewhere") for trial in plan.trials))
     part = Shard(1, 2)
     assert [t.id for t in part.of(plan).trials] == [t.id for t in part.of(elsewhere).trials]
 
 
-def test_requests_that_cannot_be_merged(whole: Path, cli: Cli, tmp_path: Path) -> None:
-    none = cli("store", "merge", "nowhere", "--out", "m")
-    assert (none.returncode, "no store there" in none.stderr) == (2, True)
+def test_a_merge_without_a_store_or_into_its_source_is_refused(whole: Path, cli: Cli, tmp_path: Path) -> None:
+    absent = cli("store", "merge", "nowhere", "--out", "m")
+    assert (absent.returncode, "no store there" in absent.stderr) == (2, True)
     itself = cli("store", "merge", whole, "--out", whole)
     assert (itself.returncode, "is one of the stores to merge" in itself.stderr) == (2, True)
     assert not (tmp_path / "m").exists()
 
 
 def test_the_cluster_recipe_of_the_readme_runs(whole: Path, tmp_path: Path) -> None:
-    """The job scripts, started as SLURM would start them: one process per task, the merge after all."""
+    """The job scripts are started as by SLURM: one process per task, and the merge after all tasks."""
     for name, text in re.findall(r"```sh title=(\S+)\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL):
         (tmp_path / name).write_text(text)
     options = " ".join(RUN[2:])
@@ -167,7 +167,7 @@ def test_the_cluster_recipe_of_the_readme_runs(whole: Path, tmp_path: Path) -> N
         "OPTIONS": options,
     }
     for task in (1, 2):
-        mine = {**env, "SLURM_ARRAY_TASK_ID": str(task), "PARTS": "2", "SLURM_CPUS_PER_TASK": "1"}
-        subprocess.run(["sh", "array.sh"], cwd=tmp_path, env=mine, check=True, capture_output=True)
+        task_env = {**env, "SLURM_ARRAY_TASK_ID": str(task), "PARTS": "2", "SLURM_CPUS_PER_TASK": "1"}
+        subprocess.run(["sh", "array.sh"], cwd=tmp_path, env=task_env, check=True, capture_output=True)
     subprocess.run(["sh", "merge.sh"], cwd=tmp_path, env=env, check=True, capture_output=True)
     assert (tmp_path / "results" / "records.csv").read_bytes() == (whole / "records.csv").read_bytes()

@@ -1,4 +1,4 @@
-"""The checkpoints that ship: whole, small, described, and tied to the codecs whose codes they predict."""
+"""The bundled checkpoints are complete, small, described by cards, and tied to the codecs whose codes they predict."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ FILES = sorted(FOLDER.glob("*.safetensors"))
 HELD_OUT = {"1089", "121", "1580", "237", "2830", "3570", "4446", "5105", "6930", "8455"}
 
 
-def test_every_checkpoint_of_the_plan_is_here_and_small() -> None:
+def test_every_shipped_checkpoint_is_present_and_small() -> None:
     assert {path.stem for path in FILES} == {shipped.name for shipped in SHIPPED}
     assert all(path.stat().st_size <= 10_000_000 for path in FILES)
     assert sum(path.stat().st_size for path in FILES) <= 45_000_000
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_a_card_says_what_it_was_trained_on(path: Path) -> None:
+def test_a_card_says_what_its_model_was_trained_on(path: Path) -> None:
     card = checkpoint.header(path)["card"]
     assert card["steps"] > 1000
     assert card["minutes"] > 1
@@ -40,7 +40,7 @@ def test_a_card_says_what_it_was_trained_on(path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["masksr2-nano", "masksr-nano", "sise-nano", "sise-wo-dis-nano", "target-codec-nano"])
-def test_a_row_names_its_training_speakers_and_corpora(name: str) -> None:
+def test_a_system_card_names_its_training_speakers_and_corpora(name: str) -> None:
     training = registry.create("systems", name).card.training
     assert sum(corpus.hours or 0.0 for corpus in training) > 5
     speakers = {speaker for corpus in training for speaker in corpus.speakers}
@@ -48,26 +48,28 @@ def test_a_row_names_its_training_speakers_and_corpora(name: str) -> None:
     assert not HELD_OUT & speakers
 
 
-def test_half_precision_and_no_codec_within_a_model() -> None:
+def test_checkpoints_are_in_half_precision_and_models_contain_no_codec() -> None:
     for path in FILES:
-        kept = checkpoint.header(path)
+        header = checkpoint.header(path)
         from safetensors.torch import load_file
 
         tensors = load_file(path)
-        assert all(t.dtype == torch.float16 for t in tensors.values() if t.is_floating_point())
-        if kept["kind"] in ("masksr", "sise"):
+        assert all(tensor.dtype == torch.float16 for tensor in tensors.values() if tensor.is_floating_point())
+        if header["kind"] in ("masksr", "sise"):
             assert all(key.startswith("model.") for key in tensors)
 
 
-def test_a_decoder_may_learn_on_and_an_encoder_may_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = checkpoint.read(bundled("codec-nano"), "frame-codec")
+def test_the_decoder_of_a_codec_may_change_but_its_encoder_may_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    codec = checkpoint.read(bundled("codec-nano"), "frame-codec")
     digest = checkpoint.header(bundled("masksr2-nano"))["config"]["tokenizer"]["codes"]
     monkeypatch.setattr("restorebench.systems.checkpoints.FOLDER", tmp_path)
 
     def save_with(prefix: str) -> None:
-        key = next(key for key in kept.tensors if key.startswith(prefix))
-        changed = {**kept.tensors, key: kept.tensors[key] + 0.1}
-        checkpoint.save(tmp_path / "codec-nano.safetensors", checkpoint.Checkpoint(kept.kind, changed, kept.config))
+        key = next(key for key in codec.tensors if key.startswith(prefix))
+        changed = {**codec.tensors, key: codec.tensors[key] + 0.1}
+        checkpoint.save(tmp_path / "codec-nano.safetensors", checkpoint.Checkpoint(codec.kind, changed, codec.config))
 
     save_with("decoder.")
     assert checked_codec("codec-nano", digest, Path("model")).is_file()
@@ -77,19 +79,19 @@ def test_a_decoder_may_learn_on_and_an_encoder_may_not(tmp_path: Path, monkeypat
             checked_codec("codec-nano", digest, Path("model"))
 
 
-def test_windows_join_without_a_seam(speech: Audio) -> None:
+def test_windows_join_without_a_click(speech: Audio) -> None:
     """Second differences at the joins of three windows are no larger than elsewhere: no click."""
     system = registry.create("systems", "masksr2-nano")
     long = Audio(np.concatenate([speech.samples] * 4)[: 9 * speech.rate], speech.rate)
-    [made] = system.restore([long], [0])
-    bend = np.abs(np.diff(made.samples, 2))
-    usual = np.quantile(bend, 0.999)
+    [restored] = system.restore([long], [0])
+    second_difference = np.abs(np.diff(restored.samples, 2))
+    typical_maximum = np.quantile(second_difference, 0.999)
     for join in (4 * speech.rate, 8 * speech.rate):
-        assert bend[join - 5 : join + 5].max() <= max(usual, 1e-3)
-    assert abs(float(made.samples.mean())) < 1e-3  # no DC
+        assert second_difference[join - 5 : join + 5].max() <= max(typical_maximum, 1e-3)
+    assert abs(float(restored.samples.mean())) < 1e-3  # no DC offset
 
 
-def test_codecs_use_their_codebooks(speech: Audio) -> None:
+def test_the_nano_codec_uses_many_codes_of_every_codebook(speech: Audio) -> None:
     """Even 2.5 s of one voice use many codes of every codebook."""
     codec = load_frame_codec(bundled("codec-nano"))
     with torch.no_grad():

@@ -1,4 +1,4 @@
-"""SISE: the schedules and shapes of its paper (§2, §3), and what sampling must keep."""
+"""SISE: the schedules and shapes of its paper (§2, §3), and properties that sampling must preserve."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def diffusion(semantic: bool = True) -> Sise:
     return Sise(config, CodecConfig(**SISE_CODEC, semantic=semantic)).eval()  # type: ignore[arg-type]
 
 
-def test_sine_schedules() -> None:
+def test_masked_counts_and_shares_follow_the_sine_schedule() -> None:
     assert masked_counts(320, 15) == [318, 313, 304, 292, 277, 258, 237, 214, 188, 160, 130, 98, 66, 33, 0]
     assert masked_counts(320, 10) == [316, 304, 285, 258, 226, 188, 145, 98, 50, 0]
     assert masked_counts(320, 1) == [0]
@@ -48,12 +48,12 @@ def test_output_length_is_input_length(encoder: tuple[int, ...], decoder: tuple[
     lengths = np.random.default_rng(0).integers(1, 6000, size=200)
     with torch.inference_mode():
         for length in lengths:
-            made, factorised = codec(torch.randn(1, int(length)))
-            assert made.shape == (1, length)
+            output, factorised = codec(torch.randn(1, int(length)))
+            assert output.shape == (1, length)
             assert codec.decode(factorised.codes).shape[1] == -(-int(length) // codec.hop) * codec.hop
 
 
-def test_frames_at_hop_200() -> None:
+def test_the_default_hop_gives_80_frames_per_second() -> None:
     config = CodecConfig()
     assert config.hop == 200
     assert (4 * 16_000 // config.hop, 10 * 16_000 // config.hop) == (320, 800)
@@ -61,43 +61,43 @@ def test_frames_at_hop_200() -> None:
     assert CodecConfig(semantic=False).layers == 6  # the same bit rate
 
 
-def test_decoding_codes_is_what_the_forward_pass_heard() -> None:
+def test_decoding_the_codes_gives_the_output_of_the_forward_pass() -> None:
     for semantic in (True, False):
         codec, audio = small(semantic=semantic), torch.randn(1, 4000)
         with torch.inference_mode():
-            made, factorised = codec(audio)
+            output, factorised = codec(audio)
             assert factorised.codes.shape == (1, 3, 20)
-            assert torch.allclose(codec.decode(factorised.codes), made, atol=1e-5)
+            assert torch.allclose(codec.decode(factorised.codes), output, atol=1e-5)
             assert torch.equal(codec.encode(audio), factorised.codes)
 
 
-def test_the_acoustic_quantiser_sees_what_the_semantic_one_left() -> None:
-    """D24, and its stop-gradient: acoustic losses do not move the semantic codebook."""
+def test_the_acoustic_quantiser_gets_the_residual_of_the_semantic_one() -> None:
+    """Decision D24 with its stop-gradient: acoustic losses have no gradient in the semantic codebook."""
     codec = small()
-    h = torch.randn(2, codec.config.width, 9)
-    both = codec.quantise(h)
-    assert both.semantic is not None
-    alone = codec.acoustic(h - both.semantic.output)
-    assert torch.equal(both.acoustic.codes, alone.codes)
-    both.acoustic.commitment_loss.backward()
+    latents = torch.randn(2, codec.config.width, 9)
+    factorised = codec.quantise(latents)
+    assert factorised.semantic is not None
+    acoustic = codec.acoustic(latents - factorised.semantic.output)
+    assert torch.equal(factorised.acoustic.codes, acoustic.codes)
+    factorised.acoustic.commitment_loss.backward()
     assert codec.semantic is not None
     assert all(parameter.grad is None for parameter in codec.semantic.parameters())
 
 
 def test_quantiser_dropout_keeps_the_first_stages() -> None:
     codec = small()
-    h = torch.randn(2, codec.config.width, 5)
-    full = codec.acoustic(h)
-    first = codec.acoustic(h, torch.tensor([1, 2]))
+    latents = torch.randn(2, codec.config.width, 5)
+    full = codec.acoustic(latents)
+    first = codec.acoustic(latents, torch.tensor([1, 2]))
     assert torch.equal(full.codes, first.codes)
     assert torch.allclose(full.output[1], first.output[1])
-    only = torch.stack([full.codes[0, 0], torch.zeros_like(full.codes[0, 0])])[None]
+    first_stage_codes = torch.stack([full.codes[0, 0], torch.zeros_like(full.codes[0, 0])])[None]
     stage = next(iter(codec.acoustic))
-    assert torch.allclose(first.output[:1], stage.project_out(stage.lookup(only[:, 0])), atol=1e-5)
+    assert torch.allclose(first.output[:1], stage.project_out(stage.lookup(first_stage_codes[:, 0])), atol=1e-5)
 
 
 @pytest.mark.parametrize(("feed_forward", "millions"), [(4096, 134), (2816, 103)])
-def test_backbone_sizes(feed_forward: int, millions: int) -> None:
+def test_backbones_have_the_expected_number_of_parameters(feed_forward: int, millions: int) -> None:
     with torch.device("meta"):
         network = Backbone(1024, 8, 8, feed_forward)
     assert sum(p.numel() for p in network.parameters()) / 1e6 == pytest.approx(millions, abs=0.6)
@@ -111,7 +111,7 @@ def test_attention_sees_both_sides_and_positions_are_relative() -> None:
     changed[0, -1] += 1
     with torch.inference_mode():
         assert not torch.allclose(network(x)[0, 0], network(changed)[0, 0])
-        # A pattern far from everything else gives the same output wherever it stands only if rotations are relative.
+        # Queries and keys are equal at all positions, so relative rotations make a score depend on the distance only.
         from restorebench.systems.sise.backbone import rotated, rotations
 
         cosine, sine = rotations(12, 8, torch.device("cpu"))
@@ -122,15 +122,15 @@ def test_attention_sees_both_sides_and_positions_are_relative() -> None:
             assert torch.allclose(diagonal, diagonal[:1].expand_as(diagonal), atol=1e-4)
 
 
-def test_holes() -> None:
+def test_holed_masks_the_drawn_layer_and_hides_later_layers() -> None:
     codes = torch.arange(12).view(1, 3, 4).repeat(2, 1, 1)
     masked = torch.tensor([[True, False, False, True]] * 2)
-    made = holed(codes, torch.tensor([1, 0]), masked, 99)
-    assert made[0].tolist() == [[0, 1, 2, 3], [99, 5, 6, 99], [99] * 4]
-    assert made[1].tolist() == [[99, 1, 2, 99], [99] * 4, [99] * 4]
+    with_masks = holed(codes, torch.tensor([1, 0]), masked, 99)
+    assert with_masks[0].tolist() == [[0, 1, 2, 3], [99, 5, 6, 99], [99] * 4]
+    assert with_masks[1].tolist() == [[99, 1, 2, 99], [99] * 4, [99] * 4]
 
 
-def test_training_masks() -> None:
+def test_training_masks_have_the_mean_share_of_the_sine_schedule() -> None:
     shares = [layer_mask(np.random.default_rng(i), 320).mean() for i in range(2000)]
     assert min(shares) > 0
     assert np.mean(shares) == pytest.approx(2 / np.pi, abs=0.02)  # the mean of sin(pi t / 2)
@@ -142,17 +142,17 @@ def test_fixed_tokens_stay_and_none_is_left_masked(semantic: bool) -> None:
     config = SamplingConfig(semantic_steps=5, acoustic_steps=(4, 1), top_k=6)
     rngs = [np.random.default_rng(seed) for seed in (1, 2)]
     with torch.inference_mode():
-        heard = model.encode(torch.randn(2, 3000))
-        tokens = torch.full((2, heard.shape[1]), model.first.mask_code)
-        for step, keep in enumerate(masked_counts(heard.shape[1], 5)):
-            grid = torch.full((2, model.first.layers, heard.shape[1]), model.first.mask_code)
+        condition = model.encode(torch.randn(2, 3000))
+        tokens = torch.full((2, condition.shape[1]), model.first.mask_code)
+        for step, masked_count in enumerate(masked_counts(condition.shape[1], 5)):
+            grid = torch.full((2, model.first.layers, condition.shape[1]), model.first.mask_code)
             grid[:, 0] = tokens
-            logits = model.first(grid, torch.zeros(2, dtype=torch.long), heard)
-            draws = draw(rngs, heard.shape[1], 16, config, tokens.device)
-            after = reverse_step(logits, tokens, draws, step, 5, keep, config, model.first.mask_code)
+            logits = model.first(grid, torch.zeros(2, dtype=torch.long), condition)
+            draws = draw(rngs, condition.shape[1], 16, config, tokens.device)
+            after = reverse_step(logits, tokens, draws, step, 5, masked_count, config, model.first.mask_code)
             known = tokens != model.first.mask_code
             assert torch.equal(after[known], tokens[known])
-            assert ((after == model.first.mask_code).sum(1) == keep).all()
+            assert ((after == model.first.mask_code).sum(1) == masked_count).all()
             tokens = after
         codes = sample(model, torch.randn(2, 3000), [np.random.default_rng(s) for s in (1, 2)], config)
     assert codes.shape == (2, 3, 15)
@@ -160,17 +160,17 @@ def test_fixed_tokens_stay_and_none_is_left_masked(semantic: bool) -> None:
 
 
 def test_the_semantic_stage_never_sees_acoustic_tokens() -> None:
-    """Neither in training (its logits do not change with them) nor in sampling (it has one layer)."""
+    """Its logits in training do not depend on acoustic tokens, and in sampling it has one layer only."""
     model = diffusion()
     codes = torch.randint(0, 16, (2, 3, 15))
     masked, layer, audio = torch.rand(2, 2, 15) < 0.5, torch.tensor([0, 1]), torch.randn(2, 3000)
-    other = codes.clone()
-    other[:, 1:] = (other[:, 1:] + 1) % 16
+    changed_codes = codes.clone()
+    changed_codes[:, 1:] = (changed_codes[:, 1:] + 1) % 16
     with torch.inference_mode():
-        first, acoustic = model(audio, codes, masked, layer)
-        again, changed = model(audio, other, masked, layer)
-    assert torch.equal(first, again)
-    assert not torch.equal(acoustic, changed)
+        semantic, acoustic = model(audio, codes, masked, layer)
+        semantic_again, changed_acoustic = model(audio, changed_codes, masked, layer)
+    assert torch.equal(semantic, semantic_again)
+    assert not torch.equal(acoustic, changed_acoustic)
     assert model.first.layers == 1
 
 
@@ -194,7 +194,7 @@ def test_steps_must_fit_the_layers() -> None:
 
 @pytest.mark.parametrize("adversarial", [4.0, 0.0])
 def test_the_codec_trains_and_resumes_exactly(adversarial: float, tmp_path: Path) -> None:
-    """Generator and discriminators, probes and labels; bit for bit after a stop."""
+    """Includes generator, discriminators, probes and labels; the resumed run equals the whole run bit for bit."""
     from tests.unit.test_training import logged, same, states
 
     settings = {"training": {"steps": 4, "validate_every": 2, "ema": 0.9}, "losses": {"adversarial": adversarial}}
@@ -209,10 +209,10 @@ def test_the_codec_trains_and_resumes_exactly(adversarial: float, tmp_path: Path
     assert {"mel", "phones", "phone_accuracy/semantic", "phone_accuracy/acoustic", "speaker_accuracy/semantic"} <= names
     assert ("discriminator" in names) == bool(adversarial)
     at_first = {row["name"] for row in logged(tmp_path / "whole") if row["step"] == "0"}
-    assert at_first == {"mel"}, "codes of quantisers that have not started were judged"
-    listed = (tmp_path / "whole" / "labels-train.csv").read_text().splitlines()
-    assert listed[0] == "utterance,why_not"
-    assert len(listed) == 4
+    assert at_first == {"mel"}, "codes must not be evaluated before the quantisers have started"
+    label_lines = (tmp_path / "whole" / "labels-train.csv").read_text().splitlines()
+    assert label_lines[0] == "utterance,why_not"
+    assert len(label_lines) == 4
 
 
 @pytest.mark.parametrize("stop", [1, 2, 3])
@@ -224,29 +224,29 @@ def test_the_codec_resumes_exactly_around_the_start_of_its_quantisers(stop: int,
     whole = run_config(SISE_CODEC_RUN, training=training, losses=losses)
     first = run_config(SISE_CODEC_RUN, training={**training, "steps": stop}, losses=losses)
     trained(tmp_path / "whole", whole)
-    made = trained(tmp_path / "parts", first)
+    checkpoint_file = trained(tmp_path / "parts", first)
     if stop <= 2:
         with pytest.raises(RequestError, match="stopped before its quantisers started; train it longer"):
-            load_codec(made)
+            load_codec(checkpoint_file)
     trained(tmp_path / "parts", whole, resume=True)
     assert same(states(tmp_path / "whole")["task"], states(tmp_path / "parts")["task"])
-    last = [row for row in logged(tmp_path / "whole") if row["step"] == "4"]
-    assert last == [row for row in logged(tmp_path / "parts") if row["step"] == "4"]
-    load_codec(made)
+    last_rows = [row for row in logged(tmp_path / "whole") if row["step"] == "4"]
+    assert last_rows == [row for row in logged(tmp_path / "parts") if row["step"] == "4"]
+    load_codec(checkpoint_file)
 
 
 def test_the_diffusion_trains_on_a_trained_codec(tmp_path: Path) -> None:
     codec = trained(tmp_path / "codec", run_config(SISE_CODEC_RUN, losses={"adversarial": 0.0}))
     base = {**SISE, "tokenizer": {"checkpoint": str(codec)}}
-    made = trained(tmp_path / "sise", run_config(base))
+    checkpoint_file = trained(tmp_path / "sise", run_config(base))
     from restorebench.systems.sise.load import load_model
 
-    _, inside = load_model(made)
+    _, codec_of_model = load_model(checkpoint_file)
     original = load_codec(codec)
-    assert all(torch.equal(value, original.state_dict()[key]) for key, value in inside.state_dict().items())
+    assert all(torch.equal(value, original.state_dict()[key]) for key, value in codec_of_model.state_dict().items())
 
 
-def test_other_variants_are_refused(tmp_path: Path) -> None:
+def test_a_checkpoint_of_another_variant_or_kind_is_refused(tmp_path: Path) -> None:
     from restorebench.systems.masksr.rows import masksr
     from restorebench.systems.sise.rows import sise, sise_nano, sise_wo_dis
 

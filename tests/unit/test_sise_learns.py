@@ -1,4 +1,4 @@
-"""SISE's nano sizes learn: the codec four seconds of speech, each diffusion one batch. And codebooks as they start."""
+"""SISE's nano models overfit: the codec four seconds of speech, each diffusion model one batch. Codebook starts too."""
 
 from __future__ import annotations
 
@@ -34,19 +34,19 @@ FAST = {"ema": 0.0, "warm_up": 10, "decay": "constant", "rate": 2e-3}
 
 def nano(name: str, **tables: object) -> RunConfig:
     """A bundled config on bundled speech, with synthetic noise and rooms."""
-    made = merged(load_config(name).model_dump(mode="json"), tables)
+    settings = merged(load_config(name).model_dump(mode="json"), tables)
     speech = {"speech": MASKSR["data"]["speech"], "validation": [], "options": {}, "workers": 0}
-    return RunConfig.model_validate({**made, "data": {**made["data"], **speech}})
+    return RunConfig.model_validate({**settings, "data": {**settings["data"], **speech}})
 
 
 @pytest.mark.heavy
 def test_a_small_codec_overfits_four_seconds_of_speech(tmp_path: Path) -> None:
-    """Its log-mel distance gets clearly below that of spectral gating of the same speech in light noise."""
+    """Its log-mel distance falls below 80 % of that of spectral gating, applied to the same speech with light noise."""
     speech = np.concatenate([read(BUNDLE / f"{name}.flac").samples for name in ("slt_08", "awb_02")])[:64_000]
     noise = 0.02 * np.random.default_rng(0).standard_normal(len(speech)).astype(np.float32)
     [gated] = registry.create("systems", "spectral-gate").restore([Audio(speech + noise, 16_000)], [0])
     mel, clean = MelLoss(16_000), torch.from_numpy(speech).view(4, -1)
-    bar = 0.8 * float(mel(torch.from_numpy(gated.samples).view(4, -1), clean))
+    largest_distance = 0.8 * float(mel(torch.from_numpy(gated.samples).view(4, -1), clean))
 
     losses = {"probes": False, "quantise_after": 40, "adversarial": 0.0}
     run = nano("nano/sise-codec", kind="sise-codec", labels={"source": "none"}, losses=losses,
@@ -58,17 +58,17 @@ def test_a_small_codec_overfits_four_seconds_of_speech(tmp_path: Path) -> None:
     task.setup(launch_fabric(run))
     zeros = torch.zeros(4, dtype=torch.long)
     batch = {"clean": clean, "index": torch.arange(4), "recording": zeros, "start": zeros.float()}
-    distance = bar
+    distance = largest_distance
     for step in range(260):
         task.step([batch], step)
-        if step > 60 and step % 10 == 8:  # every tenth step moves dead codes, which costs a little for a moment
+        if step > 60 and step % 10 == 8:  # every tenth step revives dead codes, which briefly raises the distance
             with torch.inference_mode():
-                made, factorised = task.module.codec.eval()(clean)
-            distance = float(mel(made, clean))
-            if distance < bar:
+                decoded, factorised = task.module.codec.eval()(clean)
+            distance = float(mel(decoded, clean))
+            if distance < largest_distance:
                 break
-    assert distance < bar
-    assert float(perplexity(factorised.codes, 1024).min()) > 10  # of 320 frames; a codebook that collapses is at 1 to 5
+    assert distance < largest_distance
+    assert float(perplexity(factorised.codes, 1024).min()) > 10  # over 320 frames; a collapsed codebook has 1 to 5
 
 
 @pytest.mark.parametrize("semantic", [True, False], ids=["sise", "sise-wo-dis"])
@@ -98,28 +98,30 @@ def first_batch(run: RunConfig, rate: int) -> Batch:
 
 
 @torch.no_grad()  # type: ignore[untyped-decorator]
-def test_a_quantiser_starts_on_the_principal_components() -> None:
-    """Latents nearly all alike, as a fresh encoder makes them: whitened, the lookup by cosine tells them apart."""
+def test_a_quantiser_starts_from_the_principal_components() -> None:
+    """A fresh encoder gives nearly equal latents; after whitening, the cosine lookup distinguishes them."""
     torch.manual_seed(0)
-    x = 5.0 + 0.01 * torch.randn(4, 32, 300)
+    latents = 5.0 + 0.01 * torch.randn(4, 32, 300)
     quantizer = ResidualQuantizer(32, 2, 64, 8)
-    assert float(perplexity(quantizer(x).codes, 64)[0]) < 5
-    quantizer.start_from(x, torch.Generator().manual_seed(0))
-    made = quantizer(x)
-    assert float(perplexity(made.codes, 64).min()) > 40
-    assert made.latents[0].mean((0, 2)).abs().max() < 1e-2
-    assert torch.allclose(made.latents[0].std((0, 2)), torch.ones(8), atol=0.02)
-    assert float((x - made.output).square().mean()) < 0.9 * float(x.var())
+    assert float(perplexity(quantizer(latents).codes, 64)[0]) < 5
+    quantizer.start_from(latents, torch.Generator().manual_seed(0))
+    quantised = quantizer(latents)
+    assert float(perplexity(quantised.codes, 64).min()) > 40
+    assert quantised.latents[0].mean((0, 2)).abs().max() < 1e-2
+    assert torch.allclose(quantised.latents[0].std((0, 2)), torch.ones(8), atol=0.02)
+    assert float((latents - quantised.output).square().mean()) < 0.9 * float(latents.var())
 
 
-def test_before_the_quantisers_start_the_decoder_hears_the_encoder() -> None:
-    """And every weight keeps a gradient, so that processes can share it; losses of the codebooks are nothing."""
+def test_before_the_quantisers_start_the_decoder_gets_the_latents_of_the_encoder() -> None:
+    """Every weight has a gradient, as distributed training needs; the gradients of the quantisers are zero."""
     torch.manual_seed(0)
     codec = SiseCodecTask(run_config(SISE_CODEC_RUN)).module.codec
     audio = torch.randn(2, 4000)
-    made, factorised = codec(audio, None, False)
-    assert torch.allclose(made, codec.synthesise(codec.latents(audio)), atol=1e-6)
-    (made.square().mean() + factorised.codebook_loss + factorised.commitment_loss).backward()
+    output, factorised = codec(audio, None, False)
+    assert torch.allclose(output, codec.synthesise(codec.latents(audio)), atol=1e-6)
+    (output.square().mean() + factorised.codebook_loss + factorised.commitment_loss).backward()
     gradients = {name: parameter.grad for name, parameter in codec.named_parameters()}
     assert all(gradient is not None for gradient in gradients.values())
-    assert not any(torch.any(g) for name, g in gradients.items() if name.startswith(("semantic", "acoustic")))
+    assert not any(
+        torch.any(gradient) for name, gradient in gradients.items() if name.startswith(("semantic", "acoustic"))
+    )

@@ -36,26 +36,26 @@ def spoken(root: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory, toy_plugin: dict[str, str]) -> Path:
-    where = tmp_path_factory.mktemp("speech")
+    folder = tmp_path_factory.mktemp("speech")
     command = [str(COMMAND), *RUN, "--synthesizer", "toy-parrot", "--store", "s"]
-    done = subprocess.run(command, cwd=where, env={**os.environ, **toy_plugin}, capture_output=True, text=True)
+    done = subprocess.run(command, cwd=folder, env={**os.environ, **toy_plugin}, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "the scores are those of speech by toy-parrot" in done.stdout
-    return where / "s"
+    return folder / "s"
 
 
-def test_the_prompts_reach_the_synthesizer_as_they_are(store: Path) -> None:
-    """The parrot says its prompt: degraded, restored or clean."""
+def test_the_prompts_reach_the_synthesizer_unchanged(store: Path) -> None:
+    """`toy-parrot` returns its prompt, which is the degraded, restored or clean clip."""
     opened = Store(store)
     plan = plan_of(opened)
     assert plan.suite.name == "demo-tts@toy-parrot"
     for job in plan.jobs:
-        said = read(store / "spoken" / f"{job.key}.wav")
-        given = {
+        speech = read(store / "spoken" / f"{job.key}.wav")
+        prompt_file = {
             "unprocessed": store / "pairs" / f"{job.trial.key}.degraded.flac",
             "target": store / "pairs" / f"{job.trial.key}.reference.flac",
         }.get(job.system, store / "restored" / f"{job.prompt}.wav")
-        assert np.array_equal(said.samples, read(given).samples)
+        assert np.array_equal(speech.samples, read(prompt_file).samples)
     assert len(plan.jobs) == 6
 
 
@@ -66,7 +66,9 @@ def test_the_signature_names_the_synthesizer(store: Path) -> None:
     assert rows["value"].notna().all()
 
 
-def test_only_what_is_missing_is_said_again(store: Path, cli: Cli, toy_plugin: dict[str, str], tmp_path: Path) -> None:
+def test_only_missing_speech_is_synthesized_again(
+    store: Path, cli: Cli, toy_plugin: dict[str, str], tmp_path: Path
+) -> None:
     copy = tmp_path / "s"
     shutil.copytree(store, copy)
     before = spoken(copy)
@@ -74,15 +76,13 @@ def test_only_what_is_missing_is_said_again(store: Path, cli: Cli, toy_plugin: d
     again = cli(*command, env=toy_plugin)
     assert "speak:" not in again.stderr
     (copy / "spoken" / before[0]).unlink()
-    mended = cli(*command, env=toy_plugin)
-    assert "speak: 1/1" in mended.stderr
+    repaired = cli(*command, env=toy_plugin)
+    assert "speak: 1/1" in repaired.stderr
     assert spoken(copy) == before
     assert (copy / "records.csv").read_bytes() == (store / "records.csv").read_bytes()
 
 
-def test_a_failed_sentence_is_a_failure_and_not_a_smaller_number(
-    cli: Cli, toy_plugin: dict[str, str], tmp_path: Path
-) -> None:
+def test_a_failed_sentence_is_recorded_as_a_failure(cli: Cli, toy_plugin: dict[str, str], tmp_path: Path) -> None:
     done = cli(*RUN, "--synthesizer", "toy-shy", "--store", "s", env=toy_plugin)
     assert "no value of demo-tts@toy-shy could be measured" in done.stderr
     rows = pd.read_csv(tmp_path / "s" / "records.csv")
@@ -91,7 +91,9 @@ def test_a_failed_sentence_is_a_failure_and_not_a_smaller_number(
     assert rows["value"].isna().all()
 
 
-def test_two_synthesizers_do_not_mix(store: Path, cli: Cli, toy_plugin: dict[str, str], tmp_path: Path) -> None:
+def test_results_of_two_synthesizers_stay_separate(
+    store: Path, cli: Cli, toy_plugin: dict[str, str], tmp_path: Path
+) -> None:
     shutil.copytree(store, tmp_path / "s")
     assert cli(*RUN, "--synthesizer", "toy-shy", "--store", "s", env=toy_plugin).returncode == 1
     boards = cli("board", "s", "--suite", "demo-tts@toy-parrot", "--format", "csv", env=toy_plugin)
@@ -99,19 +101,19 @@ def test_two_synthesizers_do_not_mix(store: Path, cli: Cli, toy_plugin: dict[str
     assert set(pd.read_csv(tmp_path / "s" / "records.csv")["suite"]) == {"demo-tts@toy-parrot", "demo-tts@toy-shy"}
 
 
-def test_all_synthesizers_hear_the_same_prompts(toy_plugin: dict[str, str]) -> None:
-    """The random draws are the suite's, whoever speaks."""
+def test_the_trials_do_not_depend_on_the_synthesizer(toy_plugin: dict[str, str]) -> None:
+    """The random draws depend on the suite, not on the synthesizer."""
     pytest.importorskip("torch")
     suite, systems = load_suite("demo-tts"), ["unprocessed", "sise-nano"]
-    own = make_plan(suite, systems, ["dnsmos"], 2)
-    other = make_plan(
+    default_plan = make_plan(suite, systems, ["dnsmos"], 2)
+    plan_of_another_synthesizer = make_plan(
         spoken_by(suite, "hibari:x").model_copy(update={"synthesizer": "hibari"}), ["unprocessed"], ["dnsmos"], 2
     )
-    assert [t.key for t in own.trials] == [t.key for t in other.trials]
+    assert [t.key for t in default_plan.trials] == [t.key for t in plan_of_another_synthesizer.trials]
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (
             ["demo", "--synthesizer", "hibari"],
@@ -124,14 +126,14 @@ def test_all_synthesizers_hear_the_same_prompts(toy_plugin: dict[str, str]) -> N
         (["sise-table2-tts-en"], "sise-table2-tts-en needs a synthesizer: name one with --synthesizer"),
     ],
 )
-def test_requests_that_make_no_sense(arguments: list[str], said: str, cli: Cli) -> None:
+def test_requests_that_make_no_sense_are_refused(arguments: list[str], message: str, cli: Cli) -> None:
     done = cli("run", *arguments, "--store", "s")
     assert done.returncode == 2
-    assert said in done.stderr
+    assert message in done.stderr
     assert done.stderr.count("\n") <= 2
 
 
-def test_what_is_said_is_another_clips_sentence() -> None:
+def test_each_clip_says_the_sentence_of_another_clip() -> None:
     clips = [trial.utterance for trial in make_plan(load_suite("demo-tts"), ["target"], ["dnsmos"]).trials]
     assert len(clips) == 12
     assert sorted(clip.say or "" for clip in clips) == sorted(clip.text or "" for clip in clips)
@@ -168,28 +170,28 @@ print(list(results.board().index))
     assert done.stdout.strip() == "['unprocessed', 'target', 'quieter']", done.stderr
     [plan] = Store(tmp_path / "s").plans()
     job = next(job for job in plan.jobs if job.system == "quieter")
-    said, clean = (
+    speech, prompt = (
         read(tmp_path / "s" / "spoken" / f"{job.key}.wav"),
         read(tmp_path / "s" / "restored" / f"{job.prompt}.wav"),
     )
-    assert np.array_equal(said.samples, clean.samples)
+    assert np.array_equal(speech.samples, prompt.samples)
 
 
-def test_speech_leaves_in_the_layout_of_seedtts(store: Path, cli: Cli, tmp_path: Path) -> None:
+def test_speech_is_exported_in_the_layout_of_seedtts(store: Path, cli: Cli, tmp_path: Path) -> None:
     done = cli("speech", store, "--out", "spoken")
     assert done.returncode == 0, done.stderr
     lines = [line.split("|") for line in (tmp_path / "spoken" / "meta.lst").read_text().splitlines()]
     assert len(lines) == 2
-    for clip, text, prompt, say in lines:
-        assert text != say
+    for clip, text, prompt, sentence in lines:
+        assert text != sentence
         assert (tmp_path / "spoken" / prompt).is_file()
         for system in ("unprocessed", "spectral-gate", "target"):
             assert (tmp_path / "spoken" / system / f"{clip}.wav").is_file()
-    said = read(tmp_path / "spoken" / "target" / f"{lines[0][0]}.wav")
-    assert np.array_equal(said.samples, read(tmp_path / "spoken" / lines[0][2]).samples)
+    speech = read(tmp_path / "spoken" / "target" / f"{lines[0][0]}.wav")
+    assert np.array_equal(speech.samples, read(tmp_path / "spoken" / lines[0][2]).samples)
 
 
-def test_conditions_leave_in_folders_of_their_own(cli: Cli, toy_plugin: dict[str, str], tmp_path: Path) -> None:
+def test_conditions_are_exported_to_separate_folders(cli: Cli, toy_plugin: dict[str, str], tmp_path: Path) -> None:
     noise = '[[condition]]\nname = "{}"\ncorruption = "noise"\noptions = {{ noise = "white", snr_db = [{}, {}] }}\n'
     text = Path(known()["demo-tts"]).read_text(encoding="utf-8").partition("[[condition]]")[0]
     (tmp_path / "two.toml").write_text(text + noise.format("loud", 0, 0) + noise.format("soft", 30, 30))
@@ -212,7 +214,7 @@ def test_names_and_texts_that_the_layout_cannot_hold_are_refused() -> None:
         line_of(replace(plan.trials[0], utterance=clip))
 
 
-def test_a_store_without_speech_has_none_to_write(cli: Cli) -> None:
+def test_the_export_of_a_store_without_speech_is_refused(cli: Cli) -> None:
     run = ("run", "demo", "--systems", "target", "--metrics", "si_sdr", "--limit", "1", "--store", "s")
     assert cli(*run).returncode == 0
     done = cli("speech", "s", "--out", "spoken")
@@ -220,8 +222,8 @@ def test_a_store_without_speech_has_none_to_write(cli: Cli) -> None:
     assert "demo has no speech" in done.stderr
 
 
-def test_a_plan_of_before_speech_is_read(store: Path) -> None:
-    """Its jobs have five fields."""
+def test_a_plan_from_before_suites_had_speech_is_read(store: Path) -> None:
+    """The jobs of such a plan have five fields."""
     plan = plan_of(Store(store))
     old = json.loads(plan.to_json())
     old["jobs"] = [job[:5] for job in old["jobs"]]
@@ -234,13 +236,15 @@ def test_a_plan_of_before_speech_is_read(store: Path) -> None:
 
 def test_a_corpus_without_sentences_is_refused() -> None:
     suite = load_suite("demo-tts")
-    silent = suite.model_copy(update={"corpus": suite.corpus.model_copy(update={"say": ""})})
+    without_sentences = suite.model_copy(update={"corpus": suite.corpus.model_copy(update={"say": ""})})
     with pytest.raises(RequestError, match="hibari_41 has no sentence to say"):
-        make_plan(silent, ["target"], ["dnsmos"], 1)
+        make_plan(without_sentences, ["target"], ["dnsmos"], 1)
 
 
-def test_speech_made_elsewhere(store: Path, cli: Cli, toy_plugin: dict[str, str], tmp_path: Path) -> None:
-    """Prompts go out with their texts; what is put beside them comes in, and a missing file is a failure."""
+def test_prompts_are_exported_and_speech_made_elsewhere_is_scored(
+    store: Path, cli: Cli, toy_plugin: dict[str, str], tmp_path: Path
+) -> None:
+    """Prompts are exported with their texts. Speech put beside them is imported, and a missing file is a failure."""
     done = cli("speech", str(store), "--prompts", "--out", "elsewhere")
     assert "wrote 6 sounds to elsewhere, 0 are missing" in done.stderr
     metas = sorted((tmp_path / "elsewhere").rglob("meta.lst"))
@@ -248,13 +252,13 @@ def test_speech_made_elsewhere(store: Path, cli: Cli, toy_plugin: dict[str, str]
     empty = cli(*RUN, "--synthesizer", "published:elsewhere", "--store", "s", env=toy_plugin)
     assert empty.returncode == 2
     assert "no speech; wanted DIR/SYSTEM/UTT.wav" in empty.stderr
-    for number, meta in enumerate(metas):  # a TTS elsewhere: it says the prompt backwards
+    for number, meta in enumerate(metas):  # stands in for an external TTS; its speech is the reversed prompt
         for line in meta_lines(meta)[: 2 - (number == 0)]:
             prompt = read(meta.parent / line.prompt_wav)
             write_float(meta.parent / f"{line.utt}.wav", Audio(prompt.samples[::-1].copy(), prompt.rate))
     again = cli("speech", str(store), "--prompts", "--out", "elsewhere")
     assert again.returncode == 2
-    assert "holds sounds already" in again.stderr, "or old speech would be taken for that of new prompts"
+    assert "holds sounds already" in again.stderr, "a second export would leave old speech beside new prompts"
     done = cli(*RUN, "--synthesizer", "published:elsewhere", "--store", "s", env=toy_plugin)
     assert done.returncode in (0, 1), done.stderr
     opened = Store(tmp_path / "s")
@@ -264,6 +268,6 @@ def test_speech_made_elsewhere(store: Path, cli: Cli, toy_plugin: dict[str, str]
     assert "was not synthesized" in (opened.note("spoken", missing[0].key) or {})["why"]
     for job in plan.jobs:
         if job.system == "target":
-            given = read(tmp_path / "s" / "pairs" / f"{job.trial.key}.reference.flac")
-            said = read(tmp_path / "s" / "spoken" / f"{job.key}.wav")
-            assert np.array_equal(said.samples, given.samples[::-1])
+            reference = read(tmp_path / "s" / "pairs" / f"{job.trial.key}.reference.flac")
+            speech = read(tmp_path / "s" / "spoken" / f"{job.key}.wav")
+            assert np.array_equal(speech.samples, reference.samples[::-1])

@@ -1,4 +1,4 @@
-"""The checks of synthesizers find planted faults, each by its name, and nothing where there is none."""
+"""The checks of synthesizers report each planted fault by its name, and report nothing without a fault."""
 
 from __future__ import annotations
 
@@ -19,23 +19,23 @@ RATE = 24_000
 
 
 class Planted:
-    """Noise in the spectrum of the prompt, as long as its text needs; with one fault."""
+    """A synthesizer with one planted fault; it returns noise with the prompt's spectrum, as long as the text needs."""
 
     card = SynthesizerCard(name="planted", version=1, summary="A fault", source="tests", rate=RATE)
 
     def __init__(self, fault: str = "") -> None:
         self.fault, self.calls = fault, 0
-        self.heard: list[FloatArray] = []
+        self.model_prompts: list[FloatArray] = []
 
     def synthesize(self, requests: Sequence[SpeechRequest]) -> list[Audio]:
-        return [self._one(request) for request in requests]
+        return [self._speech(request) for request in requests]
 
     def trace(self, request: SpeechRequest) -> SpeechTrace:
-        self.heard = []
-        self._one(request)
-        return SpeechTrace(Audio(self.heard[0], RATE), len(self.heard))
+        self.model_prompts = []
+        self._speech(request)
+        return SpeechTrace(Audio(self.model_prompts[0], RATE), len(self.model_prompts))
 
-    def _one(self, request: SpeechRequest) -> Audio:
+    def _speech(self, request: SpeechRequest) -> Audio:
         prompt, seed = request.prompt.samples.copy(), request.seed
         if self.fault == "cut":
             prompt = prompt[: 12 * RATE]
@@ -56,19 +56,19 @@ class Planted:
         elif self.fault == "batch":
             self.calls += 1
             seed += self.calls
-        made = self._model(prompt, request.text, int(seed))
+        speech = self._model(prompt, request.text, int(seed))
         if self.fault == "retries" and np.abs(np.fft.rfft(prompt)[len(prompt) // 4 :]).mean() > 1:
-            made = self._model(prompt, request.text, int(seed) + 1)
+            speech = self._model(prompt, request.text, int(seed) + 1)
         if self.fault == "empty" and "fish" in request.text:
-            made = 0 * made
+            speech = 0 * speech
         elif self.fault == "length":
-            made = made[: len(made) // 8]
+            speech = speech[: len(speech) // 8]
         elif self.fault == "finite":
-            made[-1] = np.nan
-        return Audio(made, 22_050 if self.fault == "rate" else RATE)
+            speech[-1] = np.nan
+        return Audio(speech, 22_050 if self.fault == "rate" else RATE)
 
     def _model(self, prompt: FloatArray, text: str, seed: int) -> FloatArray:
-        self.heard.append(prompt)
+        self.model_prompts.append(prompt)
         spectrum = np.abs(np.fft.rfft(prompt[: 2 * RATE], 2 * RATE))
         phase = np.random.default_rng(seed).uniform(0, 2 * np.pi, len(spectrum))
         noise = np.fft.irfft(spectrum * np.exp(1j * phase))
@@ -81,7 +81,7 @@ def faults(synthesizer: Planted) -> set[str]:
 
 
 @pytest.mark.parametrize(
-    ("fault", "found"),
+    ("fault", "expected"),
     [
         ("", set()), ("cut", {"cut"}), ("clipped", {"clipped"}), ("level", {"clipped", "denoised"}),
         ("denoised", {"denoised", "clipped"}), ("prompt", {"prompt", "clipped", "denoised"}), ("retries", {"retries"}),
@@ -89,9 +89,9 @@ def faults(synthesizer: Planted) -> set[str]:
         ("rate", {"rate"}), ("input", {"input"}), ("batch", {"seed", "batch"}),
     ],
 )  # fmt: skip
-def test_a_planted_fault_is_found_by_its_name(fault: str, found: set[str]) -> None:
-    """The issue's six: a cut or clipped, a denoised, an ignored prompt, hidden retries, no seed, empty speech."""
-    assert faults(Planted(fault)) == found
+def test_a_planted_fault_is_reported_by_its_name(fault: str, expected: set[str]) -> None:
+    """Faults include a cut, clipped, denoised or ignored prompt, hidden retries, an ignored seed and empty speech."""
+    assert faults(Planted(fault)) == expected
 
 
 def test_a_change_that_the_card_declares_is_no_fault() -> None:
@@ -102,10 +102,10 @@ def test_a_change_that_the_card_declares_is_no_fault() -> None:
     assert "+3.00 s of 15 s are missing; its card says: cut at 12 s" in finding.seen
     other = Planted("clipped")
     other.card = declared.card
-    assert examine(SpeechSubject(other), "clipped").verdict == "fault", "what it declares is another change"
+    assert examine(SpeechSubject(other), "clipped").verdict == "fault", "its card declares a different change"
 
 
-def test_without_a_trace_four_checks_do_not_tell() -> None:
+def test_without_a_trace_four_checks_have_no_verdict() -> None:
     class Untraced:
         card = Planted.card
 
@@ -131,22 +131,22 @@ def test_a_language_without_test_sentences_is_refused() -> None:
         rb.check_system(foreign)
 
 
-def test_the_command(cli: Cli, toy_plugin: dict[str, str]) -> None:
+def test_check_system_reports_the_faults_of_a_synthesizer(cli: Cli, toy_plugin: dict[str, str]) -> None:
     done = cli("check-system", "toy-shy", env=toy_plugin)
     assert done.returncode == 1
     assert "it fails: " in done.stdout
     assert "toy-shy: " in done.stderr
 
 
-def test_the_pytest_fixture(restorebench_check: Callable[..., None]) -> None:
+def test_the_pytest_fixture_fails_for_a_fault_that_is_not_allowed(restorebench_check: Callable[..., None]) -> None:
     restorebench_check(Planted())
     restorebench_check(Planted("cut"), allow=("cut",))
     with pytest.raises(pytest.fail.Exception, match=r"retries at 24000 Hz: its model ran 2 times for one sentence"):
         restorebench_check(Planted("retries"))
 
 
-def test_our_own_synthesizer_keeps_them(tmp_path: Path) -> None:
-    """With random weights, whose length is that of the prompt's rate of speech."""
+def test_our_own_synthesizer_passes_all_checks(tmp_path: Path) -> None:
+    """Its weights are random; the length of its speech follows from the speaking rate of the prompt."""
     pytest.importorskip("dac", reason="needs the extra `dac`")
     from tests.tiny import random_tts
 

@@ -1,4 +1,4 @@
-"""Suites: every bundled one is well formed and names what exists; absent corpora say what they need."""
+"""Every bundled suite is well formed and names existing components; an absent corpus says what it needs."""
 
 import os
 import re
@@ -18,7 +18,7 @@ NAMES = list(suite.known())
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_suite_names_what_exists(name: str) -> None:
+def test_a_suite_names_only_existing_components(name: str) -> None:
     definition = suite.load_suite(name)
     assert definition.name == name
     assert definition.corpus.needs
@@ -28,9 +28,9 @@ def test_a_suite_names_what_exists(name: str) -> None:
         registry.find("metrics", metric)
     for condition in definition.condition:
         registry.find("corruptions", condition.corruption)
-    for place in definition.paper.values():
-        assert place.paper in papers()
-        assert place.test_set in {cell.test_set for cell in cells() if cell.paper == place.paper}
+    for published_set in definition.paper.values():
+        assert published_set.paper in papers()
+        assert published_set.test_set in {cell.test_set for cell in cells() if cell.paper == published_set.paper}
 
 
 @pytest.mark.parametrize("name", [n for n in NAMES if not n.startswith("demo")])
@@ -41,16 +41,16 @@ def test_an_absent_corpus_says_what_it_needs(name: str, monkeypatch: pytest.Monk
 
 
 def test_every_published_table_has_a_suite_of_its_name() -> None:
-    """All but Table II, a listening test."""
+    """The only exception is Table II of MaskSR2, a listening test."""
     roman = {"I": "1", "II": "2", "III": "3", "IV": "4", "V": "5"}
     tables = {(cell.paper, cell.table, cell.test_set) for cell in cells()}
-    beside = {}
+    suite_of_table = {}
     for name in NAMES:
-        for place in suite.load_suite(name).paper.values():
-            if f"{place.paper}-table{roman.get(place.table, place.table)}" in name:
-                beside[place.paper, place.table, place.test_set] = name
-    assert tables - set(beside) == {("masksr2", "II", "vctk-full-band-listening")}
-    assert set(beside) <= tables
+        for published_set in suite.load_suite(name).paper.values():
+            if f"{published_set.paper}-table{roman.get(published_set.table, published_set.table)}" in name:
+                suite_of_table[published_set.paper, published_set.table, published_set.test_set] = name
+    assert tables - set(suite_of_table) == {("masksr2", "II", "vctk-full-band-listening")}
+    assert set(suite_of_table) <= tables
 
 
 def test_demo_distortions_is_every_distortion_at_three_severities() -> None:
@@ -77,7 +77,7 @@ def test_a_recorded_set_takes_no_condition(tmp_path: Path) -> None:
         list(trials_of(recorded, None))
 
 
-def test_a_plan_survives_its_json() -> None:
+def test_a_plan_keeps_its_job_keys_through_json() -> None:
     plan = make_plan(suite.load_suite("demo"), ["unprocessed", "spectral-gate"], ["si_sdr"])
     again = type(plan).from_json(plan.to_json())
     assert [job.key for job in again.jobs] == [job.key for job in plan.jobs]
@@ -88,8 +88,8 @@ def test_value_names_stand_for_their_metric() -> None:
     assert plan.metrics == ("dnsmos", "wer@pocketsphinx")
 
 
-def test_the_papers_profile_judges_with_their_scorers(cli: Cli, material: Path) -> None:
-    """What cannot be used here is left out with the command that brings it."""
+def test_the_paper_profile_uses_the_scorers_of_the_papers(cli: Cli, material: Path) -> None:
+    """A scorer without its weights is left out, and a message names the command that fetches them."""
     done = cli("plan", "published-masksr", "--profile", "paper", "--systems", "unprocessed")
     assert done.returncode == 0, done.stderr
     assert "without spk_sim@wespeaker: its weights are not here; run: restorebench data fetch" in done.stderr
@@ -99,10 +99,10 @@ def test_the_papers_profile_judges_with_their_scorers(cli: Cli, material: Path) 
 
 
 def test_a_suite_that_claims_a_published_set_says_how_many_clips_it_has() -> None:
-    """Or a part of the set would count as the whole. SISE's paper gives no counts."""
+    """Otherwise a part of the set would count as the whole set. SISE's paper gives no counts."""
     for name in suite.known():
-        for place in suite.load_suite(name).paper.values():
-            assert place.differs or place.clips or place.paper == "sise", name
+        for published_set in suite.load_suite(name).paper.values():
+            assert published_set.differs or published_set.clips or published_set.paper == "sise", name
 
 
 def test_the_demo_extra_installs_what_the_demo_runs() -> None:
@@ -110,13 +110,13 @@ def test_the_demo_extra_installs_what_the_demo_runs() -> None:
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["optional-dependencies"]
 
     def names(extra: str) -> set[str]:
-        found: set[str] = set()
+        packages: set[str] = set()
         for requirement in extras[extra]:
-            if inner := re.fullmatch(r"restorebench\[(.*)\]", requirement):
-                found |= set().union(*(names(part) for part in inner[1].split(",")))
+            if nested_extras := re.fullmatch(r"restorebench\[(.*)\]", requirement):
+                packages |= set().union(*(names(part) for part in nested_extras[1].split(",")))
             else:
-                found.add(re.split(r"[\s<>=!\[]", requirement)[0])
-        return found
+                packages.add(re.split(r"[\s<>=!\[]", requirement)[0])
+        return packages
 
     demo = suite.load_suite("demo")
     wanted = {package for name in demo.systems for package in registry.card("systems", name).packages}

@@ -1,4 +1,4 @@
-"""Teachers: what they teach, and weights that are read without trusting them. HuBERT's true class, at a small size."""
+"""Teachers: their targets, and weights files that are read as untrusted. HuBERT is the real class at a small size."""
 
 from __future__ import annotations
 
@@ -30,20 +30,20 @@ from tests.tiny import small_hubert  # noqa: E402
 CLEAN = 0.1 * torch.randn(2, 44_100, generator=torch.Generator().manual_seed(3))
 
 
-def test_layer_nine_and_the_average() -> None:
+def test_hubert_targets_are_layer_nine_or_the_average_of_all_layers() -> None:
     """Against a forward hook on the ninth block: the convention of fairseq, counted from 1."""
     network = small_hubert()
     teacher = HubertTeacher("l9-feature", network, 44_100, None, "test")
-    seen: list[Any] = []
+    layer_outputs: list[Any] = []
     for block in network.encoder.transformer.layers:
-        block.register_forward_hook(lambda _, __, out: seen.append(out[0] if isinstance(out, tuple) else out))
+        block.register_forward_hook(lambda _, __, out: layer_outputs.append(out[0] if isinstance(out, tuple) else out))
     targets = teacher.targets(CLEAN)
     assert targets.shape == (2, 49, 24)
-    assert torch.allclose(targets, normalised(seen[8]), atol=1e-6)
-    seen.clear()
+    assert torch.allclose(targets, normalised(layer_outputs[8]), atol=1e-6)
+    layer_outputs.clear()
     average = HubertTeacher("avg-feature", network, 44_100, None, "test").targets(CLEAN)
-    assert len(seen) == 12
-    assert torch.allclose(average, normalised(torch.stack(seen).mean(0)), atol=1e-6)
+    assert len(layer_outputs) == 12
+    assert torch.allclose(average, normalised(torch.stack(layer_outputs).mean(0)), atol=1e-6)
 
 
 def test_a_teacher_never_trains() -> None:
@@ -83,19 +83,19 @@ def test_silence_has_finite_targets() -> None:
     assert torch.isfinite(targets).all()
 
 
-def test_the_five_targets_by_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Each name gives its teacher through the loading code of the official files."""
+def test_each_of_the_five_names_gives_its_teacher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The teachers are loaded by the code that loads the official files."""
     monkeypatch.setattr("torchaudio.models.hubert_base", small_hubert)
     torch.save(small_hubert().state_dict(), tmp_path / "hubert.pth")
     np.save(tmp_path / "centres.npy", np.random.default_rng(0).normal(size=(500, 24)).astype(np.float32))
     files = TeacherConfig(hubert=str(tmp_path / "hubert.pth"), centres=str(tmp_path / "centres.npy"))
     channels = {"stft-44.1k": 1025, "stft-16k": 372, "l9-k500": 500, "l9-feature": 24, "avg-feature": 24}
-    seen = set()
+    identities = set()
     for kind, width in channels.items():
         teacher = teacher_of(ModelConfig(distillation=kind), files, 44_100, 512)  # type: ignore[arg-type]
         assert teacher.channels == width
-        seen.add(teacher.identity())
-    assert len(seen) == 5
+        identities.add(teacher.identity())
+    assert len(identities) == 5
     assert teacher_of(ModelConfig(), files, 44_100, 512) is None
 
 
@@ -109,7 +109,7 @@ def test_hubert_of_another_shape_is_refused(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_centres_of_a_real_joblib_file(tmp_path: Path) -> None:
-    """As fairseq publishes them: a fitted MiniBatchKMeans. Read once, kept as a plain array."""
+    """fairseq publishes a fitted MiniBatchKMeans; it is read once and cached as a plain array."""
     joblib, cluster = pytest.importorskip("joblib"), pytest.importorskip("sklearn.cluster")
     points = np.random.default_rng(0).normal(size=(300, 16)).astype(np.float32)
     estimator = cluster.MiniBatchKMeans(n_clusters=5, n_init=1, random_state=0).fit(points)
@@ -119,7 +119,7 @@ def test_centres_of_a_real_joblib_file(tmp_path: Path) -> None:
     assert len(list(tmp_path.glob("km.*.npy"))) == 1
     assert torch.equal(load_centres(tmp_path / "km.bin"), centres)
     joblib.dump(estimator.fit(2 * points), tmp_path / "km.bin")
-    assert not torch.equal(load_centres(tmp_path / "km.bin"), centres)  # another file, another array
+    assert not torch.equal(load_centres(tmp_path / "km.bin"), centres)  # a changed file gives new centres
 
 
 class Malicious:
@@ -145,12 +145,12 @@ def test_a_joblib_file_runs_no_code(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 @pytest.mark.parametrize("kind", ["avg-feature", "l9-feature"])
-def test_hubert_hears_the_same_at_every_level(kind: Distillation, speech: Audio) -> None:
-    """As far as the epsilon of its first group norm lets it, so that its targets are prepared once for all levels."""
+def test_hubert_targets_are_the_same_at_every_level(kind: Distillation, speech: Audio) -> None:
+    """Targets differ only by the effect of the first group norm's epsilon, so one preparation serves all levels."""
     network = small_hubert()
     with torch.no_grad():
-        network.feature_extractor.conv_layers[0].conv.weight *= 100  # beside the epsilon of 1e-5
+        network.feature_extractor.conv_layers[0].conv.weight *= 100  # makes the group norm's epsilon of 1e-5 negligible
     teacher = HubertTeacher(kind, network, 16_000, None, "test")
     clean = torch.from_numpy(speech.samples)[None] / float(np.abs(speech.samples).max())
     loud, soft = (teacher.targets(clean * peak) for peak in (PEAKS[0], PEAKS[-3]))
-    assert (loud - soft).abs().mean() < 0.02, "of features of unit variance"
+    assert (loud - soft).abs().mean() < 0.02, "mean difference of features with unit variance"

@@ -1,4 +1,4 @@
-"""Tokenizers: lengths, round trips, codebook care, and weights files that are not what they should be."""
+"""Tokenizers: lengths, round trips, the upkeep of codebooks, and weights files that must be refused."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_345_frames_of_dac_are_176640_samples() -> None:
     [([8, 8, 4, 2], 0), ([8, 5, 4, 2], 8), ([5, 4, 2, 2], 16), ([5, 5, 4, 2], 48), ([5, 4, 5, 2], 42)],
 )
 @pytest.mark.parametrize("frames", [3, 11])
-def test_odd_strides_are_made_up_for(rates: list[int], deficit: int, frames: int) -> None:
+def test_samples_lost_by_odd_strides_are_padded(rates: list[int], deficit: int, frames: int) -> None:
     tokenizer = small_dac(rates[::-1], rates)
     codes = torch.randint(0, 16, (2, 3, frames))
     short = tokenizer.codec.decode(tokenizer.codec.quantizer.from_codes(codes)[0]).shape[-1]
@@ -50,24 +50,24 @@ def test_odd_strides_are_made_up_for(rates: list[int], deficit: int, frames: int
 
 
 @pytest.mark.parametrize("samples", [1, 319, 320, 321, 5000, 16_000])
-def test_frame_codec_lengths(samples: int) -> None:
+def test_frame_codec_lengths_follow_from_the_hop(samples: int) -> None:
     codec = FrameCodec(FrameCodecConfig(width=16, codebooks=2, codebook_size=8)).eval()
     with torch.no_grad():
         codes = codec.encode(torch.randn(2, samples))
         assert codes.shape == (2, 2, frames_of(samples, 320))
         assert codec.decode(codes).shape == (2, frames_of(samples, 320) * 320)
-        made, quantised = codec(torch.randn(2, samples))
-    assert made.shape == (2, samples)
-    assert torch.isfinite(made).all()
+        output, quantised = codec(torch.randn(2, samples))
+    assert output.shape == (2, samples)
+    assert torch.isfinite(output).all()
     assert quantised.codes.shape == codes.shape
 
 
-def test_decoding_codes_is_what_the_forward_pass_heard() -> None:
+def test_decoding_the_codes_gives_the_output_of_the_forward_pass() -> None:
     codec = FrameCodec(FrameCodecConfig(width=16, codebooks=3, codebook_size=32)).eval()
     audio = torch.randn(1, 3200)
     with torch.no_grad():
-        made, quantised = codec(audio)
-        assert torch.allclose(codec.decode(quantised.codes), made, atol=1e-5)
+        output, quantised = codec(audio)
+        assert torch.allclose(codec.decode(quantised.codes), output, atol=1e-5)
         assert torch.equal(codec.encode(audio), quantised.codes)
 
 
@@ -78,8 +78,8 @@ def test_spectrum_and_overlap_add_are_inverse(window: int, hop: int) -> None:
     assert torch.allclose(back, audio, atol=1e-4)
 
 
-def test_a_frame_is_centred_on_its_stretch() -> None:
-    """A click in the middle of codec frame 5 is loudest in spectral frame 5; centred frames are half a hop off."""
+def test_a_spectral_frame_is_centred_on_its_codec_frame() -> None:
+    """A click in the middle of codec frame 5 is loudest in spectral frame 5; `centred` frames are half a hop off."""
     audio = torch.zeros(1, 12 * 512)
     audio[0, 5 * 512 + 256] = 1.0
     energy = spectrum(audio, 2048, 512).abs().square().sum(1)[0]
@@ -89,22 +89,22 @@ def test_a_frame_is_centred_on_its_stretch() -> None:
     assert centred[5] == pytest.approx(float(centred[6]), rel=1e-3)
 
 
-def test_residual_quantiser_reduces_what_is_left() -> None:
+def test_each_stage_of_the_quantiser_reduces_the_residual() -> None:
     torch.manual_seed(0)
-    x = torch.randn(4, 12, 200)
+    latents = torch.randn(4, 12, 200)
     quantizer = ResidualQuantizer(12, 4, 64, 12)
-    for stage in quantizer:  # identity projections: what is left can be compared
+    for stage in quantizer:  # identity projections make the residuals comparable
         stage.project_in.weight.data = torch.eye(12)[..., None].clone()
         stage.project_out.weight.data = torch.eye(12)[..., None].clone()
         for layer in (stage.project_in, stage.project_out):
             layer.bias.data.zero_()
-    quantizer.start_from(x, torch.Generator().manual_seed(0))
-    residual, errors = x, []
+    quantizer.start_from(latents, torch.Generator().manual_seed(0))
+    residual, errors = latents, []
     for stage in quantizer:
         residual = residual - stage(residual)[0].detach()
         errors.append(float(residual.square().mean()))
     assert errors == sorted(errors, reverse=True)
-    assert errors[-1] < 0.6 * float(x.square().mean())
+    assert errors[-1] < 0.6 * float(latents.square().mean())
 
 
 def test_dead_codes_are_revived_onto_latents() -> None:
@@ -124,8 +124,8 @@ def test_dead_codes_are_revived_onto_latents() -> None:
 def test_kmeans_finds_separate_clusters() -> None:
     centres = torch.tensor([[10.0, 0.0], [0.0, 10.0], [-10.0, 0.0]])
     points = centres.repeat(50, 1) + 0.1 * torch.randn(150, 2)
-    found = kmeans(points, 3, torch.Generator().manual_seed(1))
-    assert float(torch.cdist(points, found).min(1).values.mean()) < 1.0
+    estimated_centres = kmeans(points, 3, torch.Generator().manual_seed(1))
+    assert float(torch.cdist(points, estimated_centres).min(1).values.mean()) < 1.0
     assert kmeans(points[:2], 5, torch.Generator().manual_seed(1)).shape == (5, 2)
 
 
@@ -134,12 +134,12 @@ def test_perplexity_counts_used_codes() -> None:
     assert perplexity(codes, 16).tolist() == pytest.approx([8.0, 1.0])
 
 
-def test_embeddings_start_as_the_quantiser() -> None:
-    """Appendix A: the embedding of a code is the DAC stage's own output, its first d channels; [MASK] is new."""
+def test_embeddings_start_as_the_outputs_of_the_quantiser() -> None:
+    """Appendix A: the embedding of a code is the first d channels of the DAC stage's output; [MASK] is new."""
     tokenizer = small_dac([2, 2], [2, 2])
     with torch.no_grad():
         for stage in tokenizer.codec.quantizer.quantizers:
-            stage.out_proj.weight_g.mul_(1.7)  # fused weights differ from the direction alone
+            stage.out_proj.weight_g.mul_(1.7)  # the fused weight now differs from its direction
         codes = torch.randint(0, 16, (2, 3, 9))
         wanted = tokenizer.codec.quantizer.from_codes(codes)[0].transpose(1, 2)
         for embeddings in ("factorised", "full"):
@@ -151,7 +151,7 @@ def test_embeddings_start_as_the_quantiser() -> None:
 
 @pytest.fixture
 def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A file in the format of the project's releases: state_dict beside metadata with numpy scalars."""
+    """A file in the format of DAC's releases: state_dict beside metadata with numpy scalars."""
     import numpy as np
 
     config: dict[str, Any] = {**SMALL, "encoder_rates": [2, 4], "decoder_rates": [4, 2], "sample_rate": 16_000}
@@ -165,8 +165,8 @@ def published(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_published_weights_load(published: Path) -> None:
     tokenizer = load(published, "small")
-    kept = torch.load(published, weights_only=False)["state_dict"]
-    assert all(torch.equal(value, kept[key]) for key, value in tokenizer.codec.state_dict().items())
+    published_state = torch.load(published, weights_only=False)["state_dict"]
+    assert all(torch.equal(value, published_state[key]) for key, value in tokenizer.codec.state_dict().items())
     assert not tokenizer.training
     assert not any(parameter.requires_grad for parameter in tokenizer.parameters())
 
@@ -175,11 +175,11 @@ def test_other_weights_are_refused_in_one_line(published: Path, tmp_path: Path) 
     content = torch.load(published, weights_only=False)
     name = next(iter(content["state_dict"]))
 
-    def refused(change: Any, what: str) -> None:
+    def refused(change: Any, message: str) -> None:
         state = dict(content["state_dict"])
         change(state)
         torch.save({**content, "state_dict": state}, tmp_path / "changed.pth")
-        with pytest.raises(RequestError, match=what) as caught:
+        with pytest.raises(RequestError, match=message) as caught:
             load(tmp_path / "changed.pth", "small")
         assert "\n" not in str(caught.value)
 
@@ -204,12 +204,12 @@ def test_a_pickle_runs_no_code(published: Path, tmp_path: Path, monkeypatch: pyt
     assert not Path("executed").exists()
 
 
-def test_what_inference_kept_serves_training() -> None:
-    """The window and the positions are made once; made in inference mode they would break the next backward pass."""
+def test_tensors_cached_in_inference_mode_can_be_used_in_training() -> None:
+    """The window and the positions are cached; a cached inference tensor would break the next backward pass."""
     from restorebench.systems.masksr.transformer import positions
     from restorebench.systems.tokenizers.spectrum import hann
 
     with torch.inference_mode():
-        kept = (hann(777, torch.device("cpu")), positions(77, 6, torch.device("cpu")))
-    for tensor in kept:
+        cached = (hann(777, torch.device("cpu")), positions(77, 6, torch.device("cpu")))
+    for tensor in cached:
         assert not tensor.is_inference()

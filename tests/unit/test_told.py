@@ -1,4 +1,4 @@
-"""What pages, ledgers and cards must say beside a number, so that nobody reads more from it than it holds."""
+"""Pages, ledgers and cards state the limits of a number beside it; bad requests give a plain error."""
 
 from __future__ import annotations
 
@@ -47,43 +47,45 @@ def records(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> pd.DataFram
 
 
 @pytest.fixture(scope="module")
-def made(plan: Plan, records: pd.DataFrame) -> Board:
+def demo_board(plan: Plan, records: pd.DataFrame) -> Board:
     return board_of(plan, records)
 
 
-def test_the_report_says_when_clips_or_speakers_are_few(made: Board) -> None:
-    """As the board and `compare` do."""
-    told = " ".join(_board(made, "voicefixer", columns(made))["notes"])
-    assert "intervals and tests hold for clips like these, not for other speakers" in told
-    assert "are too few for the intervals of strongly skewed scores" in told
+def test_the_report_says_when_clips_or_speakers_are_few(demo_board: Board) -> None:
+    """The board and `compare` say the same."""
+    notes = " ".join(_board(demo_board, "voicefixer", columns(demo_board))["notes"])
+    assert "intervals and tests hold for clips like these, not for other speakers" in notes
+    assert "are too few for the intervals of strongly skewed scores" in notes
 
 
-def test_a_share_of_pauses_needs_clips_with_a_pause(made: Board) -> None:
-    known = [cell for cell in made.cells if cell.value_name == "ghost" and cell.n]
-    assert known
-    for cell in known:
+def test_a_share_of_pauses_needs_several_clips_with_a_pause(demo_board: Board) -> None:
+    ghost_cells = [cell for cell in demo_board.cells if cell.value_name == "ghost" and cell.n]
+    assert ghost_cells
+    for cell in ghost_cells:
         assert cell.n < FEWEST_PAUSES
         assert cell.value is None
         assert "needs 5" in cell.why
-    [column] = [c for c in columns(made) if c.value.name == "ghost"]
+    [column] = [c for c in columns(demo_board) if c.value.name == "ghost"]
     assert not any(entry.rank for entry in column.entries.values())
 
 
-def test_compare_tells_a_delay(made: Board) -> None:
-    late = replace(made, delays={"spectral-gate": 3.0, "target": 9.0})
+def test_compare_reports_a_delay(demo_board: Board) -> None:
+    late = replace(demo_board, delays={"spectral-gate": 3.0, "target": 9.0})
     tables = compared(late, "spectral-gate", "unprocessed")
-    told = [note for table in tables for note in table.notes if " ms late " in note]
-    assert told
-    assert all(note.startswith("spectral-gate: 3 ms late") for note in told)
+    delay_notes = [note for table in tables for note in table.notes if " ms late " in note]
+    assert delay_notes
+    assert all(note.startswith("spectral-gate: 3 ms late") for note in delay_notes)
 
 
-def test_who_may_use_all_cores_is_told(made: Board) -> None:
-    cards = dict(made.plan.system_cards)
+def test_systems_that_may_use_all_cores_are_named(demo_board: Board) -> None:
+    cards = dict(demo_board.plan.system_cards)
     cards["spectral-gate"] = cards["spectral-gate"].model_copy(update={"environment": ("numpy==1.26",)})
-    timed = replace(made.plan, system_cards=cards, metric_cards=made.cards | {"rtf": metric("rtf").card})
-    told = replace(made, plan=timed, cards=made.cards | {"rtf": metric("rtf").card})
-    assert [note.partition(" runs in")[0] for note in unlimited_threads(told)] == ["spectral-gate"]
-    assert not unlimited_threads(made), "nothing was timed"
+    timed_plan = replace(
+        demo_board.plan, system_cards=cards, metric_cards=demo_board.cards | {"rtf": metric("rtf").card}
+    )
+    timed_board = replace(demo_board, plan=timed_plan, cards=demo_board.cards | {"rtf": metric("rtf").card})
+    assert [note.partition(" runs in")[0] for note in unlimited_threads(timed_board)] == ["spectral-gate"]
+    assert not unlimited_threads(demo_board), "without a timing metric there must be no note"
 
 
 def test_a_drawn_factor_is_called_nominal() -> None:
@@ -93,7 +95,7 @@ def test_a_drawn_factor_is_called_nominal() -> None:
     assert _facts(facts)[1] == "speaker slt"
 
 
-def test_a_room_that_cannot_reach_its_t60_is_told(plan: Plan) -> None:
+def test_a_room_that_cannot_reach_its_t60_is_reported(plan: Plan) -> None:
     room = {"kind": "room", "size_m": [10, 10, 4], "source_m": [1, 1, 1], "microphone_m": [2, 2, 1]}
     rirs = [room | {"t60_s": t60} for t60 in (0.05, 0.6)]
     trials = [
@@ -105,7 +107,7 @@ def test_a_room_that_cannot_reach_its_t60_is_told(plan: Plan) -> None:
     assert not unreachable_rooms(replace(plan, trials=tuple(trials[1:])))
 
 
-def test_intervals_end_where_the_value_ends() -> None:
+def test_intervals_stay_within_the_range_of_the_value() -> None:
     """LSD is never below 0, a cosine never above 1."""
     scores = np.array([[0.001, 0.002] * 5 + [0.4, 0.002], [0.999, 0.998] * 5 + [0.5, 0.999]])
     for row, (unit, edge) in enumerate((("log10", 0.0), ("cos", 1.0))):
@@ -118,22 +120,22 @@ def test_intervals_end_where_the_value_ends() -> None:
         assert edge in (round(low, 6), round(high, 6))
 
 
-def test_a_stand_ins_number_keeps_its_own_name_in_the_ledger(made: Board) -> None:
-    """Resemblyzer's similarity never stands under WeSpeaker's name."""
-    found = next(v for name in papers() for v in verdicts(made, name))
-    stand_in = replace(found, exact=False, cell=replace(found.cell, value_name="spk_sim@resemblyzer", value=0.7234))
-    row = _row(papers()[found.published.paper], found.published, stand_in)
+def test_a_stand_ins_number_keeps_its_own_name_in_the_ledger(demo_board: Board) -> None:
+    """Resemblyzer's similarity is never listed under WeSpeaker's name."""
+    verdict = next(v for name in papers() for v in verdicts(demo_board, name))
+    stand_in = replace(verdict, exact=False, cell=replace(verdict.cell, value_name="spk_sim@resemblyzer", value=0.7234))
+    row = _row(papers()[verdict.published.paper], verdict.published, stand_in)
     assert row[6] == "0.7234 (spk_sim@resemblyzer)"
-    exact = _row(papers()[found.published.paper], found.published, replace(stand_in, exact=True))
+    exact = _row(papers()[verdict.published.paper], verdict.published, replace(stand_in, exact=True))
     assert exact[6] == "0.7234"
 
 
-def test_who_speaks_is_told_by_vctk_alone() -> None:
+def test_only_file_names_of_vctk_give_a_speaker() -> None:
     assert _speaker("GSR/p360_001_mic1") == "p360"
     assert _speaker("DNS2020_no_reverb/clnsp1_snr6") == ""
 
 
-def test_the_papers_configs_declare_what_they_leave_open() -> None:
+def test_configs_and_cards_declare_what_the_papers_leave_open() -> None:
     assert load_config("paper/sise-codec").losses["quantise_after"] == 1000, "quantisers that start at once collapse"
     for name, words in (("masksr-s", "embeddings"), ("masksr2-l", "237.4 M"), ("sise", "losses.average")):
         assert words in card("systems", name).deviations  # type: ignore[attr-defined]
@@ -144,7 +146,7 @@ def test_the_papers_configs_declare_what_they_leave_open() -> None:
 
 @pytest.mark.parametrize("name", ["stoi", "pesq"])
 @pytest.mark.parametrize("seconds", [0.01, 0.024])
-def test_scraps_of_sound_get_our_words(name: str, seconds: float, cli: Cli, tmp_path: Path) -> None:
+def test_sounds_that_are_too_short_get_a_plain_error(name: str, seconds: float, cli: Cli, tmp_path: Path) -> None:
     import soundfile
 
     if name == "pesq":
@@ -159,7 +161,9 @@ def test_scraps_of_sound_get_our_words(name: str, seconds: float, cli: Cli, tmp_
     assert "b'" not in done.stderr
 
 
-def test_a_metric_that_dies_costs_its_own_value_only(cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
+def test_a_metric_that_kills_its_process_loses_only_its_own_value(
+    cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]
+) -> None:
     import soundfile
 
     (tmp_path / "e").mkdir()
@@ -167,13 +171,13 @@ def test_a_metric_that_dies_costs_its_own_value_only(cli: Cli, tmp_path: Path, t
         soundfile.write(tmp_path / "e" / f"{clip}.wav", peak * np.sin(np.arange(16_000)), 16_000)
     command = ("score", "--estimates", "e", "--metrics", "toy-fatal,toy-peak", "--out", "x.csv", "--workers", "1")
     assert cli(*command, env=toy_plugin).returncode == 1
-    found = pd.read_csv(tmp_path / "x.csv").set_index("id")
-    assert found["toy-peak"].notna().all()
-    assert found.loc["soft", "toy-fatal"] == 1.0
-    assert "died" in found.loc["loud", "toy-fatal.error"]
+    scores = pd.read_csv(tmp_path / "x.csv").set_index("id")
+    assert scores["toy-peak"].notna().all()
+    assert scores.loc["soft", "toy-fatal"] == 1.0
+    assert "died" in scores.loc["loud", "toy-fatal.error"]
 
 
-def test_verify_says_nothing_that_steers_a_terminal(cli: Cli, tmp_path: Path) -> None:
+def test_verify_prints_no_terminal_escape_sequence(cli: Cli, tmp_path: Path) -> None:
     assert cli("degrade", "demo", "--out", "t", "--limit", "1").returncode == 0
     (tmp_path / "t" / "degraded" / "a\x1b[31m.flac").touch()
     done = cli("verify", "t")
@@ -182,7 +186,7 @@ def test_verify_says_nothing_that_steers_a_terminal(cli: Cli, tmp_path: Path) ->
     assert "a\ufffd[31m.flac: not in the manifest" in done.stdout
 
 
-def test_what_extends_itself_and_a_rate_that_nothing_has_are_one_line(
+def test_a_config_that_extends_itself_and_a_rate_below_8_khz_are_refused(
     cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]
 ) -> None:
     (tmp_path / "me.toml").write_text('extends = "me.toml"\n')
@@ -197,7 +201,9 @@ def test_what_extends_itself_and_a_rate_that_nothing_has_are_one_line(
     assert "corpus.rate: Input should be greater than or equal to 8000" in done.stderr
 
 
-def test_what_nobody_foresaw_is_one_line(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unexpected_exception_gives_a_plain_message_without_debug(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     from restorebench.benchmark.cli import main as command
 
     def broken(arguments: list[str]) -> None:

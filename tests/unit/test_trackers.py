@@ -1,4 +1,4 @@
-"""`log` hands the board's values to trackers, with the training step; each tracker's own files are read back."""
+"""`log` writes the board's values with their training step to trackers; the tests read each tracker's files back."""
 
 from __future__ import annotations
 
@@ -37,13 +37,13 @@ def trackio_points(folder: Path) -> Iterator[tuple[int, float]]:
 def wandb_points(folder: Path) -> Iterator[tuple[int, float]]:
     """Protobuf records; numbers in them are JSON."""
     for path in folder.glob("wandb/offline-run-*/*.wandb"):
-        whole = path.read_bytes()
-        values = re.findall(rb"voicefixer/lsd[^\w@.]{1,6}(-?\d[\d.e-]*)", whole)
-        steps = re.findall(rb"_step[^\d]{1,6}(\d+)", whole)
+        content = path.read_bytes()
+        values = re.findall(rb"voicefixer/lsd[^\w@.]{1,6}(-?\d[\d.e-]*)", content)
+        steps = re.findall(rb"_step[^\d]{1,6}(\d+)", content)
         yield from dict.fromkeys(zip(map(int, steps), map(float, values), strict=False))
 
 
-READ = {"mlflow": mlflow_points, "trackio": trackio_points, "wandb": wandb_points}
+POINT_READERS = {"mlflow": mlflow_points, "trackio": trackio_points, "wandb": wandb_points}
 
 
 @pytest.fixture
@@ -86,17 +86,17 @@ def test_tensorboard_has_the_boards_values_at_their_steps(store: Path, cli: Cli,
         assert low < shown[-1] < high
 
 
-def test_a_mean_with_a_hole_says_how_many_values_it_lacks(store: Path) -> None:
-    made = board(plan_of(Store(store)), Store(store))
-    [cell] = [cell for cell in made.cells if (cell.system, cell.value_name) == ("unprocessed", "lsd")]
+def test_a_mean_with_missing_values_says_how_many_are_missing(store: Path) -> None:
+    demo_board = board(plan_of(Store(store)), Store(store))
+    [cell] = [cell for cell in demo_board.cells if (cell.system, cell.value_name) == ("unprocessed", "lsd")]
     for changed, wanted in (
         (cell, {"voicefixer/lsd": cell.value, "voicefixer/lsd.low": cell.low, "voicefixer/lsd.high": cell.high}),
         (replace(cell, n=1, low=None, high=None), {"voicefixer/lsd": cell.value}),
         (replace(cell, n=0, value=None, low=None, high=None), {}),
     ):
-        found = values_of(replace(made, cells=(changed,)), "unprocessed")
-        assert found.pop("voicefixer/lsd.missing") == 2 - changed.n
-        assert found == {name: number for name, number in wanted.items() if number is not None}
+        tracked = values_of(replace(demo_board, cells=(changed,)), "unprocessed")
+        assert tracked.pop("voicefixer/lsd.missing") == 2 - changed.n
+        assert tracked == {name: number for name, number in wanted.items() if number is not None}
 
 
 def test_an_unknown_tracker_is_named_before_anything_is_written(store: Path, cli: Cli, tmp_path: Path) -> None:
@@ -115,6 +115,6 @@ def test_other_trackers_hold_the_values(store: Path, cli: Cli, tmp_path: Path, n
     assert done.returncode == 0, done.stderr
     wanted = sorted((point.step, point.values["voicefixer/lsd"]) for run in runs(store) for point in run.points)
     assert [step for step, _ in wanted] == [0, 3, 7]
-    found = sorted(READ[name](tmp_path / "logs" / name))
-    assert [step for step, _ in found] == [0, 3, 7]
-    assert [value for _, value in found] == pytest.approx([value for _, value in wanted], rel=1e-9)
+    points = sorted(POINT_READERS[name](tmp_path / "logs" / name))
+    assert [step for step, _ in points] == [0, 3, 7]
+    assert [value for _, value in points] == pytest.approx([value for _, value in wanted], rel=1e-9)

@@ -1,4 +1,4 @@
-"""Training is tested by training: a batch is overfitted, a resumed run is the same run, two processes are one."""
+"""Training: a batch is overfitted, a resumed run equals an uninterrupted run, and two processes equal one process."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def states(folder: Path) -> dict[str, Any]:
 
 
 def same(a: Any, b: Any) -> bool:
-    """Bit for bit, through nested containers."""
+    """Whether `a` and `b` are equal bit for bit, through nested containers."""
     if isinstance(a, torch.Tensor):
         return torch.equal(a, b)
     if isinstance(a, dict):
@@ -101,7 +101,7 @@ def test_resume_is_exact(base: dict[str, Any], tmp_path: Path) -> None:
     assert logged(tmp_path / "whole") == logged(tmp_path / "halves")
 
 
-TWO = """
+ONE_STEP_SCRIPT = """
 import sys, torch
 from pathlib import Path
 from restorebench.systems.training.loop import launch_fabric
@@ -140,24 +140,24 @@ def launch(script: Path, processes: int, *arguments: object) -> None:
 
 
 @pytest.mark.heavy
-def test_two_processes_give_the_gradients_of_one(tmp_path: Path) -> None:
-    """Two gloo processes of two clips are one process with four clips."""
+def test_two_processes_give_the_gradients_of_one_process(tmp_path: Path) -> None:
+    """Two gloo processes with two clips each are compared with one process with four clips."""
     script = tmp_path / "step.py"
-    script.write_text(TWO)
-    made = {}
+    script.write_text(ONE_STEP_SCRIPT)
+    results = {}
     for processes, batch in ((1, 4), (2, 2)):
         launch(script, processes, batch, 1, tmp_path / f"{processes}.pt")
-        made[processes] = torch.load(tmp_path / f"{processes}.pt", weights_only=True)
-    one, two = made[1], made[2]
-    assert len(one["gradients"]) > 20
-    for name, gradient in one["gradients"].items():
-        assert torch.allclose(two["gradients"][name], gradient, atol=1e-6), name
-    for name, buffer in one["buffers"].items():
-        assert torch.allclose(two["buffers"][name].float(), buffer.float(), atol=1e-6), name
-    assert torch.allclose(two["loss"], one["loss"], atol=1e-6)
+        results[processes] = torch.load(tmp_path / f"{processes}.pt", weights_only=True)
+    one_process, two_processes = results[1], results[2]
+    assert len(one_process["gradients"]) > 20
+    for name, gradient in one_process["gradients"].items():
+        assert torch.allclose(two_processes["gradients"][name], gradient, atol=1e-6), name
+    for name, buffer in one_process["buffers"].items():
+        assert torch.allclose(two_processes["buffers"][name].float(), buffer.float(), atol=1e-6), name
+    assert torch.allclose(two_processes["loss"], one_process["loss"], atol=1e-6)
 
 
-CODEC = """
+CODEC_SCRIPT = """
 import sys, torch
 from restorebench.systems.training.loop import launch_fabric
 from restorebench.benchmark.core.progress import silent
@@ -188,9 +188,9 @@ assert "pt_gloo_runloop" not in threads(), threads()
 """
 
 
-def test_processes_keep_one_codebook(tmp_path: Path) -> None:
-    """k-means on different clips, revival of dead codes: every process ends with the same weights."""
-    (tmp_path / "codec.py").write_text(CODEC)
+def test_all_processes_have_the_same_codebook(tmp_path: Path) -> None:
+    """After k-means on different clips and the revival of dead codes, every process has the same weights."""
+    (tmp_path / "codec.py").write_text(CODEC_SCRIPT)
     launch(tmp_path / "codec.py", 2, tmp_path / "state")
     first, second = (torch.load(tmp_path / f"state.{rank}", weights_only=True) for rank in (0, 1))
     assert same(first, second)
@@ -221,30 +221,30 @@ def test_resuming_under_other_conditions_is_refused(tmp_path: Path) -> None:
         trained(tmp_path / "run", run_config(training={"steps": 8, "decay": "cosine"}), resume=True)
 
 
-def test_a_run_goes_on_with_another_share_of_its_step(tmp_path: Path) -> None:
-    """Two clips at once are one and one: a step's clips are named by its number, not by who makes them. Only batch
-    normalisation sees fewer of them at once."""
+def test_a_run_resumes_with_another_split_of_its_step_into_batches(tmp_path: Path) -> None:
+    """A batch of two clips equals two accumulated batches of one clip: the number of a step determines its clips. Only
+    batch normalisation differs, because its batch is smaller."""
     halves = {"training": {"batch": 1, "accumulate": 2}}
     for name, first, second in (("one", {}, {}), ("other", {}, halves)):
         trained(tmp_path / name, run_config(**first))
         longer = merged(second, {"training": {"steps": 6}})
         trained(tmp_path / name, run_config(**longer), resume=True)
-    one, other = (
+    whole_losses, split_losses = (
         [float(row["value"]) for row in logged(tmp_path / name) if row["split"] + row["name"] == "traincross-entropy"]
         for name in ("one", "other")
     )
-    assert len(one) == 6
-    assert one[:4] == other[:4]
-    assert one[4:] == pytest.approx(other[4:], rel=0.05)
+    assert len(whole_losses) == 6
+    assert whole_losses[:4] == split_losses[:4]
+    assert whole_losses[4:] == pytest.approx(split_losses[4:], rel=0.05)
 
 
-def test_checkpoints_are_kept_and_the_best_one_of_corpora_too(tmp_path: Path) -> None:
+def test_checkpoints_are_kept_and_the_best_one_is_copied(tmp_path: Path) -> None:
     folder = trained(tmp_path, run_config(training={"keep_every": 2, "quality_clips": 2})).parent
     assert sorted(p.name for p in folder.glob("step-*")) == ["step-0000002.safetensors", "step-0000004.safetensors"]
     assert {"composite", "dnsmos.ovl", "lsd"} <= {row["name"] for row in logged(folder) if row["split"] == "validation"}
     best = checkpoint.header(folder / "best.safetensors")["card"]["metrics"]["composite"]
-    kept = [checkpoint.header(p)["card"]["metrics"]["composite"] for p in folder.glob("step-*")]
-    assert best == max(kept)
+    composites = [checkpoint.header(p)["card"]["metrics"]["composite"] for p in folder.glob("step-*")]
+    assert best == max(composites)
 
 
 def test_speech_of_a_test_set_is_refused(tmp_path: Path) -> None:
@@ -267,7 +267,7 @@ def test_speech_of_a_test_set_is_refused(tmp_path: Path) -> None:
 def test_held_out_speakers_are_known_by_clip_and_by_speaker(
     corpus: str, clip: str, speaker: str, refused: bool
 ) -> None:
-    """In archives, and in material, where no file has the name."""
+    """This includes archives and material, where no file has the name of the clip or speaker."""
     if refused:
         with pytest.raises(RequestError, match="of speakers that test sets hold out"):
             require_not_held_out(run_config(), [(corpus, clip, "", speaker)])
@@ -286,12 +286,12 @@ def test_noise_of_a_test_set_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["train", "validation"])
 def test_masks_of_workers_are_those_of_the_task(name: str) -> None:
-    """Material in memory has no workers: both ways must mask the same places of the same items."""
+    """Material in memory has no worker processes, so the task draws the masks; they must equal those of workers."""
     run = run_config(model={"drop": 0.5})
     task = make_task(run)
     recordings = recordings_of(run.data.speech, None, quietly)
-    made = [PairStream(run.data, task.rate, recordings, 0, name, extras=task.extras())[n] for n in range(6)]
-    batch = collate(made)
+    items = [PairStream(run.data, task.rate, recordings, 0, name, extras=task.extras())[n] for n in range(6)]
+    batch = collate(items)
     bare = {key: value for key, value in batch.items() if key not in ("masked", "dropped")}
     examples = task.to_examples(bare, name)  # type: ignore[attr-defined]
     assert torch.equal(examples["masked"], batch["masked"])
@@ -301,23 +301,23 @@ def test_masks_of_workers_are_those_of_the_task(name: str) -> None:
 
 
 def test_minutes_do_not_count_the_first_validation(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half a minute of training had one step where the validation before it took that long."""
+    """Otherwise a run of half a minute would stop after one step when the first validation takes half a minute."""
     from restorebench.systems.masksr.task import MaskSrTask
     from restorebench.systems.training.loop import train
 
-    whole = MaskSrTask.validate
+    original_validate = MaskSrTask.validate
 
-    def slow(self: MaskSrTask, batches: Any) -> Any:
+    def slow_validate(self: MaskSrTask, batches: Any) -> Any:
         time.sleep(3)
-        return whole(self, batches)
+        return original_validate(self, batches)
 
-    monkeypatch.setattr(MaskSrTask, "validate", slow)
+    monkeypatch.setattr(MaskSrTask, "validate", slow_validate)
     run = run_config(training={"steps": 10_000, "validate_every": 10_000})
     assert train(run, tmp_path, False, 0.05, quietly).done > 2
 
 
-def test_a_fault_in_a_worker_is_one_line(tmp_path: Path) -> None:
-    """The data is sound when the run begins, and breaks while it goes on."""
+def test_a_fault_in_a_worker_is_an_error_of_one_line(tmp_path: Path) -> None:
+    """The list of recordings names a file that no longer exists when a worker process opens it."""
     from itertools import islice
 
     from restorebench.systems.training.data import indices, loader
@@ -330,8 +330,8 @@ def test_a_fault_in_a_worker_is_one_line(tmp_path: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_a_signal_leaves_a_checkpoint(tmp_path: Path, number: signal.Signals) -> None:
+@pytest.mark.parametrize("signal_number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_leaves_a_checkpoint(tmp_path: Path, signal_number: signal.Signals) -> None:
     from tests.conftest import COMMAND
 
     long = {"training": {"steps": 100_000, "validate_every": 50_000}}
@@ -341,23 +341,23 @@ def test_a_signal_leaves_a_checkpoint(tmp_path: Path, number: signal.Signals) ->
     deadline = time.monotonic() + 90
     while not (log.is_file() and "train" in log.read_text()) and time.monotonic() < deadline:
         time.sleep(0.2)
-    process.send_signal(number)
-    _, said = process.communicate(timeout=60)
-    assert process.returncode == 0, said
-    assert "of 100000; add --resume to go on" in said
+    process.send_signal(signal_number)
+    _, messages = process.communicate(timeout=60)
+    assert process.returncode == 0, messages
+    assert "of 100000; add --resume to go on" in messages
     step = states(tmp_path / "run")["step"]
     assert step > 0
     assert (tmp_path / "run" / "curve.png").is_file()
 
 
 @pytest.mark.parametrize("base", [MASKSR, FRAME_CODEC], ids=["masksr", "frame-codec"])
-def test_mixed_precision(base: dict[str, Any], tmp_path: Path) -> None:
+def test_mixed_precision_logs_finite_values(base: dict[str, Any], tmp_path: Path) -> None:
     trained(tmp_path, run_config(base, training={"precision": "bf16-mixed", "steps": 2}))
     values = [float(row["value"]) for row in logged(tmp_path)]
     assert all(value == value and abs(value) < 1e6 for value in values)
 
 
-def test_the_command_leaves_everything_behind(cli: Cli, tmp_path: Path) -> None:
+def test_the_command_writes_all_files_of_a_run(cli: Cli, tmp_path: Path) -> None:
     config = write_toml(tmp_path / "tiny.toml", MASKSR)
     done = cli("train", config, "--out", "run")
     assert done.returncode == 0, done.stderr

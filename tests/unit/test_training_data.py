@@ -1,4 +1,4 @@
-"""Training pairs: named randomness, whole crops, and settings that are read as they are written."""
+"""Training pairs: reproducible random draws, crops of full length, and settings that are read as they are written."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def stream(seed: int = 0, name: str = "train", **data: object) -> PairStream:
     return PairStream(run.data, 16_000, recordings, seed, name)
 
 
-def test_an_item_is_decided_by_its_name() -> None:
+def test_an_item_is_determined_by_seed_index_and_stream_name() -> None:
     first, again = stream()[5], stream()[5]
     assert first.keys() == {"index", "clean", "degraded", "padding", "recording", "start"}
     for key in first:
@@ -36,23 +36,23 @@ def test_an_item_is_decided_by_its_name() -> None:
         assert not np.array_equal(first["degraded"], other["degraded"])
 
 
-def test_workers_change_nothing() -> None:
-    alone = list(islice(loader(stream(), indices(0, 2, 1, 0, 1), 0), 3))
-    helped = list(islice(loader(stream(), indices(0, 2, 1, 0, 1), 2), 3))
-    for a, b in zip(alone, helped, strict=True):
+def test_worker_processes_do_not_change_the_batches() -> None:
+    without_workers = list(islice(loader(stream(), indices(0, 2, 1, 0, 1), 0), 3))
+    with_workers = list(islice(loader(stream(), indices(0, 2, 1, 0, 1), 2), 3))
+    for a, b in zip(without_workers, with_workers, strict=True):
         assert all(torch.equal(a[key], b[key]) for key in a)
 
 
-def test_processes_share_the_items_of_one() -> None:
-    """Steps 3 and 4 of one process with batch 4, of two with batch 2; and from step 3 on as from the start."""
-    one = list(islice(indices(3, 4, 1, 0, 1), 2))
-    two = [list(islice(indices(3, 2, 1, rank, 2), 2)) for rank in (0, 1)]
-    assert [sorted(a + b) for a, b in zip(*two, strict=True)] == one
-    assert list(islice(indices(0, 4, 1, 0, 1), 5))[3:] == one
+def test_processes_share_the_items_of_one_process() -> None:
+    """Two processes with batch 2 share the items of one with batch 4; a start at step 3 gives the items of step 3."""
+    one_process = list(islice(indices(3, 4, 1, 0, 1), 2))
+    two_processes = [list(islice(indices(3, 2, 1, rank, 2), 2)) for rank in (0, 1)]
+    assert [sorted(a + b) for a, b in zip(*two_processes, strict=True)] == one_process
+    assert list(islice(indices(0, 4, 1, 0, 1), 5))[3:] == one_process
     assert list(islice(indices(3, 2, 2, 0, 1), 2)) == [[12, 13], [14, 15]]
 
 
-def test_pairs_are_settled_crops() -> None:
+def test_pairs_are_different_crops_of_equal_length_within_full_scale() -> None:
     item = stream()[0]
     assert item["clean"].shape == item["degraded"].shape == (8000,)
     assert item["clean"].dtype == item["degraded"].dtype == np.float32
@@ -68,13 +68,13 @@ def test_short_recordings_are_padded_on_the_right() -> None:
     assert np.array_equal(item["clean"], item["degraded"])
 
 
-def test_crops_at_another_rate() -> None:
-    made = stream()
-    made.rate = 44_100
-    assert made[0]["clean"].shape == (22_050,)
+def test_crops_at_another_rate_have_the_same_duration() -> None:
+    pairs = stream()
+    pairs.rate = 44_100
+    assert pairs[0]["clean"].shape == (22_050,)
 
 
-def test_learning_rate() -> None:
+def test_the_learning_rate_follows_its_schedule() -> None:
     constant = run_config(training={"rate": 1e-4}).training
     assert [learning_rate(constant, step) for step in (0, 5, 799_999)] == [1e-4] * 3
     warm = run_config(training={"rate": 1.0, "warm_up": 4, "decay": "cosine", "steps": 100}).training
@@ -88,7 +88,7 @@ def test_learning_rate() -> None:
 
 
 @pytest.mark.parametrize("name", known())
-def test_every_bundled_config_is_whole(name: str) -> None:
+def test_every_bundled_config_names_its_data(name: str) -> None:
     run = load_config(name)
     assert load_config(CONFIGS / f"{name}.toml") == run
     assert bool(run.data.material) != bool(run.data.speech)
@@ -100,7 +100,7 @@ def test_tables_are_merged_key_by_key() -> None:
     assert merged(below, {"a": {"y": 3}, "c": 4}) == {"a": {"x": 1, "y": 3}, "b": 1, "c": 4}
 
 
-def test_unknown_configs(tmp_path: Path) -> None:
+def test_unknown_and_broken_configs_are_refused(tmp_path: Path) -> None:
     with pytest.raises(RequestError, match="did you mean nano/masksr"):
         load_config("nano/maskr2")
     with pytest.raises(RequestError, match="no such config; bundled ones: nano/codec-16k"):
@@ -110,8 +110,8 @@ def test_unknown_configs(tmp_path: Path) -> None:
         load_config(tmp_path / "broken.toml")
 
 
-def test_what_cannot_be_read_is_passed_over_and_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    """One of three noise files is broken, rooms have eight channels: training goes on. All broken: it says why."""
+def test_noise_that_cannot_be_read_is_skipped_and_named(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    """One broken noise file of three and rooms of eight channels are tolerated. If all fail, the error says why."""
     rng = np.random.default_rng(0)
     noise, rooms = tmp_path / "noise", tmp_path / "rooms"
     noise.mkdir()
@@ -122,16 +122,16 @@ def test_what_cannot_be_read_is_passed_over_and_named(tmp_path: Path, capfd: pyt
     decay = np.exp(-np.arange(4000) / 600)[:, None] * rng.normal(size=(4000, 8))
     soundfile.write(rooms / "array.wav", decay / np.abs(decay).max(), 16_000)
     options = {"bandwidth_hz": [1000, 8000], "noise": str(noise), "rir": str(rooms), "p_rir": 1.0, "p_noise": 1.0}
-    made = stream(options=options)
-    items = [made[index] for index in range(12)]
+    pairs = stream(options=options)
+    items = [pairs[index] for index in range(12)]
     assert all(np.isfinite(item["degraded"]).all() for item in items)
-    said = capfd.readouterr().err
-    assert said.count("training: passed over broken.wav") == 1
+    messages = capfd.readouterr().err
+    assert messages.count("training: passed over broken.wav") == 1
     for file in noise.glob("?.wav"):
         file.unlink()
-    made.tried, made.missed = 60, 20
+    pairs.tried, pairs.missed = 60, 20
     with pytest.raises(AudioError, match=r"2\d of \d\d draws cannot be read, the last because of "):
-        [made[index] for index in range(100, 140)]
+        [pairs[index] for index in range(100, 140)]
     audio_names.cache_clear()
     with pytest.raises(AudioError, match=r"\d+ draws in a row cannot be used, the last because of broken\.wav"):
         stream(options=options)[0]

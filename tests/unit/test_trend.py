@@ -1,4 +1,4 @@
-"""Values over checkpoints: change points by planted series, and the command on real stores."""
+"""Values over checkpoints: change points of simulated series with planted steps, and the command on real stores."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from tests.conftest import Cli
 
 CLIPS, CHECKPOINTS = 180, 12
 OVL_SPREAD, NOISE = 0.55, 0.2
-"""Standard deviation of OVL over clips, and of a clip's OVL from one checkpoint to the next, as masksr2-nano's."""
+"""Standard deviation of OVL over clips, and of a clip's OVL from one checkpoint to the next, as for masksr2-nano."""
 
 
-def drawn(seed: int, step_at: int | None = None, size: float = 0.1) -> NDArray[np.float64]:
-    """OVL [checkpoint, clip] of 16 speakers; from the checkpoint `step_at` on, `size` better."""
+def simulated_ovl(seed: int, step_at: int | None = None, size: float = 0.1) -> NDArray[np.float64]:
+    """Simulated OVL [checkpoint, clip]; from checkpoint `step_at` on, it is higher by `size`."""
     rng = np.random.default_rng(seed)
     scores = 2.8 + rng.normal(scale=OVL_SPREAD, size=CLIPS) + rng.normal(scale=NOISE, size=(CHECKPOINTS, CLIPS))
     if step_at is not None:
@@ -38,21 +38,21 @@ def change_points(scores: NDArray[np.float64], cluster: NDArray[np.int64]) -> li
 
 
 def test_a_planted_step_is_found_at_its_checkpoint() -> None:
-    for seed, place in enumerate(range(1, CHECKPOINTS)):
-        [found] = change_points(drawn(seed, place), SPEAKERS)
-        assert found.place == place
-        assert found.shift == pytest.approx(0.1, abs=0.04)
+    for seed, step_at in enumerate(range(1, CHECKPOINTS)):
+        [point] = change_points(simulated_ovl(seed, step_at), SPEAKERS)
+        assert point.place == step_at
+        assert point.shift == pytest.approx(0.1, abs=0.04)
 
 
 def test_series_without_a_step_have_none() -> None:
-    """A false shift in at most one of a thousand series (LEVEL): 4 of 1000 would be rare; none in the first 200."""
-    found = [seed for seed in range(1000) if change_points(drawn(20_000 + seed), SPEAKERS)]
-    assert len(found) <= 4
-    assert not [seed for seed in found if seed < 200]
+    """LEVEL allows a false shift in one of 1000 series, so more than 4 would be rare. The first 200 seeds have none."""
+    seeds_with_a_step = [seed for seed in range(1000) if change_points(simulated_ovl(20_000 + seed), SPEAKERS)]
+    assert len(seeds_with_a_step) <= 4
+    assert not [seed for seed in seeds_with_a_step if seed < 200]
 
 
-def test_two_steps_are_two_points() -> None:
-    scores = drawn(3, 4, 0.2)
+def test_two_steps_give_two_change_points() -> None:
+    scores = simulated_ovl(3, 4, 0.2)
     scores[8:] -= 0.3
     up, down = change_points(scores, SPEAKERS)
     assert (up.place, down.place) == (4, 8)
@@ -60,22 +60,22 @@ def test_two_steps_are_two_points() -> None:
 
 
 def test_clips_without_a_value_are_left_out() -> None:
-    scores = drawn(0, 6)
+    scores = simulated_ovl(0, 6)
     scores[2, :20] = np.nan
-    [found] = change_points(scores, SPEAKERS)
-    assert found.place == 6
+    [point] = change_points(scores, SPEAKERS)
+    assert point.place == 6
     assert change_points(scores[:, :20], SPEAKERS[:20]) == []
 
 
 def test_equal_scores_have_no_step_and_equal_shifts_are_sure() -> None:
-    scores = np.repeat(drawn(0)[:1], 4, axis=0)
+    scores = np.repeat(simulated_ovl(0)[:1], 4, axis=0)
     assert change_points(scores, SPEAKERS) == []
     scores[2:] += 0.5
     assert [point.place for point in change_points(scores, SPEAKERS)] == [2]
 
 
 def test_a_constant_series_has_no_step() -> None:
-    """Sums of 0.1 have rounding errors, and no spread."""
+    """The sums of equal numbers such as 0.1 differ by rounding errors, which are no step."""
     for number in (0.1, 0.7, 2.9, 3.3):
         for checkpoints in (7, 10):
             assert change_points(np.full((checkpoints, 30), number), np.arange(30)) == []
@@ -86,10 +86,10 @@ def test_a_shift_is_that_of_the_pooled_scores() -> None:
     rng = np.random.default_rng(5)
     words = np.tile(rng.integers(2, 40, CLIPS), (6, 1)).astype(float)
     errors = rng.binomial(words.astype(int), np.array([[0.3]] * 3 + [[0.2]] * 3)).astype(float)
-    [found] = points_of(Sample(errors, words, SPEAKERS))
+    [point] = points_of(Sample(errors, words, SPEAKERS))
     pooled = errors.sum(1) / words.sum(1)
-    assert found.place == 3
-    assert found.shift == pytest.approx(pooled[3:].mean() - pooled[:3].mean())
+    assert point.place == 3
+    assert point.shift == pytest.approx(pooled[3:].mean() - pooled[:3].mean())
 
 
 def card(name: str, steps: int | None = None) -> SystemCard:
@@ -98,24 +98,24 @@ def card(name: str, steps: int | None = None) -> SystemCard:
 
 def test_series_are_ordered_by_step() -> None:
     names = ["masksr@r/step-1000.safetensors", "masksr@r/step-200.safetensors", "unprocessed", "sise@a.safetensors"]
-    found = series({name: card(name) for name in names})
-    assert set(found) == {"masksr@r/step-#.safetensors"}
-    assert list(found["masksr@r/step-#.safetensors"]) == names[1::-1]
-    told = {names[0]: card(names[0], steps=5), names[1]: card(names[1], steps=7)}
-    assert series(told)["masksr@r/step-#.safetensors"] == {names[0]: 5, names[1]: 7}
+    steps_by_series = series({name: card(name) for name in names})
+    assert set(steps_by_series) == {"masksr@r/step-#.safetensors"}
+    assert list(steps_by_series["masksr@r/step-#.safetensors"]) == names[1::-1]
+    cards_with_steps = {names[0]: card(names[0], steps=5), names[1]: card(names[1], steps=7)}
+    assert series(cards_with_steps)["masksr@r/step-#.safetensors"] == {names[0]: 5, names[1]: 7}
 
 
 @pytest.mark.parametrize(
     "pattern",
     ["masksr@{run}/step-{step}.pt", "masksr@{run}/step-{step}/model.pt", "masksr@step-{step}.pt?guidance={run}"],
 )
-def test_runs_and_options_are_series_of_their_own(pattern: str) -> None:
+def test_each_run_and_each_option_is_a_series_of_its_own(pattern: str) -> None:
     names = [pattern.format(run=run, step=step) for run in "ab" for step in (1000, 200)]
-    found = series({name: card(name) for name in names})
-    assert sorted(list(steps.values()) for steps in found.values()) == [[200, 1000], [200, 1000]]
+    steps_by_series = series({name: card(name) for name in names})
+    assert sorted(list(steps.values()) for steps in steps_by_series.values()) == [[200, 1000], [200, 1000]]
 
 
-def test_finished_audio_is_no_series() -> None:
+def test_published_outputs_are_no_series() -> None:
     names = ["published:VF@/d/out1", "published:VF@/d/out2"]
     assert series({name: card(name).model_copy(update={"kind": "published"}) for name in names}) == {}
 
@@ -144,12 +144,12 @@ def test_checkpoints_of_a_run_make_a_trend(cli: Cli, tmp_path: Path) -> None:
     page = (tmp_path / "r" / "index.html").read_text(encoding="utf-8")
     section = page[page.index('<section id="trend"') :].partition("</section>")[0]
     assert all(row["value"] in section and row["checkpoint"] in section for row in table["rows"])
-    none = cli("trend", "s", "--values", "rtf")
-    assert (none.returncode, "rtf has no trend here; values with a trend: lsd" in none.stderr) == (2, True)
+    failed = cli("trend", "s", "--values", "rtf")
+    assert (failed.returncode, "rtf has no trend here; values with a trend: lsd" in failed.stderr) == (2, True)
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["none-*", "--systems", "masksr"], "no such files"),
         (["*.toml", "--systems", "dtln"], "needs --systems NAME"),
@@ -157,11 +157,13 @@ def test_checkpoints_of_a_run_make_a_trend(cli: Cli, tmp_path: Path) -> None:
         (["*.bin", "--systems", "masksr"], "rename the file or folder"),
     ],
 )
-def test_requests_without_checkpoints(arguments: list[str], said: str, cli: Cli, tmp_path: Path) -> None:
+def test_requests_without_usable_checkpoints_are_refused(
+    arguments: list[str], message: str, cli: Cli, tmp_path: Path
+) -> None:
     (tmp_path / "a.toml").touch()
     (tmp_path / "lr=1,bs=2-3.bin").touch()
     done = cli("run", "demo", "--store", "s", "--checkpoints", *arguments)
-    assert (done.returncode, said in done.stderr) == (2, True), done.stderr
+    assert (done.returncode, message in done.stderr) == (2, True), done.stderr
 
 
 def test_a_store_without_series_says_how_to_make_one(cli: Cli) -> None:

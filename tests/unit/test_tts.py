@@ -43,21 +43,21 @@ CLIP = Audio(read(BUNDLE / "slt_04.flac").samples[:32_000], 16_000)
 
 
 def request(seed: int = 1, text: str = "Take the winding path.", **changed: object) -> SpeechRequest:
-    said = {"prompt": CLIP, "prompt_text": "the young kid", "text": text, "language": "en", "seed": seed}
-    return SpeechRequest(**{**said, **changed})  # type: ignore[arg-type]
+    fields = {"prompt": CLIP, "prompt_text": "the young kid", "text": text, "language": "en", "seed": seed}
+    return SpeechRequest(**{**fields, **changed})  # type: ignore[arg-type]
 
 
-def names(text: str, language: str) -> str:
+def phone_names(text: str, language: str) -> str:
     return " ".join("_" if p == SILENCE else PHONES.names[p - 2] for p in phones_of_text(text, language, PHONES))
 
 
-def test_phones_of_texts() -> None:
-    assert names("Speech, restored!", "en") == "S P IY CH _ _ R IH S T AO R D _ _ _ _"
-    assert names("It’s well-known", "en") == "IH T S W EH L N OW N"
-    assert names("caf\u00e9 na\u00efve", "en") == names("cafe naive", "en")
-    assert names("zxqv", "en") == "Z K S K V"  # as the aligner guesses a word that the dictionary lacks
-    assert names("吃饭，知道。", "zh") == "ch iii f an _ _ zh iii d ao _ _ _ _"
-    assert names("四十", "zh") == "s ii sh iii"
+def test_texts_give_the_expected_phones() -> None:
+    assert phone_names("Speech, restored!", "en") == "S P IY CH _ _ R IH S T AO R D _ _ _ _"
+    assert phone_names("It’s well-known", "en") == "IH T S W EH L N OW N"
+    assert phone_names("caf\u00e9 na\u00efve", "en") == phone_names("cafe naive", "en")
+    assert phone_names("zxqv", "en") == "Z K S K V"  # as the aligner guesses a word that the dictionary lacks
+    assert phone_names("吃饭，知道。", "zh") == "ch iii f an _ _ zh iii d ao _ _ _ _"
+    assert phone_names("四十", "zh") == "s ii sh iii"
 
 
 @pytest.mark.parametrize(
@@ -85,28 +85,28 @@ def test_a_voice_without_pinyin_reads_no_mandarin() -> None:
         phones_of_text("他们", "zh", PhoneSet())
 
 
-def test_phones_of_frames() -> None:
-    """At 50 frames a second: runs are phones, each 0.1 s of silence is one pause, shorter silences are none."""
+def test_frame_labels_give_phones_and_pauses() -> None:
+    """50 frames per second: a run of one label is a phone, each full 0.1 s of silence a pause, shorter silence none."""
     assert [len(phones_of_frames(np.array([0] * frames), 0.02)) for frames in (4, 5, 15, 30, 60)] == [0, 1, 3, 6, 12]
     labels = np.array([0] * 11 + [5] * 3 + [0] * 4 + [7, 7, 8] + [0] * 5)
-    spoken = phones_of_frames(labels, 0.02)
-    assert [one.phone for one in spoken] == [0, 0, 5, 7, 8, 0]
-    assert [(one.start, one.end) for one in spoken] == [(0, 5.5), (5.5, 11), (11, 14), (18, 20), (20, 21), (21, 26)]
-    assert [one.middle for one in spoken] == [2.25, 7.75, 12, 18.5, 20, 23]
-    assert lengths(spoken) == [0, 5.5, 3, 2, 1, 0], "the first and the last phone may be cut"
+    runs = phones_of_frames(labels, 0.02)
+    assert [run.phone for run in runs] == [0, 0, 5, 7, 8, 0]
+    assert [(run.start, run.end) for run in runs] == [(0, 5.5), (5.5, 11), (11, 14), (18, 20), (20, 21), (21, 26)]
+    assert [run.middle for run in runs] == [2.25, 7.75, 12, 18.5, 20, 23]
+    assert lengths(runs) == [0, 5.5, 3, 2, 1, 0], "the first and the last phone may be cut"
     assert phones_of_frames(np.full(9, IGNORED), 0.02) == []
     assert padded([[3, 4], []]).tolist() == [[3, 4], [-1, -1]]
 
 
 @given(st.integers(0, 10_000), st.sampled_from(["semantic", "acoustic"]), st.integers(2, 400), st.floats(0, 1))
-def test_masks(seed: int, stage: str, frames: int, unconditional: float) -> None:
+def test_masks_hide_frames_after_the_prompt(seed: int, stage: str, frames: int, unconditional: float) -> None:
     mask = draw_mask(np.random.default_rng(seed), stage, frames, unconditional)
     assert mask.masked.any()
     assert not mask.masked[: mask.prompt].any()
     assert mask.prompt == 0 or 5 <= mask.prompt < (0.4 if stage == "semantic" else 0.5) * frames
 
 
-def test_shares_of_masks_and_layers() -> None:
+def test_masks_and_layers_are_drawn_with_the_expected_probabilities() -> None:
     """Prompts in 85 % of the crops; the first of 5 layers is drawn 5 times as often as the last."""
     rng = np.random.default_rng(0)
     masks = [draw_mask(rng, "semantic", 300, 0.15) for _ in range(4000)]
@@ -118,8 +118,8 @@ def test_shares_of_masks_and_layers() -> None:
     assert counts / 9000 == pytest.approx(np.array([5, 4, 3, 2, 1]) / 15, abs=0.02)
 
 
-def test_hidden_codes() -> None:
-    """Of layer 1: the prompt is known everywhere, earlier layers are known, later ones hidden."""
+def test_hide_keeps_the_prompt_and_earlier_layers() -> None:
+    """For layer 1: the prompt is known in every layer, layer 0 is known, and layer 2 is hidden after the prompt."""
     codes = torch.arange(12).view(1, 3, 4)
     masked = torch.tensor([[False, False, True, False]])
     shown = hide(codes, torch.tensor([1]), masked, torch.tensor([2]), 99)
@@ -128,13 +128,13 @@ def test_hidden_codes() -> None:
 
 @pytest.fixture(scope="module")
 def checkpoint_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """With a codec on frames: one with DAC's encoder and random weights has the same codes for every sound."""
+    """It has a frame codec, because random weights of DAC's encoder give the same codes for every sound."""
     codec = {"random": {"frames": {"width": 32}}}
     return random_tts(tmp_path_factory.mktemp("tts") / "tts.safetensors", tokenizer=codec)
 
 
 def test_equal_seeds_give_equal_samples(checkpoint_file: Path) -> None:
-    """Alone or beside other sentences, and the length follows from the prompt's rate of speech."""
+    """Other sentences in the batch change nothing. The length follows from the speaking rate of the prompt."""
     tts = registry.create("synthesizers", f"sise-tts@{checkpoint_file}")
     first, _, again = tts.synthesize([request(1), request(2), request(1)])
     [alone] = tts.synthesize([request(1)])
@@ -142,7 +142,9 @@ def test_equal_seeds_give_equal_samples(checkpoint_file: Path) -> None:
     assert np.array_equal(first.samples, alone.samples)
     assert not np.array_equal(first.samples, tts.synthesize([request(2)])[0].samples)
     before, sentence = (phones_of_text(text, "en", PhoneSet()) for text in ("the young kid", "Take the winding path."))
-    assert len(first.samples) == 320 * round(100 * (2 + len(sentence)) / len(before)), "a break, and a full stop"
+    assert len(first.samples) == 320 * round(100 * (2 + len(sentence)) / len(before)), (
+        "2 phones are the break before the sentence"
+    )
 
 
 def test_another_prompt_changes_the_speech(checkpoint_file: Path) -> None:
@@ -152,52 +154,52 @@ def test_another_prompt_changes_the_speech(checkpoint_file: Path) -> None:
     assert not np.array_equal(first.samples, second.samples)
 
 
-def test_every_phone_counts(checkpoint_file: Path) -> None:
-    """In the logits; the tokens of random weights hardly depend on the text."""
+def test_every_phone_changes_the_logits(checkpoint_file: Path) -> None:
+    """Logits are compared because the tokens of random weights hardly depend on the text."""
     model = Voice(checkpoint_file, "cpu").model.semantic
     masked = torch.full((1, 40), model.mask_code)
     phones = torch.arange(2, 14)[None]
     logits = model(masked, phones, None)
-    for place in range(12):
+    for position in range(12):
         other = phones.clone()
-        other[0, place] = 30
+        other[0, position] = 30
         assert (model(masked, other, None) - logits).abs().max() > 1e-4
 
 
 def test_a_prompt_of_another_rate_is_resampled(checkpoint_file: Path) -> None:
     tts = registry.create("synthesizers", f"sise-tts@{checkpoint_file}")
     faster = Audio(resample(CLIP.samples, 16_000, 24_000), 24_000)
-    said = tts.synthesize([request(prompt=faster)])[0]
-    assert said.rate == 16_000
-    assert len(said.samples) == len(tts.synthesize([request()])[0].samples)
+    speech = tts.synthesize([request(prompt=faster)])[0]
+    assert speech.rate == 16_000
+    assert len(speech.samples) == len(tts.synthesize([request()])[0].samples)
 
 
-def test_a_sentence_that_would_not_end_is_an_error(checkpoint_file: Path) -> None:
+def test_a_sentence_of_more_than_60_s_is_an_error(checkpoint_file: Path) -> None:
     tts = registry.create("synthesizers", f"sise-tts@{checkpoint_file}")
     with pytest.raises(AudioError, match="at most 60 s are said"):
         tts.synthesize([request(prompt_text="a", text="take " * 200)])
 
 
-def test_the_length_of_a_sentence(checkpoint_file: Path, tmp_path: Path) -> None:
-    """Without durations by the number of phones; with them by their predicted lengths, at the prompt's rate."""
+def test_the_length_of_a_sentence_follows_from_its_phones(checkpoint_file: Path, tmp_path: Path) -> None:
+    """A model without durations counts the phones; one with durations sums them. Both scale to the prompt's rate."""
     assert Voice(checkpoint_file, "cpu").timing([5] * 60, 20, 100) == (None, 200)
     file = random_tts(tmp_path / "tts.safetensors", model={"positions": "durations"})
     voice = Voice(file, "cpu")
     assert voice.model.durations is not None
     phones = [5, 9, 2, 2, 30, 17, 5, 6]
-    places, frames = voice.timing(phones, 3, 40)
+    middles, frames = voice.timing(phones, 3, 40)
     predicted = voice.model.durations(torch.tensor([phones]))[0].exp()
     assert frames == round(40 * float(predicted[3:].sum() / predicted[:3].sum()))
-    assert places is not None
-    assert places[0] == pytest.approx(40 * float(predicted[0] / predicted[:3].sum()) / 2 - 0.5)
-    assert places[-1] < 40 + frames
-    assert places == sorted(places)
+    assert middles is not None
+    assert middles[0] == pytest.approx(40 * float(predicted[0] / predicted[:3].sum()) / 2 - 0.5)
+    assert middles[-1] < 40 + frames
+    assert middles == sorted(middles)
     assert len(voice.say(request()).samples) > 0
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 25, 1000])
 @pytest.mark.parametrize("kind", ["frames", "dac"])
-def test_chunks_equal_the_whole(kind: str, chunk: int) -> None:
+def test_audio_decoded_in_chunks_equals_audio_decoded_at_once(kind: str, chunk: int) -> None:
     torch.manual_seed(0)
     if kind == "frames":
         codec = load_codec(bundled("sise-codec-nano"))
@@ -213,15 +215,15 @@ def test_chunks_equal_the_whole(kind: str, chunk: int) -> None:
     assert whole.abs().max() > 0.01
 
 
-def test_a_sentence_in_chunks(checkpoint_file: Path) -> None:
+def test_a_streamed_sentence_equals_the_whole_sentence(checkpoint_file: Path) -> None:
     voice = Voice(checkpoint_file, "cpu")
     whole, pieces = voice.say(request()), list(voice.stream(request(), chunk_s=0.2))
     assert len(pieces) > 3
     assert np.abs(np.concatenate([piece.samples for piece in pieces]) - whole.samples).max() < 1e-4
 
 
-def test_options_and_identity(checkpoint_file: Path) -> None:
-    """Options of the name change the sampling and the identity, which every speech key contains."""
+def test_options_change_the_speech_and_the_identity(checkpoint_file: Path) -> None:
+    """Options in the name change the sampling and the identity, which is part of every speech key."""
     plain = synthesizer_card(f"sise-tts@{checkpoint_file}")
     other = synthesizer_card(f"sise-tts@{checkpoint_file}?guidance=0")
     assert plain.identity != other.identity
@@ -232,8 +234,10 @@ def test_options_and_identity(checkpoint_file: Path) -> None:
         registry.create("synthesizers", f"sise-tts@{checkpoint_file}?guidance=-1")
     with pytest.raises(RequestError, match="train it"):
         registry.create("synthesizers", "sise-tts")
-    said = [registry.create("synthesizers", f"sise-tts@{checkpoint_file}{o}") for o in ("", "?guidance=0")]
-    first, second = (tts.synthesize([request()])[0] for tts in said)
+    synthesizers = [
+        registry.create("synthesizers", f"sise-tts@{checkpoint_file}{options}") for options in ("", "?guidance=0")
+    ]
+    first, second = (tts.synthesize([request()])[0] for tts in synthesizers)
     assert not np.array_equal(first.samples, second.samples)
 
 
@@ -251,13 +255,13 @@ def test_another_kind_of_checkpoint_is_refused(tmp_path: Path) -> None:
         ({"labels": {"phones": "mfa-en-zh"}}, "not the same phone set"),
     ],
 )
-def test_a_config_that_cannot_be_run(tables: dict[str, object], words: str) -> None:
+def test_a_config_that_cannot_be_run_is_refused(tables: dict[str, object], words: str) -> None:
     with pytest.raises(RequestError, match=words):
         TtsTask(run_config(TTS, **tables))
 
 
 def test_training_writes_a_checkpoint_that_speaks(tmp_path: Path) -> None:
-    """And resumed training gives the same weights."""
+    """Resumed training gives the same weights as training without a stop."""
     whole = run_config(TTS, training={"steps": 4, "validate_every": 2})
     half = run_config(TTS, training={"steps": 2, "validate_every": 2})
     file = trained(tmp_path / "whole", whole)
@@ -270,7 +274,7 @@ def test_training_writes_a_checkpoint_that_speaks(tmp_path: Path) -> None:
 
 
 def test_small_stages_overfit_one_sentence(tmp_path: Path) -> None:
-    """Each stage, given the start of the sentence, then says the rest of it token by token as it was."""
+    """Given the start of the sentence, each stage then gives more than 95 % of the original tokens of the rest."""
     sentence = [{"reader": "demo", "options": {"ids": ["slt_04"]}}]
     speech = {"speech": sentence, "validation": [], "material": "", "seconds": 3.0}
     run = load_config("nano/sise-tts")
@@ -288,14 +292,14 @@ def test_small_stages_overfit_one_sentence(tmp_path: Path) -> None:
     crop = collate([PairStream(run.data, task.rate, recordings, 0, "train")[0]] * 8)
     codes = task.codec.encode(crop["clean"][:1])[0]
     spoken = phones_of_frames(task._frame_labels(crop, 150, "train")[0], 0.02)
-    phones, middles = [one.phone for one in spoken], [one.middle for one in spoken]
+    phones, middles = [phone.phone for phone in spoken], [phone.middle for phone in spoken]
     settings = task.sampling.model_copy(update={"guidance": 0.0})
     for step in range(300):
         task.step([{**crop, "index": torch.arange(8) + 8 * step}], step)
         if step >= 100 and step % 20 == 0:
-            said = say(task.module.eval(), codes[:, :40], phones, middles, 110, generator("test"), settings)
-            right = (said == codes[:, 40:]).float().mean(1)
-            if min(right[0], right[1:].mean()) > 0.95:
+            tokens = say(task.module.eval(), codes[:, :40], phones, middles, 110, generator("test"), settings)
+            accuracies = (tokens == codes[:, 40:]).float().mean(1)
+            if min(accuracies[0], accuracies[1:].mean()) > 0.95:
                 break
-    assert right[0] > 0.95
-    assert right[1:].mean() > 0.95
+    assert accuracies[0] > 0.95
+    assert accuracies[1:].mean() > 0.95

@@ -11,13 +11,13 @@ from restorebench.benchmark.types import Utterance
 
 
 @given(st.lists(st.sampled_from("abcde"), max_size=12), st.sampled_from("abcdef"))
-def test_the_others_of_a_clip(uris: list[str], uri: str) -> None:
-    clips = [Utterance(id=str(number), uri=one) for number, one in enumerate(uris)]
+def test_the_view_equals_a_list_of_the_other_clips(uris: list[str], uri: str) -> None:
+    clips = [Utterance(id=str(number), uri=other_uri) for number, other_uri in enumerate(uris)]
     view = Voices([*clips, Utterance(id="no file", uri=None)]).beside(uri)
-    listed = [one for one in uris if one != uri]
+    listed = [other_uri for other_uri in uris if other_uri != uri]
     assert len(view) == len(listed)
     assert list(view) == listed
-    assert [view[-place] for place in range(1, len(listed) + 1)] == listed[::-1]
+    assert [view[-position] for position in range(1, len(listed) + 1)] == listed[::-1]
     assert view[1:3] == listed[1:3]
     assert bool(view) == bool(listed)
     with pytest.raises(IndexError):
@@ -25,7 +25,7 @@ def test_the_others_of_a_clip(uris: list[str], uri: str) -> None:
 
 
 def test_a_view_copies_nothing() -> None:
-    """Each of a hundred thousand clips would have a list of all the others."""
+    """Otherwise each of 100 000 clips would hold a list of all other clips."""
     uris = [str(number) for number in range(100_000)]
     voices = Voices([Utterance(id=uri, uri=uri) for uri in uris])
     assert isinstance(voices.beside("7"), Others)

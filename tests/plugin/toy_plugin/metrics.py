@@ -1,4 +1,4 @@
-"""A metric that works, one that raises on one clip, and one that lives in an environment with an old numpy."""
+"""A metric that works, two that fail on loud clips, and one that runs in an environment with an old numpy."""
 
 import os
 from pathlib import Path
@@ -52,12 +52,12 @@ class Crash:
 
 
 class Fatal:
-    """Takes its process with it on loud clips, as a crash in native code does."""
+    """Ends its process on loud clips, as a crash in native code does."""
 
     card = MetricCard(
         name="toy-fatal",
         version=1,
-        summary="Dies on loud clips",
+        summary="Ends its process on loud clips",
         source="tests",
         needs=frozenset(),
         definition="x",

@@ -1,4 +1,4 @@
-"""The far side of `OldNumpy`."""
+"""The worker's side of `OldNumpy` and `Isolated`, which runs in their environment."""
 
 import numpy as np
 

@@ -1,4 +1,4 @@
-"""Systems that go wrong in every way that adapters do, beside one that works."""
+"""A system that works, and systems with the faults that adapters may have."""
 
 import os
 import signal
@@ -14,7 +14,7 @@ def card(name):
 
 
 class Echo:
-    """Gives back its input with a touch of noise from its seed."""
+    """Returns its input plus weak noise that is drawn from its seed."""
 
     card = card("toy-echo")
 
@@ -47,7 +47,7 @@ class Nan:
 
 
 class Odd:
-    """Returns what is no Audio."""
+    """Returns None in place of Audio."""
 
     card = card("toy-odd")
 
@@ -56,7 +56,7 @@ class Odd:
 
 
 class Dies:
-    """Kills its worker, as native code does that crashes."""
+    """Kills its worker process, as a crash in native code does."""
 
     card = card("toy-dies")
 
@@ -65,17 +65,17 @@ class Dies:
 
 
 class Large:
-    """Holds 300 MiB while it works."""
+    """Allocates 300 MiB in each call."""
 
     card = card("toy-large")
 
     def restore(self, batch, seeds):
-        held = np.ones(300 * 2**17)
-        return [Audio((a.samples * held[-1]).astype(np.float32), a.rate) for a in batch]
+        allocated = np.ones(300 * 2**17)
+        return [Audio((a.samples * allocated[-1]).astype(np.float32), a.rate) for a in batch]
 
 
 class Allergic(Dies):
-    """Kills its worker on clips longer than 2.5 s only."""
+    """Kills its worker process, but only on clips longer than 2.5 s."""
 
     card = card("toy-allergic")
 
@@ -84,7 +84,7 @@ class Allergic(Dies):
 
 
 class Moody:
-    """Fails on clips longer than 2.5 s; the others of their batch must not suffer."""
+    """Raises on clips longer than 2.5 s; the other clips of the batch must still be restored."""
 
     card = card("toy-moody")
 

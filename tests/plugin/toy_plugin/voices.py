@@ -1,11 +1,11 @@
-"""Synthesizers for the tests: they need no model, and show what reached them."""
+"""Synthesizers for the tests, which need no model: one returns the prompt, the other fails."""
 
 from restorebench.benchmark.contracts import SynthesizerCard
 from restorebench.benchmark.types import Audio
 
 
 class Parrot:
-    """Says its prompt again, whatever the text."""
+    """Returns its prompt, whatever the text."""
 
     card = SynthesizerCard(name="toy-parrot", version=1, summary="Repeats its prompt", source="tests", rate=16_000)
 
@@ -14,7 +14,7 @@ class Parrot:
 
 
 class Shy:
-    """Says nothing to one speaker, and fails on sentences with a `w`."""
+    """Returns silence, and raises on sentences with a `w`."""
 
     card = SynthesizerCard(name="toy-shy", version=1, summary="Fails on some sentences", source="tests", rate=16_000)
 
