@@ -6,7 +6,7 @@ STORE ?= demo-store
 
 demo: .venv/.ready-demo
 	$(BIN)/restorebench run demo --store $(STORE) --fetch
-	@echo "beside the paper: restorebench board $(STORE) --against masksr2   a report to listen to: make report"
+	@echo "to compare with a paper: restorebench board $(STORE) --against masksr2   to write a report with sounds: make report"
 
 report: demo .venv/.ready-all
 	$(BIN)/restorebench report $(STORE) --out $(STORE)/report
@@ -36,7 +36,8 @@ bench: .venv/.ready-dev
 bench-models: .venv/.ready-dev
 	$(BIN)/pytest tests/benchmarks/test_masksr_speed.py tests/benchmarks/test_sise_speed.py tests/benchmarks/test_tts_speed.py --benchmark-only --benchmark-columns=median -s
 
-# The nano models (systems/README.md): gather the material, pack it for a machine with a GPU, train what is missing.
+# The nano models (systems/README.md): gather the training data, pack them for a machine with a GPU, train the models
+# that are missing.
 NANO = $(BIN)/python -m restorebench.systems.training.nano
 MINUTES ?= 600
 THREADS ?= 1
@@ -57,7 +58,7 @@ train-nano: .venv/.ready-dev
 clean:
 	rm -rf .venv build dist $(STORE)
 
-# The README's picture and the tour notebook, after a change in what they show.
+# Writes the README's picture and the tour notebook again. Run it after a change in what they show.
 picture: .venv/.ready-dev
 	$(BIN)/restorebench run demo --store $(STORE) > /dev/null
 	$(BIN)/python .ci/picture.py $(STORE) .github/report.png

@@ -16,7 +16,7 @@ from pathlib import Path
 from uv import find_uv_bin
 
 ROOT = Path(__file__).resolve().parents[1]
-LOCKS = [ROOT / folder / "remote" for folder in ("metrics", "systems/baselines", "systems/synthesizers")]
+LOCK_FOLDERS = [ROOT / folder / "remote" for folder in ("metrics", "systems/baselines", "systems/synthesizers")]
 TABLE = ROOT / "benchmark" / "isolation" / "hashes.txt"
 
 
@@ -43,7 +43,7 @@ def hashes(lock: Path) -> dict[str, set[str]]:
 
 def main() -> int:
     by_package: dict[str, set[str]] = {}
-    for lock in sorted(lock for folder in LOCKS for lock in folder.glob("*.txt")):
+    for lock in sorted(lock for folder in LOCK_FOLDERS for lock in folder.glob("*.txt")):
         for package, file_hashes in hashes(lock).items():
             by_package.setdefault(package, set()).update(file_hashes)
     lines = [f"{package} {' '.join(sorted(by_package[package]))}\n" for package in sorted(by_package)]

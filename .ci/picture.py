@@ -1,4 +1,4 @@
-"""Takes the README's picture: the first screen of a store's report, as a PNG of 48 colours.
+"""Writes the README's picture: a screenshot of the top of a store's report, as a PNG with 48 colours.
 
 python .ci/picture.py STORE .github/report.png
 """

@@ -70,9 +70,9 @@ CELLS = (
 
 
 def notebook() -> nbformat.NotebookNode:
-    """The tour, not executed."""
-    make = {"markdown": nbformat.v4.new_markdown_cell, "code": nbformat.v4.new_code_cell}
-    cells = [make[kind](source) for kind, source in CELLS]
+    """Returns the notebook of the tour before its execution."""
+    new_cell = {"markdown": nbformat.v4.new_markdown_cell, "code": nbformat.v4.new_code_cell}
+    cells = [new_cell[kind](source) for kind, source in CELLS]
     for index, cell in enumerate(cells):
         cell["id"] = f"cell-{index}"
     kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}

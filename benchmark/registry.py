@@ -13,6 +13,7 @@ from __future__ import annotations
 import difflib
 import importlib
 import importlib.metadata
+import inspect
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -121,10 +122,16 @@ def create(kind: Kind, name: str, **keywords: Any) -> Any:
     _, arguments = parse_name(kind, name)
     factory = find(kind, name)
     positional = [arguments.pop("argument")] if "argument" in arguments else []
+    where = "benchmark/README.md" if kind == "corpora" else f"`restorebench list {kind}`"
+    parameters = inspect.signature(factory).parameters.values()
+    known = [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    takes_any = any(one.kind == one.VAR_KEYWORD for one in parameters)
+    if not takes_any and (refused := sorted((arguments.keys() | keywords.keys()) - set(known))):
+        wanted = f"; it takes {', '.join(known)}" if known else ""
+        raise RequestError(f"{singular(kind)} {name}: takes no {' and no '.join(refused)}{wanted}; see {where}")
     try:
         return factory(*positional, **arguments, **keywords)
     except (TypeError, ValueError) as error:
-        where = "benchmark/README.md" if kind == "corpora" else f"`restorebench list {kind}`"
         raise RequestError(f"{singular(kind)} {name}: {error}; see {where}") from error
 
 

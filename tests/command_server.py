@@ -1,7 +1,7 @@
-"""Runs the command in forks of a process that has done its imports, so that each of the tests' commands saves them.
+"""Runs the tests' commands in forks of a process that has imported the modules, to save the time of these imports.
 
-A command is still a process of its own, with its own arguments, folder and environment. `tests/conftest.py` starts one
-server for each test process; it reads one request a line and answers with the exit code.
+Each command is still a process of its own, with its own arguments, folder and environment. `tests/conftest.py` starts
+one server for each test process. The server reads one request per line and answers with the command's exit code.
 """
 
 from __future__ import annotations
@@ -30,24 +30,24 @@ MODULES = (
 )
 
 
-def requested() -> dict[str, Any] | None:
-    """In a fork: what it is to run. In the server: None, when nothing more is asked."""
+def serve_requests() -> dict[str, Any] | None:
+    """Forks for each request. Returns the request in a fork, and None in the server after the last request."""
     while line := sys.stdin.buffer.readline():
-        process = os.fork()
-        if process == 0:
+        child = os.fork()
+        if child == 0:
             return dict(json.loads(line))
-        _, status = os.waitpid(process, 0)
+        _, status = os.waitpid(child, 0)
         os.write(1, b"%d\n" % os.waitstatus_to_exitcode(status))
     return None
 
 
 def become(request: dict[str, Any]) -> None:
-    """This process with the arguments, folder, environment and streams of a started one."""
-    for number, path in enumerate((os.devnull, request["stdout"], request["stderr"])):
-        flags = os.O_RDONLY if number == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        opened = os.open(path, flags, 0o600)
-        os.dup2(opened, number)
-        os.close(opened)
+    """Gives this process the arguments, folder, environment and streams of the request."""
+    for descriptor, path in enumerate((os.devnull, request["stdout"], request["stderr"])):
+        flags = os.O_RDONLY if descriptor == 0 else os.O_WRONLY | os.O_CREAT | os.O_TRUNC
+        file = os.open(path, flags, 0o600)
+        os.dup2(file, descriptor)
+        os.close(file)
     os.environ.clear()
     os.environ.update(request["env"])
     sys.path[:0] = [path for path in request["env"].get("PYTHONPATH", "").split(os.pathsep) if path]
@@ -57,11 +57,11 @@ def become(request: dict[str, Any]) -> None:
 
 if __name__ == "__main__":
     for name in MODULES:
-        with suppress(ModuleNotFoundError):  # of an extra that is not installed
+        with suppress(ModuleNotFoundError):  # the module belongs to an extra that is not installed
             importlib.import_module(name)
     gc.collect()
     gc.freeze()
-    if (request := requested()) is not None:
+    if (request := serve_requests()) is not None:
         become(request)
         from restorebench.benchmark.cli.main import main
 

@@ -1,10 +1,10 @@
-"""Real clips, real processes: what the tests share."""
+"""The fixtures that tests share: real clips and real processes."""
 
 from __future__ import annotations
 
 import os
 
-if "PYTEST_XDIST_WORKER" in os.environ:  # one core per worker: threads and processes of several would wait
+if "PYTEST_XDIST_WORKER" in os.environ:  # one core for each test worker: more would compete for the cores
     for variable in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "RESTOREBENCH_WORKERS"):
         os.environ.setdefault(variable, "1")
 
@@ -47,37 +47,37 @@ def speech() -> Audio:
 
 @pytest.fixture(scope="session")
 def full_band(speech: Audio) -> Audio:
-    """The same at 44.1 kHz."""
+    """The clip of `speech` at 44.1 kHz."""
     return Audio(resample(speech.samples, speech.rate, 44_100), 44_100)
 
 
 Cli = Callable[..., "subprocess.CompletedProcess[str]"]
 LIMIT_S = 600.0
-READ_AT_THE_START = ("PYTHON", "OMP", "MKL", "OPENBLAS", "NUMBA", "LC_", "LANG", "COLUMNS", "HOME", "XDG")
-"""Variables, by their beginning, that Python or a library reads when it is loaded: then a command is started anew."""
+PREFIXES_READ_AT_START = ("PYTHON", "OMP", "MKL", "OPENBLAS", "NUMBA", "LC_", "LANG", "COLUMNS", "HOME", "XDG")
+"""Prefixes of the variables that Python or a library reads at its start: a command that sets one gets a new process."""
 
 
 class CommandServer:
-    """Runs commands one at a time in forks of a process that has the imports (`command_server.py`)."""
+    """Runs commands one at a time in forks of a process that has imported the modules (`command_server.py`)."""
 
     def __init__(self, folder: Path) -> None:
-        self.folder, self.free = folder, threading.Lock()
+        self.folder, self.lock = folder, threading.Lock()
         self.process = subprocess.Popen(
             [sys.executable, "-P", str(ROOT / "tests" / "command_server.py")],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )
 
-    def run(self, arguments: list[str], where: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    def run(self, arguments: list[str], working_folder: Path, env: dict[str, str]) -> subprocess.CompletedProcess[str]:
         assert self.process.stdin
         assert self.process.stdout
         streams = {name: self.folder / name for name in ("stdout", "stderr")}
-        request = {"arguments": arguments, "folder": str(where), "env": env}
+        request = {"arguments": arguments, "folder": str(working_folder), "env": env}
         request |= {name: str(path) for name, path in streams.items()}
         self.process.stdin.write(json.dumps(request).encode() + b"\n")
         self.process.stdin.flush()
         if not select.select([self.process.stdout], [], [], LIMIT_S)[0]:
-            self.process.kill()  # its answer would be taken for the next command's
+            self.process.kill()  # otherwise its late answer would be read as the next command's
             raise subprocess.TimeoutExpired(arguments, LIMIT_S)
         code = int(self.process.stdout.readline())
         return subprocess.CompletedProcess(arguments, code, *(path.read_text() for path in streams.values()))
@@ -96,15 +96,15 @@ def cli(tmp_path: Path, command_server: CommandServer) -> Cli:
     """Runs the real command in an empty folder."""
 
     def run(*arguments: str | Path, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-        command, whole = [str(COMMAND), *map(str, arguments)], {**os.environ, **(env or {})}
-        plain = all(name == "PYTHONPATH" or not name.startswith(READ_AT_THE_START) for name in env or {})
-        if plain and command_server.process.poll() is None and command_server.free.acquire(blocking=False):
+        command, variables = [str(COMMAND), *map(str, arguments)], {**os.environ, **(env or {})}
+        can_fork = all(name == "PYTHONPATH" or not name.startswith(PREFIXES_READ_AT_START) for name in env or {})
+        if can_fork and command_server.process.poll() is None and command_server.lock.acquire(blocking=False):
             try:
-                return command_server.run(command, tmp_path, whole)
+                return command_server.run(command, tmp_path, variables)
             finally:
-                command_server.free.release()
+                command_server.lock.release()
         return subprocess.run(
-            command, cwd=tmp_path, env=whole, capture_output=True, text=True, timeout=LIMIT_S, check=False
+            command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=LIMIT_S, check=False
         )
 
     return run
@@ -127,7 +127,7 @@ def install(package: Path, into: Path) -> None:
 
 @pytest.fixture(scope="session")
 def toy_plugin(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment in which the toy package of tests/plugin is installed."""
+    """The environment variables with which the toy package of tests/plugin can be imported."""
     into = tmp_path_factory.mktemp("toy")
     install(ROOT / "tests" / "plugin", into)
     return {"PYTHONPATH": os.pathsep.join([str(into), *filter(None, [os.environ.get("PYTHONPATH")])])}

@@ -1,4 +1,4 @@
-"""A few generated files in the official layout of every corpus, and what a reader must make of them."""
+"""A few generated files in the official layout of every corpus, and the clips that a reader must return."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Reading:
     options: dict[str, Any]
     clips: tuple[Expected, ...]
     pieces: tuple[str, ...]
-    """Files of the layout without which it must be refused."""
+    """Files and folders of the layout; a copy that lacks one of them must be refused."""
     language: str = "en"
 
 
@@ -41,7 +41,7 @@ class FakeCorpus:
     write: Callable[[Path], None]
     readings: tuple[Reading, ...] = ()
     noise: tuple[str, ...] = field(default=())
-    """Files that a corruption draws from, below the corpus's folder."""
+    """Noises and impulse responses that a corruption draws from; paths are relative to the corpus's folder."""
 
 
 def sound(path: Path, rate: int, seed: int = 0, seconds: float = 0.3) -> None:
@@ -108,18 +108,18 @@ def dns2021(root: Path) -> None:
 
 
 def seedtts(root: Path) -> None:
-    for language, prompt, said in (
+    for language, prompt, target_text in (
         ("en", "We asked over twenty.", "Get the trust fund."),
         ("zh", "一年之后", "二是新兴市场"),
     ):
         clip = "common_voice_en_10119832-common_voice_en_10119840" if language == "en" else "10002287-00000095"
         wav = f"prompt-wavs/{clip.partition('-')[0]}.wav"
         sound(root / language / wav, 24_000)
-        text(root / language / "meta.lst", f"{clip}|{prompt}|{wav}|{said}\n")
+        text(root / language / "meta.lst", f"{clip}|{prompt}|{wav}|{target_text}\n")
 
 
 NOISES = tuple(f"door_Freesound_validated_{number}.wav" for number in range(9))
-"""One for each of the nine archives."""
+"""One file for each of the nine archives of the corpus."""
 
 
 def dns_noise(root: Path) -> None:
@@ -264,5 +264,5 @@ FAKES: dict[str, FakeCorpus] = {
 
 
 def small(name: str) -> CorpusEntry:
-    """The catalogue's entry for a copy of the size of the fake one."""
+    """The catalogue's entry with file counts that a fake copy reaches, and a small size."""
     return replace(CORPORA[name], holds=dict.fromkeys(CORPORA[name].holds, 1), bytes=1_000_000)

@@ -1,6 +1,6 @@
-"""MaskSR's decoding: seconds per 4 s window, shares of its stages, memory, and the ratio to the literal reference.
+"""MaskSR's decoding: seconds per 4 s window, share of each stage, memory, and the speed-up over the literal reference.
 
-`make bench-models`. Weights are random: the time does not depend on them.
+`make bench-models` runs these benchmarks. The weights are random: the time does not depend on them.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ SAMPLES, HOP, CODEBOOKS, SIZE = 176_400, 512, 9, 1024
 SHAPES = {"S": ModelConfig(), "L": ModelConfig(width=1024, generator_blocks=12)}
 DEVICES = ["cpu", "cuda"] if torch.cuda.is_available() else ["cpu"]
 BF16_RATES = {"H200": 989e12, "H100": 989e12, "A100": 312e12}
-"""Dense bf16 operations per second (NVIDIA's data sheets), by a part of the device's name."""
+"""Dense bf16 operations per second (NVIDIA's data sheets); the key is a part of the device's name."""
 
 
 def model(shape: str, device: str = "cpu") -> MaskSr:
@@ -43,14 +43,14 @@ def windows(batch: int, device: str = "cpu") -> torch.Tensor:
 
 
 def decode(network: MaskSr, audio: torch.Tensor, group: int) -> torch.Tensor:
-    """As the system does it: the encoder once per window, then 20 iterations, a group of windows at a time."""
+    """Decodes as the system does: a group of windows at a time, the encoder once per window, then 20 iterations."""
     with torch.inference_mode():
-        made = []
+        codes = []
         for start in range(0, len(audio), group):
             features = network.encoder(audio[start : start + group])
             rngs = [np.random.default_rng(start + i) for i in range(len(features))]
-            made.append(sample(network.generator, features, rngs, SamplingConfig()))
-        return torch.cat(made)
+            codes.append(sample(network.generator, features, rngs, SamplingConfig()))
+        return torch.cat(codes)
 
 
 def seconds(work: Callable[[], object]) -> float:
@@ -63,7 +63,7 @@ def seconds(work: Callable[[], object]) -> float:
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize(("shape", "batch"), [("S", 1), ("S", 8), ("S", 32), ("L", 1), ("L", 8), ("L", 32)])
-def test_window(benchmark: BenchmarkFixture, shape: str, batch: int, device: str) -> None:
+def test_seconds_per_window(benchmark: BenchmarkFixture, shape: str, batch: int, device: str) -> None:
     network, audio = model(shape, device), windows(batch, device)
     group = 1 if device == "cpu" else batch
     benchmark.group = f"MaskSR-{shape}, {device}"
@@ -74,7 +74,7 @@ def test_window(benchmark: BenchmarkFixture, shape: str, batch: int, device: str
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("shape", ["S", "L"])
-def test_shares(benchmark: BenchmarkFixture, shape: str, device: str) -> None:
+def test_share_of_each_stage(benchmark: BenchmarkFixture, shape: str, device: str) -> None:
     """Seconds of encoder, generator (with sampling) and DAC decoder for one window."""
     from restorebench.systems.tokenizers.dac import CONFIGS, DacTokenizer
 
@@ -92,17 +92,17 @@ def test_shares(benchmark: BenchmarkFixture, shape: str, device: str) -> None:
             return {"encoder": encoder, "generator": generator, "decoder": seconds(lambda: dac.decode(codes))}
 
     stages()
-    made = benchmark.pedantic(stages, rounds=1)
-    total = sum(made.values())
-    print(f"\nMaskSR-{shape}, {device}: " + ", ".join(f"{k} {v:.2f} s ({v / total:.0%})" for k, v in made.items()))
+    stage_s = benchmark.pedantic(stages, rounds=1)
+    total = sum(stage_s.values())
+    print(f"\nMaskSR-{shape}, {device}: " + ", ".join(f"{k} {v:.2f} s ({v / total:.0%})" for k, v in stage_s.items()))
 
 
 @pytest.mark.parametrize("batch", [1, 8])
-def test_against_the_literal_reference(benchmark: BenchmarkFixture, batch: int) -> None:
-    """How many times as fast as the paper read aloud, both in float32 on the same cores; MaskSR-S, whole windows.
+def test_speed_up_over_the_literal_reference(benchmark: BenchmarkFixture, batch: int) -> None:
+    """The speed-up over the literal reference, both in float32 on the same cores; MaskSR-S, whole windows.
 
-    The literal reference is timed over all 20 iterations of one window; it knows no batches, so it takes that long for
-    each window.
+    The literal reference is timed over all 20 iterations of one window. It has no batches, so this time is multiplied
+    by the number of windows.
     """
     network, audio = model("S"), windows(batch)
     config = network.config
@@ -112,21 +112,21 @@ def test_against_the_literal_reference(benchmark: BenchmarkFixture, batch: int) 
     )  # fmt: skip
     rng, frames = np.random.default_rng(0), -(-SAMPLES // HOP)
 
-    def slow(iteration: int) -> float:
-        left = np.cos(np.pi * iteration / 40)
-        masked = torch.from_numpy(rng.random((CODEBOOKS, frames)) < left)
+    def time_literal_step(iteration: int) -> float:
+        masked_share = np.cos(np.pi * iteration / 40)
+        masked = torch.from_numpy(rng.random((CODEBOOKS, frames)) < masked_share)
         codes = torch.randint(0, SIZE, (CODEBOOKS, frames)).masked_fill(masked, SIZE)
         uniforms, normals = torch.rand(CODEBOOKS, frames), torch.randn(CODEBOOKS, frames)
         with torch.inference_mode():
             return seconds(lambda: literal.sampling_step(codes, audio[0], uniforms, normals, iteration, 20, 1.0))
 
-    slow(0)
-    reference = batch * sum(slow(iteration) for iteration in range(20))
+    time_literal_step(0)
+    reference_s = batch * sum(time_literal_step(iteration) for iteration in range(20))
     decode(network, audio[:1], 1)
     benchmark.pedantic(lambda: decode(network, audio, 1), rounds=1)
-    ratio = reference / benchmark.stats.stats.median
+    ratio = reference_s / benchmark.stats.stats.median
     benchmark.extra_info["times_as_fast"] = ratio
-    print(f"\nMaskSR-S, batch {batch}: {ratio:.1f} times as fast as the literal reference ({reference:.1f} s)")
+    print(f"\nMaskSR-S, batch {batch}: {ratio:.1f} times as fast as the literal reference ({reference_s:.1f} s)")
 
 
 PEAK = """
@@ -149,8 +149,8 @@ else:
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("shape", ["S", "L"])
-def test_memory(benchmark: BenchmarkFixture, shape: str, device: str) -> None:
-    """Peak memory of decoding one window, in a process of its own."""
+def test_peak_memory(benchmark: BenchmarkFixture, shape: str, device: str) -> None:
+    """Peak memory of decoding one window, measured in a separate process."""
     command = [sys.executable, "-c", PEAK, shape, device]
     root = Path(__file__).resolve().parents[2]
     done = benchmark.pedantic(
@@ -162,7 +162,7 @@ def test_memory(benchmark: BenchmarkFixture, shape: str, device: str) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="needs an accelerator")
 @pytest.mark.parametrize("shape", ["S", "L"])
 def test_share_of_the_matrix_rate(benchmark: BenchmarkFixture, shape: str) -> None:
-    """The generator's multiply-adds per second in bf16, as a share of the matrix rate where it is known."""
+    """The generator's operations per second in bf16, also as a share of the device's matrix rate if that is known."""
     network = model(shape, "cuda").to(torch.bfloat16)
     batch, frames, config = 32, -(-SAMPLES // HOP), network.config
     codes = torch.full((batch, CODEBOOKS, frames), SIZE, device="cuda")
@@ -176,6 +176,6 @@ def test_share_of_the_matrix_rate(benchmark: BenchmarkFixture, shape: str) -> No
 
     benchmark.pedantic(forward, warmup_rounds=3, rounds=10)
     rate, name = operations / benchmark.stats.stats.median, torch.cuda.get_device_name()
-    known = [peak for part, peak in BF16_RATES.items() if part in name]
-    share = f", {rate / known[0]:.0%} of its bf16 matrix rate" if known else ""
+    peak_rates = [peak for part, peak in BF16_RATES.items() if part in name]
+    share = f", {rate / peak_rates[0]:.0%} of its bf16 matrix rate" if peak_rates else ""
     print(f"\nMaskSR-{shape} on {name}: {rate / 1e12:.0f} Tflop/s{share}")

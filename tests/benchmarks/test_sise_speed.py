@@ -1,6 +1,7 @@
-"""SISE's restoring: seconds per 10 s clip, shares of its stages, memory, and the ratio to the literal reference.
+"""SISE's restoration: seconds per 10 s clip, share of each stage, memory, and the speed-up over the literal reference.
 
-`make bench-models`. The paper's sizes with random weights: the time does not depend on them.
+`make bench-models` runs these benchmarks. The models have the paper's sizes and random weights: the time does not
+depend on the weights.
 """
 
 from __future__ import annotations
@@ -45,87 +46,87 @@ def rngs(count: int) -> list[np.random.Generator]:
 
 def stages(model: Sise, codec: FactorisedCodec, audio: torch.Tensor) -> dict[str, float]:
     """Seconds of each stage for windows [window, time], in the order in which the system runs them."""
-    config, count, took, kept = SamplingConfig(), len(audio), {}, {}
+    config, count, stage_seconds, outputs = SamplingConfig(), len(audio), {}, {}
 
     def timed(name: str, work: object) -> torch.Tensor:
-        took[name] = seconds(lambda: kept.update({name: work()}))  # type: ignore[operator]
-        return kept[name]
+        stage_seconds[name] = seconds(lambda: outputs.update({name: work()}))  # type: ignore[operator]
+        return outputs[name]
 
     with torch.inference_mode():
-        heard = timed("noisy encoder", lambda: model.encode(audio))
+        features = timed("noisy encoder", lambda: model.encode(audio))
         if model.acoustic is None:
-            codes = timed("diffusion", lambda: sample_layers(model.first, heard, STEPS, rngs(count), config))
+            codes = timed("diffusion", lambda: sample_layers(model.first, features, STEPS, rngs(count), config))
         else:
             denoiser = model.acoustic
-            first = timed("semantic", lambda: sample_layers(model.first, heard, STEPS[:1], rngs(count), config))
-            condition = model.acoustic_condition(heard, first[:, 0])
+            first = timed("semantic", lambda: sample_layers(model.first, features, STEPS[:1], rngs(count), config))
+            condition = model.acoustic_condition(features, first[:, 0])
             rest = timed("acoustic", lambda: sample_layers(denoiser, condition, STEPS[1:], rngs(count), config))
             codes = torch.cat([first, rest], dim=1)
         timed("codec decoder", lambda: codec.decode(codes))
-    return took
+    return stage_seconds
 
 
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_clip(benchmark: BenchmarkFixture, variant: str, device: str) -> None:
-    """A 10 s clip is two and a half windows; one window at a time on a CPU, all at once on an accelerator."""
+def test_seconds_per_clip(benchmark: BenchmarkFixture, variant: str, device: str) -> None:
+    """A 10 s clip is two and a half windows; a CPU runs one window at a time, an accelerator all windows at once."""
     model, codec = models(variant, device)
     scale = CLIP_S / WINDOW_S if device == "cpu" else 1.0
     audio = windows(1 if device == "cpu" else 3, device)
     stages(model, codec, audio)
-    took = benchmark.pedantic(lambda: stages(model, codec, audio), rounds=1)
-    total = sum(took.values())
-    parts = ", ".join(f"{name} {scale * part:.2f} s ({part / total:.0%})" for name, part in took.items())
+    stage_seconds = benchmark.pedantic(lambda: stages(model, codec, audio), rounds=1)
+    total = sum(stage_seconds.values())
+    parts = ", ".join(f"{name} {scale * part:.2f} s ({part / total:.0%})" for name, part in stage_seconds.items())
     print(f"\n{variant} on {device}: {scale * total:.2f} s per 10 s clip: {parts}")
 
 
-def test_against_the_literal_reference(benchmark: BenchmarkFixture) -> None:
-    """How many times as fast as the paper read aloud: all 29 reverse steps of one window, float32, the same cores."""
+def test_speed_up_over_the_literal_reference(benchmark: BenchmarkFixture) -> None:
+    """The speed-up over the literal reference: all 29 reverse steps of one window, float32, the same cores."""
     model, _ = models("SISE")
     config, audio = SamplingConfig(), windows(1)
     with torch.inference_mode():
-        heard = model.encode(audio)
+        features = model.encode(audio)
         assert model.acoustic is not None
-        condition = model.acoustic_condition(heard, torch.zeros(heard.shape[:2], dtype=torch.long))
-        reference = literal_layers(model.first, heard[0], STEPS[:1], config)
-        reference += literal_layers(model.acoustic, condition[0], STEPS[1:], config)
+        condition = model.acoustic_condition(features, torch.zeros(features.shape[:2], dtype=torch.long))
+        reference_s = literal_layers(model.first, features[0], STEPS[:1], config)
+        reference_s += literal_layers(model.acoustic, condition[0], STEPS[1:], config)
     stages(model, models("SISE")[1], audio)
 
-    def fast() -> None:
+    def sample_all_layers() -> None:
         with torch.inference_mode():
-            sample_layers(model.first, heard, STEPS[:1], rngs(1), config)
+            sample_layers(model.first, features, STEPS[:1], rngs(1), config)
             assert model.acoustic is not None
             sample_layers(model.acoustic, condition, STEPS[1:], rngs(1), config)
 
-    benchmark.pedantic(fast, rounds=1)
-    ratio = reference / benchmark.stats.stats.median
+    benchmark.pedantic(sample_all_layers, rounds=1)
+    ratio = reference_s / benchmark.stats.stats.median
     benchmark.extra_info["times_as_fast"] = ratio
-    print(f"\nSISE: {ratio:.1f} times as fast as the literal reference ({reference:.1f} s)")
+    print(f"\nSISE: {ratio:.1f} times as fast as the literal reference ({reference_s:.1f} s)")
 
 
 def literal_layers(
     denoiser: Denoiser, condition: torch.Tensor, steps: tuple[int, ...], config: SamplingConfig
 ) -> float:
-    """Seconds of every reverse step of one clip's layers; condition [frame, channel]."""
+    """Seconds of all reverse steps of one clip's layers together; condition [frame, channel]."""
     literal = literal_sise.LiteralDenoiser(
         denoiser.state_dict(), denoiser.layers, denoiser.codebook_size, len(denoiser.backbone.blocks),
         DiffusionConfig().heads,
     )  # fmt: skip
-    frames, mask, took = len(condition), denoiser.codebook_size, 0.0
+    frames, mask, total_s = len(condition), denoiser.codebook_size, 0.0
     tokens = torch.full((denoiser.layers, frames), mask)
     gumbel = torch.distributions.Gumbel(torch.tensor(0.0), torch.tensor(1.0))
     for layer, count in enumerate(steps):
         for step in range(len(masked_counts(frames, count))):
 
-            def one(layer: int = layer, step: int = step, count: int = count) -> None:
+            def literal_step(layer: int = layer, step: int = step, count: int = count) -> None:
                 logits = literal.logits(tokens, layer, condition)
                 tokens[layer] = literal_sise.reverse_step(
                     logits, tokens[layer], gumbel.sample((frames, config.top_k)), gumbel.sample((frames,)), step,
                     count, mask, config.top_k, config.temperature,
                 )  # fmt: skip
 
-            took += seconds(one)
-    return took
+            total_s += seconds(literal_step)
+    return total_s
 
 
 PEAK = """
@@ -145,8 +146,8 @@ print(f"{status('VmHWM') - before:.0f} MiB beyond the {before:.0f} MiB of Python
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-def test_memory(benchmark: BenchmarkFixture, variant: str) -> None:
-    """Peak memory of restoring one window, in a process of its own."""
+def test_peak_memory(benchmark: BenchmarkFixture, variant: str) -> None:
+    """Peak memory of restoring one window, measured in a separate process."""
     root = Path(__file__).resolve().parents[2]
     command = [sys.executable, "-c", PEAK, variant]
     done = benchmark.pedantic(

@@ -1,6 +1,6 @@
-"""Text-to-speech: when the first audio of a sentence is there, with the codec's decoder in chunks of half a second.
+"""Text-to-speech: latency of the first audio, when the codec decodes in chunks of half a second.
 
-`make bench-models`. Random weights; the paper's codec, and the nano one.
+`make bench-models` runs these benchmarks. All weights are random, except those of the bundled nano codec.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ CLIP_S, CHUNK_S = 10.0, 0.5
 
 @pytest.mark.parametrize("kind", ["paper", "nano"])
 def test_first_audio_of_the_decoder(benchmark: BenchmarkFixture, kind: str) -> None:
-    """Seconds until the first chunk, and of the whole, for ten seconds of speech."""
+    """Seconds until the first chunk, and until the whole is decoded, for ten seconds of speech."""
     torch.manual_seed(0)
     codec = load_codec(bundled("sise-codec-nano")) if kind == "nano" else FactorisedCodec(CodecConfig()).eval()
     frames = round(CLIP_S * codec.rate / codec.hop)
@@ -49,7 +49,7 @@ def test_first_audio_of_the_decoder(benchmark: BenchmarkFixture, kind: str) -> N
 
 
 def test_first_audio_of_a_sentence(benchmark: BenchmarkFixture, tmp_path: Path) -> None:
-    """Seconds until the first chunk of a sentence, tokens included, at nano size."""
+    """Seconds until the first chunk of a sentence at nano size; the time includes the generation of the tokens."""
     nano = load_config("nano/sise-tts")
     tables = {"model": nano.model, "tokenizer": {"random": {"frames": {}, "acoustic": 5, "codebook_size": 1024}}}
     tables |= {"sampling": {"acoustic_steps": [25, 10, 1, 1, 1], "top_share": 0.02}, "data": {"seconds": 5.0}}
@@ -59,11 +59,11 @@ def test_first_audio_of_a_sentence(benchmark: BenchmarkFixture, tmp_path: Path) 
     request = SpeechRequest(prompt, texts[0], texts[1], "en", 1)
     voice.say(request)
     start = time.perf_counter()
-    whole = voice.say(request)
-    spoken = time.perf_counter() - start
+    speech = voice.say(request)
+    whole_s = time.perf_counter() - start
     start = time.perf_counter()
     next(voice.stream(request, CHUNK_S))
-    first = time.perf_counter() - start
+    first_s = time.perf_counter() - start
     benchmark.pedantic(lambda: voice.codes(request), rounds=2)
-    print(f"\n{whole.seconds:.1f} s of speech: first audio after {first:.2f} s, the whole after {spoken:.2f} s")
-    assert first < spoken * 1.1
+    print(f"\n{speech.seconds:.1f} s of speech: first audio after {first_s:.2f} s, the whole after {whole_s:.2f} s")
+    assert first_s < whole_s * 1.1

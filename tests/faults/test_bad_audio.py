@@ -1,4 +1,4 @@
-"""Every kind of bad file, through `score` and through `run`: one clear line, a recorded failure, no crash."""
+"""Every kind of bad audio file in `score`, `run` and `restore`: one clear line, a recorded failure, no crash."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ RATE = 16_000
 CLIP, _ = soundfile.read(BUNDLE / "slt_04.flac", dtype="float32")
 TEXT = "These days a chicken leg is a rare dish."
 
-FAILS = {  # name -> a word of the reason
+FAILS = {  # name -> words of the reason
     "empty": "cannot be read as audio",
     "truncated": "cannot be read as audio",
     "text": "cannot be read as audio",
@@ -70,7 +70,7 @@ def scored(tmp_path_factory: pytest.TempPathFactory) -> tuple[pd.DataFrame, int,
 
     folder = tmp_path_factory.mktemp("bad")
     write_all(folder / "est", folder / "ref")
-    texts = [f'{name},"{TEXT}"' for name in [*FAILS, *WORKS, "silence"]]  # none for 10ms
+    texts = [f'{name},"{TEXT}"' for name in [*FAILS, *WORKS, "silence"]]  # 10ms has no transcript
     (folder / "texts.csv").write_text("id,text\n" + "\n".join(texts) + "\n")
     done = subprocess.run(
         [COMMAND, "score", "--estimates", "est", "--references", "ref", "--texts", "texts.csv",
@@ -88,7 +88,7 @@ def test_nothing_crashed_and_every_id_has_a_row(scored: tuple[pd.DataFrame, int,
 
 
 @pytest.mark.parametrize("name", sorted(FAILS))
-def test_a_bad_file_is_one_line(scored: tuple[pd.DataFrame, int, str], name: str) -> None:
+def test_a_bad_file_is_reported_in_one_line(scored: tuple[pd.DataFrame, int, str], name: str) -> None:
     table, _, errors = scored
     assert FAILS[name] in str(table.loc[name, "si_sdr.error"])
     assert pd.isna(table.loc[name, "si_sdr"])
@@ -126,7 +126,7 @@ def test_silence_has_the_scores_that_are_defined_on_it(scored: tuple[pd.DataFram
     assert "digital silence" in row["stoi.error"]
 
 
-def test_ten_milliseconds_and_no_transcript(scored: tuple[pd.DataFrame, int, str]) -> None:
+def test_10_ms_without_a_transcript_have_si_sdr_but_no_stoi(scored: tuple[pd.DataFrame, int, str]) -> None:
     row = scored[0].loc["10ms"]
     assert pd.notna(row["si_sdr"])
     assert pd.isna(row["stoi"])
@@ -152,8 +152,8 @@ def test_an_unreadable_folder_is_named(cli: Cli, tmp_path: Path) -> None:
     assert "cannot be read" in done.stderr
 
 
-def test_a_bad_clip_of_a_corpus_keeps_its_place(cli: Cli, tmp_path: Path) -> None:
-    """Through the whole loop: the unreadable clip is n=3/4 for every system, the others are scored."""
+def test_a_bad_clip_of_a_corpus_is_counted_as_missing(cli: Cli, tmp_path: Path) -> None:
+    """In a whole run: the board says n=3/4 because of the unreadable clip, and the other clips are scored."""
     corpus = tmp_path / "corpus"
     corpus.mkdir()
     for name in ("a", "b", "c"):
@@ -189,7 +189,7 @@ def test_duplicate_ids_of_a_corpus_are_refused(cli: Cli, tmp_path: Path) -> None
 
 
 @pytest.mark.heavy
-def test_twenty_minutes_are_scored_or_refused(cli: Cli, tmp_path: Path) -> None:
+def test_a_clip_of_twenty_minutes_is_scored(cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "est").mkdir()
     (tmp_path / "ref").mkdir()
     long = np.tile(CLIP, 1 + 20 * 60 * RATE // len(CLIP))[: 20 * 60 * RATE]
@@ -210,8 +210,8 @@ def test_restore_writes_the_good_files_and_names_the_bad(cli: Cli, tmp_path: Pat
     done = cli("restore", "in", "out", "--system", "spectral-gate")
     assert done.returncode == 1
     assert "bad.wav: cannot be read as audio" in done.stderr
-    made, rate = soundfile.read(tmp_path / "out" / "good.wav")
-    assert (len(made), rate) == (3 * len(CLIP), 48_000)
+    restored, rate = soundfile.read(tmp_path / "out" / "good.wav")
+    assert (len(restored), rate) == (3 * len(CLIP), 48_000)
 
 
 def test_restore_overwrites_no_input(cli: Cli, tmp_path: Path) -> None:
@@ -229,8 +229,8 @@ def test_restore_overwrites_no_input(cli: Cli, tmp_path: Path) -> None:
     assert (tmp_path / "in" / "a.wav").read_bytes() == before
 
 
-def test_a_file_that_is_no_audio_is_told_so_whatever_the_metrics(cli: Cli, tmp_path: Path) -> None:
-    """The reason is the unreadable file, not the reference that it would have been."""
+def test_an_unreadable_clip_is_reported_as_unreadable_not_as_without_a_reference(cli: Cli, tmp_path: Path) -> None:
+    """The clip would be its own reference. The reason must be the unreadable file, not a missing reference."""
     (tmp_path / "corpus").mkdir()
     soundfile.write(tmp_path / "corpus" / "a.wav", CLIP, RATE)
     (tmp_path / "corpus" / "d.wav").write_text("not audio")
@@ -244,7 +244,7 @@ def test_a_file_that_is_no_audio_is_told_so_whatever_the_metrics(cli: Cli, tmp_p
     assert "cannot be read as audio" in rows.loc["d", "why"]
 
 
-def test_a_recording_that_is_not_the_listed_one_is_refused(tmp_path: Path) -> None:
+def test_a_recording_with_another_checksum_than_the_listed_one_is_refused(tmp_path: Path) -> None:
     from restorebench.benchmark.errors import AudioError
     from restorebench.benchmark.run.pairs import make_pair
     from restorebench.benchmark.types import Utterance

@@ -1,4 +1,4 @@
-"""SISE checkpoints and configs that do not fit: one clear line, and nothing is written."""
+"""SISE checkpoints and configs that do not fit: one clear line, and no output is written."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def folder(tmp_path: Path, speech: Audio) -> Path:
 
 
 def saved(folder: Path, **changes: Any) -> str:
-    """A copy of the checkpoint with changed config tables, and tensors where `tensors` names them."""
-    kept = checkpoint.read(folder / "tiny.safetensors", "sise")
-    tensors = {**kept.tensors, **changes.pop("tensors", {})}
+    """Writes a copy of the checkpoint with changed config tables and tensors (`tensors`); None removes an entry."""
+    original = checkpoint.read(folder / "tiny.safetensors", "sise")
+    tensors = {**original.tensors, **changes.pop("tensors", {})}
     tensors = {key: value for key, value in tensors.items() if value is not None}
-    config = {**kept.config, **changes}
+    config = {**original.config, **changes}
     config = {key: value for key, value in config.items() if value is not None}
-    checkpoint.save(folder / "changed.safetensors", replace(kept, tensors=tensors, config=config))
+    checkpoint.save(folder / "changed.safetensors", replace(original, tensors=tensors, config=config))
     return "changed.safetensors"
 
 
-def test_a_good_one_restores(cli: Cli, folder: Path, speech: Audio) -> None:
+def test_valid_checkpoints_restore(cli: Cli, folder: Path, speech: Audio) -> None:
     from restorebench.benchmark.audio import read
 
     for system, file in (("sise", "tiny.safetensors"), ("sise-wo-dis", "flat.safetensors")):
@@ -48,7 +48,7 @@ def test_a_good_one_restores(cli: Cli, folder: Path, speech: Audio) -> None:
         assert len(read(folder / "out.wav").samples) == len(speech.samples)
 
 
-def test_other_variants(folder: Path) -> None:
+def test_other_variants_are_refused(folder: Path) -> None:
     refused(
         folder, "sise-wo-dis", "tiny.safetensors", "with a semantic layer; sise-wo-dis is the other variant of SISE"
     )
@@ -57,16 +57,16 @@ def test_other_variants(folder: Path) -> None:
     refused(folder, "sise", "masksr.safetensors", "kind 'masksr'", "'sise'")
 
 
-def test_another_rate(folder: Path) -> None:
+def test_another_rate_is_refused(folder: Path) -> None:
     refused(folder, "sise", saved(folder, rate=24_000), "24000 Hz", "16000 Hz")
 
 
 @pytest.mark.parametrize("table", ["model", "codec", "sampling", "rate"])
-def test_headers_of_other_versions(folder: Path, table: str) -> None:
+def test_headers_of_other_versions_are_refused(folder: Path, table: str) -> None:
     refused(folder, "sise", saved(folder, **{table: None}), f"its config lacks {table}")
     if table != "rate":
-        kept = checkpoint.read(folder / "tiny.safetensors", "sise").config[table]
-        file = saved(folder, **{table: {**kept, "new": 1}})
+        original = checkpoint.read(folder / "tiny.safetensors", "sise").config[table]
+        file = saved(folder, **{table: {**original, "new": 1}})
         refused(folder, "sise", file, f"{table}: new: Extra inputs")
 
 
@@ -80,17 +80,17 @@ def test_headers_of_other_versions(folder: Path, table: str) -> None:
     ],
     ids=["missing", "unknown", "shape", "nan"],
 )
-def test_weights_that_do_not_fit(folder: Path, tensors: dict[str, Any], words: str) -> None:
+def test_weights_that_do_not_fit_are_refused(folder: Path, tensors: dict[str, Any], words: str) -> None:
     refused(folder, "sise", saved(folder, tensors=tensors), words)
 
 
-def test_a_cut_file(folder: Path) -> None:
+def test_a_truncated_file_is_refused(folder: Path) -> None:
     content = (folder / "tiny.safetensors").read_bytes()
     (folder / "cut.safetensors").write_bytes(content[:-100])
     refused(folder, "sise", "cut.safetensors", "not a whole safetensors file")
 
 
-def test_no_checkpoint_and_no_codec(cli: Cli, folder: Path) -> None:
+def test_a_missing_checkpoint_and_a_missing_codec_name_the_command_that_trains_them(cli: Cli, folder: Path) -> None:
     done = cli("restore", "in.wav", "out.wav", "--system", "sise")
     assert done.returncode == 2
     assert "no public weights; train it (restorebench train paper/sise)" in done.stderr
@@ -112,7 +112,9 @@ def test_no_checkpoint_and_no_codec(cli: Cli, folder: Path) -> None:
         (SISE_CODEC_RUN, {"labels": {"source": "textgrid", "textgrids": "nowhere"}}, "nowhere: no such folder"),
     ],
 )
-def test_configs_that_cannot_be_run(tmp_path: Path, base: dict[str, Any], tables: dict[str, Any], words: str) -> None:
+def test_configs_that_cannot_be_run_are_refused(
+    tmp_path: Path, base: dict[str, Any], tables: dict[str, Any], words: str
+) -> None:
     from restorebench.systems.training.loop import train
 
     config = write_toml(tmp_path / "bad.toml", merged(base, tables))

@@ -35,12 +35,14 @@ def faulty(tmp_path_factory: pytest.TempPathFactory, toy_plugin: dict[str, str])
 
 
 @pytest.mark.parametrize("system", sorted(EXPECTED_REASONS))
-def test_every_clip_is_a_recorded_failure(faulty: tuple[pd.DataFrame, Path, str], system: str) -> None:
-    mine = faulty[0][faulty[0]["system"] == system]
-    assert len(mine) == 4 * 2
-    assert (mine["value"] == "").all()
-    assert mine["why"].str.contains(EXPECTED_REASONS[system]).all(), mine["why"].unique()
-    assert not mine["why"].str.contains("\n").any()
+def test_every_clip_of_a_failing_system_is_a_recorded_failure(
+    faulty: tuple[pd.DataFrame, Path, str], system: str
+) -> None:
+    rows = faulty[0][faulty[0]["system"] == system]
+    assert len(rows) == 4 * 2
+    assert (rows["value"] == "").all()
+    assert rows["why"].str.contains(EXPECTED_REASONS[system]).all(), rows["why"].unique()
+    assert not rows["why"].str.contains("\n").any()
 
 
 def test_anchors_keep_all_scores(faulty: tuple[pd.DataFrame, Path, str]) -> None:
@@ -53,9 +55,9 @@ def test_anchors_keep_all_scores(faulty: tuple[pd.DataFrame, Path, str]) -> None
     [("toy-moody", "ValueError: too long for me"), ("toy-allergic", "may pass: the worker process died")],
 )
 def test_a_batch_loses_only_the_clips_that_fail(faulty: tuple[pd.DataFrame, Path, str], system: str, why: str) -> None:
-    mine = faulty[0][(faulty[0]["system"] == system) & (faulty[0]["metric"] == "si_sdr")]
-    failed = mine[mine["why"] != ""]
-    assert list(failed["utterance"]) == list(mine[mine["utterance"].isin(failed["utterance"])]["utterance"])
+    rows = faulty[0][(faulty[0]["system"] == system) & (faulty[0]["metric"] == "si_sdr")]
+    failed = rows[rows["why"] != ""]
+    assert list(failed["utterance"]) == list(rows[rows["utterance"].isin(failed["utterance"])]["utterance"])
     assert 0 < len(failed) < 4
     assert failed["why"].str.startswith(why).all()
 
@@ -79,7 +81,7 @@ def test_a_metric_that_raises_on_a_clip_loses_only_that_value(
     assert (rows[rows["metric"] == "toy-peak"]["why"] == "").all()
 
 
-def test_retry_failed_tries_again(cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
+def test_retry_failed_repeats_failed_restorations(cli: Cli, tmp_path: Path, toy_plugin: dict[str, str]) -> None:
     arguments = ("run", "toy", "--systems", "toy-raises,target", "--metrics", "toy-peak", "--store", "s")
     cli(*arguments, env=toy_plugin)
     again = cli(*arguments, env=toy_plugin)

@@ -1,4 +1,4 @@
-"""What a store holds is either what was written, or is said to be damaged; a run makes it again."""
+"""A file of a store is either intact or reported as damaged, and a run makes a damaged file again."""
 
 from __future__ import annotations
 
@@ -35,38 +35,38 @@ def plan() -> Plan:
 
 
 @pytest.fixture(scope="module")
-def made(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def finished_store(plan: Plan, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return execute(plan, tmp_path_factory.mktemp("made") / "s", workers=1).root
 
 
 @pytest.fixture
-def store(made: Path, tmp_path: Path) -> Store:
-    return Store(shutil.copytree(made, tmp_path / "s"))
+def store(finished_store: Path, tmp_path: Path) -> Store:
+    return Store(shutil.copytree(finished_store, tmp_path / "s"))
 
 
-def test_every_flipped_byte_of_a_score_unit_is_found(store: Store) -> None:
-    """1.8 % of the positions moved a number before."""
+def test_a_flipped_byte_of_a_score_unit_is_found(store: Store) -> None:
+    """Every third byte is flipped. In an earlier version, 1.8 % of these flips changed a number unnoticed."""
     path = next((store.root / "scores").glob("*.parquet"))
     whole, wanted = path.read_bytes(), read_table(path, SCHEMA)
-    moved = []
-    for place in range(0, len(whole), 3):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x55]) + whole[place + 1 :])
+    unnoticed = []
+    for position in range(0, len(whole), 3):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x55]) + whole[position + 1 :])
         try:
             if not read_table(path, SCHEMA).equals(wanted):
-                moved.append(place)
+                unnoticed.append(position)
         except Damaged:
             pass
-    assert not moved
+    assert not unnoticed
 
 
-def test_every_flipped_byte_of_a_note_or_a_plan_is_found(store: Store, plan: Plan) -> None:
+def test_a_flipped_byte_of_a_note_and_a_truncated_plan_are_found(store: Store, plan: Plan) -> None:
     path = store.root / "pairs" / f"{plan.trials[0].key}.json"
     whole, wanted = path.read_bytes(), store.note("pairs", plan.trials[0].key)
-    for place in range(len(whole)):
-        path.write_bytes(whole[:place] + bytes([whole[place] ^ 0x01]) + whole[place + 1 :])
+    for position in range(len(whole)):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0x01]) + whole[position + 1 :])
         assert store.note("pairs", plan.trials[0].key) in (None, wanted)
-    [kept] = (store.root / "plans").glob("[!.]*.json")
-    kept.write_bytes(kept.read_bytes()[:-100])
+    [plan_file] = (store.root / "plans").glob("[!.]*.json")
+    plan_file.write_bytes(plan_file.read_bytes()[:-100])
     with pytest.raises(RequestError, match=r"\.json: is damaged .*; remove the file and run the suite again"):
         store.plans()
 
@@ -94,7 +94,7 @@ def test_restored_audio_that_was_damaged_is_made_again(tmp_path: Path) -> None:
     assert (store.root / "records.csv").read_bytes() == before
 
 
-def test_damaged_audio_is_healed_on_request(store: Store, plan: Plan) -> None:
+def test_damaged_audio_is_made_again_on_request(store: Store, plan: Plan) -> None:
     before = (store.root / "records.csv").read_bytes()
     path = store.sound("pairs", f"{plan.trials[0].key}.degraded.flac")
     path.write_bytes(store.sound("pairs", f"{plan.trials[1].key}.degraded.flac").read_bytes())
@@ -104,26 +104,26 @@ def test_damaged_audio_is_healed_on_request(store: Store, plan: Plan) -> None:
     assert (store.root / "records.csv").read_bytes() == before
 
 
-def test_what_may_have_passed_is_tried_again(store: Store, plan: Plan, caplog: pytest.LogCaptureFixture) -> None:
-    """A worker that was killed, a full memory, files away for a minute: no lasting failure."""
+def test_a_temporary_failure_is_tried_again(store: Store, plan: Plan, caplog: pytest.LogCaptureFixture) -> None:
+    """A killed worker, exhausted memory and files that are absent for a minute cause temporary failures."""
     before = (store.root / "records.csv").read_bytes()
     rows = [Record(**row) for row in store.table("scores").to_pylist()]
-    passing = replace(rows[0], value=None, components="{}", why=f"no input: {MAY_PASS}a.wav: there is no such file")
+    temporary = replace(rows[0], value=None, components="{}", why=f"no input: {MAY_PASS}a.wav: there is no such file")
     lasting = replace(rows[1], value=None, components="{}", why="digital silence")
     for path in (store.root / "scores").glob("*.parquet"):
         path.unlink()
-    store.put("scores", [passing, lasting, *rows[2:]])
+    store.put("scores", [temporary, lasting, *rows[2:]])
     execute(plan, store.root, workers=1)
     assert "1 failures of an earlier run are tried again" in caplog.text
-    found = {row["key"]: row["why"] for row in store.table("scores").to_pylist()}
-    assert found[passing.key] == ""
-    assert found[lasting.key] == "digital silence"
+    reasons = {row["key"]: row["why"] for row in store.table("scores").to_pylist()}
+    assert reasons[temporary.key] == ""
+    assert reasons[lasting.key] == "digital silence"
     execute(plan, store.root, workers=1, retry_failed=True)
     assert (store.root / "records.csv").read_bytes() == before
 
 
 def test_one_absent_value_of_a_metric_is_tried_again(tmp_path: Path) -> None:
-    """A metric's values share a key; the first of them is absent, the others are not."""
+    """The values of a metric share one key; only the first value is absent."""
     plan = make_plan(load_suite("demo"), ["unprocessed"], ["dnsmos"], limit=1)
     store = Store(execute(plan, tmp_path / "s", workers=1).root)
     before = (store.root / "records.csv").read_bytes()
@@ -140,8 +140,8 @@ def test_one_absent_value_of_a_metric_is_tried_again(tmp_path: Path) -> None:
     assert (store.root / "records.csv").read_bytes() == before
 
 
-def test_a_fault_of_the_machine_damages_no_unit(store: Store) -> None:
-    """With no handle left, no file can be opened; all units are still there afterwards."""
+def test_no_unit_is_removed_when_no_file_can_be_opened(store: Store) -> None:
+    """With no file descriptor left, no file can be opened; all units are still there afterwards."""
     code = (
         "import resource, sys, pathlib\n"
         "from restorebench.benchmark.store.store import Store\n"
@@ -161,7 +161,7 @@ def test_a_fault_of_the_machine_damages_no_unit(store: Store) -> None:
     assert sorted((store.root / "scores").iterdir()) == before
 
 
-def test_a_file_that_was_away_is_scored_when_it_is_back(tmp_path: Path) -> None:
+def test_an_absent_file_is_scored_once_it_is_back(tmp_path: Path) -> None:
     speech = tmp_path / "speech"
     speech.mkdir()
     shutil.copy(BUNDLE / "slt_04.flac", speech / "a.flac")
@@ -175,56 +175,56 @@ def test_a_file_that_was_away_is_scored_when_it_is_back(tmp_path: Path) -> None:
     assert all(row["value"] is not None for row in store.table("scores").to_pylist())
 
 
-def test_a_function_that_meets_a_fault_of_the_machine_costs_its_clip_alone(tmp_path: Path) -> None:
+def test_a_function_that_finds_no_weights_for_a_clip_fails_on_that_clip_alone(tmp_path: Path) -> None:
     clip = read(BUNDLE / "hibari_41.flac")
     length = round(clip.seconds * 16_000)
 
-    def away(samples: FloatArray, rate: int) -> FloatArray:
+    def fails_on_one_clip(samples: FloatArray, rate: int) -> FloatArray:
         if abs(len(samples) - length) < 2:
             raise FileNotFoundError("weights.bin")
         return samples
 
-    found = rb.evaluate({"away": away}, "demo", store=tmp_path, metrics=["lsd"], limit=2, workers=1)
-    mine = found.records[found.records["system"] == "away"]
-    assert sorted(mine["value"].isna()) == [False, True]
+    results = rb.evaluate({"away": fails_on_one_clip}, "demo", store=tmp_path, metrics=["lsd"], limit=2, workers=1)
+    rows = results.records[results.records["system"] == "away"]
+    assert sorted(rows["value"].isna()) == [False, True]
 
 
 def test_the_latest_plan_is_the_last_one_that_ran(store: Store) -> None:
-    """Whatever the clock says, or a copy did to the times of the files."""
+    """The modification times of the files do not matter: a clock may be wrong, and a copy changes them."""
     other = make_plan(load_suite("demo"), ["unprocessed"], ["lsd"], limit=1)
     store.put_plan(other)
-    for place, path in enumerate(sorted((store.root / "plans").glob("[!.]*.json"))):
-        os.utime(path, (place * 1e6, place * 1e6))
+    for index, path in enumerate(sorted((store.root / "plans").glob("[!.]*.json"))):
+        os.utime(path, (index * 1e6, index * 1e6))
     assert len(store.plans()[0].trials) == 1
     store.put_plan(make_plan(load_suite("demo"), ["unprocessed"], ["lsd"], limit=2))
     assert len(store.plans()[0].trials) == 2
 
 
-def test_of_two_runs_at_once_neither_loses_its_systems(tmp_path: Path) -> None:
+def test_concurrent_runs_keep_the_systems_of_all(tmp_path: Path) -> None:
     suite = load_suite("demo")
     names = ["unprocessed", "target", "spectral-gate", "rnnoise", "wpe", "dtln"]
     whole = make_plan(suite, ["unprocessed"], ["lsd"], limit=1)
     plans = [replace(whole, system_cards={name: whole.system_cards["unprocessed"]}, jobs=()) for name in names]
-    runs = [threading.Thread(target=Store(tmp_path).put_plan, args=(plan,)) for plan in plans]
-    for run in runs:
-        run.start()
-    for run in runs:
-        run.join()
-    [kept] = Store(tmp_path).plans()
-    assert sorted(kept.system_cards) == sorted(names)
+    threads = [threading.Thread(target=Store(tmp_path).put_plan, args=(plan,)) for plan in plans]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    [merged] = Store(tmp_path).plans()
+    assert sorted(merged.system_cards) == sorted(names)
 
 
-def test_a_part_is_new_and_random(tmp_path: Path) -> None:
-    """Two containers have the same process numbers; a link that lies in the way is not written through."""
-    with open_atomic(tmp_path / "x") as one, open_atomic(tmp_path / "x") as two:
-        assert one != two
-        one.write_text("1")
-        two.write_text("2")
+def test_two_writers_of_one_file_have_different_temporary_files(tmp_path: Path) -> None:
+    """The names are random, since processes in two containers may have the same process id."""
+    with open_atomic(tmp_path / "x") as first, open_atomic(tmp_path / "x") as second:
+        assert first != second
+        first.write_text("1")
+        second.write_text("2")
     assert (tmp_path / "x").read_text() in ("1", "2")
     assert [path.name for path in tmp_path.iterdir()] == ["x"]
 
 
-def test_old_parts_are_swept_and_young_ones_left(store: Store, plan: Plan) -> None:
+def test_old_temporary_files_are_removed_and_young_ones_stay(store: Store, plan: Plan) -> None:
     old, young = store.root / "scores" / ".aa.part", store.root / "scores" / ".bb.part"
     for path in (old, young):
         write_atomic(path, b"")
@@ -235,8 +235,8 @@ def test_old_parts_are_swept_and_young_ones_left(store: Store, plan: Plan) -> No
     assert young.exists()
 
 
-def test_a_store_of_before_opens(store: Store, plan: Plan) -> None:
-    """Notes and plans without a checksum are read as they are."""
+def test_a_store_without_checksums_can_be_opened(store: Store, plan: Plan) -> None:
+    """Notes and plans of an earlier version, without a checksum, are read unchecked."""
     note = store.root / "pairs" / f"{plan.trials[0].key}.json"
     note.write_text(json.dumps(store.note("pairs", plan.trials[0].key)))
     [path] = (store.root / "plans").glob("[!.]*.json")

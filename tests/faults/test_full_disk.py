@@ -13,8 +13,8 @@ from tests.conftest import COMMAND, Cli
 RUN = ["run", "demo", "--systems", "unprocessed,target", "--metrics", "si_sdr,lsd", "--limit", "3", "--workers", "1"]
 
 
-def with_files_up_to(size: int, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """The command while no file can grow beyond `size` bytes: to a program the same as a full disk."""
+def run_with_file_size_limit(size: int, folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs the command with a limit of `size` bytes for each file, which has the same effect as a full disk."""
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
@@ -26,10 +26,10 @@ def with_files_up_to(size: int, folder: Path, *arguments: str) -> subprocess.Com
 
 
 @pytest.mark.parametrize("size", [0, 2_000, 60_000])
-def test_the_store_stays_readable(cli: Cli, tmp_path: Path, size: int) -> None:
+def test_the_store_stays_readable_and_the_next_run_completes_it(cli: Cli, tmp_path: Path, size: int) -> None:
     whole = cli(*RUN, "--store", "whole")
     assert whole.returncode == 0, whole.stderr
-    full = with_files_up_to(size, tmp_path, *RUN, "--store", "full")
+    full = run_with_file_size_limit(size, tmp_path, *RUN, "--store", "full")
     assert full.returncode != 0
     assert "Traceback" not in full.stderr
     assert "File too large" in full.stderr

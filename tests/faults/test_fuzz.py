@@ -1,7 +1,7 @@
-"""Readers of files get changed bytes: each returns something, or raises its own error in one line, and never hangs.
+"""Fuzz tests of the file readers: on changed bytes, each returns a value or raises its own error of one line.
 
-Changes start from a file that is right: bytes are cut, dropped, doubled, replaced, or put in.
-`FUZZ_EXAMPLES=20000 pytest tests/faults/test_fuzz.py` searches longer.
+Changes start from a valid file: its end is cut off, or bytes are dropped, repeated, replaced or inserted.
+`FUZZ_EXAMPLES=20000 pytest tests/faults/test_fuzz.py` tries more changes.
 """
 
 from __future__ import annotations
@@ -46,21 +46,21 @@ RATINGS = "kind,suite,listener,clip,system,value,passed\nmos,demo,1,a,s,4,\nmos,
 
 @st.composite
 def changes(draw: st.DrawFn) -> list[tuple[str, float, bytes]]:
-    """A few changes of a file: what is done, where (as a share of its length), and with which bytes."""
+    """A few changes of a file: the kind, the position (as a share of the file's length) and the bytes."""
     kinds = st.sampled_from(["cut", "drop", "double", "replace", "insert"])
     return draw(st.lists(st.tuples(kinds, st.floats(0, 1), st.binary(min_size=1, max_size=8)), min_size=1, max_size=4))
 
 
-def changed(content: bytes, how: list[tuple[str, float, bytes]]) -> bytes:
-    for kind, share, bytes_ in how:
-        place = int(share * len(content))
-        end = min(len(content), place + len(bytes_))
+def changed(content: bytes, edits: list[tuple[str, float, bytes]]) -> bytes:
+    for kind, share, bytes_ in edits:
+        start = int(share * len(content))
+        end = min(len(content), start + len(bytes_))
         content = {
-            "cut": content[:place],
-            "drop": content[:place] + content[end:],
-            "double": content[:end] + content[place:],
-            "replace": content[:place] + bytes_ + content[end:],
-            "insert": content[:place] + bytes_ + content[place:],
+            "cut": content[:start],
+            "drop": content[:start] + content[end:],
+            "double": content[:end] + content[start:],
+            "replace": content[:start] + bytes_ + content[end:],
+            "insert": content[:start] + bytes_ + content[start:],
         }[kind]
     return content
 
@@ -74,8 +74,8 @@ def small_checkpoint(path: Path) -> bytes:
 
 @pytest.fixture(scope="module")
 def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    """A right file for each reader, by its name."""
-    where = tmp_path_factory.mktemp("originals")
+    """A valid file for each reader, by the file's name."""
+    folder = tmp_path_factory.mktemp("originals")
     commands = (
         "run demo --limit 6 --systems unprocessed,target --metrics lsd --store s",
         "submit pack s --out pack.rbz",
@@ -83,7 +83,7 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         "listen make s --out t --clips 2",
     )
     for command in commands:
-        done = subprocess.run([str(COMMAND), *command.split()], cwd=where, capture_output=True, text=True, check=False)
+        done = subprocess.run([str(COMMAND), *command.split()], cwd=folder, capture_output=True, text=True, check=False)
         assert done.returncode == 0, done.stderr
     files = {
         "ratings.csv": RATINGS.encode(),
@@ -92,13 +92,13 @@ def originals(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         "phones.TextGrid": TEXTGRID.encode(),
         "suite.toml": (ROOT / "benchmark/data/suites/demo.toml").read_bytes(),
         "config.toml": (ROOT / "systems/training/configs/nano/sise-tts.toml").read_bytes(),
-        "gate.json": (where / "gate.json").read_bytes(),
-        "pack.rbz": (where / "pack.rbz").read_bytes(),
-        "test.json": (where / "t" / "test.json").read_bytes(),
-        "model.safetensors": small_checkpoint(where / "model.safetensors"),
+        "gate.json": (folder / "gate.json").read_bytes(),
+        "pack.rbz": (folder / "pack.rbz").read_bytes(),
+        "test.json": (folder / "t" / "test.json").read_bytes(),
+        "model.safetensors": small_checkpoint(folder / "model.safetensors"),
     }
-    unit = max((where / "s" / "scores").rglob("*.parquet"), key=lambda path: path.stat().st_size)
-    plan = next((where / "s" / "plans").glob("*.json"))
+    unit = max((folder / "s" / "scores").rglob("*.parquet"), key=lambda path: path.stat().st_size)
+    plan = next((folder / "s" / "plans").glob("*.json"))
     return files | {"scores/unit.parquet": unit.read_bytes(), "plans/plan.json": plan.read_bytes()}
 
 
@@ -129,7 +129,9 @@ READERS: dict[str, Callable[[Path], Any]] = {
 
 
 @pytest.mark.parametrize("name", READERS)
-def test_changed_bytes(name: str, originals: dict[str, bytes], tmp_path: Path) -> None:
+def test_a_reader_of_changed_bytes_raises_only_its_own_errors(
+    name: str, originals: dict[str, bytes], tmp_path: Path
+) -> None:
     path = tmp_path / name
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(originals[name])
@@ -137,8 +139,8 @@ def test_changed_bytes(name: str, originals: dict[str, bytes], tmp_path: Path) -
 
     @settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
     @given(changes())
-    def read(how: list[tuple[str, float, bytes]]) -> None:
-        path.write_bytes(changed(originals[name], how))
+    def read(edits: list[tuple[str, float, bytes]]) -> None:
+        path.write_bytes(changed(originals[name], edits))
         message = ""
         try:
             READERS[name](path)
@@ -149,8 +151,8 @@ def test_changed_bytes(name: str, originals: dict[str, bytes], tmp_path: Path) -
     read()
 
 
-def test_the_changes_reach_the_readers(originals: dict[str, bytes]) -> None:
-    """Every kind of change changes a file of bytes that all differ."""
+def test_every_kind_of_change_changes_the_file(originals: dict[str, bytes]) -> None:
+    """The file holds every byte value once."""
     content = bytes(range(256))
     for kind in ("cut", "drop", "double", "replace", "insert"):
         assert changed(content, [(kind, 0.5, b"xyz")]) != content

@@ -1,4 +1,4 @@
-"""A machine that allows no more threads ends a run with one line; it used to wait for ever."""
+"""A run on a machine that allows no more threads ends with one line; an earlier version waited for ever."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ if __name__ == "__main__":
 """
 
 
-def test_no_thread_for_the_pool_is_one_line() -> None:
-    """The pool's own thread dies when it cannot start the one that feeds its queue (a limit of the machine's)."""
+def test_a_pool_that_can_start_no_thread_ends_with_a_message() -> None:
+    """The pool's manager thread dies when it cannot start the thread that feeds the queue (a limit of the machine)."""
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, timeout=60, check=False)
     assert done.returncode == 7, done.stderr
     assert "the machine allows no more threads or processes" in done.stdout

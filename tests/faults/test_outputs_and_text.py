@@ -1,4 +1,4 @@
-"""Outputs are checked before work begins; odd text, ids and tables get one line; a stopped `score` goes on."""
+"""Output paths are checked before work begins; odd text and ids get one line; a stopped `score` resumes."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def clips(tmp_path: Path) -> Path:
     ],
     ids=lambda command: " ".join(command[:2]),
 )
-def test_outputs_are_checked_first(command: list[str], clips: Path, cli: Cli, tmp_path: Path) -> None:
+def test_output_paths_are_checked_before_work_begins(command: list[str], clips: Path, cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     done = cli(*command)
     assert done.returncode == 2
@@ -62,7 +62,7 @@ def test_outputs_are_checked_first(command: list[str], clips: Path, cli: Cli, tm
     assert "Traceback" not in done.stderr
 
 
-def test_places(tmp_path: Path) -> None:
+def test_a_folder_is_no_output_file_and_a_file_no_output_folder(tmp_path: Path) -> None:
     require_file(tmp_path / "a" / "b" / "c.csv")
     require_folder(tmp_path / "a" / "b")
     with pytest.raises(RequestError, match="is a folder; wanted the name of a file"):
@@ -72,8 +72,8 @@ def test_places(tmp_path: Path) -> None:
         require_folder(tmp_path / "x" / "y")
 
 
-def test_a_stopped_score_goes_on(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rows that were made are taken over where nothing changed, and the table is whole or absent."""
+def test_a_stopped_score_resumes(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Rows of a stopped call are reused where nothing changed."""
     out = tmp_path / "scores.csv"
     whole = score_files(clips, ["lsd"], references=clips)
     kept = KeptRows(out)
@@ -83,16 +83,16 @@ def test_a_stopped_score_goes_on(clips: Path, tmp_path: Path, monkeypatch: pytes
     key, row = json.loads(lines[0])
     kept.path.write_text("\n".join([json.dumps([key, row | {"lsd": 7.0}]), lines[1][:20]]) + "\n")
     again = score_files(clips, ["lsd"], references=clips, kept=kept)
-    assert again.set_index("id").loc[row["id"], "lsd"] == 7.0, "taken over"
+    assert again.set_index("id").loc[row["id"], "lsd"] == 7.0, "the kept row is reused"
     both = score_files(clips, ["lsd", "si_sdr"], references=clips, kept=kept)
-    assert both["si_sdr"].notna().all(), "a row of fewer values is no row"
+    assert both["si_sdr"].notna().all(), "a kept row that lacks a wanted value is not reused"
     kept.add(key, row | {"lsd": None, "lsd.error": "may pass: the worker process died"})
-    healed = score_files(clips, ["lsd"], references=clips, kept=kept).set_index("id")
-    assert healed.loc[row["id"], "lsd"] == pytest.approx(row["lsd"]), "what may have passed is tried again"
+    retried = score_files(clips, ["lsd"], references=clips, kept=kept).set_index("id")
+    assert retried.loc[row["id"], "lsd"] == pytest.approx(row["lsd"]), "a temporary failure is tried again"
     samples, rate = soundfile.read(clips / f"{row['id']}.wav", dtype="float32")
     soundfile.write(clips / f"{row['id']}.wav", samples[::-1], rate)
     changed = score_files(clips, ["lsd"], references=clips, kept=kept)
-    assert changed.set_index("id").loc[row["id"], "lsd"] != 7.0, "another sound"
+    assert changed.set_index("id").loc[row["id"], "lsd"] != 7.0, "a changed sound is scored again"
 
 
 def test_a_killed_score_keeps_its_rows(clips: Path, cli: Cli, tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ def test_a_killed_score_keeps_its_rows(clips: Path, cli: Cli, tmp_path: Path) ->
     assert not (tmp_path / ".x.csv.rows").exists()
 
 
-def test_odd_files_get_a_hint(clips: Path, tmp_path: Path) -> None:
+def test_wrongly_scaled_and_late_files_get_a_hint(clips: Path, tmp_path: Path) -> None:
     odd = tmp_path / "odd"
     odd.mkdir()
     for path in clips.iterdir():
@@ -118,11 +118,11 @@ def test_odd_files_get_a_hint(clips: Path, tmp_path: Path) -> None:
         late = np.pad(samples, (rate // 10, 0))[: len(samples)]
         scaled = 32767 * samples if path.stem == "slt_04" else late if path.stem == "rms_03" else samples
         soundfile.write(odd / path.name, scaled, rate, subtype="FLOAT")
-    found = score_files(odd, ["si_sdr"], references=clips).set_index("id")["hint"]
-    assert found["slt_04"].startswith("samples reach ")
-    assert "divide by 32768" in found["slt_04"]
-    assert found["rms_03"].startswith("100 ms late against its reference")
-    assert pd.isna(found["awb_02"])
+    hints = score_files(odd, ["si_sdr"], references=clips).set_index("id")["hint"]
+    assert hints["slt_04"].startswith("samples reach ")
+    assert "divide by 32768" in hints["slt_04"]
+    assert hints["rms_03"].startswith("100 ms late against its reference")
+    assert pd.isna(hints["awb_02"])
     assert "hint" not in score_files(clips, ["si_sdr"], references=clips)
 
 
@@ -135,26 +135,28 @@ def test_a_run_without_any_value_fails(cli: Cli, tmp_path: Path) -> None:
     assert "no value of folder-suite could be measured: " in done.stderr
 
 
-def test_paths_of_a_suite_begin_at_its_file(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Run from a folder with an equally named one, it used to read that one."""
-    here, there = tmp_path / "here", tmp_path / "there"
-    for folder in (here, there):
+def test_paths_in_a_suite_are_relative_to_its_file(
+    clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The working directory has folders of the same names; an earlier version read those."""
+    suite_folder, working_folder = tmp_path / "here", tmp_path / "there"
+    for folder in (suite_folder, working_folder):
         folder.mkdir()
-    clips.rename(here / "speech")
-    (here / "s.toml").write_text(FOLDER_SUITE)
-    (there / "speech").mkdir()
-    monkeypatch.chdir(there)
-    assert load_suite(str(here / "s.toml")).corpus.options == {"path": str(here / "speech")}
-    for folder in (here, there):
+    clips.rename(suite_folder / "speech")
+    (suite_folder / "s.toml").write_text(FOLDER_SUITE)
+    (working_folder / "speech").mkdir()
+    monkeypatch.chdir(working_folder)
+    assert load_suite(str(suite_folder / "s.toml")).corpus.options == {"path": str(suite_folder / "speech")}
+    for folder in (suite_folder, working_folder):
         (folder / "whamr").mkdir()
     rooms = FOLDER_SUITE.replace('"lowpass"', '"reverb"\noptions = { rir = "whamr" }')
-    (here / "r.toml").write_text(rooms)
-    assert load_suite(str(here / "r.toml")).condition[0].options == {"rir": "whamr"}, "a word, not a place"
-    (here / "r.toml").write_text(rooms.replace('"whamr"', '"./whamr"'))
-    assert load_suite(str(here / "r.toml")).condition[0].options == {"rir": str(here / "whamr")}
-    (here / "speech").rename(here / "elsewhere")
+    (suite_folder / "r.toml").write_text(rooms)
+    assert load_suite(str(suite_folder / "r.toml")).condition[0].options == {"rir": "whamr"}, "a word, not a path"
+    (suite_folder / "r.toml").write_text(rooms.replace('"whamr"', '"./whamr"'))
+    assert load_suite(str(suite_folder / "r.toml")).condition[0].options == {"rir": str(suite_folder / "whamr")}
+    (suite_folder / "speech").rename(suite_folder / "elsewhere")
     with pytest.raises(RequestError, match=r"path = 'speech' is not beside the suite's file"):
-        load_suite(str(here / "s.toml"))
+        load_suite(str(suite_folder / "s.toml"))
 
 
 @pytest.mark.parametrize(
@@ -169,19 +171,19 @@ def test_paths_of_a_suite_begin_at_its_file(clips: Path, tmp_path: Path, monkeyp
         ("version = [[[[", "not valid TOML"),
     ],
 )
-def test_a_suite_that_means_something_else_is_refused(change: str, words: str, tmp_path: Path) -> None:
+def test_a_suite_with_an_invalid_value_is_refused(change: str, words: str, tmp_path: Path) -> None:
     key = change.partition(" =")[0]
-    kept = "\n".join(
+    other_lines = "\n".join(
         line for line in FOLDER_SUITE.replace('"speech"', '"."').splitlines() if not line.startswith(f"{key} =")
     )
-    (tmp_path / "s.toml").write_text(f"{change}\n{kept}")
+    (tmp_path / "s.toml").write_text(f"{change}\n{other_lines}")
     with pytest.raises(RequestError) as caught:
         load_suite(str(tmp_path / "s.toml"))
     assert words in str(caught.value)
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "latin-1", "gbk"])
-def test_text_in_another_encoding_is_named(encoding: str, tmp_path: Path) -> None:
+def test_text_in_another_encoding_is_refused(encoding: str, tmp_path: Path) -> None:
     (tmp_path / "s.toml").write_bytes(
         'summary = "Prüfung 测"'.replace("测" * (encoding == "latin-1"), "").encode(encoding)
     )
@@ -200,11 +202,11 @@ def test_ids_that_leave_the_folder_are_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["a", "p360/p360_001", "été", "a b", "NA", "中文/一", "می\u200cروم"])
-def test_plain_ids_are_kept(name: str) -> None:
+def test_plain_ids_are_accepted(name: str) -> None:
     require_id(name, "here")
 
 
-def test_verify_reads_no_file_outside(tmp_path: Path) -> None:
+def test_verify_reads_no_file_outside_its_folder(tmp_path: Path) -> None:
     (tmp_path / "set").mkdir()
     line = {"id": "../../secret", "reference_sha256": "", "degraded_sha256": ""}
     (tmp_path / "set" / "manifest.jsonl").write_text(json.dumps(line) + "\n")
@@ -218,29 +220,29 @@ def test_verify_reads_no_file_outside(tmp_path: Path) -> None:
 STEERING = "\x1b[2Jname\u202e::\n::error ::pwned\x00"
 
 
-def test_nothing_steers_a_terminal_or_a_runner() -> None:
-    """Names of clips and systems come from files."""
+def test_names_cannot_inject_control_sequences_or_runner_commands() -> None:
+    """Names of clips and systems come from files that others wrote."""
     table = Table(STEERING, ("system", STEERING), ((STEERING, "1"),), (STEERING,), small_print=("::warning ::x",))
     for form, render in FORMATS.items():
         text = render([table])
-        odd = {c for c in text if unicodedata.category(c) in ("Cc", "Cf") and c not in "\n\r\t"}
-        assert not odd, form
+        control_characters = {c for c in text if unicodedata.category(c) in ("Cc", "Cf") and c not in "\n\r\t"}
+        assert not control_characters, form
         assert not any(line.lstrip(" |*_-").startswith("::") for line in text.splitlines()), form
     assert printable("plain – text, می\u200cروم") == "plain – text, می\u200cروم"
     element = ElementTree.Element("a", message=printable(STEERING))
     ElementTree.fromstring(ElementTree.tostring(element))
 
 
-def test_a_name_that_is_not_utf8_costs_nobody_else(clips: Path, cli: Cli, tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_does_not_affect_other_clips(clips: Path, cli: Cli, tmp_path: Path) -> None:
     odd = os.fsencode(clips) + b"/caf\xe9.wav"
     try:
         Path(os.fsdecode(odd)).write_bytes((clips / "slt_04.wav").read_bytes())
     except OSError:
-        pytest.skip("this file system takes no such name")
+        pytest.skip("this file system accepts only names in UTF-8")
     done = cli("score", "--estimates", "clips", "--references", "clips", "--metrics", "lsd", "--out", "x.csv")
     assert done.returncode == 0, done.stderr
-    found = pd.read_csv(tmp_path / "x.csv").set_index("id")["lsd"]
-    assert found["caf\ufffd"] == found["slt_04"]
+    lsd = pd.read_csv(tmp_path / "x.csv").set_index("id")["lsd"]
+    assert lsd["caf\ufffd"] == lsd["slt_04"]
     (tmp_path / "s.toml").write_text(FOLDER_SUITE.replace('"speech"', '"clips"'))
     done = cli("run", "s.toml", "--store", "store", "--limit", "4")
     assert done.returncode == 0, done.stderr

@@ -1,7 +1,7 @@
-"""The papers' recipes as a lab would start them: true networks at full size, and data with what practice puts in it.
+"""The papers' training recipes as a lab would start them: networks at full size, and data with the usual faults.
 
-DAC and HuBERT have random weights, in the format of the published files. Among the data are a room with eight channels,
-a noise and a recording that nobody can read, and TextGrids in IPA and pinyin.
+DAC and HuBERT have random weights, in the format of the published files. The data include an impulse response with
+eight channels, a noise file and a recording that cannot be read, and TextGrids in IPA and pinyin.
 """
 
 from __future__ import annotations
@@ -39,11 +39,11 @@ PHONES = {
 
 
 def clip(path: Path, rate: int) -> Audio:
-    heard = read(path)
-    return Audio(resample(heard.samples, heard.rate, rate), rate)
+    sound = read(path)
+    return Audio(resample(sound.samples, sound.rate, rate), rate)
 
 
-def written(path: Path, sound: Audio) -> None:
+def write_sound(path: Path, sound: Audio) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     soundfile.write(path, sound.samples, sound.rate)
 
@@ -65,18 +65,18 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     root = tmp_path_factory.mktemp("data")
     rng = np.random.default_rng(0)
     for number, path in enumerate(SPEECH[:5]):
-        written(root / "dns_read_speech" / f"book_{number}.wav", clip(path, 48_000))
-        written(root / "aishell-1" / "train" / "S0002" / f"BAC009S0002W{number}.wav", clip(path, 16_000))
-    # 1 of 22: a corpus in which more than one in twenty is broken is refused.
+        write_sound(root / "dns_read_speech" / f"book_{number}.wav", clip(path, 48_000))
+        write_sound(root / "aishell-1" / "train" / "S0002" / f"BAC009S0002W{number}.wav", clip(path, 16_000))
+    # 1 of 22 recordings: a corpus in which more than one recording in twenty is broken is refused.
     (root / "aishell-1" / "train" / "S0002" / "BAC009S0002W9.wav").write_bytes(b"RIFF, and then nothing")
     for speaker, clips in (("p225", SPEECH[6:8]), ("p226", SPEECH[:11])):
         for number, path in enumerate(clips):
             name = f"{speaker}_{number:03d}"
-            written(root / "vctk/wav48_silence_trimmed" / speaker / f"{name}_mic1.flac", clip(path, 48_000))
+            write_sound(root / "vctk/wav48_silence_trimmed" / speaker / f"{name}_mic1.flac", clip(path, 48_000))
             (root / "vctk/txt" / speaker).mkdir(parents=True, exist_ok=True)
             (root / "vctk/txt" / speaker / f"{name}.txt").write_text("Please call Stella.")
     for number in range(9):
-        written(
+        write_sound(
             root / "dns_noise" / f"noise{number}.wav", Audio(0.1 * rng.standard_normal(48_000 * 5).astype("f4"), 48_000)
         )
     (root / "dns_noise" / "broken.wav").write_bytes(b"RIFF, and then nothing")
@@ -94,16 +94,16 @@ def emilia(root: Path) -> None:
         for language in ("en", "zh"):
             with tarfile.open(root / part / f"{language}.tar", "w") as archive:
                 for number, path in enumerate(paths):
-                    name, heard = f"{language}-{part}-{number}", clip(path, 24_000)
-                    held = io.BytesIO()
-                    soundfile.write(held, heard.samples, heard.rate, format="MP3")
-                    note = json.dumps({"text": "…", "speaker": f"{language}{number % 2}", "language": language})
-                    for suffix, content in ((".mp3", held.getvalue()), (".json", note.encode())):
+                    name, sound = f"{language}-{part}-{number}", clip(path, 24_000)
+                    mp3 = io.BytesIO()
+                    soundfile.write(mp3, sound.samples, sound.rate, format="MP3")
+                    metadata = json.dumps({"text": "…", "speaker": f"{language}{number % 2}", "language": language})
+                    for suffix, content in ((".mp3", mp3.getvalue()), (".json", metadata.encode())):
                         member = tarfile.TarInfo(name + suffix)
                         member.size = len(content)
                         archive.addfile(member, io.BytesIO(content))
                     (root / "textgrids").mkdir(exist_ok=True)
-                    grid = textgrid(heard.seconds, PHONES[language])
+                    grid = textgrid(sound.seconds, PHONES[language])
                     (root / "textgrids" / f"{name}.TextGrid").write_text(grid, encoding="utf-8")
 
 
@@ -127,12 +127,12 @@ def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def train(config: Path, out: Path, data: Path, weights: Path, *options: str) -> str:
-    """What the command says. It must end well."""
-    places = {"RESTOREBENCH_DATA": str(data), "RESTOREBENCH_WEIGHTS": str(weights), "RESTOREBENCH_OFFLINE": "1"}
-    places |= {"OMP_NUM_THREADS": "2"}  # a step at full size takes ten seconds of one core
+    """The output of the training command, which must succeed."""
+    variables = {"RESTOREBENCH_DATA": str(data), "RESTOREBENCH_WEIGHTS": str(weights), "RESTOREBENCH_OFFLINE": "1"}
+    variables |= {"OMP_NUM_THREADS": "2"}  # a step at full size takes ten seconds of one core
     done = subprocess.run(
         [COMMAND, "train", config, "--out", out, *options],
-        env={**os.environ, **places},
+        env={**os.environ, **variables},
         capture_output=True,
         text=True,
         timeout=1200,
@@ -142,8 +142,8 @@ def train(config: Path, out: Path, data: Path, weights: Path, *options: str) -> 
     return done.stdout + done.stderr
 
 
-def trained(out: Path, name: str) -> list[float]:
-    """A logged value of every step."""
+def logged_values(out: Path, name: str) -> list[float]:
+    """The logged value `name` of every training step."""
     with (out / "log.csv").open(newline="") as file:
         return [float(r["value"]) for r in csv.DictReader(file) if (r["split"], r["name"]) == ("train", name)]
 
@@ -154,22 +154,22 @@ SMALL_STEPS = (
 )
 
 
-def test_masksr2_s(data: Path, weights: Path, tmp_path: Path) -> None:
+def test_the_recipe_of_masksr2_s_trains(data: Path, weights: Path, tmp_path: Path) -> None:
     config, out = tmp_path / "lab.toml", tmp_path / "runs" / "masksr2-s"
-    # Prepared, these 21 windows at ten levels would take a CPU a quarter of an hour.
+    # Preparing these 21 windows at ten levels would take a quarter of an hour on a CPU.
     config.write_text(f'extends = "paper/masksr2-s"\n[data]\nprepared = ""\nworkers = 1\n{SMALL_STEPS}')
-    said = train(config, out, data, weights)
-    assert "1 of 22 recordings cannot be trained on: " in said
-    assert "BAC009S0002W9.wav" in said
-    assert "broken.wav" in said
+    output = train(config, out, data, weights)
+    assert "1 of 22 recordings cannot be trained on: " in output
+    assert "BAC009S0002W9.wav" in output
+    assert "broken.wav" in output
     assert header(out / "model.safetensors")["card"]["steps"] == STEPS
-    losses = trained(out, "cross-entropy")
+    losses = logged_values(out, "cross-entropy")
     assert len(losses) == STEPS
     assert np.isfinite(losses).all()
 
 
-def test_input_levels_are_those_of_inference(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """Pairs of the recipe's own corruption, with the eight channels and the broken noise: nothing above full scale."""
+def test_training_pairs_stay_within_full_scale(data: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The recipe's own corruption makes the pairs, with the eight-channel impulse response and the broken noise."""
     from restorebench.benchmark.core.progress import silent
     from restorebench.systems.training.config import load_config
     from restorebench.systems.training.data import PairStream
@@ -185,14 +185,14 @@ def test_input_levels_are_those_of_inference(data: Path, monkeypatch: pytest.Mon
     assert any("broken.wav" in why for why in stream.unreadable)
 
 
-def test_sise_codec(data: Path, weights: Path, tmp_path: Path) -> None:
+def test_the_recipe_of_the_sise_codec_trains(data: Path, weights: Path, tmp_path: Path) -> None:
     config, out = tmp_path / "lab.toml", tmp_path / "runs" / "sise-codec"
     config.write_text(
         f'extends = "paper/sise-codec"\n[losses]\nquantise_after = 10\n[data]\nworkers = 1\n{SMALL_STEPS}'
     )
-    said = train(config, out, data, weights)
-    assert "labels: 16 of 16 checked recordings are aligned, 100.0% of their speech has known phones" in said
-    known = trained(out, "phones_known")
+    output = train(config, out, data, weights)
+    assert "labels: 16 of 16 checked recordings are aligned, 100.0% of their speech has known phones" in output
+    known = logged_values(out, "phones_known")
     assert len(known) == STEPS
     assert np.mean(known) >= 0.95
     assert header(out / "model.safetensors")["card"]["steps"] == STEPS

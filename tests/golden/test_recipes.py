@@ -1,4 +1,4 @@
-"""Golden hashes: 20 recipes render the same samples as when they were first written down."""
+"""Golden hashes: 20 recipes render the same samples as when the hashes were recorded."""
 
 import json
 from pathlib import Path
@@ -14,13 +14,13 @@ from restorebench.benchmark.types import Recipe
 GOLDEN = json.loads(Path(__file__).with_name("recipes.json").read_text())
 
 
-def test_there_are_twenty_with_an_origin() -> None:
+def test_there_are_twenty_golden_recipes_with_an_origin() -> None:
     assert len(GOLDEN["cases"]) == 20
     assert GOLDEN["origin"]
 
 
 @pytest.mark.parametrize("case", GOLDEN["cases"], ids=lambda c: f"{c['recipe']['corruption']}-{c['clip']}")
-def test_golden(case: dict[str, str]) -> None:
+def test_a_recipe_renders_the_golden_samples(case: dict[str, str]) -> None:
     recipe = Recipe.from_json(json.dumps(case["recipe"]))
     if absent := missing_packages(card("corruptions", recipe.corruption)):
         pytest.skip(f"{', '.join(absent)} not installed")

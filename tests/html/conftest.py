@@ -19,7 +19,7 @@ from tests.tiny import random_checkpoint
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome") or shutil.which("chromium-browser")
 HOSTILE = "<img src=x onerror=alert(1)>"
 SYSTEM = f"masksr@a|b_$x$ &50% {HOSTILE}.safetensors"
-"""A row is named after its checkpoint, and a file may be called anything."""
+"""A system is named after its checkpoint's file, whose name may hold any characters."""
 SUITE = """
 name = "heard"
 version = 1
@@ -44,7 +44,7 @@ options = { ratio = [0.1, 0.5] }
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report of six clips and two broken files under two conditions; names and a transcript are hostile.
 
-    Test processes share it.
+    All test processes share the report.
     """
     base = tmp_path_factory.getbasetemp()
     root = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "report"
@@ -56,14 +56,14 @@ def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def make_report(root: Path) -> None:
     (root / "clips").mkdir(parents=True)
-    names = sorted(BUNDLE.glob("*.flac"))[:6]
-    for place, path in enumerate(names):
-        name = f"{HOSTILE}.flac" if place == 0 else path.name
+    sources = sorted(BUNDLE.glob("*.flac"))[:6]
+    for index, path in enumerate(sources):
+        name = f"{HOSTILE}.flac" if index == 0 else path.name
         shutil.copy(path, root / "clips" / name)
     (root / "texts.csv").write_text(f"id,text\n{HOSTILE},</script><script>alert(2)</script>\n")
     (root / "heard.toml").write_text(SUITE)
     random_checkpoint(root / SYSTEM.partition("@")[2])
-    (root / "clips" / "cut.flac").write_bytes(names[0].read_bytes()[:2000])
+    (root / "clips" / "cut.flac").write_bytes(sources[0].read_bytes()[:2000])
     (root / "clips" / f"{'a' * 150}.flac").write_bytes(b"no sound")
     systems = f"unprocessed,spectral-gate,{SYSTEM},target"
     for command in (["run", "heard.toml", "--store", "s", "--systems", systems], ["report", "s", "--out", "r"]):
@@ -84,15 +84,15 @@ def browser() -> Iterator[Any]:
 
 
 def failed(request: Any) -> bool:
-    """Whether a picture could not be loaded; one that was replaced before it had come is aborted, not failed."""
+    """Whether a picture could not be loaded; a request that another picture replaced is aborted, not failed."""
     return request.url.endswith((".png", ".webp")) and "ERR_ABORTED" not in (request.failure or "")
 
 
 @pytest.fixture
 def tab(browser: Any, page: Path) -> Iterator[Any]:
-    """The page, opened from disk; console errors, dialogs and requests beyond the folder fail the test.
+    """The page, opened from disk; console errors, dialogs, network requests and unloaded pictures fail the test.
 
-    Its policy is off: Playwright waits by evaluating strings, which the policy forbids.
+    Its content security policy is off: Playwright waits by evaluating strings, which the policy forbids.
     """
     opened = browser.new_page(viewport={"width": 1200, "height": 900}, bypass_csp=True)
     faults: list[str] = []

@@ -1,4 +1,4 @@
-"""Cells beside the papers' and systems over conditions: their numbers are the store's and the papers'."""
+"""Cells beside a paper's cells, and systems by condition: the numbers are those of the store and the paper."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.html.conftest import CHROMIUM
 needs_browser = pytest.mark.skipif(CHROMIUM is None, reason="no chromium on this machine")
 
 
-def test_ours_and_theirs_are_the_stores_and_the_papers(cli: Cli, tmp_path: Path) -> None:
+def test_measured_and_published_numbers_are_those_of_the_store_and_the_paper(cli: Cli, tmp_path: Path) -> None:
     command = (
         "run",
         "demo",
@@ -46,10 +46,10 @@ def test_ours_and_theirs_are_the_stores_and_the_papers(cli: Cli, tmp_path: Path)
         for cell in cells_of(paper("masksr2"))
         if (cell.metric, cell.test_set) == ("lsd", "vctk-full-band") and cell.system in ("Unprocessed", "Target")
     }
-    theirs = {name.capitalize(): float(number) for name, _, number, _ in marks}
-    assert theirs == {name: number for name, number in published.items() if name in theirs}
+    shown_published = {name.capitalize(): float(number) for name, _, number, _ in marks}
+    assert shown_published == {name: number for name, number in published.items() if name in shown_published}
     assert {verdict for *_, verdict in marks} <= {"not comparable", "by definition"}
-    assert "three synthetic voices" in html.unescape(page)  # the reason stands in words
+    assert "three synthetic voices" in html.unescape(page)  # the page gives the reason in words
 
 
 @needs_browser

@@ -30,12 +30,12 @@ def colours(content: bytes) -> np.ndarray:
 
 def test_a_tone_has_its_level_in_its_band() -> None:
     """A sine of amplitude a has the power a²/2, half of it at positive frequencies: a²/4 at the window's peak."""
-    found = levels(tone(2000).samples, 16_000, 16_000)[:, 200]
-    band = BANDS - 1 - int(np.argmax(found))
+    column = levels(tone(2000).samples, 16_000, 16_000)[:, 200]
+    band = BANDS - 1 - int(np.argmax(column))
     assert abs((band + 0.5) / BANDS * 8000 - 2000) < 8000 / BANDS
-    spread = 10 * np.log10(sum(10 ** (level / 10) for level in found))
-    leaked = 10 * np.log10(1.5)  # the equivalent noise bandwidth of a Hann window
-    assert spread == pytest.approx(10 * np.log10(0.25**2 / 4) + leaked, abs=0.1)
+    total_level = 10 * np.log10(sum(10 ** (level / 10) for level in column))
+    noise_bandwidth = 10 * np.log10(1.5)  # the equivalent noise bandwidth of a Hann window
+    assert total_level == pytest.approx(10 * np.log10(0.25**2 / 4) + noise_bandwidth, abs=0.1)
 
 
 def test_louder_is_red_and_quieter_is_blue() -> None:
@@ -45,15 +45,15 @@ def test_louder_is_red_and_quieter_is_blue() -> None:
         red, _, blue = colours(difference(estimate, 1.0, reference, 1.0).content)[row, FRAMES // 2]
         assert (red > blue) == redder
     same = colours(difference(quiet, 20.0, loud, 1.0).content)
-    assert np.ptp(same[5:-5], axis=(0, 1)).max() < 40, "one level, as both are heard: nothing but the middle colour"
+    assert np.ptp(same[5:-5], axis=(0, 1)).max() < 40, "equal levels after the gains: only the middle colour"
 
 
-def test_a_difference_ends_at_the_lower_rate() -> None:
+def test_a_difference_ends_at_half_the_lower_rate() -> None:
     assert difference(tone(2000, rate=48_000), 1.0, tone(2000), 1.0).khz == 8
     assert difference(tone(2000, seconds=0.7), 1.0, tone(2000), 1.0).khz == 8  # shorter than the reference
 
 
-def test_a_waveform_fills_what_the_samples_do() -> None:
+def test_a_waveform_is_as_high_as_its_samples() -> None:
     picture = np.asarray(Image.open(io.BytesIO(waveform(tone(2000, 0.5), 1.0))))
     assert picture.shape == (WAVEFORM_ROWS, FRAMES)
     assert picture[:, 10:-10].mean() == pytest.approx(0.5, abs=0.04)
@@ -65,12 +65,12 @@ def test_a_waveform_fills_what_the_samples_do() -> None:
 @needs_browser
 def test_a_version_shows_its_pictures(tab: Any) -> None:
     tab.locator("#listen ol a").last.click()
-    for key, apart in (("2", True), ("4", False)):  # spectral-gate, target
+    for key, has_difference in (("2", True), ("4", False)):  # spectral-gate, target
         tab.keyboard.press(key)
         tab.wait_for_function(
             "['waveform', 'spectrogram'].every((id) => document.getElementById(id).naturalWidth > 100)"
         )
-        assert tab.locator("#apart").is_visible() == apart
+        assert tab.locator("#apart").is_visible() == has_difference
     tab.keyboard.press("2")
     tab.wait_for_function("document.getElementById('difference').naturalWidth > 100")
     assert (
@@ -87,7 +87,7 @@ def test_a_blind_comparison_by_keyboard(tab: Any, page: Path) -> None:
     tab.locator("#blind-first").select_option("spectral-gate")
     tab.locator("#blind-second").select_option("unprocessed")
     tab.locator("#blind-start").press("Enter")
-    told = []
+    preferred = []
     for key in ("a", "b", "0"):
         assert tab.locator("#versions button").all_inner_texts() == ["A", "B", "clean"]
         hidden = tab.locator("#player").inner_html()
@@ -97,18 +97,18 @@ def test_a_blind_comparison_by_keyboard(tab: Any, page: Path) -> None:
         assert tab.evaluate("location.hash") == ""
         tab.keyboard.press("2")
         assert tab.locator("#versions button[aria-pressed=true]").inner_text() == "B"
-        told.append({"a": 0, "b": 1, "0": None}[key])
+        preferred.append({"a": 0, "b": 1, "0": None}[key])
         pair = tab.evaluate("blind.now.pair")
-        told[-1] = "" if told[-1] is None else pair[told[-1]]
+        preferred[-1] = "" if preferred[-1] is None else pair[preferred[-1]]
         tab.keyboard.press(key)
     tab.locator("#blind-end").click()
     assert not tab.locator("#player").is_visible()
     counts = tab.locator("#blind-result td").all_inner_texts()
-    wins = [str(told.count(name)) for name in ("spectral-gate", "unprocessed", "")]
+    wins = [str(preferred.count(name)) for name in ("spectral-gate", "unprocessed", "")]
     assert counts == ["spectral-gate", "unprocessed", *wins]
     link = tab.locator("#blind-result a").get_attribute("href")
     rows = list(csv.DictReader(io.StringIO(unquote(link.partition(",")[2]))))
-    assert [row["better"] for row in rows] == told
+    assert [row["better"] for row in rows] == preferred
     assert all({row["a"], row["b"]} == {"spectral-gate", "unprocessed"} for row in rows)
 
 
@@ -141,7 +141,7 @@ def test_opening_a_clip_ends_the_comparison(tab: Any) -> None:
 
 
 @needs_browser
-def test_answers_outlive_another_start_and_a_held_key_is_one_answer(tab: Any) -> None:
+def test_answers_survive_a_restart_and_a_held_key_is_one_answer(tab: Any) -> None:
     tab.locator("#blind summary").click()
     tab.locator("#blind-start").click()
     tab.keyboard.press("a")

@@ -50,20 +50,20 @@ def test_every_mark_is_a_mean_of_the_records(tab: Any, page: Path) -> None:
 def test_a_bins_interval_is_that_of_its_clips_alone(page: Path) -> None:
     results = rb.open_results(page.parents[1] / "s")
     for scores in results.paired:
-        some = np.arange(len(scores.clips)) % 2 == 0
-        part = scores.within(some)
+        every_second = np.arange(len(scores.clips)) % 2 == 0
+        part = scores.within(every_second)
         assert part.clips == scores.clips[::2]
         row = part.systems.index("unprocessed")
-        assert part.summary("unprocessed")[0] == pytest.approx(np.nanmean(scores.per_clip()[row, some]))
-        assert part.known("unprocessed") == scores.seeds[row, some].sum()
-        for found in breakdowns(scores, facts_of(results.plan.trials)):
-            for system, intervals in found.intervals.items():
-                for mean, interval in zip(found.means[system], intervals, strict=True):
+        assert part.summary("unprocessed")[0] == pytest.approx(np.nanmean(scores.per_clip()[row, every_second]))
+        assert part.known("unprocessed") == scores.seeds[row, every_second].sum()
+        for breakdown in breakdowns(scores, facts_of(results.plan.trials)):
+            for system, intervals in breakdown.intervals.items():
+                for mean, interval in zip(breakdown.means[system], intervals, strict=True):
                     assert interval is None or (mean is not None and interval[0] <= mean <= interval[1])
 
 
 def test_few_speakers_are_no_clusters() -> None:
-    """As on a board: from eight speakers on a cluster is a speaker, below that a clip."""
+    """As on a board: with eight speakers or more a cluster is a speaker, with fewer it is a clip."""
     clips = 40
     numbers = np.random.default_rng(0).normal(size=(1, clips))
     sample = Sample(numbers, np.ones((1, clips)), np.repeat(np.arange(10), 4))
@@ -74,17 +74,17 @@ def test_few_speakers_are_no_clusters() -> None:
     assert (few.grouped, few.speakers, len(np.unique(few.sample.cluster))) == ("clip", 2, 8)
 
 
-def test_an_empty_bin_has_no_mark_and_nothing_no_picture() -> None:
-    made = Breakdown("c", "v", "V", 2, "SNR", ("low", "high"), (4, 4), {"a": (1.0, None), "b": (None, None)},
-                     {"a": ((0.5, 1.5), None), "b": (None, None)}, {"a": (3, 0), "b": (0, 0)}, {})  # fmt: skip
-    drawn = picture(made, str)
+def test_an_empty_bin_has_no_mark_and_an_empty_breakdown_no_picture() -> None:
+    breakdown = Breakdown("c", "v", "V", 2, "SNR", ("low", "high"), (4, 4), {"a": (1.0, None), "b": (None, None)},
+                          {"a": ((0.5, 1.5), None), "b": (None, None)}, {"a": (3, 0), "b": (0, 0)}, {})  # fmt: skip
+    drawn = picture(breakdown, str)
     assert drawn is not None
     [row] = drawn["rows"]
     [mark] = row["marks"]
     assert (row["system"], mark["mean"], mark["n"]) == ("a", 1.0, 3), "n of the system, not of the bin"
-    assert [bin["n"] for bin in drawn["key"]] == [4, 4]
-    nothing = Breakdown("c", "v", "V", 2, "SNR", ("low",), (4,), {"b": (None,)}, {"b": (None,)}, {"b": (0,)}, {})
-    assert picture(nothing, str) is None
+    assert [entry["n"] for entry in drawn["key"]] == [4, 4]
+    empty = Breakdown("c", "v", "V", 2, "SNR", ("low",), (4,), {"b": (None,)}, {"b": (None,)}, {"b": (0,)}, {})
+    assert picture(empty, str) is None
     assert multiples([], str) == []
-    assert [shade(at, 3) for at in range(3)] == [0, 50, 100]
+    assert [shade(index, 3) for index in range(3)] == [0, 50, 100]
     assert shade(0, 1) == 100

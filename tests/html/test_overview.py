@@ -1,4 +1,4 @@
-"""The pictures of the report's first screen: their numbers are the store's, and every mark leads to its clip."""
+"""The pictures of the report's first screen: the numbers are those of the store, and a mark opens its clip."""
 
 from __future__ import annotations
 
@@ -43,15 +43,15 @@ def test_every_mean_is_that_of_the_records(tab: Any, records: pd.DataFrame) -> N
 def test_every_interval_is_that_of_the_board(tab: Any, page: Path) -> None:
     cells = rb.open_results(page.parents[1] / "s").cells()
     known = {(c.condition, c.system, c.value_name): (c.low, c.high) for c in cells.itertuples()}
-    told = [mark for mark in tab.evaluate(MARKS) if "low" in mark]
-    assert told
-    for mark in told:
+    marks = [mark for mark in tab.evaluate(MARKS) if "low" in mark]
+    assert marks
+    for mark in marks:
         low, high = known[mark["testSet"], mark["system"], mark["value"]]
         assert (float(mark["low"]), float(mark["high"])) == (low, high)
 
 
 @needs_browser
-def test_every_clip_is_that_of_the_records(tab: Any, records: pd.DataFrame) -> None:
+def test_every_clip_has_the_number_of_the_records(tab: Any, records: pd.DataFrame) -> None:
     clips = tab.evaluate(CLIPS)
     known = records[(records["value_name"] == "lsd") & records["value"].notna()]
     assert len(clips) == len(known)
@@ -66,15 +66,15 @@ def test_a_mark_opens_its_clip(tab: Any) -> None:
     mark.scroll_into_view_if_needed()
     box = mark.bounding_box()
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
-    name = tab.evaluate("([x, y]) => document.elementFromPoint(x, y).dataset.clip", [x, y])  # the one on top
+    name = tab.evaluate("([x, y]) => document.elementFromPoint(x, y).dataset.clip", [x, y])  # the topmost mark
     tab.mouse.click(x, y)
     tab.locator("#player").wait_for(state="visible")
     assert tab.locator("#clip-title").inner_text() == name.replace("/", ": ", 1)
 
 
 @needs_browser
-def test_shares_of_the_anchors_difference(tab: Any, records: pd.DataFrame) -> None:
-    """(system - unprocessed) / (target - unprocessed), of means."""
+def test_shares_are_relative_to_the_difference_of_the_anchors(tab: Any, records: pd.DataFrame) -> None:
+    """A share is (system - unprocessed) / (target - unprocessed), computed from the means."""
     means = records[records["value_name"] == "lsd"].groupby(["condition", "system"])["value"].mean()
     for condition in ("noise", "clip"):
         low, high = means[condition, "unprocessed"], means[condition, "target"]
@@ -94,15 +94,15 @@ def test_every_picture_says_in_words_what_it_shows(tab: Any) -> None:
 
 @needs_browser
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_both_colour_schemes_can_be_read(browser: Any, page: Path, scheme: str) -> None:
+def test_both_colour_schemes_pass_the_accessibility_check(browser: Any, page: Path, scheme: str) -> None:
     from axe_playwright_python.sync_playwright import Axe
 
     opened = browser.new_page(color_scheme=scheme, bypass_csp=True)
     opened.goto(page.as_uri())
     opened.locator("details summary").first.click()
-    found = Axe().run(opened).response["violations"]
+    violations = Axe().run(opened).response["violations"]
     opened.close()
-    assert not [v["id"] for v in found if v["impact"] in ("serious", "critical")]
+    assert not [v["id"] for v in violations if v["impact"] in ("serious", "critical")]
 
 
 @given(

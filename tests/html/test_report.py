@@ -25,7 +25,7 @@ def first_column(tab: Any, table: int = 0) -> list[str]:
     return [row.strip() for row in tab.locator("#leaderboard table").nth(table).locator("tbody th").all_inner_texts()]
 
 
-def test_sorting(tab: Any) -> None:
+def test_a_click_on_a_head_sorts_the_table(tab: Any) -> None:
     planned = first_column(tab)
     assert planned == ["unprocessed ⚓", "spectral-gate", SYSTEM, "target ⚓"]
     lsd = tab.locator("#leaderboard table").first.locator("th button", has_text="LSD")
@@ -39,7 +39,7 @@ def test_sorting(tab: Any) -> None:
     assert first_column(tab)[0] == "target ⚓"
 
 
-def test_less_important_columns_fold_and_stand_by_role(tab: Any) -> None:
+def test_less_important_columns_are_hidden_at_first_and_grouped_by_role(tab: Any) -> None:
     table = tab.locator("#leaderboard table").first
     heads = table.locator("thead th:visible button")
     assert [text.split()[0] for text in heads.all_inner_texts()] == ["system", "LSD"]
@@ -50,13 +50,13 @@ def test_less_important_columns_fold_and_stand_by_role(tab: Any) -> None:
     assert table.locator(".role").all_inner_texts() == ["fidelity"] * 3
 
 
-def test_on_paper_every_column_stands(tab: Any) -> None:
+def test_every_column_is_printed(tab: Any) -> None:
     tab.emulate_media(media="print")
     assert tab.locator("#leaderboard table").first.locator("thead th:visible").count() == 4
     tab.emulate_media(media="screen")
 
 
-def test_filtering(tab: Any) -> None:
+def test_the_filters_hide_other_systems_and_conditions(tab: Any) -> None:
     tab.locator("#system-filter").fill("GATE")
     assert tab.locator("tr[data-system]:visible").count() == 2
     tab.locator("#condition-filter").select_option("clip")
@@ -95,14 +95,14 @@ def test_listening_keeps_the_position_over_a_switch(tab: Any) -> None:
 
 
 def playing(tab: Any) -> dict[str, Any]:
-    found: dict[str, Any] = tab.evaluate(
+    state: dict[str, Any] = tab.evaluate(
         "({ system: current.system, paused: audio().paused, at: audio().currentTime, length: audio().duration })"
     )
-    return found
+    return state
 
 
-def test_the_keys_work_after_the_slider_and_the_slider_moves_on(tab: Any) -> None:
-    """Seek, then compare: what a listener does."""
+def test_the_keys_work_after_the_slider_and_the_slider_keeps_moving(tab: Any) -> None:
+    """A listener seeks first and then compares."""
     tab.locator("#listen ol a").last.click()
     tab.wait_for_function("audio().readyState > 0")
     tab.locator("#position").click()
@@ -119,7 +119,7 @@ def test_the_keys_work_after_the_slider_and_the_slider_moves_on(tab: Any) -> Non
 
 
 def test_a_position_is_kept_before_anything_is_loaded(tab: Any) -> None:
-    """All at once, as fast hands or a slow disk would have it."""
+    """Seeking and two switches come before any sound has loaded."""
     tab.evaluate(
         "() => { openClip(data.clips.find((clip) => clip.sounds).id); slider.value = 1;"
         " slider.dispatchEvent(new Event('input')); choose('spectral-gate'); choose('target'); }"
@@ -129,7 +129,7 @@ def test_a_position_is_kept_before_anything_is_loaded(tab: Any) -> None:
     assert playing(tab)["at"] == pytest.approx(1.0, abs=0.05)
 
 
-def test_after_the_end_it_plays_from_the_start(tab: Any) -> None:
+def test_playing_after_the_end_starts_from_the_beginning(tab: Any) -> None:
     tab.locator("#listen ol a").last.click()
     tab.wait_for_function("audio().readyState > 0")
     tab.evaluate("seek(audio().duration - 0.4)")
@@ -141,8 +141,8 @@ def test_after_the_end_it_plays_from_the_start(tab: Any) -> None:
     tab.wait_for_function("!audio().paused && audio().currentTime > 0.05 && audio().currentTime < 2")
 
 
-def test_fast_switching_is_quiet_in_the_console(tab: Any) -> None:
-    """The fixture fails on page errors, such as an interrupted start."""
+def test_fast_switching_causes_no_page_error(tab: Any) -> None:
+    """The fixture `tab` fails on page errors, such as an interrupted start of playback."""
     tab.locator("#listen ol a").last.click()
     tab.keyboard.press("p")
     for key in "2341234123412341":
@@ -152,20 +152,20 @@ def test_fast_switching_is_quiet_in_the_console(tab: Any) -> None:
 
 
 def test_a_clip_without_sounds_shows_its_scores(browser: Any, page: Path, tmp_path: Path) -> None:
-    """And a report that replaces another leaves nothing of it."""
+    """Also, a report that replaces another leaves none of its sounds."""
     shutil.copytree(page.parent, tmp_path / "r")
     before = set((tmp_path / "r" / "sounds").iterdir())
     command = [str(COMMAND), "report", str(page.parents[1] / "s"), "--out", str(tmp_path / "r"), "--clips", "2"]
     assert subprocess.run(command, capture_output=True, cwd=page.parents[1], check=False).returncode == 0
-    kept = set((tmp_path / "r" / "sounds").iterdir())
-    assert kept < before
-    assert len(kept) == 2 * 4
+    remaining = set((tmp_path / "r" / "sounds").iterdir())
+    assert remaining < before
+    assert len(remaining) == 2 * 4
     opened = browser.new_page()
     opened.goto((tmp_path / "r" / "index.html").as_uri())
-    without = opened.evaluate("data.clips.find((clip) => !clip.sounds && clip.scores.target).id")
-    opened.evaluate("(id) => { location.hash = new URLSearchParams({ clip: id }); }", without)
+    clip_id = opened.evaluate("data.clips.find((clip) => !clip.sounds && clip.scores.target).id")
+    opened.evaluate("(id) => { location.hash = new URLSearchParams({ clip: id }); }", clip_id)
     opened.locator("#player").wait_for(state="visible")
-    assert opened.locator("#clip-title").inner_text() == without.replace("/", ": ")
+    assert opened.locator("#clip-title").inner_text() == clip_id.replace("/", ": ")
     assert "No sounds of this clip were kept" in opened.locator("#clip-fault").inner_text()
     assert opened.locator("#clip-scores td").count() > 6
     assert not opened.locator("#play").is_visible()
@@ -176,7 +176,7 @@ def test_a_clip_without_sounds_shows_its_scores(browser: Any, page: Path, tmp_pa
 def test_names_stay_while_the_table_is_scrolled(browser: Any, page: Path, width: int) -> None:
     opened = browser.new_page(viewport={"width": width, "height": 800})
     opened.goto(page.as_uri())
-    places = opened.evaluate(
+    offset, share, page_width = opened.evaluate(
         """() => {
           const region = document.querySelector("#leaderboard .scroll"), name = region.querySelector("tbody th");
           region.scrollLeft = 120;
@@ -184,14 +184,14 @@ def test_names_stay_while_the_table_is_scrolled(browser: Any, page: Path, width:
           return [inner.left - outer.left, inner.width / outer.width, document.documentElement.scrollWidth];
         }"""
     )
-    assert abs(places[0]) < 2, "at the left edge"
-    assert places[1] < 0.5, "and numbers beside it"
-    assert places[2] <= width, "the page itself does not scroll sideways"
+    assert abs(offset) < 2, "the name stays at the left edge"
+    assert share < 0.5, "the name leaves room for the numbers"
+    assert page_width <= width, "the page itself does not scroll sideways"
     opened.close()
 
 
-def test_it_works_under_its_own_policy(browser: Any, page: Path) -> None:
-    """Scripts but the page's own are forbidden; sounds, pictures and the player are not."""
+def test_the_report_works_under_its_content_security_policy(browser: Any, page: Path) -> None:
+    """The policy forbids all scripts except the page's own; it allows sounds, pictures and the player."""
     opened = browser.new_page()
     faults: list[str] = []
     opened.on("console", lambda m: faults.append(m.text) if m.type == "error" else None)
@@ -212,7 +212,7 @@ def test_it_works_under_its_own_policy(browser: Any, page: Path) -> None:
     opened.close()
 
 
-def test_missing_sounds_are_told(browser: Any, page: Path, tmp_path: Path) -> None:
+def test_missing_sounds_are_reported(browser: Any, page: Path, tmp_path: Path) -> None:
     shutil.copytree(page.parent, tmp_path / "r")
     shutil.rmtree(tmp_path / "r" / "sounds")
     opened = browser.new_page(bypass_csp=True)
@@ -263,7 +263,7 @@ def test_a_link_opens_its_clip(browser: Any, page: Path) -> None:
     opened.close()
 
 
-def test_a_spectrogram_has_axes_and_breakdowns_one_fold_a_value(tab: Any) -> None:
+def test_a_spectrogram_has_axes_and_each_value_one_fold_of_breakdowns(tab: Any) -> None:
     tab.locator("ol.lists a").first.click()
     assert tab.locator("#khz span").all_inner_texts()[-1] == "0 kHz"
     assert tab.locator("#khz span").count() == tab.locator("#seconds span").count() == 5
@@ -274,15 +274,15 @@ def test_a_spectrogram_has_axes_and_breakdowns_one_fold_a_value(tab: Any) -> Non
     assert len(folds) == len(set(folds))
 
 
-def test_a_phone_scrolls_no_sideways(tab: Any) -> None:
+def test_the_page_does_not_scroll_sideways_on_a_phone(tab: Any) -> None:
     tab.set_viewport_size({"width": 360, "height": 740})
     tab.locator("#listen ol a").first.click()
     assert tab.locator("#failures li").count() > 0
     assert tab.evaluate("document.documentElement.scrollWidth") <= 360
 
 
-def test_hostile_names_are_text(tab: Any) -> None:
-    """The fixture fails on any dialog."""
+def test_hostile_names_are_shown_as_text(tab: Any) -> None:
+    """The fixture `tab` fails on any dialog."""
     tab.evaluate("location.hash = new URLSearchParams({ clip: data.clips[0].id })")
     tab.locator("#player").wait_for(state="visible")
     assert HOSTILE in tab.locator("#clip-title").inner_text()
@@ -299,8 +299,8 @@ def test_axe_finds_nothing_serious(tab: Any) -> None:
 
     tab.locator("#listen ol a").first.click()
     tab.locator("button.cell").first.click()
-    found = Axe().run(tab).response["violations"]
-    serious = [v for v in found if v["impact"] in ("serious", "critical")]
+    violations = Axe().run(tab).response["violations"]
+    serious = [v for v in violations if v["impact"] in ("serious", "critical")]
     assert not [f"{v['id']}: {v['help']} ({v['nodes'][0]['html'][:90]})" for v in serious]
 
 
@@ -315,8 +315,8 @@ def test_every_format_shows_the_same_figures(page: Path, tmp_path: Path) -> None
     command = [str(COMMAND), "notebook", str(store), "--out", str(tmp_path / "n.ipynb")]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    made = json.loads((tmp_path / "n.ipynb").read_text())
-    outputs = [output for cell in made["cells"] for output in cell.get("outputs", [])]
+    notebook_json = json.loads((tmp_path / "n.ipynb").read_text())
+    outputs = [output for cell in notebook_json["cells"] for output in cell.get("outputs", [])]
     notebook = "".join("".join(output.get("data", {}).get("text/html", "")) for output in outputs)
     assert not [output for output in outputs if output["output_type"] == "error"]
     assert "<img src=x" not in notebook
@@ -332,16 +332,16 @@ def test_every_format_shows_the_same_figures(page: Path, tmp_path: Path) -> None
     assert [row["system"] for row in rows].count(SYSTEM) == 6
     assert r"masksr@a\|b\_\$x\$ &amp;50% &lt;img src=x onerror=alert(1)&gt;" in boards[0]
     assert r"masksr@a\textbar{}b\_\$x\$ \&50\% \textless{}img src=x onerror=alert(1)\textgreater{}" in boards[1]
-    assert sum(bool(row["low"]) for row in rows) > len(rows) / 2, "few cells are without spread"
+    assert sum(bool(row["low"]) for row in rows) > len(rows) / 2, "most cells have an interval"
     for row in rows:
         value = float(row["value"])
-        shown = f"{value:.{decimals[row['value_name']]}f}"
+        digits = decimals[row["value_name"]]
+        shown = f"{value:.{digits}f}"
         assert f'data-sort="{value!r}"' in report
         assert f">{shown}</button>" in report
-        places = decimals[row["value_name"]]
         if row["low"]:
-            interval = f"{float(row['low']):.{places}f} to {float(row['high']):.{places}f}"
-            assert interval in report, "one interval everywhere"
+            interval = f"{float(row['low']):.{digits}f} to {float(row['high']):.{digits}f}"
+            assert interval in report, "the report shows the interval of the board"
         for board in boards:
             assert shown in board
         assert f"{value:.3f}" in notebook
@@ -355,8 +355,8 @@ def test_a_report_replaces_only_a_report(cli: Cli, page: Path, tmp_path: Path) -
     assert "holds other files" in done.stderr
 
 
-def test_no_sound_breaks_when_it_is_sent_to_its_end(tab: Any) -> None:
-    """Every version of every clip; Chromium's reader fails on MP3s that are sent nearer to it."""
+def test_every_sound_can_seek_to_its_end(tab: Any) -> None:
+    """Every version of every clip. The page stops shortly before the end, since Chromium cannot seek nearer to it."""
     ids = tab.evaluate("data.clips.filter((clip) => clip.sounds).map((clip) => clip.id)")
     for clip in ids:
         for system in ("unprocessed", "spectral-gate", SYSTEM, "target"):
@@ -365,9 +365,9 @@ def test_no_sound_breaks_when_it_is_sent_to_its_end(tab: Any) -> None:
             assert tab.evaluate("audio().error === null"), (clip, system)
 
 
-def test_a_folder_of_somebodys_plots_is_no_earlier_report(cli: Cli, tmp_path: Path) -> None:
-    made = cli("run", "demo", "--systems", "unprocessed,target", "--metrics", "lsd", "--limit", "1", "--store", "s")
-    assert made.returncode == 0, made.stderr
+def test_a_report_removes_only_files_that_a_report_wrote(cli: Cli, tmp_path: Path) -> None:
+    run = cli("run", "demo", "--systems", "unprocessed,target", "--metrics", "lsd", "--limit", "1", "--store", "s")
+    assert run.returncode == 0, run.stderr
     (tmp_path / "mine" / "plots").mkdir(parents=True)
     (tmp_path / "mine" / "plots" / "thesis.svg").write_text("x")
     (tmp_path / "file").write_text("x")
@@ -377,20 +377,20 @@ def test_a_folder_of_somebodys_plots_is_no_earlier_report(cli: Cli, tmp_path: Pa
         assert len(done.stderr.strip().splitlines()) == 1
     assert (tmp_path / "mine" / "plots" / "thesis.svg").read_text() == "x"
     assert cli("report", "s", "--out", "r").returncode == 0
-    assert cli("report", "s", "--out", "r").returncode == 0, "its own report is made again"
+    assert cli("report", "s", "--out", "r").returncode == 0, "a report replaces an earlier report"
     listed = set((tmp_path / "r" / "files.txt").read_text().splitlines())
     present = {p.relative_to(tmp_path / "r").as_posix() for p in (tmp_path / "r").rglob("*") if p.is_file()}
     assert present == listed | {"files.txt"}
     (tmp_path / "r" / "files.txt").unlink()
     (tmp_path / "r" / ".index.html.123").write_text("a part that a killed report left")
-    assert cli("report", "s", "--out", "r").returncode == 0, "a report of before there was a list"
+    assert cli("report", "s", "--out", "r").returncode == 0, "a report of a version that wrote no files.txt"
     precious = tmp_path / "precious"
     (tmp_path / "r" / "sounds").rename(precious)
     (tmp_path / "r" / "sounds").symlink_to(precious, target_is_directory=True)
-    kept = sorted(precious.iterdir())
+    before = sorted(precious.iterdir())
     done = cli("report", "s", "--out", "r")
     assert (done.returncode, "other files, such as sounds" in done.stderr) == (2, True)
-    assert sorted(precious.iterdir()) == kept
+    assert sorted(precious.iterdir()) == before
     (tmp_path / "r" / "sounds").unlink()
     precious.rename(tmp_path / "r" / "sounds")
     (tmp_path / "r" / "sounds" / "song.mp3").write_text("mine")

@@ -1,6 +1,6 @@
-"""Ten questions of somebody who has only the report's folder, and the place on the page where each answer stands.
+"""Ten questions of a reader who has only the report's folder; each is answered at one place of the page.
 
-The answers are computed from the store; what the page shows has to be equal.
+The expected answers are computed from the store; the page must show the same.
 """
 
 from __future__ import annotations
@@ -56,15 +56,15 @@ def cell(sheet: Any, system: str, value: str) -> Any:
     return sheet.locator(f'#leaderboard button.cell[data-system="{system}"][data-value="{value}"]')
 
 
-def test_1_who_is_best_and_how_sure_is_that(sheet: Any, results: rb.Results) -> None:
-    told = sheet.locator("#overview .sentences li").all_inner_texts()
-    assert told == in_words(results.summary)
-    assert any("LSD" in sentence for sentence in told)
+def test_1_which_system_is_best_and_how_certain_is_that(sheet: Any, results: rb.Results) -> None:
+    sentences = sheet.locator("#overview .sentences li").all_inner_texts()
+    assert sentences == in_words(results.summary)
+    assert any("LSD" in sentence for sentence in sentences)
     first = sheet.locator("#overview .sentences").bounding_box()
     assert first["y"] + first["height"] <= 800, "without scrolling"
 
 
-def test_2_with_whom_is_it_tied(sheet: Any, results: rb.Results) -> None:
+def test_2_which_systems_are_tied(sheet: Any, results: rb.Results) -> None:
     sheet.locator("#all-values").check()
     cells = results.cells().query("value_name == 'stoi' and best_rank.notna()")
     for row in cells.itertuples():
@@ -85,22 +85,22 @@ def test_4_at_what_cost(sheet: Any, results: rb.Results) -> None:
     assert picture["y"] + picture["height"] <= 800, "without scrolling"
     marks = sheet.locator("svg[data-picture=cost] g[data-system]").all()
     assert {m.get_attribute("data-system"): float(m.get_attribute("data-rtf")) for m in marks} == rtf.to_dict()
-    assert set(rtf.index) == {"spectral-gate", "wpe"}, "anchors were supplied"
+    assert set(rtf.index) == {"spectral-gate", "wpe"}, "anchors are supplied, not run, and have no cost"
     for system in rtf.index:
         assert sheet.locator("#costs tr", has_text=system).count() > 0
 
 
 def test_5_which_verdict_has_a_published_cell(sheet: Any, results: rb.Results) -> None:
-    [found] = [
+    [verdict] = [
         v for v in verdicts(results.summary, "masksr2")
         if v.exact and v.cell.system == "unprocessed" and v.cell.value_name == "lsd" and v.published.value
     ][:1]  # fmt: skip
     mark = sheet.locator('#papers svg[data-paper=masksr2][data-value=lsd] g[data-system="unprocessed"]').first
-    assert mark.get_attribute("data-verdict") == found.status
-    assert found.text in mark.locator("title").text_content()
+    assert mark.get_attribute("data-verdict") == verdict.status
+    assert verdict.text in mark.locator("title").text_content()
 
 
-def test_6_why_may_it_not_be_compared(sheet: Any, results: rb.Results) -> None:
+def test_6_why_is_a_cell_not_comparable(sheet: Any, results: rb.Results) -> None:
     shown = sheet.locator("#papers").inner_text()
     reasons = {reason for v in verdicts(results.summary, "masksr2") if v.exact for reason in v.reasons}
     assert reasons
@@ -123,7 +123,7 @@ def test_8_what_do_the_scores_depend_on(sheet: Any) -> None:
     assert re.search(r"LSD by \w+: voicefixer", table.inner_text())
 
 
-def test_9_what_was_heard_that_nobody_said(sheet: Any, results: rb.Results) -> None:
+def test_9_which_recognised_words_were_not_spoken(sheet: Any, results: rb.Results) -> None:
     rows = results.records.query("value_name == 'wer@pocketsphinx'")
     clip = sheet.locator("#hallucinations details").first
     name = clip.locator("summary").inner_text().removeprefix(f"{CONDITION}: ")

@@ -1,4 +1,4 @@
-"""Everything that the tree cites can be opened: decisions stand in the register, nothing points to private notes."""
+"""Every citation can be followed: cited decisions are in the register, and nothing cites private notes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ PRIVATE = re.compile(r"specs §|papers/(masksr2|sise)( |\"|$|\))", re.MULTILINE)
 
 
 def cited(text: str) -> set[int]:
-    found = [(int(first), int(last or first)) for first, last in DECISION.findall(text)]
-    return {number for first, last in found for number in range(first, last + 1)}
+    ranges = [(int(first), int(last or first)) for first, last in DECISION.findall(text)]
+    return {number for first, last in ranges for number in range(first, last + 1)}
 
 
-def test_the_register_counts_through() -> None:
+def test_the_decisions_are_numbered_without_gaps() -> None:
     assert [decision.id for decision in decisions()] == [f"D{n}" for n in range(1, len(decisions()) + 1)]
 
 
 def test_decisions_that_are_cited_are_in_the_register() -> None:
     known = set(range(1, len(decisions()) + 1))
-    strays = {str(path): sorted(cited(path.read_text(encoding="utf-8")) - known) for path in FILES}
-    assert not {path: numbers for path, numbers in strays.items() if numbers}
+    unknown = {str(path): sorted(cited(path.read_text(encoding="utf-8")) - known) for path in FILES}
+    assert not {path: numbers for path, numbers in unknown.items() if numbers}
     assert cited("D3, D11-D13 and not AD9 or D100") == {3, 11, 12, 13}
 
 

@@ -1,4 +1,4 @@
-"""Every corpus of the catalogue, in its official layout: what readers make of it, and how it is had or missed."""
+"""Every corpus of the catalogue in its official layout: the clips that readers return, and the errors without it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def placed(name: str, tmp_path: Path) -> Path:
-    """A fake copy outside the data folder, taken into it."""
+    """Writes a fake copy outside the data folder and imports it."""
     copy = tmp_path / "copies" / name
     FAKES[name].write(copy)
     fetch.import_copy(name, copy, quietly)
@@ -48,34 +48,34 @@ def placed(name: str, tmp_path: Path) -> Path:
 
 
 def reader(reading: Reading) -> Corpus:
-    made: Corpus = registry.create("corpora", reading.reader, **reading.options)
-    return made
+    corpus: Corpus = registry.create("corpora", reading.reader, **reading.options)
+    return corpus
 
 
-def test_every_corpus_has_a_fake_one_here() -> None:
+def test_every_corpus_has_a_fake() -> None:
     assert set(FAKES) == set(CORPORA)
     for name, fake in FAKES.items():
         assert fake.readings or fake.noise, name
 
 
 @pytest.mark.parametrize(("name", "reading"), READINGS, ids=IDS)
-def test_count_ids_texts_speakers_rates_and_checksums(name: str, reading: Reading, data: Path, tmp_path: Path) -> None:
+def test_a_reader_returns_the_expected_clips(name: str, reading: Reading, data: Path, tmp_path: Path) -> None:
     placed(name, tmp_path)
-    found = list(reader(reading).utterances())
-    assert [(u.id, u.text, u.speaker, u.uri is not None) for u in found] == [
+    utterances = list(reader(reading).utterances())
+    assert [(u.id, u.text, u.speaker, u.uri is not None) for u in utterances] == [
         (clip.id, clip.text, clip.speaker, clip.clean) for clip in reading.clips
     ]
-    for utterance, clip in zip(found, reading.clips, strict=True):
-        heard = resolve_uri(utterance.degraded or utterance.uri or "")
-        assert utterance.sha256 == hashlib.sha256(heard.read_bytes()).hexdigest()
-        assert soundfile.info(str(heard)).samplerate == clip.rate
+    for utterance, clip in zip(utterances, reading.clips, strict=True):
+        recording = resolve_uri(utterance.degraded or utterance.uri or "")
+        assert utterance.sha256 == hashlib.sha256(recording.read_bytes()).hexdigest()
+        assert soundfile.info(str(recording)).samplerate == clip.rate
         assert utterance.licence
         assert utterance.language == reading.language
-    assert found == list(reader(reading).utterances())
+    assert utterances == list(reader(reading).utterances())
 
 
 @pytest.mark.parametrize("name", NOISES)
-def test_what_corruptions_draw_from(name: str, data: Path, tmp_path: Path) -> None:
+def test_corruptions_draw_from_the_noise_files_of_a_corpus(name: str, data: Path, tmp_path: Path) -> None:
     placed(name, tmp_path)
     folder = f"data:{CORPORA[name].folder}"
     listed = [f for f in audio_files(folder) if "testset_wav" not in f]
@@ -83,7 +83,7 @@ def test_what_corruptions_draw_from(name: str, data: Path, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("name", "reading"), READINGS, ids=IDS)
-def test_an_absent_corpus_names_its_command(name: str, reading: Reading, data: Path) -> None:
+def test_an_absent_corpus_names_the_command_that_fetches_it(name: str, reading: Reading, data: Path) -> None:
     with pytest.raises(RequestError) as caught:
         list(reader(reading).utterances())
     assert str(caught.value).endswith(f"run: restorebench data fetch {name}")
@@ -91,7 +91,7 @@ def test_an_absent_corpus_names_its_command(name: str, reading: Reading, data: P
 
 
 @pytest.mark.parametrize("name", NOISES)
-def test_an_absent_noise_names_its_command(name: str, data: Path) -> None:
+def test_an_absent_noise_corpus_names_the_command_that_fetches_it(name: str, data: Path) -> None:
     with pytest.raises(RequestError, match=f"run: restorebench data fetch {name}$"):
         audio_files(f"data:{CORPORA[name].folder}")
 
@@ -111,11 +111,11 @@ def test_a_missing_piece_is_named(name: str, reading: Reading, data: Path, tmp_p
 
 
 @pytest.mark.parametrize("name", list(CORPORA))
-def test_a_copy_that_is_not_whole_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The fake copies are far from the real counts."""
+def test_an_incomplete_copy_is_refused(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The fake copies hold far fewer files than the real corpora."""
     monkeypatch.setenv("RESTOREBENCH_DATA", str(tmp_path / "data"))
     if all(wanted <= 1 for wanted in CORPORA[name].holds.values()):
-        pytest.skip("its owner gives no counts")
+        pytest.skip("the catalogue gives no file counts for this corpus")
     with pytest.raises(RequestError, match=r"\d+ files .*; wanted \d+ or more"):
         placed(name, tmp_path)
     assert not os.path.lexists(fetch.folder_of(name))
@@ -146,7 +146,7 @@ def test_sise_table_2_is_prompted_with_the_mixtures_of_table_1(language: str, da
     assert all(trial.utterance.say and trial.utterance.text for trial in prompts)
 
 
-def test_tables_i_and_v_hear_the_same_clips(data: Path, tmp_path: Path) -> None:
+def test_tables_i_and_v_have_the_same_trials(data: Path, tmp_path: Path) -> None:
     for name in ("vctk", "voicebank-demand"):
         placed(name, tmp_path)
     first, fifth = (list(trials_of(suite.load_suite(f"masksr2-table{n}"), None)) for n in (1, 5))
@@ -154,8 +154,8 @@ def test_tables_i_and_v_hear_the_same_clips(data: Path, tmp_path: Path) -> None:
     assert len({trial.key for trial in first}) == 16
 
 
-def test_table_i_is_at_the_papers_rate(data: Path, tmp_path: Path) -> None:
-    """VCTK is sampled at 48 kHz, the paper's set at 44.1 kHz: LSD of a 44.1 kHz system would be far off otherwise."""
+def test_tables_i_and_v_are_at_the_papers_rate(data: Path, tmp_path: Path) -> None:
+    """VCTK is sampled at 48 kHz, the paper's set at 44.1 kHz: otherwise, LSD of a 44.1 kHz system is far off."""
     from restorebench.benchmark.registry import create
     from restorebench.benchmark.run.pairs import make_pair
 

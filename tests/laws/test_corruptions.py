@@ -1,4 +1,4 @@
-"""Laws over every registered corruption: recipes are JSON, render the same bits in any order, keep length and rate."""
+"""Laws of every registered corruption: recipes are JSON, render the same bits in any order, keep length and rate."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ OTHERS = tuple(audio_files("demo:"))[:8]
 def corruption(request: pytest.FixtureRequest) -> Corruption:
     if absent := missing_packages(registry.card("corruptions", request.param)):
         pytest.skip(f"{', '.join(absent)} not installed")
-    made: Corruption = registry.create("corruptions", request.param)
-    return made
+    instance: Corruption = registry.create("corruptions", request.param)
+    return instance
 
 
 def drawn(corruption: Corruption, clip: Audio, count: int = 6) -> list[Recipe]:
@@ -35,12 +35,12 @@ def drawn(corruption: Corruption, clip: Audio, count: int = 6) -> list[Recipe]:
 
 def test_recipes_round_trip_through_json(corruption: Corruption, speech: Audio) -> None:
     for recipe in drawn(corruption, speech):
-        again = Recipe.from_json(recipe.to_json())
-        assert again.to_json() == recipe.to_json()
-        assert pairs.render(again, speech).degraded.sha256() == pairs.render(recipe, speech).degraded.sha256()
+        parsed = Recipe.from_json(recipe.to_json())
+        assert parsed.to_json() == recipe.to_json()
+        assert pairs.render(parsed, speech).degraded.sha256() == pairs.render(recipe, speech).degraded.sha256()
 
 
-def test_order_changes_no_bit(corruption: Corruption, speech: Audio) -> None:
+def test_the_order_of_rendering_changes_no_bit(corruption: Corruption, speech: Audio) -> None:
     recipes = drawn(corruption, speech)
     forwards = [pairs.render(r, speech).degraded.sha256() for r in recipes]
     backwards = [pairs.render(r, speech).degraded.sha256() for r in reversed(recipes)]
@@ -48,7 +48,9 @@ def test_order_changes_no_bit(corruption: Corruption, speech: Audio) -> None:
     assert [r.to_json() for r in drawn(corruption, speech)] == [r.to_json() for r in recipes]
 
 
-def test_keeps_length_rate_and_the_24_bit_grid(corruption: Corruption, speech: Audio, full_band: Audio) -> None:
+def test_a_corruption_keeps_length_rate_and_the_24_bit_grid(
+    corruption: Corruption, speech: Audio, full_band: Audio
+) -> None:
     for clip in (speech, full_band, Audio(speech.samples[:400], speech.rate)):
         for recipe in drawn(corruption, clip, 3):
             pair = pairs.render(recipe, clip)
@@ -61,7 +63,7 @@ def test_keeps_length_rate_and_the_24_bit_grid(corruption: Corruption, speech: A
                 assert np.abs(side.samples).max() <= 1.0
 
 
-def test_it_does_something(corruption: Corruption, speech: Audio) -> None:
+def test_a_corruption_changes_the_sound(corruption: Corruption, speech: Audio) -> None:
     changed = [pairs.render(r, speech).degraded.sha256() for r in drawn(corruption, speech)]
     assert len(set(changed)) > 1
     assert speech.sha256() not in changed
@@ -70,6 +72,6 @@ def test_it_does_something(corruption: Corruption, speech: Audio) -> None:
 @settings(max_examples=15, deadline=None)
 @given(st.text(min_size=1), st.integers(0, 10))
 def test_streams_are_named_and_independent(name: str, draw: int) -> None:
-    one = generator("suite", name, "noise", draw).standard_normal(4)
-    assert np.array_equal(one, generator("suite", name, "noise", draw).standard_normal(4))
-    assert not np.array_equal(one, generator("suite", name, "noise", draw + 1).standard_normal(4))
+    values = generator("suite", name, "noise", draw).standard_normal(4)
+    assert np.array_equal(values, generator("suite", name, "noise", draw).standard_normal(4))
+    assert not np.array_equal(values, generator("suite", name, "noise", draw + 1).standard_normal(4))

@@ -1,4 +1,7 @@
-"""Laws of the engine, shown with real processes: same records whatever the split, what landed stays, holes are told."""
+"""Laws of the engine, tested with real processes.
+
+Every split of a run gives the same records, and finished results are kept.
+"""
 
 from __future__ import annotations
 
@@ -35,7 +38,7 @@ def one_worker(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return store
 
 
-def test_four_workers_give_the_bytes_of_one(cli: Cli, tmp_path: Path, one_worker: Path) -> None:
+def test_four_workers_give_the_same_bytes_as_one(cli: Cli, tmp_path: Path, one_worker: Path) -> None:
     done = cli(*RUN, "--store", "store", "--workers", "4")
     assert done.returncode == 0, done.stderr
     assert records(tmp_path / "store") == records(one_worker)
@@ -47,7 +50,7 @@ def test_order_of_systems_and_metrics_changes_no_byte(cli: Cli, tmp_path: Path, 
     assert records(tmp_path / "store") == records(one_worker)
 
 
-def test_system_by_system_and_metric_by_metric_is_the_same(cli: Cli, tmp_path: Path, one_worker: Path) -> None:
+def test_runs_of_single_systems_and_metrics_give_the_same_records(cli: Cli, tmp_path: Path, one_worker: Path) -> None:
     for system in SYSTEMS.split(","):
         cli("run", "demo", "--systems", system, "--metrics", "si_sdr", "--limit", "6", "--store", "store")
     done = cli(*RUN, "--store", "store")
@@ -62,7 +65,7 @@ def test_timings_are_kept_apart(one_worker: Path) -> None:
     assert (timings["value"] > 0).all()
 
 
-def test_a_second_run_does_nothing_and_says_the_same(cli: Cli, one_worker: Path) -> None:
+def test_a_second_run_computes_nothing(cli: Cli, one_worker: Path) -> None:
     before = sorted((path, path.stat().st_mtime_ns) for kind in ("pairs", "restored", "scores")
                     for path in (one_worker / kind).iterdir())  # fmt: skip
     done = cli(*RUN, "--store", one_worker)
@@ -73,8 +76,8 @@ def test_a_second_run_does_nothing_and_says_the_same(cli: Cli, one_worker: Path)
     assert "score:" not in done.stderr
 
 
-def signalled(store: Path, stage: str, what: signal.Signals) -> tuple[int, str]:
-    """Starts the run, signals it and its workers as soon as a stage is done, and gives its exit code and last words."""
+def run_and_signal(store: Path, stage: str, sent: signal.Signals) -> tuple[int, str]:
+    """Starts a run, signals it and its workers after a stage, and returns its exit code and its last error output."""
     with subprocess.Popen(
         [COMMAND, *RUN, "--store", store], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
@@ -82,66 +85,66 @@ def signalled(store: Path, stage: str, what: signal.Signals) -> tuple[int, str]:
         assert process.stderr is not None
         for line in process.stderr:
             if line.startswith(f"{stage}: "):
-                os.killpg(process.pid, what)
-                if what is signal.SIGINT:  # an impatient user
+                os.killpg(process.pid, sent)
+                if sent is signal.SIGINT:  # an impatient user interrupts twice
                     time.sleep(0.2)
-                    os.killpg(process.pid, what)
+                    os.killpg(process.pid, sent)
                 break
         errors = process.stderr.read()
         process.wait(timeout=120)
     return process.returncode, errors
 
 
-def of_session(number: int) -> list[int]:
-    """Processes of a session that still live."""
-    found = []
+def processes_of_session(session_id: int) -> list[int]:
+    """Ids of the processes of a session that are still running."""
+    process_ids = []
     for status in Path("/proc").glob("[0-9]*/stat"):
         try:
             fields = status.read_text().rpartition(")")[2].split()
         except OSError:
-            continue  # it ended meanwhile
-        if int(fields[3]) == number and fields[0] != "Z":
-            found.append(int(status.parent.name))
-    return found
+            continue  # the process has ended meanwhile
+        if int(fields[3]) == session_id and fields[0] != "Z":
+            process_ids.append(int(status.parent.name))
+    return process_ids
 
 
 def test_workers_end_with_a_parent_that_was_killed(tmp_path: Path) -> None:
-    """Not the whole group: a memory killer or a scheduler takes the parent alone."""
+    """Only the parent is killed, as by an out-of-memory killer or a scheduler, not the whole process group."""
     with subprocess.Popen(
         [COMMAND, *RUN, "--store", tmp_path / "store", "--workers", "2"],
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, start_new_session=True,
     ) as process:  # fmt: skip
         assert process.stderr is not None
         next(line for line in process.stderr if line.startswith("degrade: "))
-        assert len(of_session(process.pid)) > 1
+        assert len(processes_of_session(process.pid)) > 1
         process.kill()
         process.wait()
     deadline = time.monotonic() + 60
-    while of_session(process.pid) and time.monotonic() < deadline:
+    while processes_of_session(process.pid) and time.monotonic() < deadline:
         time.sleep(0.2)
-    assert not of_session(process.pid)
+    assert not processes_of_session(process.pid)
 
 
 @pytest.mark.parametrize("stage", ["degrade", "restore"])
-def test_kill_nine_then_run_again(tmp_path: Path, one_worker: Path, cli: Cli, stage: str) -> None:
-    """The run is killed with its workers when the next stage has begun; a rerun finishes with the same bytes."""
-    code, _ = signalled(tmp_path / "store", stage, signal.SIGKILL)
+def test_a_run_after_a_kill_gives_the_same_bytes(tmp_path: Path, one_worker: Path, cli: Cli, stage: str) -> None:
+    """The run and its workers are killed after the stage; a second run finishes with the same bytes."""
+    code, _ = run_and_signal(tmp_path / "store", stage, signal.SIGKILL)
     assert code == -signal.SIGKILL
     assert not (tmp_path / "store" / "records.csv").exists()
     done = cli(*RUN, "--store", "store")
     assert done.returncode == 0, done.stderr
-    assert f"{stage}:" not in done.stderr, "what had landed was done again"
+    assert f"{stage}:" not in done.stderr, "a finished stage was computed again"
     assert records(tmp_path / "store") == records(one_worker)
 
 
-def test_no_half_written_unit_counts(cli: Cli, tmp_path: Path, one_worker: Path) -> None:
-    """A leftover part of a unit, as a killed process leaves it, is not read."""
+def test_a_half_written_unit_does_not_stop_the_next_run(cli: Cli, tmp_path: Path, one_worker: Path) -> None:
+    """A partial file that a killed process left does not stop the next run."""
     (one_worker / "scores" / ".half.parquet.123").write_bytes(b"PAR1")
     (one_worker / "restored" / ".half.json.123").write_text("{")
     assert cli(*RUN, "--store", one_worker).returncode == 0
 
 
-def test_provenance_names_versions_and_commit(one_worker: Path) -> None:
+def test_provenance_names_versions_and_cores(one_worker: Path) -> None:
     facts = json.loads((one_worker / "provenance.json").read_text())
     assert {"restorebench", "numpy", "scipy"} <= set(facts["versions"])
     assert facts["cores"] >= 1
@@ -154,11 +157,11 @@ def test_plan_counts_what_is_cached(cli: Cli, one_worker: Path) -> None:
     assert "lsd,score,24,24,0,0" in cached.stdout
 
 
-@pytest.mark.parametrize(("what", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+@pytest.mark.parametrize(("sent", "exit_code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_leaves_a_store_that_the_next_run_continues(
-    tmp_path: Path, one_worker: Path, cli: Cli, what: signal.Signals, exit_code: int
+    tmp_path: Path, one_worker: Path, cli: Cli, sent: signal.Signals, exit_code: int
 ) -> None:
-    code, errors = signalled(tmp_path / "store", "degrade", what)
+    code, errors = run_and_signal(tmp_path / "store", "degrade", sent)
     assert code == exit_code
     assert errors.splitlines()[-1] == "restorebench: stopped; run the same command again to go on"
     assert "Traceback" not in errors
@@ -187,14 +190,14 @@ def test_a_corrected_transcript_is_scored_again(cli: Cli, tmp_path: Path) -> Non
     folder.mkdir()
     shutil.copy(BUNDLE / "kal16_01.flac", folder / "a.flac")
     (tmp_path / "mine.toml").write_text(SUITE.format(folder=folder))
-    words = []
+    word_error_rates = []
     for text in ("one two three four five six seven eight", "the birch canoe slid on the smooth planks"):
         (folder / "texts.csv").write_text(f"id,text\na,{text}\n")
         done = cli("run", "mine.toml", "--store", "s", "--format", "csv")
         assert done.returncode == 0, done.stderr
         [row] = [r for r in csv.DictReader(io.StringIO(done.stdout)) if r["value_name"] == "wer@pocketsphinx"]
-        words.append(float(row["value"]))
-    assert words[0] >= 100 > 60 > words[1]
+        word_error_rates.append(float(row["value"]))
+    assert word_error_rates[0] >= 100 > 60 > word_error_rates[1]
 
 
 def test_equal_clips_with_two_names_keep_two_rows(cli: Cli, tmp_path: Path) -> None:
@@ -224,13 +227,13 @@ def test_a_run_needs_no_fcntl(cli: Cli, tmp_path: Path) -> None:
     assert len(done.stdout.splitlines()) == 1 + 3
 
 
-def test_every_process_of_ours_ends_with_its_parent() -> None:
-    """Pools come from one place, whose processes look for their parent."""
-    product = [path for folder in ("benchmark", "corruptions", "metrics", "reports", "systems")
+def test_only_one_module_creates_worker_pools() -> None:
+    """Only `pool.py` creates pools of worker processes; its workers end when their parent has ended."""
+    sources = [path for folder in ("benchmark", "corruptions", "metrics", "reports", "systems")
                for path in (ROOT / folder).rglob("*.py")]  # fmt: skip
-    made = [
+    creating_files = [
         p.name
-        for p in product
+        for p in sources
         if re.search(r"\b(ProcessPoolExecutor|multiprocessing\.Pool)\(", p.read_text(encoding="utf-8"))
     ]
-    assert made == ["pool.py"]
+    assert creating_files == ["pool.py"]

@@ -290,7 +290,7 @@ def test_the_command_states_size_and_licence(cli: Cli, tmp_path: Path, monkeypat
     FAKES["vctk"].write(tmp_path / "vctk")
     small_copy = cli("data", "fetch", "vctk", "--from", str(tmp_path / "vctk"))
     assert small_copy.returncode == 2
-    assert "2 files wav48_silence_trimmed/p360/*_mic1.flac; wanted 125 or more; a folder with its archives" in (
+    assert "2 files wav48_silence_trimmed/p360/*_mic1.flac; wanted 125 or more; or name a folder with the archives" in (
         small_copy.stderr
     )
     assert cli("data", "fetch", "gtcrn", "--from", ".").returncode == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import shutil
 import zipfile
 from collections.abc import Callable
@@ -102,9 +103,10 @@ CHANGES: dict[str, tuple[Callable[[Members], None], str]] = {
 def test_a_changed_pack_is_refused(change_name: str, stores: Path, tmp_path: Path) -> None:
     change, message = CHANGES[change_name]
     forged = changed(stores / "ours.rbz", tmp_path / "f.rbz", change)
-    with pytest.raises(RequestError, match=message.replace("/", "/")):
+    with pytest.raises(RequestError, match=re.escape(message)):
         unpack(forged, tmp_path / "into")
     assert not (tmp_path / "outside").exists()
+    assert not Path("/tmp/outside").exists()
 
 
 def test_a_flipped_byte_in_the_scores_is_refused(stores: Path, tmp_path: Path) -> None:
@@ -184,8 +186,8 @@ def test_different_systems_of_one_name_are_reported(stores: Path, tmp_path: Path
     jobs = tuple(replace(job, key=f"{job.key}0") if job.system == "spectral-gate" else job for job in plan.jobs)
     Store(tmp_path / "other").put_plan(replace(plan, jobs=jobs))
     with joined([stores / "ours", tmp_path / "other"]) as (_, notes):
-        assert [note for note in notes if "its spectral-gate is another one" in note]
-        assert not [note for note in notes if "its unprocessed is another one" in note]
+        assert [note for note in notes if "its spectral-gate differs from the earlier source's" in note]
+        assert not [note for note in notes if "its unprocessed differs" in note]
 
 
 def test_a_value_that_is_not_a_number_is_refused(stores: Path, tmp_path: Path) -> None:
@@ -231,7 +233,7 @@ def test_malformed_manifests_are_refused(manifest: bytes, stores: Path, tmp_path
 def test_compression_methods_that_ignore_a_declared_size_are_refused(method: int, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "f.rbz", "w", method) as archive:
         archive.writestr("scores/a.parquet", b"0" * 1000)
-    with pytest.raises(RequestError, match="packed by a method that no pack uses"):
+    with pytest.raises(RequestError, match="is encrypted, or compressed by a method that no pack uses"):
         unpack(tmp_path / "f.rbz", tmp_path / "into")
 
 

