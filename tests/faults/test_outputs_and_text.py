@@ -72,7 +72,7 @@ def test_a_folder_is_no_output_file_and_a_file_no_output_folder(tmp_path: Path) 
         require_folder(tmp_path / "x" / "y")
 
 
-def test_a_stopped_score_resumes(clips: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_stopped_score_resumes(clips: Path, tmp_path: Path) -> None:
     """Rows of a stopped call are reused where nothing changed."""
     out = tmp_path / "scores.csv"
     whole = score_files(clips, ["lsd"], references=clips)
@@ -98,15 +98,21 @@ def test_a_stopped_score_resumes(clips: Path, tmp_path: Path, monkeypatch: pytes
 def test_a_killed_score_keeps_its_rows(clips: Path, cli: Cli, tmp_path: Path) -> None:
     command = ["score", "--estimates", "clips", "--metrics", "dnsmos", "--workers", "1", "--out", "x.csv"]
     process = subprocess.Popen([str(COMMAND), *command], cwd=tmp_path, stderr=subprocess.DEVNULL)
+    rows = tmp_path / ".x.csv.rows"
     deadline = time.monotonic() + 120
-    while not (tmp_path / ".x.csv.rows").exists() and time.monotonic() < deadline and process.poll() is None:
+    while not (rows.exists() and b"\n" in rows.read_bytes()) and time.monotonic() < deadline:
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "x.csv").exists()
+    [[key, row], *others] = [json.loads(line) for line in rows.read_text().split("\n")[:-1]]
+    marked = [[key, row | {"dnsmos.ovl": 7.0}], *others]
+    rows.write_text("".join(f"{json.dumps(entry)}\n" for entry in marked))
     done = cli(*command)
     assert done.returncode == 0, done.stderr
-    assert len(pd.read_csv(tmp_path / "x.csv")) == 3
+    table = pd.read_csv(tmp_path / "x.csv").set_index("id")
+    assert len(table) == 3
+    assert table.loc[row["id"], "dnsmos.ovl"] == 7.0, "the row of the killed call is reused"
     assert not (tmp_path / ".x.csv.rows").exists()
 
 

@@ -137,11 +137,20 @@ def test_a_run_after_a_kill_gives_the_same_bytes(tmp_path: Path, one_worker: Pat
     assert records(tmp_path / "store") == records(one_worker)
 
 
-def test_a_half_written_unit_does_not_stop_the_next_run(cli: Cli, tmp_path: Path, one_worker: Path) -> None:
-    """A partial file that a killed process left does not stop the next run."""
-    (one_worker / "scores" / ".half.parquet.123").write_bytes(b"PAR1")
-    (one_worker / "restored" / ".half.json.123").write_text("{")
-    assert cli(*RUN, "--store", one_worker).returncode == 0
+def test_part_files_of_a_killed_process_are_not_read_and_old_ones_are_removed(
+    cli: Cli, tmp_path: Path, one_worker: Path
+) -> None:
+    """A part file of today may belong to a run that is writing it."""
+    shutil.copytree(one_worker, tmp_path / "s")
+    old = tmp_path / "s" / "scores" / ".0123456789abcdef.part"
+    new = tmp_path / "s" / "restored" / ".fedcba9876543210.part"
+    old.write_bytes(b"PAR1")
+    new.write_text("{")
+    os.utime(old, (time.time() - 2 * 24 * 3600,) * 2)
+    assert cli(*RUN, "--store", "s").returncode == 0
+    assert records(tmp_path / "s") == records(one_worker)
+    assert new.exists()
+    assert not old.exists()
 
 
 def test_provenance_names_versions_and_cores(one_worker: Path) -> None:
