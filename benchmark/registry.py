@@ -14,6 +14,7 @@ import difflib
 import importlib
 import importlib.metadata
 import inspect
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -123,16 +124,33 @@ def create(kind: Kind, name: str, **keywords: Any) -> Any:
     factory = find(kind, name)
     positional = [arguments.pop("argument")] if "argument" in arguments else []
     where = "benchmark/README.md" if kind == "corpora" else f"`restorebench list {kind}`"
-    parameters = inspect.signature(factory).parameters.values()
-    known = [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
-    takes_any = any(one.kind == one.VAR_KEYWORD for one in parameters)
-    if not takes_any and (refused := sorted((arguments.keys() | keywords.keys()) - set(known))):
-        wanted = f"; it takes {', '.join(known)}" if known else ""
-        raise RequestError(f"{singular(kind)} {name}: takes no {' and no '.join(refused)}{wanted}; see {where}")
+    if fault := _misfit(factory, positional, {**arguments, **keywords}):
+        raise RequestError(f"{singular(kind)} {name}: {fault}; see {where}")
     try:
         return factory(*positional, **arguments, **keywords)
     except (TypeError, ValueError) as error:
         raise RequestError(f"{singular(kind)} {name}: {error}; see {where}") from error
+
+
+def _misfit(factory: Callable[..., Any], positional: Sequence[Any], keywords: Mapping[str, Any]) -> str:
+    """Why a factory cannot be called with these arguments; "" if it can, or if it has no signature to read."""
+    try:
+        signature = inspect.signature(factory, follow_wrapped=False)
+    except (TypeError, ValueError):
+        return ""
+    parameters = signature.parameters.values()
+    known = [one.name for one in parameters if one.kind in (one.POSITIONAL_OR_KEYWORD, one.KEYWORD_ONLY)]
+    takes = f"; it takes {', '.join(known)}" if known else ""
+    takes_any = any(one.kind == one.VAR_KEYWORD for one in parameters)
+    if not takes_any and (refused := sorted(keywords.keys() - set(known))):
+        return f"takes no {' and no '.join(refused)}{takes}"
+    if positional and not any(one.kind in (one.POSITIONAL_OR_KEYWORD, one.VAR_POSITIONAL) for one in parameters):
+        return f"takes nothing after a colon (seen: {positional[0]})"
+    try:
+        signature.bind(*positional, **keywords)
+    except TypeError as error:
+        return f"{error}{takes}"
+    return ""
 
 
 def missing_packages(card: Card) -> list[str]:

@@ -30,7 +30,7 @@ class CheckpointRow(ABC, Generic[AnyCard]):
         self.card: AnyCard = card
         self.config, self.shipped = config, shipped
 
-    def __call__(self, checkpoint: Path | None = None, options: Mapping[str, str] | None = None) -> Any:
+    def __call__(self, *, checkpoint: Path | None = None, options: Mapping[str, str] | None = None) -> Any:
         """The component with the sampling options of its name. Raises RequestError without a checkpoint, or for a
         checkpoint of another variant."""
         if checkpoint is None and self.shipped:

@@ -6,7 +6,7 @@ The worker that made a unit writes it atomically, so a killed run loses at most 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from itertools import groupby
 from typing import Any, TypeVar
 
@@ -62,11 +62,11 @@ def run(
     for error in damaged:
         LOG.warning("%s; measured again", error)
     if forgotten := forget_failures(plan, store, retry_failed, outcomes):
-        LOG.warning("%d failures of an earlier run are tried again", len(forgotten))
+        LOG.warning("%d failures of an earlier run are tried again", forgotten)
+        outcomes = store.outcomes()
     pairs = [PairUnit(store.root, plan.suite, t) for t in _distinct_trials(plan) if store.note("pairs", t.key) is None]
-    scored = outcomes.keys() - forgotten
     restorations = {isolated: _restorations(plan, store, isolated) for isolated in (False, True)}
-    scores = {isolated: list(_scores(plan, store, scored, isolated)) for isolated in (False, True)}
+    scores = {isolated: list(_scores(plan, store, outcomes, isolated)) for isolated in (False, True)}
     speech = _speech(plan, store)
     _build_environments(plan, restorations[True], scores[True], speech, progress)
     # One process drives all components with an environment of their own, so that each is in memory only once.
@@ -132,7 +132,7 @@ def _speech(plan: Plan, store: Store) -> list[SpeakUnit]:
     return [SpeakUnit(store.root, tuple(todo[i : i + SENTENCES])) for i in range(0, len(todo), SENTENCES)]
 
 
-def _scores(plan: Plan, store: Store, scored: Set[str], isolated: bool) -> Iterator[TrialUnit]:
+def _scores(plan: Plan, store: Store, scored: Collection[str], isolated: bool) -> Iterator[TrialUnit]:
     cards = plan.metric_cards
     chosen = {name for name, card in cards.items() if bool(card.environment) == isolated}
     for jobs in plan.by_trial.values():
@@ -148,11 +148,11 @@ def _scores(plan: Plan, store: Store, scored: Set[str], isolated: bool) -> Itera
             yield TrialUnit(store.root, todo, tuple(job for job in jobs if todo[job.key]))
 
 
-def forget_failures(plan: Plan, store: Store, retry_failed: bool, outcomes: Outcomes) -> set[str]:
+def forget_failures(plan: Plan, store: Store, retry_failed: bool, outcomes: Outcomes) -> int:
     """Drops failed units, so that a run tries them again; without `retry_failed`, only those marked `MAY_PASS`.
 
     With `retry_failed`, a sound whose hash is wrong counts as failed too. outcomes: of the store's records. Returns the
-    keys of the dropped records.
+    number of dropped failed scores.
     """
 
     def again(why: str) -> bool:
@@ -198,14 +198,14 @@ def _sound_is_intact(store: Store, kind: Kind, job: Job, note: Mapping[str, Any]
     return True
 
 
-def forget_failed_scores(plan: Plan, store: Store, outcomes: Outcomes, again: Callable[[str], bool] = bool) -> set[str]:
-    """Drops the plan's failed scores if `again(reason)` is true, so that a run measures them. Returns their keys."""
-    failed = {key for key, why in outcomes.items() if why and again(why)}
+def forget_failed_scores(plan: Plan, store: Store, outcomes: Outcomes, again: Callable[[str], bool] = bool) -> int:
+    """Drops the plan's failed scores if `again(reason)` is true, so that a run measures them. Returns their number."""
+    failed = {key for key, reasons in outcomes.items() if any(again(why) for why in reasons)}
     if not failed:
-        return failed
+        return 0
     planned = {
         score_key(job, card, plan.signatures[name]) for job in plan.jobs for name, card in plan.metric_cards.items()
     }
     for rows in ROWS:
         store.drop_failures(rows, failed & planned)
-    return failed & planned
+    return len(failed & planned)

@@ -40,8 +40,8 @@ SORTED_BY = [(f.name, "ascending") for f in fields(Record) if f.name not in ("va
 ORDER = "order.txt"
 """File in the folder of the plans that lists the names of the plans' files, the latest last."""
 ROWS: tuple[Rows, ...] = ("scores", "timings")
-Outcomes = dict[str, str]
-"""Key of records -> the reason why one of its values is absent, or ""."""
+Outcomes = dict[str, set[str]]
+"""Key of records -> the reasons why values of it are absent; empty if none is."""
 Kind = Literal["pairs", "restored", "spoken", "cost"]
 """Kinds of notes: on degraded clips, on restored clips, on synthetic speech, and on memory and time of systems."""
 
@@ -189,7 +189,9 @@ class Store:
 
 def _add_outcomes(outcomes: Outcomes, records: pa.Table) -> None:
     for key, why in zip(records["key"].to_pylist(), records["why"].to_pylist(), strict=True):
-        outcomes[key] = outcomes.get(key) or why
+        reasons = outcomes.setdefault(key, set())
+        if why:
+            reasons.add(why)
 
 
 def _plan(path: Path) -> Plan:

@@ -1,4 +1,4 @@
-"""Sizes of DCCRN. The defaults are DCCRN-E's, of 3.7 million parameters."""
+"""Sizes of DCCRN. The defaults are those of DCCRN-E in its authors' repository: 3.7 million parameters."""
 
 from __future__ import annotations
 
@@ -35,6 +35,6 @@ class DccrnConfig(BaseModel):
             raise ValueError("channels: wanted even numbers, half for real and half for imaginary parts")
         if self.fft % (2 << len(self.channels)):
             raise ValueError(f"fft: wanted a multiple of {2 << len(self.channels)}, since each stage halves the bins")
-        if not self.hop <= self.window <= self.fft:
-            raise ValueError("wanted hop <= window <= fft")
+        if not self.hop < self.window <= self.fft:
+            raise ValueError("wanted hop < window <= fft: a Hann window is 0 at its start")
         return self

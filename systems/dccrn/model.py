@@ -16,6 +16,7 @@ from restorebench.systems.dccrn.config import DccrnConfig
 
 KERNEL, STRIDE = (5, 2), (2, 1)
 """Over (bins, frames)."""
+EPSILON = 1e-8
 State = tuple[Tensor, Tensor]
 
 
@@ -84,33 +85,40 @@ class Dccrn(nn.Module):
                 nn.init.normal_(layer.weight, std=0.05)
                 nn.init.zeros_(layer.bias) if layer.bias is not None else None
 
-    def forward(self, audio: Tensor, chunk: int = 0) -> Tensor:
-        """Enhanced audio [batch, time] of audio of the same shape.
-
-        chunk: frames that are processed at once, so that memory does not grow with the clip; 0: all of them. The
-        output does not depend on it, but for rounding. Only in evaluation mode.
-        """
+    def forward(self, audio: Tensor) -> Tensor:
+        """Enhanced audio [batch, time] of audio of the same shape."""
         spectrum = self.spectrum(audio)
-        mask = self.mask(spectrum) if not chunk else self._mask_in_chunks(spectrum, chunk)
-        return self.sound(masked(spectrum, mask), audio.shape[1])
+        return self.sound(masked(spectrum, self.mask(spectrum)), audio.shape[1])
+
+    def enhance(self, audio: Tensor, chunk: int) -> Tensor:
+        """What `forward` gives in evaluation mode, except for rounding.
+
+        chunk: number of frames that are processed at once. Beside the audio itself, memory does not grow with the clip.
+        """
+        window, hop, context = self.config.window, self.config.hop, len(self.encoder)
+        padded = self.padded(audio)
+        frames = (padded.shape[1] - window) // hop + 1
+        total, weight, state = torch.zeros_like(padded), torch.zeros_like(padded[:1]), None
+        for start in range(0, frames, chunk):
+            stop = min(start + chunk, frames)
+            before, after = max(0, start - context), min(stop + context, frames)
+            spectrum = self.spectrum_of_padded(padded[:, before * hop : (after - 1) * hop + window])
+            stages = [stage[..., start - before :] for stage in self._encoded(spectrum)]
+            hidden, state = self._recurrent(stages[-1][..., : stop - start], state)
+            ahead, _ = self._recurrent(stages[-1][..., stop - start :], state)
+            mask = self._decoded(torch.cat([hidden, ahead], dim=3), stages)
+            enhanced = masked(spectrum[..., start - before :], mask)[..., : stop - start]
+            sounds, squares = self.overlapped(enhanced)
+            span = slice(start * hop, (stop - 1) * hop + window)
+            total[:, span] += sounds
+            weight[:, span] += squares
+        return (total / (weight + EPSILON))[:, window - hop : window - hop + audio.shape[1]]
 
     def mask(self, spectrum: Tensor) -> Tensor:
         """Complex mask [batch, bin, frame] of a spectrum of the same shape; the mean (bin 0) is removed."""
         stages = self._encoded(spectrum)
         hidden, _ = self._recurrent(stages[-1])
         return self._decoded(hidden, stages)
-
-    def _mask_in_chunks(self, spectrum: Tensor, chunk: int) -> Tensor:
-        context, frames = len(self.encoder), spectrum.shape[2]
-        masks, state = [], None
-        for start in range(0, frames, chunk):
-            stop = min(start + chunk, frames)
-            before = max(0, start - context)
-            stages = [stage[..., start - before :] for stage in self._encoded(spectrum[..., before : stop + context])]
-            hidden, state = self._recurrent(stages[-1][..., : stop - start], state)
-            ahead, _ = self._recurrent(stages[-1][..., stop - start :], state)
-            masks.append(self._decoded(torch.cat([hidden, ahead], dim=3), stages)[..., : stop - start])
-        return torch.cat(masks, dim=2)
 
     def _encoded(self, spectrum: Tensor) -> list[Tensor]:
         """Output of each encoder stage [batch, channel, bin, frame]."""
@@ -131,16 +139,21 @@ class Dccrn(nn.Module):
     def _decoded(self, signal: Tensor, stages: list[Tensor]) -> Tensor:
         for stage, skipped in zip(self.decoder, reversed(stages), strict=True):
             signal = stage(signal, skipped)
+        signal = signal.float()  # complex numbers have no bfloat16
         mask: Tensor = functional.pad(torch.complex(signal[:, 0], signal[:, 1]), (0, 0, 1, 0))
         return mask
 
+    def padded(self, audio: Tensor) -> Tensor:
+        """Audio with zeros on both sides, so that every sample is in all frames around it."""
+        edge = self.config.window - self.config.hop
+        return functional.pad(audio, (edge, edge + -(audio.shape[1] + edge) % self.config.hop))
+
     def spectrum(self, audio: Tensor) -> Tensor:
-        """Complex spectrum [batch, bin, frame] of audio [batch, time], padded so that every sample is in all frames
-        around it."""
-        window, hop = self.config.window, self.config.hop
-        edge = window - hop
-        padded = functional.pad(audio, (edge, edge + -(audio.shape[1] + edge) % hop))
-        frames = padded.unfold(1, window, hop) * self.window
+        """Complex spectrum [batch, bin, frame] of audio [batch, time]."""
+        return self.spectrum_of_padded(self.padded(audio))
+
+    def spectrum_of_padded(self, audio: Tensor) -> Tensor:
+        frames = audio.unfold(1, self.config.window, self.config.hop) * self.window
         spectrum: Tensor = torch.fft.rfft(frames, self.config.fft)
         return spectrum.transpose(1, 2)
 
@@ -150,12 +163,16 @@ class Dccrn(nn.Module):
         The authors' program inverts the transform by a pseudo-inverse instead; the outputs differ by about 0.3 % of
         the peak for random weights.
         """
+        sounds, squares = self.overlapped(spectrum)
+        edge = self.config.window - self.config.hop
+        return (sounds / (squares + EPSILON))[:, edge : edge + samples]
+
+    def overlapped(self, spectrum: Tensor) -> tuple[Tensor, Tensor]:
+        """Sums of the windowed frames [batch, time] and of the squared windows [1, time]."""
         window, hop = self.config.window, self.config.hop
         frames = torch.fft.irfft(spectrum.transpose(1, 2), self.config.fft)[..., :window] * self.window
         squares = (self.window**2).expand(1, frames.shape[1], window)
-        sound = overlap_add(frames, hop) / (overlap_add(squares, hop) + 1e-8)
-        edge = window - hop
-        return sound[:, edge : edge + samples]
+        return overlap_add(frames, hop), overlap_add(squares, hop)
 
 
 def masked(spectrum: Tensor, mask: Tensor) -> Tensor:

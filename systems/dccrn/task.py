@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from restorebench.benchmark.errors import RequestError
 from restorebench.benchmark.types import Audio
 from restorebench.systems.dccrn.config import DccrnConfig
 from restorebench.systems.dccrn.model import Dccrn, si_snr
@@ -15,12 +16,24 @@ from restorebench.systems.training.config import RunConfig, parse
 from restorebench.systems.training.data import Batch
 from restorebench.systems.training.task import SingleModelTask, Values
 
+UNREAD = ("tokenizer", "teacher", "sampling", "losses", "labels")
+"""Tables of a config that this task does not read."""
+
 
 class DccrnTask(SingleModelTask[Dccrn]):
     kind = "dccrn"
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)
+        if unread := [name for name in UNREAD if getattr(config, name)]:
+            raise RequestError(
+                f"{config.name}: {unread[0]} has settings, but training DCCRN reads none; remove [{unread[0]}]"
+            )
+        if config.training.ema:
+            raise RequestError(
+                f"{config.name}: training.ema = {config.training.ema:g}; wanted 0: averaged weights do not fit the "
+                "statistics of batch normalisation"
+            )
         self.model_config: DccrnConfig = parse(DccrnConfig, config.model, f"{config.name}: model")
         self.rate = self.model_config.rate
         self.module = Dccrn(self.model_config)

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
     from torch import Tensor, nn
 
 FORMAT = "restorebench-checkpoint-1"
+STATISTICS = ("running_mean", "running_var", "num_batches_tracked")
+"""Buffers of batch normalisation."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +97,12 @@ def training_facts(card: Mapping[str, Any], source: Path) -> dict[str, Any]:
 
 
 def parameters(path: Path) -> int:
-    """Number of parameters in a checkpoint file; a codec in a separate file is not counted."""
+    """Number of parameters in a checkpoint, without statistics of batch normalisation and a codec in another file."""
     from safetensors import safe_open
 
     with safe_open(path, framework="numpy") as file:
-        return sum(math.prod(file.get_slice(key).get_shape()) for key in file.keys())  # noqa: SIM118  # no mapping
+        names = [name for name in file.keys() if not name.endswith(STATISTICS)]  # noqa: SIM118  # no mapping
+        return sum(math.prod(file.get_slice(name).get_shape()) for name in names)
 
 
 def read(path: Path, kind: str) -> Checkpoint:

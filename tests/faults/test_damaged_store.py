@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ import pytest
 import restorebench as rb
 from restorebench.benchmark.audio import read
 from restorebench.benchmark.core.atomic import LEFT_OVER_S, open_atomic, write_atomic
+from restorebench.benchmark.core.progress import silent
 from restorebench.benchmark.data.locations import BUNDLE
 from restorebench.benchmark.errors import MAY_PASS, RequestError
 from restorebench.benchmark.plan.plan import Plan
@@ -133,10 +135,29 @@ def test_one_absent_value_of_a_metric_is_tried_again(tmp_path: Path) -> None:
     assert len(rows) > 1
     for path in (store.root / "scores").glob("*.parquet"):
         path.unlink()
-    absent = replace(first, value=None, components="{}", why=f"{MAY_PASS}a.wav: there is no such file")
-    store.put("scores", [absent, *(row for row in rows if row is not first)])
-    assert store.outcomes()[first.key] == absent.why
-    execute(plan, store.root, workers=1)
+    second = min((row for row in rows if row is not first), key=lambda row: row.value_name)
+    whys = (f"{MAY_PASS}a.wav: there is no such file", "digital silence")
+    for one, other in (whys, reversed(whys)):
+        absent = [replace(row, value=None, components="{}", why=why) for row, why in ((first, one), (second, other))]
+        store.put("scores", [*absent, *(row for row in rows if row not in (first, second))])
+        assert store.outcomes()[first.key] == set(whys)
+        execute(plan, store.root, workers=1)
+        assert (store.root / "records.csv").read_bytes() == before
+
+
+def test_a_number_beside_a_failure_is_not_measured_again(store: Store, plan: Plan) -> None:
+    """One unit has a failure of a value, another unit has its number, as after stores were copied together."""
+    before = (store.root / "records.csv").read_bytes()
+    first, *_, last = [Record(**row) for row in store.table("scores").to_pylist()]
+    store.put("scores", [replace(first, value=None, components="{}", why=f"{MAY_PASS}out of memory"), last])
+    totals: dict[str, int] = {}
+
+    def record(stage: str, total: int, steps: Iterator[int]) -> None:
+        totals[stage] = total
+        silent(stage, total, steps)
+
+    execute(plan, store.root, workers=1, progress=record)
+    assert totals["score"] == 0
     assert (store.root / "records.csv").read_bytes() == before
 
 

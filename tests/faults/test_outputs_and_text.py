@@ -100,8 +100,8 @@ def test_a_killed_score_keeps_its_rows(clips: Path, cli: Cli, tmp_path: Path) ->
     process = subprocess.Popen([str(COMMAND), *command], cwd=tmp_path, stderr=subprocess.DEVNULL)
     rows = tmp_path / ".x.csv.rows"
     deadline = time.monotonic() + 120
-    while not (rows.exists() and b"\n" in rows.read_bytes()) and time.monotonic() < deadline:
-        time.sleep(0.02)
+    while not (rows.exists() and b"\n" in rows.read_bytes()) and time.monotonic() < deadline and process.poll() is None:
+        time.sleep(0.01)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
     assert not (tmp_path / "x.csv").exists()

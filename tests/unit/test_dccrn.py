@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch")
+
+from torch.utils._python_dispatch import TorchDispatchMode  # noqa: E402
 
 from restorebench.benchmark import registry  # noqa: E402
 from restorebench.benchmark.errors import RequestError  # noqa: E402
@@ -85,7 +88,36 @@ def test_the_inverse_transform_gives_the_samples_back(samples: int) -> None:
 @torch.inference_mode()
 def test_processing_in_chunks_equals_processing_at_once(chunk: int) -> None:
     model, audio = random_model(channels=[4, 6, 6]), torch.randn(2, 601)
-    torch.testing.assert_close(model(audio, chunk), model(audio), rtol=0, atol=1e-6)
+    torch.testing.assert_close(model.enhance(audio, chunk), model(audio), rtol=0, atol=1e-6)
+
+
+class LargestTensor(TorchDispatchMode):
+    """Notes the number of elements of the largest tensor that an operation returns."""
+
+    elements = 0
+
+    def __torch_dispatch__(self, operation: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        result = operation(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.elements = max(self.elements, result.numel())
+        return result
+
+
+def test_memory_for_chunks_does_not_grow_with_the_clip() -> None:
+    """No tensor is larger than the padded audio."""
+    model = random_model(window=400, hop=100, fft=512, channels=[4, 4, 4])
+    audio = torch.zeros(1, 16_000 * 40)
+    with torch.inference_mode(), LargestTensor() as seen:
+        model.enhance(audio, 160)
+    assert audio.numel() <= seen.elements <= audio.numel() + 1000
+
+
+def test_mixed_precision_trains() -> None:
+    config = run_config(DCCRN, training={"precision": "bf16-mixed"}, data={"seconds": 0.5})
+    task = DccrnTask(config)
+    task.setup(launch_fabric(config))
+    batch = {"clean": torch.randn(2, 8000), "degraded": torch.randn(2, 8000), "index": torch.arange(2)}
+    assert math.isfinite(task.step([batch], 0)["si-snr"])
 
 
 @torch.inference_mode()
@@ -125,10 +157,10 @@ def test_training_on_one_batch_improves_its_si_snr() -> None:
 def test_a_trained_checkpoint_restores_whole_clips(tmp_path: Path) -> None:
     checkpoint = trained(tmp_path / "run", run_config(DCCRN))
     system = registry.create("systems", f"dccrn@{checkpoint}")
-    assert system.card.parameters == sum(weight.numel() for weight in system.model.parameters()) + sum(
-        weight.numel() for weight in system.model.buffers() if weight is not system.model.window
-    )
-    audio = Audio(np.random.default_rng(0).normal(0, 0.1, 7_777).astype(np.float32), 16_000)
+    assert system.card.parameters == sum(weight.numel() for weight in system.model.parameters())
+    noise = np.random.default_rng(0).normal(0, 0.1, 7_777).astype(np.float32)
+    noise.setflags(write=False)
+    audio = Audio(noise[::-1], 16_000)
     [first], [second] = system.restore([audio], [0]), system.restore([audio], [1])
     assert first.samples.shape == (7_777,)
     assert np.array_equal(first.samples, second.samples)
@@ -143,10 +175,22 @@ def test_a_trained_checkpoint_restores_whole_clips(tmp_path: Path) -> None:
     [
         ({"channels": [3]}, "channels: wanted even numbers"),
         ({"fft": 500}, "fft: wanted a multiple of 128"),
-        ({"hop": 500}, "wanted hop <= window <= fft"),
+        ({"hop": 400}, "wanted hop < window <= fft"),
         ({"units": 0}, "units: Input should be greater than or equal to 1"),
     ],
 )
 def test_impossible_sizes_are_refused(table: dict[str, object], fault: str) -> None:
     with pytest.raises(RequestError, match=fault):
         DccrnTask(run_config(DCCRN | {"model": table}))
+
+
+@pytest.mark.parametrize(
+    ("tables", "fault"),
+    [
+        ({"losses": {"si_snr": 3}}, r"training DCCRN reads none; remove \[losses\]"),
+        ({"training": {"ema": 0.9}}, "training.ema = 0.9; wanted 0: averaged weights do not fit"),
+    ],
+)
+def test_settings_that_would_have_no_effect_are_refused(tables: dict[str, object], fault: str) -> None:
+    with pytest.raises(RequestError, match=fault):
+        DccrnTask(run_config(DCCRN, **tables))

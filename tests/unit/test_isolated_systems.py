@@ -30,7 +30,7 @@ def test_absent_weights_are_refused_with_the_fetch_command(
 
 
 def test_no_other_checkpoint_can_be_named() -> None:
-    with pytest.raises(RequestError, match="system voicefixer@FILE: takes no checkpoint; see"):
+    with pytest.raises(RequestError, match="system voicefixer@FILE: takes no checkpoint; it takes options; see"):
         registry.create("systems", "voicefixer@FILE")
 
 
