@@ -85,7 +85,7 @@ def test_a_seed_gives_the_same_sound_in_any_batch(tmp_path: Path) -> None:
     checkpoint = random_checkpoint(
         tmp_path / "wide.safetensors", shape, CODEC | {"codebooks": 4, "codebook_size": 1024}
     )
-    system = masksr(checkpoint)
+    system = masksr(checkpoint=checkpoint)
     rng = np.random.default_rng(2)
     clips = [Audio(rng.normal(scale=0.1, size=n).astype(np.float32), 16_000) for n in (16_000, 40_000, 5, 23_456)]
     together = system.restore(clips, [5, 6, 7, 8])

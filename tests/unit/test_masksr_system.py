@@ -54,9 +54,9 @@ def test_a_checkpoint_is_a_row_of_a_suite(cli: Cli, tmp_path: Path) -> None:
 
 
 def test_the_checkpoint_is_part_of_the_identity(tmp_path: Path) -> None:
-    first = masksr(random_checkpoint(tmp_path / "a.safetensors"))
+    first = masksr(checkpoint=random_checkpoint(tmp_path / "a.safetensors"))
     other = random_checkpoint(tmp_path / "b.safetensors", {"width": 16, "heads": 2, "window": 1280, "seconds": 0.5})
-    assert system_identity(first, CLIP) != system_identity(masksr(other), CLIP)
+    assert system_identity(first, CLIP) != system_identity(masksr(checkpoint=other), CLIP)
 
 
 MEMORY = """
@@ -65,7 +65,7 @@ from pathlib import Path
 import numpy as np
 from restorebench.benchmark.types import Audio
 from restorebench.systems.masksr.rows import masksr
-system = masksr(Path(sys.argv[1]))
+system = masksr(checkpoint=Path(sys.argv[1]))
 def restore(seconds):
     clip = Audio(np.random.default_rng(0).normal(scale=0.1, size=seconds * 16_000).astype(np.float32), 16_000)
     [restored] = system.restore([clip], [0])

@@ -252,10 +252,10 @@ def test_a_checkpoint_of_another_variant_or_kind_is_refused(tmp_path: Path) -> N
 
     path = random_sise(tmp_path / "sise.safetensors")
     with pytest.raises(RequestError, match="with a semantic layer; sise-wo-dis is the other variant"):
-        sise_wo_dis(path)
+        sise_wo_dis(checkpoint=path)
     with pytest.raises(RequestError, match="another variant than sise-nano"):
-        sise_nano(path)
+        sise_nano(checkpoint=path)
     with pytest.raises(RequestError, match="no public weights; train it"):
         sise()
     with pytest.raises(RequestError, match="kind 'sise', wanted 'masksr'"):
-        masksr(path)
+        masksr(checkpoint=path)
