@@ -47,8 +47,8 @@ class ReverbStep(Step):
     target: Target = "dry"
     """early: the reference is convolved with the RIR up to 50 ms after its peak (decision D33)."""
     limited: bool = False
-    """Scale the wet signal to a peak of 0.98 where its peak exceeds 0.99, as VoiceFixer does: a measured RIR raises the
-    level by 5 to 32 dB if its direct sound has the level of the dry target."""
+    """If the peak of the wet signal exceeds 0.99, scale the whole signal to a peak of 0.98, as VoiceFixer does. A
+    measured RIR with `normalise` raises the level by 5 to 32 dB."""
 
     def severities(self, seconds: float | None) -> dict[str, Quantity]:
         t60_s = getattr(self.rir, "t60_s", None)

@@ -19,7 +19,8 @@ CONFIDENCE = 0.95
 BOOTSTRAPPED = 5
 """Smallest number of clusters for which the bootstrap t is computed."""
 FEWEST_APART = 4
-"""An interval needs this many clusters whose score is not the most common one; with fewer than 5, all but one."""
+"""Number of clusters whose score must differ from the most common score, for an interval to be shown. With fewer than 5
+clusters in total, all clusters but one must differ."""
 FEW = 12
 """Number of clusters below which the coverage of an interval is under 90 % for strongly skewed scores."""
 
@@ -54,7 +55,7 @@ def rare_interval(events: float, total: float) -> Interval:
     """Clopper & Pearson's interval of a rate whose events are rare and taken as independent.
 
     Args:
-        events: Number of events; not necessarily whole, since a clip's seeds are averaged.
+        events: Number of events; may be fractional, because a clip's counts are averaged over its seeds.
         total: Number of possible events; at least `events`.
     """
     tail = (1 - CONFIDENCE) / 2

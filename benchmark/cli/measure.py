@@ -49,7 +49,9 @@ def _pool(engine: Engine, address: str, workers: int | None) -> Pool | None:
             raise RequestError("--address names a Ray cluster; add --engine ray")
         return None
     if address and workers:
-        raise RequestError("--workers counts processes of this machine; a Ray cluster has the processors of its nodes")
+        raise RequestError(
+            "--workers sets the processes of this machine; a Ray cluster (--address) uses its own: leave out --workers"
+        )
     from restorebench.benchmark.run.ray_pool import RayWorkers
 
     return RayWorkers(address, None if address else _workers(workers))
@@ -67,7 +69,7 @@ def _with_checkpoints(systems: str, pattern: str) -> str:
 
     files = by_number([Path(name) for name in glob(pattern, recursive=True)])  # noqa: PTH207  # may be absolute
     if not files:
-        raise RequestError(f"--checkpoints {pattern}: no such files; wanted a pattern, as 'runs/*/*.safetensors'")
+        raise RequestError(f"--checkpoints {pattern}: no such files; wanted a pattern such as 'runs/*/*.safetensors'")
     if odd := next((file for file in files if set(",?") & set(str(file))), None):
         raise RequestError(
             f"{odd}: a comma or question mark has a meaning in systems' names; rename the file or folder"
@@ -119,7 +121,10 @@ def run(
     limit: Limit = None,
     workers: Workers_ = None,
     checkpoints: Annotated[
-        str, typer.Option(help="Pattern, as 'runs/*/step-*.safetensors': checkpoints with which the systems run.")
+        str,
+        typer.Option(
+            help="Pattern such as 'runs/*/step-*.safetensors': each system is run with each of these checkpoints."
+        ),
     ] = "",
     shard: Annotated[str, typer.Option(help="Only part NUMBER/COUNT of the clips; see `store merge`.")] = "",
     engine: Annotated[Engine, typer.Option(help="local: processes of this machine; ray: tasks of Ray.")] = Engine.local,
@@ -145,8 +150,8 @@ def run(
         from restorebench.benchmark.suite import load_suite, spoken_by
 
         definition = spoken_by(load_suite(suite), synthesizer)
-        measured = _names(metrics) or (definition.paper_metrics if profile is Profile.paper else None)
-        fetch_weights(definition, _names(systems), measured, _print_status, show)
+        metric_names = _names(metrics) or (definition.paper_metrics if profile is Profile.paper else None)
+        fetch_weights(definition, _names(systems), metric_names, _print_status, show)
     systems = _with_checkpoints(systems, checkpoints) if checkpoints else systems
     planned = _plan(suite, systems, metrics, limit, profile, synthesizer)
     part = Shard.parse(shard) if shard else WHOLE
@@ -232,9 +237,13 @@ def _plan(suite: str, systems: str, metrics: str, limit: int | None, profile: Pr
     from restorebench.benchmark.run.defaults import plan_of_suite
     from restorebench.benchmark.suite import load_suite, spoken_by
 
-    chosen, measured = _names(systems), _names(metrics)
+    system_names, metric_names = _names(systems), _names(metrics)
     planned, unusable = plan_of_suite(
-        spoken_by(load_suite(suite), synthesizer), chosen, measured, limit, paper_metrics=profile is Profile.paper
+        spoken_by(load_suite(suite), synthesizer),
+        system_names,
+        metric_names,
+        limit,
+        paper_metrics=profile is Profile.paper,
     )
     for name, why in unusable.items():
         _print_status(f"without {name}: {why}")

@@ -1,4 +1,7 @@
-"""Runs for an experiment tracker: one per series of checkpoints or per system, with values for each training step."""
+"""Runs for an experiment tracker: one per series of checkpoints, or per system without one.
+
+Each measured checkpoint of a series gives its values at its training step.
+"""
 
 from __future__ import annotations
 
@@ -54,7 +57,7 @@ def tracked_runs(board: Board) -> list[TrackedRun]:
 
 
 def values_of(board: Board, system: str) -> dict[str, float]:
-    """The values of a system; a cell without a mean or an interval gives no such number, but always its `.missing`."""
+    """The values of a system. A mean or interval that a cell lacks is left out; `.missing` is always there."""
     values: dict[str, float] = {}
     for cell in board.cells:
         if cell.system == system:

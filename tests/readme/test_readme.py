@@ -37,7 +37,7 @@ def my_restorers(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 def test_all_examples_exist_and_are_short() -> None:
     assert set(BLOCKS) == {
         "array.sh", "merge.sh", "gate.yml", "mine.toml", "my-codec.toml", "pyproject.toml", "tour.py",
-        "my_restorers/elsewhere.py", "my_restorers/far_side.py", "my_restorers/louder.py", "my_restorers/peak.py",
+        "my_restorers/elsewhere.py", "my_restorers/quiet_worker.py", "my_restorers/louder.py", "my_restorers/peak.py",
         "my_restorers/tremolo.py",
     }  # fmt: skip
     for name, text in BLOCKS.items():

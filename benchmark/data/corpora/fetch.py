@@ -22,7 +22,7 @@ from restorebench.benchmark.errors import RequestError, reason
 from restorebench.benchmark.registry import unknown
 
 CLEAN, NOISY, NOISE = "clean_testset_wav", "noisy_testset_wav", "noise"
-LARGEST = 3
+MOST_TIMES = 3
 """Archives may unpack to at most this many times the corpus's size in the catalogue."""
 LFS = b"version https://git-lfs"
 """First bytes of a git-lfs pointer, which stands in for a file that was not fetched."""
@@ -58,10 +58,10 @@ def missing_files(entry: CorpusEntry, folder: Path) -> str:
 
 
 def fetch(name: str, progress: Progress) -> Path:
-    """The folder of a corpus, which is fetched if it is not complete.
+    """The folder of a corpus, which is fetched if there is none.
 
-    Raises RequestError for a corpus without archives (with instructions for getting a copy), a wrong checksum, a full
-    disk or a network error.
+    Raises RequestError for a folder that is not complete, a corpus without archives (with instructions for getting a
+    copy), a wrong checksum, a full disk or a network error.
     """
     entry = entry_of(name)
     with _locked(name) as target:
@@ -176,28 +176,28 @@ def _verify(path: Path, archive: Archive) -> None:
         raise RequestError(f"{path}: {algorithm} {seen}, wanted {archive.checksum}; fetch the file again")
 
 
-class _Room:
+class _UnpackLimit:
     """Counts the bytes that archives may still unpack to, since a small archive can unpack to any size."""
 
     def __init__(self, entry: CorpusEntry) -> None:
-        self.limit = self.left = LARGEST * entry.bytes
+        self.limit = self.left = MOST_TIMES * entry.bytes
 
     def take(self, size: int, path: Path) -> None:
         """Subtracts `size` bytes. Raises RequestError when the limit is exceeded."""
         self.left -= size
         if self.left < 0:
             raise RequestError(
-                f"{path}: holds more than {self.limit / 1e9:.3g} GB, {LARGEST} times the corpus's size; not unpacked"
+                f"{path}: holds more than {self.limit / 1e9:.3g} GB, {MOST_TIMES} times the corpus's size; not unpacked"
             )
 
 
 def _unpack_all(entry: CorpusEntry, source: Path, folder: Path, progress: Progress) -> None:
-    room = _Room(entry)
+    limit = _UnpackLimit(entry)
     for archive in entry.archives:
         path = source / archive.name
         unpack = _unzip if path.suffix == ".zip" else _untar
         try:
-            progress(f"unpack {archive.name}", path.stat().st_size, unpack(path, archive.top, folder, room))
+            progress(f"unpack {archive.name}", path.stat().st_size, unpack(path, archive.top, folder, limit))
         except DAMAGED as error:
             raise _unusable(path, reason(error)) from error
         except OSError as error:
@@ -227,19 +227,19 @@ def _require_files(any_file: bool, tops: Sequence[str], names: Iterable[str], pa
         raise RequestError(f"{path}: holds {', '.join(seen[:5]) or 'nothing'}; wanted {' or '.join(tops)}")
 
 
-def _unzip(path: Path, tops: Sequence[str], folder: Path, room: _Room) -> Iterator[int]:
+def _unzip(path: Path, tops: Sequence[str], folder: Path, limit: _UnpackLimit) -> Iterator[int]:
     with zipfile.ZipFile(path) as archive:
         _require_files(any(_below(tops, name) for name in archive.namelist()), tops, archive.namelist(), path)
         for member in archive.infolist():
             below = _below(tops, member.filename)
             if below and not member.is_dir():
                 member.filename = below
-                room.take(member.file_size, path)
+                limit.take(member.file_size, path)
                 archive.extract(member, folder)
             yield member.compress_size
 
 
-def _untar(path: Path, tops: Sequence[str], folder: Path, room: _Room) -> Iterator[int]:
+def _untar(path: Path, tops: Sequence[str], folder: Path, limit: _UnpackLimit) -> Iterator[int]:
     done, seen, names = 0, False, set()
     with path.open("rb") as file, tarfile.open(fileobj=file) as archive:
         for member in archive:
@@ -247,7 +247,7 @@ def _untar(path: Path, tops: Sequence[str], folder: Path, room: _Room) -> Iterat
             names.add(member.name.removeprefix("./").partition("/")[0])
             if below and member.isfile():
                 seen = True
-                room.take(member.size, path)
+                limit.take(member.size, path)
                 archive.extract(member.replace(name=below), folder, filter="data")
             yield file.tell() - done
             done = file.tell()
