@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from restorebench.reports.listening.ratings import Ratings
+from tests.conftest import COMMAND
 from tests.html.conftest import CHROMIUM
 from tests.listening.conftest import Served, serve
 
@@ -63,6 +66,44 @@ def test_a_session_with_the_keyboard_only(browser: Any, served: Serve) -> None:
     assert [rating.answer.ratings[0] for rating in ratings] == [1 + number % 5 for number in range(9)]
     assert all(rating.answer.plays == (1,) for rating in ratings)
     assert all(rating.answer.seconds > 0 for rating in ratings)
+
+
+@pytest.fixture(scope="module")
+def five_systems(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A store of five systems and eight clips."""
+    folder = tmp_path_factory.mktemp("five")
+    systems = "unprocessed,spectral-gate,wpe,masksr2-nano-5,target"
+    run = ["run", "demo", "--limit", "8", "--systems", systems, "--metrics", "lsd", "--store", "s"]
+    subprocess.run([str(COMMAND), *run], cwd=folder, check=True, capture_output=True)
+    return folder / "s"
+
+
+@pytest.mark.heavy
+@pytest.mark.parametrize("width", [1200, 360])
+def test_a_whole_session_of_five_systems_and_eight_clips(
+    browser: Any, five_systems: Path, tmp_path: Path, width: int
+) -> None:
+    """40 ratings and 6 checks: by the keyboard alone, or by taps on a page of 360 pixels."""
+    make = ["listen", "make", str(five_systems), "--out", str(tmp_path / "test"), "--kind", "mos"]
+    subprocess.run([str(COMMAND), *make], check=True, capture_output=True)
+    server = serve(tmp_path / "test")
+    try:
+        tab = Tab(browser, server, width, 740)
+        tab.page.keyboard.press("Enter") if width > 360 else tab.page.click("#start")
+        for number in range(46):
+            tab.ready(number)
+            if width > 360:
+                press(tab, " ", str(1 + number % 5), "Enter")
+                continue
+            assert tab.page.evaluate("document.documentElement.scrollWidth") <= 360
+            tab.page.click("#play")
+            tab.page.locator("#scale label").nth(number % 5).click()
+            tab.page.click("#next")
+        tab.ready(46)
+        tab.end()
+        assert len(Ratings(server.folder).all()) == 46
+    finally:
+        server.end()
 
 
 def test_pairs_with_the_keyboard(browser: Any, served: Serve) -> None:
