@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -71,14 +72,13 @@ class Served:
 
     def ask(self, path: str, body: Any = None, **headers: str) -> tuple[int, bytes, dict[str, str]]:
         """(status, body, headers) of the server's response; a request that has a body is a POST."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)
         payload = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         content_type = {"Content-Type": "application/json"} if payload is not None else {}
-        connection.request("GET" if payload is None else "POST", path, payload, {**content_type, **headers})
-        response = connection.getresponse()
-        content = response.read(), {name.lower(): value for name, value in response.getheaders()}
-        connection.close()
-        return response.status, *content
+        with closing(http.client.HTTPConnection("127.0.0.1", self.port, timeout=10)) as connection:
+            connection.request("GET" if payload is None else "POST", path, payload, {**content_type, **headers})
+            with connection.getresponse() as response:
+                content = response.read()
+                return response.status, content, {name.lower(): value for name, value in response.getheaders()}
 
 
 def serve(folder: Path, port: int = 0) -> Served:

@@ -119,7 +119,7 @@ def test_contradictory_options_are_refused(cli: Cli) -> None:
     wrong = cli("run", *RUN, "--store", "s", "--address", "auto")
     assert "add --engine ray" in wrong.stderr
     both = cli("run", *RUN, "--store", "s", "--engine", "ray", "--address", "auto", "--workers", "2")
-    assert "a Ray cluster has the processors of its nodes" in both.stderr
+    assert "a Ray cluster (--address) uses its own: leave out --workers" in both.stderr
 
 
 def test_an_unreachable_cluster_is_an_error() -> None:
