@@ -21,7 +21,7 @@ lint: .venv/.ready-dev
 	$(BIN)/lint-imports
 
 test-heavy: .venv/.ready-dev
-	$(BIN)/pytest -m heavy -n 2 --dist worksteal
+	$(BIN)/pytest -m "heavy and not campaign" -n 2 --dist worksteal
 
 # Each command that writes is killed 25 times at random moments.
 test-faults: .venv/.ready-dev

@@ -27,6 +27,7 @@ from tests.conftest import COMMAND
 from tests.tiny import DCCRN, write_toml
 
 pytestmark = pytest.mark.heavy
+campaign = pytest.mark.campaign
 KILLS = int(os.environ.get("RESTOREBENCH_KILLS", "1"))
 SYSTEMS = ("--systems", "unprocessed,spectral-gate,target", "--metrics", "lsd,stoi")
 COMMANDS = {
@@ -56,11 +57,6 @@ class Undisturbed:
     seconds: float
     writing: float
     """Seconds from its first file to its end."""
-
-
-def require_campaign() -> None:
-    if KILLS == 1:
-        pytest.skip("only in make test-faults")
 
 
 def finished(command: Sequence[str], folder: Path) -> Undisturbed:
@@ -136,11 +132,8 @@ def inputs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", [pytest.param(n, marks=campaign if n in SLOW else ()) for n in COMMANDS])
 def test_a_killed_command_loses_and_changes_nothing(name: str, inputs: Path, tmp_path: Path) -> None:
-    if name in SLOW:
-        require_campaign()
-
     def command(outputs: Path) -> list[str]:
         words = (word.replace("IN/", f"{inputs}/").replace("OUT/", f"{outputs}/") for word in COMMANDS[name])
         return [str(COMMAND), *words]
@@ -167,9 +160,9 @@ def test_a_killed_command_loses_and_changes_nothing(name: str, inputs: Path, tmp
     pytest.fail(f"only {kills} of {KILLS * ATTEMPTS} kills came before the command's end")
 
 
+@campaign
 def test_a_killed_training_resumes_to_the_same_weights(tmp_path: Path) -> None:
     """`--resume` continues from the last checkpoint; without a checkpoint the training starts again."""
-    require_campaign()
     pytest.importorskip("torch")
     from restorebench.systems.training.checkpoint import read
 
