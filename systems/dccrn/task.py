@@ -16,19 +16,13 @@ from restorebench.systems.training.config import RunConfig, parse
 from restorebench.systems.training.data import Batch
 from restorebench.systems.training.task import SingleModelTask, Values
 
-UNREAD = ("tokenizer", "teacher", "sampling", "losses", "labels")
-"""Tables of a config that this task does not read."""
-
 
 class DccrnTask(SingleModelTask[Dccrn]):
     kind = "dccrn"
+    tables = ("model",)
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)
-        if unread := [name for name in UNREAD if getattr(config, name)]:
-            raise RequestError(
-                f"{config.name}: {unread[0]} has settings, but training DCCRN reads none; remove [{unread[0]}]"
-            )
         if config.training.ema:
             raise RequestError(
                 f"{config.name}: training.ema = {config.training.ema:g}; wanted 0: averaged weights do not fit the "

@@ -52,6 +52,7 @@ BUCKETS = ((0.0, 0.3, "low"), (0.3, 0.7, "middle"), (0.7, 1.01, "high"))
 
 class MaskSrTask(SingleModelTask[MaskSr]):
     kind = "masksr"
+    tables = ("model", "tokenizer", "teacher", "sampling")
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)

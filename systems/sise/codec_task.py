@@ -123,6 +123,7 @@ class Generator(nn.Module):
 
 class SiseCodecTask(Task):
     kind = "sise-codec"
+    tables = ("model", "losses", "labels")
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)

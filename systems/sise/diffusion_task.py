@@ -57,6 +57,7 @@ class CodecChoice(BaseModel):
 
 class SiseTask(SingleModelTask[Sise]):
     kind = "sise"
+    tables = ("model", "tokenizer", "sampling", "losses")
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)

@@ -57,6 +57,7 @@ class TrainedCodec(nn.Module):
 
 class FrameCodecTask(Task):
     kind = "frame-codec"
+    tables = ("model", "tokenizer", "losses")
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)

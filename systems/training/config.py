@@ -92,6 +92,10 @@ class TrainingConfig(_Table):
         return self
 
 
+TASK_TABLES = ("model", "tokenizer", "teacher", "sampling", "losses", "labels")
+"""Tables that the task of a config's `kind` reads."""
+
+
 class RunConfig(_Table):
     name: str = Field(pattern=r"^[\w.-]+$")
     kind: str

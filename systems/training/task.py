@@ -18,7 +18,7 @@ from restorebench.benchmark.registry import unknown
 from restorebench.benchmark.types import Audio
 from restorebench.systems.training import TASKS
 from restorebench.systems.training.checkpoint import Checkpoint
-from restorebench.systems.training.config import RunConfig, TrainingConfig
+from restorebench.systems.training.config import TASK_TABLES, RunConfig, TrainingConfig
 from restorebench.systems.training.data import Batch, Extras
 from restorebench.systems.training.prepared import Column
 from restorebench.systems.training.recordings import Recordings
@@ -32,6 +32,8 @@ class Task(ABC):
     """A task is made from a config alone; `setup` prepares its models with Fabric. `rate` is the sample rate."""
 
     kind: ClassVar[str]
+    tables: ClassVar[tuple[str, ...]]
+    """The tables of a config that the task reads, among those of `TASK_TABLES`."""
     rate: int
     elapsed: float | None = None
     """Elapsed share of the run's minutes, set by the loop where the learning rate depends on it; else None."""
@@ -39,6 +41,12 @@ class Task(ABC):
     """Name, steps, minutes, machine and commit of the checkpoint that training started from, for the card."""
 
     def __init__(self, config: RunConfig) -> None:
+        """Raises RequestError for settings that would have no effect."""
+        if unread := [name for name in TASK_TABLES if getattr(config, name) and name not in self.tables]:
+            raise RequestError(
+                f"{config.name}: [{unread[0]}] has settings, but kind = {self.kind!r} reads only "
+                f"{', '.join(self.tables)}; remove [{unread[0]}]"
+            )
         self.config = config
 
     def prepare_stream(self, stream: str, recordings: Recordings, folder: Path, progress: Progress) -> None:  # noqa: B027

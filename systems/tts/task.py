@@ -34,6 +34,7 @@ from restorebench.systems.tts.sampling import say
 
 class TtsTask(SingleModelTask[SpeechModel]):
     kind = "tts"
+    tables = ("model", "tokenizer", "sampling", "labels")
 
     def __init__(self, config: RunConfig) -> None:
         super().__init__(config)

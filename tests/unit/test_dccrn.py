@@ -187,7 +187,7 @@ def test_impossible_sizes_are_refused(table: dict[str, object], fault: str) -> N
 @pytest.mark.parametrize(
     ("tables", "fault"),
     [
-        ({"losses": {"si_snr": 3}}, r"training DCCRN reads none; remove \[losses\]"),
+        ({"losses": {"si_snr": 3}}, r"\[losses\] has settings, but kind = 'dccrn' reads only model; remove \[losses\]"),
         ({"training": {"ema": 0.9}}, "training.ema = 0.9; wanted 0: averaged weights do not fit"),
     ],
 )
