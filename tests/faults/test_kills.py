@@ -55,40 +55,41 @@ class Undisturbed:
 
     code: int
     seconds: float
-    writing: float
-    """Seconds from its first file to its end."""
+    files: int
+    """Number of files in its folder at its end."""
 
 
 def finished(command: Sequence[str], folder: Path) -> Undisturbed:
     """Runs a command that writes to `folder` to its end."""
     start = time.monotonic()
     with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as process:
-        while process.poll() is None and not any(folder.rglob("*")):
-            time.sleep(0.001)
-        first = time.monotonic()
         _, errors = process.communicate(timeout=300)
     assert process.returncode in (0, 1), errors.decode()
-    end = time.monotonic()
-    return Undisturbed(process.returncode, end - start, end - first)
+    return Undisturbed(process.returncode, time.monotonic() - start, count(folder))
+
+
+def count(folder: Path) -> int:
+    return sum(1 for path in folder.rglob("*") if not path.is_dir())
 
 
 def kill(command: Sequence[str], folder: Path, undisturbed: Undisturbed, rng: np.random.Generator) -> str:
     """Starts a command in a process group of its own and kills the group; when it was killed, or "" if it had ended.
 
-    The moment is drawn from the whole run, or from the time after its first file.
+    The moment is drawn from the whole run, or it is that at which a file appears whose number is drawn: the command is
+    then in the middle of writing.
     """
     with subprocess.Popen(
         command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
     ) as process:
         writes = rng.random() < 0.7
-        while writes and process.poll() is None and not any(folder.rglob("*")):
-            time.sleep(0.001)
-        wait = rng.uniform(0.0, undisturbed.writing if writes else undisturbed.seconds)
-        time.sleep(wait)
+        number, moment = int(rng.integers(1, undisturbed.files + 1)), rng.uniform(0.0, undisturbed.seconds)
+        while writes and process.poll() is None and count(folder) < number:
+            time.sleep(0.0005)
+        time.sleep(0.0 if writes else moment)
         if process.poll() is not None:
             return ""
         os.killpg(process.pid, signal.SIGKILL)
-    return f"killed {wait:.3f} s after its {'first file' if writes else 'start'}"
+    return f"killed at file {number}" if writes else f"killed after {moment:.3f} s"
 
 
 def files(folder: Path) -> dict[str, bytes]:
